@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// Time as guests see it. Virtual by default: one nanosecond per instruction, plus jumps to the next timer when
+// every task sleeps; so two runs of a program read the same times. Models gVisor pkg/sentry/ktime.
+
+import type { Host } from '../base/host.ts';
+
+/** CLOCK_REALTIME when a run starts: 2026-01-01T00:00:00Z. Any fixed date serves; this one is plausible to programs. */
+export const BOOT_REALTIME_NS = 1_767_225_600_000_000_000n;
+
+/** What the clock needs of the processor. */
+export interface InstructionCounter {
+  readonly instructions: number;
+}
+
+/** Monotonic nanoseconds since the start, as numbers: exact for 104 days. */
+export class Clock {
+  readonly #counter: InstructionCounter;
+  /** Set with `--wall-clock`: times are the host's. */
+  readonly #host: Host | null;
+  readonly #hostStartMs: number;
+  readonly #bootRealtimeNs: bigint;
+  #jumped = 0;
+
+  constructor(counter: InstructionCounter, host: Host | null = null) {
+    this.#counter = counter;
+    this.#host = host;
+    this.#hostStartMs = host === null ? 0 : host.monotonicMs();
+    this.#bootRealtimeNs = host === null ? BOOT_REALTIME_NS : host.wallClockNs();
+  }
+
+  get isWall(): boolean {
+    return this.#host !== null;
+  }
+
+  /** CLOCK_MONOTONIC. */
+  now(): number {
+    if (this.#host !== null) return Math.floor((this.#host.monotonicMs() - this.#hostStartMs) * 1e6) + 1;
+    return this.#counter.instructions + this.#jumped;
+  }
+
+  /** CLOCK_REALTIME in nanoseconds since 1970. */
+  realtimeNs(): bigint {
+    return this.#bootRealtimeNs + BigInt(this.now());
+  }
+
+  /** A CLOCK_REALTIME moment as CLOCK_MONOTONIC; may be negative. */
+  realtimeToMonotonic(realtimeNs: bigint): number {
+    return Number(realtimeNs - this.#bootRealtimeNs);
+  }
+
+  /** Moves virtual time forward to `ns`; never back, and never with a wall clock. */
+  jumpTo(ns: number): void {
+    const now = this.now();
+    if (this.#host === null && ns > now) this.#jumped += ns - now;
+  }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// Timers in the order of their deadlines, those with equal deadlines in the order in which they were set.
+// A binary heap that knows each timer's place, so that cancelling is cheap.
+
+/** A moment at which something happens. One object can be set again and again. */
+export class Timer {
+  readonly fire: () => void;
+  /** Monotonic nanoseconds; meaningful while set. */
+  deadline = 0;
+  /** KEEP IN SYNC: TimerQueue owns the next two. */
+  index = -1;
+  order = 0;
+
+  constructor(fire: () => void) {
+    this.fire = fire;
+  }
+
+  get isSet(): boolean {
+    return this.index >= 0;
+  }
+}
+
+function before(a: Timer, b: Timer): boolean {
+  return a.deadline < b.deadline || (a.deadline === b.deadline && a.order < b.order);
+}
+
+/** All timers of one kernel. */
+export class TimerQueue {
+  readonly #heap: Timer[] = [];
+  #order = 0;
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** The earliest deadline, or Infinity. */
+  next(): number {
+    return this.#heap[0]?.deadline ?? Infinity;
+  }
+
+  /** Sets or moves a timer. */
+  set(timer: Timer, deadline: number): void {
+    this.cancel(timer);
+    timer.deadline = deadline;
+    timer.order = this.#order++;
+    timer.index = this.#heap.length;
+    this.#heap.push(timer);
+    this.#up(timer.index);
+  }
+
+  cancel(timer: Timer): void {
+    const at = timer.index;
+    if (at < 0) return;
+    timer.index = -1;
+    const last = this.#heap.pop();
+    if (last === undefined || last === timer) return;
+    this.#put(last, at);
+    this.#up(at);
+    this.#down(last.index);
+  }
+
+  /** Fires every timer that is due, earliest first. Timers set meanwhile fire too when they are due. */
+  fireDue(now: number): void {
+    for (;;) {
+      const first = this.#heap[0];
+      if (first === undefined || first.deadline > now) return;
+      this.cancel(first);
+      first.fire();
+    }
+  }
+
+  #put(timer: Timer, at: number): void {
+    this.#heap[at] = timer;
+    timer.index = at;
+  }
+
+  #up(from: number): void {
+    let at = from;
+    const timer = this.#heap[at] as Timer;
+    while (at > 0) {
+      const parentAt = (at - 1) >> 1;
+      const parent = this.#heap[parentAt] as Timer;
+      if (!before(timer, parent)) break;
+      this.#put(parent, at);
+      at = parentAt;
+    }
+    this.#put(timer, at);
+  }
+
+  #down(from: number): void {
+    let at = from;
+    const timer = this.#heap[at] as Timer;
+    for (;;) {
+      let childAt = 2 * at + 1;
+      let child = this.#heap[childAt];
+      if (child === undefined) break;
+      const right = this.#heap[childAt + 1];
+      if (right !== undefined && before(right, child)) {
+        child = right;
+        childAt++;
+      }
+      if (!before(child, timer)) break;
+      this.#put(child, at);
+      at = childAt;
+    }
+    this.#put(timer, at);
+  }
+}
