@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// What the kernel calls around each syscall: records the event and, when a sink wants texts, its decoded form.
+
+import { EventKind } from '../../trace/events.ts';
+import type { TraceSink } from '../../trace/events.ts';
+import { decodeEnter, decodeExit } from './decoder.ts';
+import type { CallShape, GuestMemory, RawArgs } from './kinds.ts';
+
+/** Records entries and exits of syscalls. */
+export class SyscallTracer {
+  readonly #trace: TraceSink;
+
+  constructor(trace: TraceSink) {
+    this.#trace = trace;
+  }
+
+  /**
+   * @param rip after the syscall instruction, or where the trampoline returns to
+   * @param patched the call came through a trampoline
+   */
+  enter(tid: number, shape: CallShape, args: RawArgs, memory: GuestMemory, rip: number, patched: boolean): void {
+    const trace = this.#trace;
+    const via = patched ? 1 : 0;
+    if (trace.wantsText) {
+      trace.emitText(EventKind.syscallEnter, tid, decodeEnter(shape, args, memory), shape.nr, rip, via);
+    } else {
+      trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
+      trace.emit(EventKind.syscallArgs, tid, args.num(0), args.num(1), args.num(2));
+    }
+  }
+
+  /**
+   * @param args as at entry
+   * @param result >= 0, -errno, or an internal restart code (-512 to -516) when a signal interrupts the call
+   */
+  exit(tid: number, shape: CallShape, args: RawArgs, memory: GuestMemory, result: number): void {
+    const trace = this.#trace;
+    if (!trace.wantsText) {
+      trace.emit(EventKind.syscallExit, tid, shape.nr, result);
+      return;
+    }
+    const text = decodeExit(shape, args, memory, result);
+    trace.emitText(EventKind.syscallExit, tid, text.args + text.result, shape.nr, result, text.args.length);
+  }
+}
