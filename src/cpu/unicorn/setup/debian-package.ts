@@ -5,7 +5,7 @@
 // verifies the archive's signature; insecure archives are refused whatever the system's settings say.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TraplineError } from '../../../base/errors.ts';
 import { findDebianSource, parseAptSources, releaseOf, type AptSource } from './apt-sources.ts';
@@ -41,8 +41,9 @@ export function canFetchDebianPackages(): boolean {
 export function cachedDebianPackage(request: DebianPackageRequest): DebianPackage | undefined {
   let best: DebianPackage | undefined;
   for (const entry of readdirSync(cacheFolder())) {
-    const [, name, version, arch] = /^debian-(.+)_(.+)_([^_.]+)$/.exec(entry) ?? [];
-    if (name === undefined || version === undefined || arch !== debianArchitecture()) continue;
+    const [, name, encoded, arch] = /^debian-(.+)_(.+)_([^_.]+)$/.exec(entry) ?? [];
+    if (name === undefined || encoded === undefined || arch !== debianArchitecture()) continue;
+    const version = decodeURIComponent(encoded);
     if (!request.name.test(name) || compareVersions(upstreamVersion(version), request.minimum) < 0) continue;
     if (best !== undefined && compareVersions(upstreamVersion(version), upstreamVersion(best.version)) <= 0) continue;
     best = { name, version, folder: join(cacheFolder(), entry) };
@@ -60,9 +61,16 @@ export function fetchDebianPackage(request: DebianPackageRequest): DebianPackage
   const source = debianSource();
   if (source === undefined) throw new TraplineError('SETUP_APT', 'no Debian archive stands in the sources of apt');
   return withLock(join(cacheFolder(), 'apt.lock'), () => {
-    for (const suite of request.suites) {
-      const found = cachedDebianPackage(request) ?? fetchFromSuite(request, source, suite === 'release' ? releaseOf(source) : suite);
-      if (found !== undefined) return found;
+    for (const name of request.suites) {
+      const suite = name === 'release' ? (releaseOf(source) ?? 'stable') : name;
+      const room = join(cacheFolder(), `apt-${suite}`);
+      try {
+        const found = cachedDebianPackage(request) ?? fetchFromSuite(request, source, suite, room);
+        if (found !== undefined) return found;
+      } finally {
+        // Package lists are large and soon out of date.
+        rmSync(room, { recursive: true, force: true });
+      }
     }
     throw new TraplineError(
       'SETUP_APT',
@@ -71,8 +79,8 @@ export function fetchDebianPackage(request: DebianPackageRequest): DebianPackage
   });
 }
 
-function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite = 'stable'): DebianPackage | undefined {
-  const room = aptRoom(source, suite);
+function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite: string, room: string): DebianPackage | undefined {
+  furnish(room, source, suite);
   say(`reading Debian's package list (${suite})`);
   apt(room, 'apt-get', ['update', '-q']);
   const names = apt(room, 'apt-cache', ['pkgnames']).split('\n').filter((name) => request.name.test(name));
@@ -80,7 +88,7 @@ function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite 
     const version = /^ {2}Candidate: (\S+)$/m.exec(apt(room, 'apt-cache', ['policy', name]))?.[1];
     if (version === undefined || version === '(none)') continue;
     if (compareVersions(upstreamVersion(version), request.minimum) < 0) continue;
-    const folder = cacheEntry(`debian-${name}_${version}_${debianArchitecture()}`, (aside) => {
+    const folder = cacheEntry(`debian-${name}_${encodeURIComponent(version)}_${debianArchitecture()}`, (aside) => {
       say(`downloading Debian's ${name} ${version} into ${cacheFolder()}`);
       const archive = join(room, 'download');
       mkdirSync(archive, { recursive: true });
@@ -94,9 +102,8 @@ function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite 
   return undefined;
 }
 
-/** Makes apt's private folders and configuration for one suite and returns where they are. */
-function aptRoom(source: AptSource, suite: string): string {
-  const room = join(cacheFolder(), `apt-${suite}`);
+/** Makes apt's private folders and configuration for one suite. */
+function furnish(room: string, source: AptSource, suite: string): void {
   for (const folder of ['lists/partial', 'archives/partial', 'state', 'empty']) {
     mkdirSync(join(room, folder), { recursive: true });
   }
@@ -128,7 +135,6 @@ function aptRoom(source: AptSource, suite: string): string {
       '',
     ].join('\n'),
   );
-  return room;
 }
 
 /**
