@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// Descriptor tables: small integers to open file descriptions, with close-on-exec; shared (CLONE_FILES) or copied.
+// Models fs/file.c.
+
+import { EBADF, EINVAL, EMFILE } from '../abi/errno.ts';
+import type { OpenFile } from './open-file.ts';
+
+interface Slot {
+  readonly file: OpenFile;
+  cloexec: boolean;
+}
+
+/** The descriptors of a task or of tasks that share them. */
+export class FdTable {
+  #slots: (Slot | undefined)[] = [];
+  #refs = 1;
+  /** No descriptor below this one is free. */
+  #firstFree = 0;
+
+  /** The file behind `fd`, or undefined (EBADF). */
+  get(fd: number): OpenFile | undefined {
+    return this.#slots[fd]?.file;
+  }
+
+  isCloexec(fd: number): boolean {
+    return this.#slots[fd]?.cloexec ?? false;
+  }
+
+  setCloexec(fd: number, cloexec: boolean): number {
+    const slot = this.#slots[fd];
+    if (slot === undefined) return -EBADF;
+    slot.cloexec = cloexec;
+    return 0;
+  }
+
+  /**
+   * Enters `file` at the lowest free descriptor that is at least `min`; takes over the caller's reference.
+   * @param limit RLIMIT_NOFILE
+   * @returns the descriptor, or -EMFILE (the reference stays the caller's), or -EINVAL for `min` at or above the limit
+   */
+  install(file: OpenFile, cloexec: boolean, limit: number, min = 0): number {
+    if (min >= limit) return min > 0 ? -EINVAL : -EMFILE;
+    let fd = Math.max(min, this.#firstFree);
+    while (this.#slots[fd] !== undefined) fd++;
+    if (fd >= limit) return -EMFILE;
+    this.#slots[fd] = { file, cloexec };
+    if (min <= this.#firstFree) this.#firstFree = fd + 1;
+    return fd;
+  }
+
+  /** Enters `file` at exactly `fd`, closing what was there; takes over the caller's reference. */
+  installAt(fd: number, file: OpenFile, cloexec: boolean, limit: number): number {
+    if (fd < 0 || fd >= limit) return -EBADF;
+    const old = this.#slots[fd];
+    while (this.#slots.length < fd) this.#slots.push(undefined);
+    this.#slots[fd] = { file, cloexec };
+    if (old !== undefined) this.#dropped(old.file);
+    return fd;
+  }
+
+  close(fd: number): number {
+    const slot = this.#slots[fd];
+    if (slot === undefined) return -EBADF;
+    this.#slots[fd] = undefined;
+    if (fd < this.#firstFree) this.#firstFree = fd;
+    this.#dropped(slot.file);
+    return 0;
+  }
+
+  /** Closes all descriptors in first..last (close_range), or marks them close-on-exec. */
+  closeRange(first: number, last: number, onlyMark: boolean): void {
+    const end = Math.min(last, this.#slots.length - 1);
+    for (let fd = first; fd <= end; fd++) {
+      const slot = this.#slots[fd];
+      if (slot === undefined) continue;
+      if (onlyMark) slot.cloexec = true;
+      else this.close(fd);
+    }
+  }
+
+  closeOnExec(): void {
+    for (let fd = 0; fd < this.#slots.length; fd++) if (this.#slots[fd]?.cloexec === true) this.close(fd);
+  }
+
+  /** Descriptors in use, ascending. */
+  *descriptors(): Generator<number> {
+    for (let fd = 0; fd < this.#slots.length; fd++) if (this.#slots[fd] !== undefined) yield fd;
+  }
+
+  /** A copy for a new process: same open file descriptions. */
+  copy(): FdTable {
+    const table = new FdTable();
+    table.#slots = this.#slots.map((s) => (s === undefined ? undefined : { file: s.file.retain(), cloexec: s.cloexec }));
+    table.#firstFree = this.#firstFree;
+    return table;
+  }
+
+  get refs(): number {
+    return this.#refs;
+  }
+
+  retain(): this {
+    this.#refs++;
+    return this;
+  }
+
+  /** One user less; the last one closes everything. */
+  release(): void {
+    this.#refs--;
+    if (this.#refs > 0) return;
+    for (let fd = 0; fd < this.#slots.length; fd++) if (this.#slots[fd] !== undefined) this.close(fd);
+  }
+
+  /** POSIX record locks go when any descriptor of the file is closed by their owner: this table. */
+  #dropped(file: OpenFile): void {
+    file.inode.locks?.releaseOwner(this);
+    file.release();
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+//
+// Advisory locks of one inode: byte ranges owned by a descriptor table (fcntl) or an open file description (OFD),
+// and whole-file locks (flock). Models fs/locks.c; deadlocks among fcntl locks are not looked for.
+
+import { EAGAIN } from '../abi/errno.ts';
+import { F_RDLCK, F_UNLCK, F_WRLCK } from '../abi/open.ts';
+import { WaitQueue } from '../base/wait-queue.ts';
+
+/** A range [start, end) held by `owner`; `end` is Infinity for "to the end of the file". */
+export interface RangeLock {
+  readonly owner: object;
+  readonly type: number;
+  readonly start: number;
+  readonly end: number;
+  /** For F_GETLK; -1 for OFD locks. */
+  readonly pid: number;
+}
+
+/** The locks of one inode. */
+export class FileLocks {
+  #ranges: RangeLock[] = [];
+  #whole: { owner: object; exclusive: boolean }[] = [];
+  /** Woken whenever a lock is given back. */
+  readonly queue = new WaitQueue();
+
+  /** The first lock that stands in the way of `wanted`. */
+  conflict(wanted: RangeLock): RangeLock | undefined {
+    return this.#ranges.find(
+      (held) =>
+        held.owner !== wanted.owner &&
+        held.start < wanted.end &&
+        wanted.start < held.end &&
+        (held.type === F_WRLCK || wanted.type === F_WRLCK),
+    );
+  }
+
+  /** Takes, changes or gives back a range; -EAGAIN when another owner is in the way. */
+  set(wanted: RangeLock): number {
+    if (wanted.type !== F_UNLCK && this.conflict(wanted) !== undefined) return -EAGAIN;
+    const kept: RangeLock[] = [];
+    let merged = wanted;
+    for (const held of this.#ranges) {
+      const touches = held.start <= merged.end && merged.start <= held.end;
+      if (held.owner !== wanted.owner || !touches) {
+        kept.push(held);
+      } else if (held.type === wanted.type) {
+        merged = { ...merged, start: Math.min(held.start, merged.start), end: Math.max(held.end, merged.end) };
+      } else {
+        if (held.start < wanted.start) kept.push({ ...held, end: Math.min(held.end, wanted.start) });
+        if (held.end > wanted.end) kept.push({ ...held, start: Math.max(held.start, wanted.end) });
+      }
+    }
+    if (wanted.type === F_RDLCK || wanted.type === F_WRLCK) kept.push(merged);
+    this.#ranges = kept.sort((a, b) => a.start - b.start);
+    this.queue.wake();
+    return 0;
+  }
+
+  /** flock(2): takes or changes the whole-file lock of `owner`. */
+  setWhole(owner: object, exclusive: boolean): number {
+    const others = this.#whole.filter((l) => l.owner !== owner);
+    if (others.some((l) => exclusive || l.exclusive)) return -EAGAIN;
+    others.push({ owner, exclusive });
+    this.#whole = others;
+    this.queue.wake();
+    return 0;
+  }
+
+  releaseWhole(owner: object): void {
+    const rest = this.#whole.filter((l) => l.owner !== owner);
+    if (rest.length === this.#whole.length) return;
+    this.#whole = rest;
+    this.queue.wake();
+  }
+
+  /** Gives back every range of `owner`. */
+  releaseOwner(owner: object): void {
+    const rest = this.#ranges.filter((l) => l.owner !== owner);
+    if (rest.length === this.#ranges.length) return;
+    this.#ranges = rest;
+    this.queue.wake();
+  }
+}
+
+/** The locks of an inode, made on first use. */
+export function locksOf(inode: { locks: FileLocks | null }): FileLocks {
+  inode.locks ??= new FileLocks();
+  return inode.locks;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+//
+// Open file descriptions: what descriptors refer to, with the shared offset and status flags, and the byte sinks and
+// sources that keep transfers exact at a faulting byte. Models fs/file_table.c, fs/read_write.c, gVisor vfs.FileDescription.
+
+import { EAGAIN, EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from '../abi/errno.ts';
+import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import type { WaitQueue } from '../base/wait-queue.ts';
+import type { MappableFile } from '../mm/address-space.ts';
+import type { Dentry } from './dentry.ts';
+import type { EntryVisitor, Inode } from './inode.ts';
+
+/** Largest file offset: offsets are numbers, exact below 2^53. Linux's own limit is 2^63 - 1. */
+export const MAX_FILE_SIZE = Number.MAX_SAFE_INTEGER;
+
+/** Where read data goes. */
+export interface ByteSink {
+  /** Takes bytes; gives how many it took, fewer only when the next byte cannot be stored (EFAULT). */
+  put(bytes: Uint8Array): number;
+}
+
+/** Where written data comes from. */
+export interface ByteSource {
+  /** Fills `into`; gives how many bytes it filled, fewer only when the next byte cannot be read (EFAULT). */
+  take(into: Uint8Array): number;
+}
+
+/** The caller's memory, for ioctl. `AddressSpace` is one. */
+export interface UserMemory {
+  copyIn(addr: number, into: Uint8Array): number;
+  copyOut(addr: number, from: Uint8Array): number;
+}
+
+/** An open that waits: a FIFO's other end. */
+export interface PendingOpen {
+  readonly queue: WaitQueue;
+  isReady(): boolean;
+}
+
+/** An open file description. Results below zero are -errno; -EAGAIN where a caller without O_NONBLOCK would sleep. */
+export abstract class OpenFile {
+  readonly dentry: Dentry;
+  /** What F_GETFL shows. */
+  flags: number;
+  offset = 0;
+  /** lseek works and pread takes a position. */
+  readonly isSeekable: boolean = false;
+  /** poll means something: epoll refuses the rest. */
+  readonly isPollable: boolean = false;
+  /** Set while open(2) must wait before it may give a descriptor. */
+  pendingOpen: PendingOpen | null = null;
+  /** F_SETOWN and F_SETSIG: kept, for F_GETOWN; no signal is sent. */
+  owner = 0;
+  ownerSignal = 0;
+  #refs = 1;
+  #onRelease: (() => void)[] | null = null;
+
+  constructor(dentry: Dentry, flags: number) {
+    this.dentry = dentry;
+    this.flags = flags;
+  }
+
+  get inode(): Inode {
+    return this.dentry.inode;
+  }
+
+  get canRead(): boolean {
+    const mode = this.flags & O_ACCMODE;
+    return (this.flags & O_PATH) === 0 && mode !== O_WRONLY && mode !== O_ACCMODE;
+  }
+
+  get canWrite(): boolean {
+    const mode = this.flags & O_ACCMODE;
+    return (this.flags & O_PATH) === 0 && mode !== O_RDONLY && mode !== O_ACCMODE;
+  }
+
+  /** What to sleep on when a transfer gives -EAGAIN or `poll` lacks the wanted events; null when it never does. */
+  get queue(): WaitQueue | null {
+    return null;
+  }
+
+  /** Reads up to `count` bytes from `offset` (streams ignore it): bytes, 0 at the end. */
+  readAt(_sink: ByteSink, _count: number, _offset: number): number {
+    return -EINVAL;
+  }
+
+  /** Writes up to `count` bytes at `offset`. */
+  writeAt(_source: ByteSource, _count: number, _offset: number): number {
+    return -EINVAL;
+  }
+
+  /** Ready events as a poll(2) mask. */
+  poll(): number {
+    return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+
+  /** The end that SEEK_END counts from. */
+  get end(): number {
+    return this.inode.size;
+  }
+
+  seek(offset: number, whence: number): number {
+    if (!this.isSeekable) return -ESPIPE;
+    let base: number;
+    if (whence === SEEK_SET) base = 0;
+    else if (whence === SEEK_CUR) base = this.offset;
+    else if (whence === SEEK_END) base = this.end;
+    else return this.seekSparse(offset, whence);
+    const to = base + offset;
+    if (to < 0) return -EINVAL;
+    if (to > MAX_FILE_SIZE) return whence === SEEK_SET ? -EINVAL : -EOVERFLOW;
+    this.offset = to;
+    return to;
+  }
+
+  /** SEEK_DATA and SEEK_HOLE. */
+  protected seekSparse(_offset: number, _whence: number): number {
+    return -EINVAL;
+  }
+
+  /** Visits directory entries after `offset`, `.` and `..` included, and moves `offset`; 0 or -errno. */
+  readEntries(_visit: EntryVisitor): number {
+    return -ENOTDIR;
+  }
+
+  ioctl(_request: number, _argument: number, _memory: UserMemory): number {
+    return -ENOTTY;
+  }
+
+  truncate(size: number): number {
+    return this.canWrite ? this.inode.truncate(size) : -EINVAL;
+  }
+
+  allocate(mode: number, offset: number, length: number): number {
+    return this.canWrite ? this.inode.allocate(mode, offset, length) : -EBADF;
+  }
+
+  mappable(_path: string): MappableFile | number {
+    return -ENODEV;
+  }
+
+  sync(): number {
+    return -EINVAL;
+  }
+
+  /** Status flags that F_SETFL changed; -EINVAL refuses them. */
+  setFlags(flags: number): number {
+    this.flags = flags;
+    return 0;
+  }
+
+  /** Lines that /proc/<pid>/fdinfo/<fd> shows after pos, flags, mnt_id and ino. */
+  infoLines(): string {
+    return '';
+  }
+
+  get refs(): number {
+    return this.#refs;
+  }
+
+  retain(): this {
+    this.#refs++;
+    return this;
+  }
+
+  release(): void {
+    this.#refs--;
+    if (this.#refs !== 0) return;
+    const hooks = this.#onRelease;
+    this.#onRelease = null;
+    if (hooks !== null) for (const hook of hooks) hook();
+    this.destroy();
+  }
+
+  /** Calls `hook` when the last reference goes. */
+  onRelease(hook: () => void): void {
+    this.#onRelease ??= [];
+    this.#onRelease.push(hook);
+  }
+
+  /** The last reference is gone. */
+  protected destroy(): void {}
+}
+
+/** What a transfer that stored nothing at all says: the fault, or that it would sleep. */
+export const WOULD_BLOCK = -EAGAIN;
+
+/** A sink and source over one array, for transfers inside the system. */
+export class BufferTransfer implements ByteSink, ByteSource {
+  readonly bytes: Uint8Array;
+  position = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  put(bytes: Uint8Array): number {
+    const n = Math.min(bytes.length, this.bytes.length - this.position);
+    this.bytes.set(n === bytes.length ? bytes : bytes.subarray(0, n), this.position);
+    this.position += n;
+    return n;
+  }
+
+  take(into: Uint8Array): number {
+    const n = Math.min(into.length, this.bytes.length - this.position);
+    into.set(this.bytes.subarray(this.position, this.position + n));
+    this.position += n;
+    return n;
+  }
+}
+
+/** An O_PATH descriptor: a place, no contents. */
+export class PathFile extends OpenFile {
+  override poll(): number {
+    return 0x20;
+  }
+}
