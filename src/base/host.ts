@@ -82,4 +82,6 @@ export interface Host {
   entropy(into: Uint8Array): void;
   /** Lets pending host events (signals, input) be handled. */
   breathe(): Promise<void>;
+  /** Resolves when `ms` have passed; host events are handled meanwhile. */
+  sleep(ms: number): Promise<void>;
 }
