@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// The differences between gVisor as it is (`upstream`) and what a correct program may expect (`hardened`),
+// each a named guard that can be switched on its own.
+
+/** D numbers are those of the defects in README.md. */
+export interface Guards {
+  /** Re-read all seven bytes under the lock, not only the first (upstream UT:224). */
+  readonly validateAllBytes: boolean;
+  /** Recovery compares rax with the slot's number, so that a shared `syscall` tail runs the number it was given. */
+  readonly compareSysno: boolean;
+  /** Recovery checks that the jump's operand is a slot of this table that returns right behind the site. */
+  readonly checkSlot: boolean;
+  /** A site that a line boundary splits is patched with every other task stopped between the steps. */
+  readonly syncSplitSites: boolean;
+  /** A site that a page boundary splits is left alone. */
+  readonly refusePageSplit: boolean;
+  /** The `mov` must be an instruction of its own (gVisor issue #10849, `41 b8`). */
+  readonly instructionBoundary: boolean;
+  /** Code in a shared mapping is left alone: other mappings and processes have no such slot. */
+  readonly refuseSharedFrames: boolean;
+  /** A slot counts as used only once its site is patched (D2). */
+  readonly keepFailedSlot: boolean;
+  /** Slot 255 is used, and no slot behind the table is (D1). */
+  readonly exactCapacity: boolean;
+  /** The table goes only where the guest has mapped nothing (D5). */
+  readonly spareGuestMappings: boolean;
+  /** A forked space goes on from its parent's records instead of a VMA's name and the header in guest memory (D6). */
+  readonly inheritTable: boolean;
+  /** The stub's GS base is put back before guest code runs; a task with a GS base of its own is not patched for (D8). */
+  readonly assertGs: boolean;
+  /** A patched call leaves rcx and r11 as a trapped one does. */
+  readonly syscallClobbers: boolean;
+  /** An instruction pointer in a slot is never shown: it becomes the site's. */
+  readonly hideSlotRip: boolean;
+}
+
+export const UPSTREAM_GUARDS: Guards = {
+  validateAllBytes: false, compareSysno: false, checkSlot: false, syncSplitSites: false, refusePageSplit: false,
+  instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
+  spareGuestMappings: false, inheritTable: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
+};
+
+export const HARDENED_GUARDS: Guards = {
+  validateAllBytes: true, compareSysno: true, checkSlot: true, syncSplitSites: true, refusePageSplit: true,
+  instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
+  spareGuestMappings: true, inheritTable: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
+};

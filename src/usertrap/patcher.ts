@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+//
+// Decides whether a syscall site is patched, and rewrites it into a jump through its slot. Owns the decision and
+// the order of the stores; slots are trap-table.ts's, recovery of a task caught in between is fault-handler.ts's.
+// Models gVisor usertrap_amd64.go PatchSyscall (commit 3c5eee1).
+
+import { PAGE_SIZE } from '../base/addr.ts';
+import {
+  LOOK_BACK, looksLikeSite, mayBeTail, MOV_EAX_IMM32, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET, walkToSite,
+} from '../isa/syscall-site.ts';
+import type { Guards } from './guards.ts';
+import { patchedBytes, trapBytes } from './layout.ts';
+import { storePieces, SYNCED_PROTOCOL } from './protocol.ts';
+import type { PatchProtocol } from './protocol.ts';
+import { ask, load, lock, store, unlock } from './steps.ts';
+import type { Steps } from './steps.ts';
+import type { AllocationFailure } from './trap-table.ts';
+import { allocateTrap, commitTrap } from './trap-table.ts';
+
+/** Longest stretch of code that is walked to find out whether the `mov` is an instruction. */
+const MAX_WALK = 1024;
+
+/** Why a site was left alone, or why patching it did not work. */
+export type PatchRule =
+  /** The task has a tracer. */
+  | 'traced'
+  /** The seven bytes cannot be read. */
+  | 'unreadable'
+  /** Byte 0 is not b8: patched already, or the code changed. */
+  | 'not-mov-eax'
+  /** The seven bytes are not `mov $number,%eax; syscall` with the number of this call. */
+  | 'changed'
+  /** A page boundary splits the site. */
+  | 'page-split'
+  /** The five bytes of the `mov` are, or may be, the tail of a longer instruction. */
+  | 'tail-of-instruction'
+  /** The code lies in a shared mapping. */
+  | 'shared-frame'
+  /** The task uses GS itself. */
+  | 'own-gs'
+  /** A store into the slot or the site cannot be made. */
+  | 'unwritable'
+  | AllocationFailure;
+
+/** All rules, in the order of their numbers in trace events. */
+export const PATCH_RULES: readonly PatchRule[] = [
+  'traced', 'unreadable', 'not-mov-eax', 'changed', 'page-split', 'tail-of-instruction', 'shared-frame', 'own-gs',
+  'unwritable', 'no-space', 'no-room-for-table', 'table-unmappable', 'table-unreadable', 'header-unwritable',
+];
+
+/** A trapped syscall whose site the stub found patchable. */
+export interface PatchRequest {
+  /** Instruction pointer after the `syscall`. */
+  readonly ip: number;
+  readonly sysno: number;
+  readonly hasTracer: boolean;
+  /** The task's GS base is not its stub's. */
+  readonly ownsGs: boolean;
+  /** An address at or before the site where an instruction is known to start; 0 when none is known. */
+  readonly knownBoundary: number;
+}
+
+export type PatchOutcome =
+  | { readonly kind: 'patched'; readonly site: number; readonly slot: number; readonly index: number; readonly sysno: number }
+  /** Nothing was written to the site. */
+  | { readonly kind: 'skipped'; readonly site: number; readonly rule: PatchRule }
+  /** A store failed after `written` stores to the site. */
+  | { readonly kind: 'failed'; readonly site: number; readonly rule: PatchRule; readonly written: number };
+
+/** How to patch: the guards of the mode and the order of the stores. */
+export interface PatchConfig {
+  readonly guards: Guards;
+  readonly protocol: PatchProtocol;
+}
+
+/** Whether the `mov` at `site` is an instruction of its own, as far as can be known. */
+function* isInstruction(site: number, bytes: Uint8Array, knownBoundary: number): Steps<boolean> {
+  if (knownBoundary !== 0 && knownBoundary <= site && site - knownBoundary <= MAX_WALK) {
+    if (knownBoundary === site) return true;
+    const code = yield* load(knownBoundary, site - knownBoundary + SYSCALL_OFFSET, 'code before the site');
+    const verdict = code === null ? 'unknown' : walkToSite(code, site - knownBoundary);
+    if (verdict !== 'unknown') return verdict === 'boundary';
+  }
+  // No boundary is known (a jump went straight to the syscall): the bytes themselves must leave no other reading.
+  const inPage = site % PAGE_SIZE;
+  const length = Math.min(LOOK_BACK, inPage === 0 ? LOOK_BACK : inPage);
+  const before = yield* load(site - length, length, 'bytes before the site');
+  return before === null ? inPage === 0 : !mayBeTail(before, bytes);
+}
+
+function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null> {
+  const site = request.ip - SITE_BYTES;
+  if (request.hasTracer) return 'traced';
+  const bytes = yield* load(site, SITE_BYTES, 'site');
+  if (bytes === null) return 'unreadable';
+  if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
+  if (guards.assertGs && request.ownsGs) return 'own-gs';
+  if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
+  if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
+  if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1) return 'shared-frame';
+  if (guards.instructionBoundary && !(yield* isInstruction(site, bytes, request.knownBoundary))) return 'tail-of-instruction';
+  return null;
+}
+
+/**
+ * Writes the site. The seven bytes cannot change at once, so other tasks run between any two stores; in gVisor's
+ * order each store leaves text that is either right or faults at `site + 5`:
+ *
+ *   original  b8 27 00 00 00 0f 05   mov $39,%eax ; syscall
+ *   guarded   b8 27 00 00 00 06 05   mov $39,%eax ; (bad)        after step a
+ *   operand   b8 24 25 40 56 06 00   mov $…,%eax  ; (bad)        after step b, two overlapping stores
+ *   patched   ff 24 25 40 56 06 00   jmp *0x65640                after step c
+ *
+ * A task that runs into `(bad)` waits for the lock in the fault handler and starts again at `site`.
+ * @returns stores made, and whether all were
+ */
+function* writeSite(site: number, slot: number, protocol: PatchProtocol): Steps<{ written: number; complete: boolean }> {
+  const bytes = patchedBytes(slot);
+  let written = 0;
+  for (const step of protocol.steps) {
+    for (const piece of storePieces(site + step.offset, step.length, protocol.split)) {
+      const from = step.offset + piece.offset;
+      const what = `step ${step.name}`;
+      if (!(yield* store(site + from, bytes.slice(from, from + piece.length), what))) return { written, complete: false };
+      written++;
+    }
+    if (protocol.syncAfter.includes(step.name)) yield { op: 'sync', what: `sync after ${step.name}` };
+  }
+  return { written, complete: true };
+}
+
+/**
+ * Patches the site that a task has just trapped on.
+ *
+ * Postconditions:
+ * - The lock is free. `skipped`: the site is as it was. `failed`: a store could not be made; upstream then leaves the
+ *   site as the stores before it did, and the slot is lost.
+ */
+export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
+  yield* lock(true);
+  const outcome = yield* patchLocked(request, config);
+  yield* unlock(true);
+  return outcome;
+}
+
+function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
+  const { guards } = config;
+  const site = request.ip - SITE_BYTES;
+  const rule = yield* decide(request, guards);
+  if (rule !== null) return { kind: 'skipped', site, rule };
+  const trap = yield* allocateTrap(guards);
+  if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
+  const body = trapBytes(trap.address, request.ip, request.sysno);
+  if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
+  const needsSync = guards.syncSplitSites && splitsLine(site) && config.protocol.syncAfter.length === 0;
+  const protocol = needsSync ? { ...config.protocol, syncAfter: SYNCED_PROTOCOL.syncAfter } : config.protocol;
+  const { written, complete } = yield* writeSite(site, trap.address, protocol);
+  if (!complete) return { kind: 'failed', site, rule: 'unwritable', written };
+  if (guards.keepFailedSlot) yield* commitTrap(trap);
+  return { kind: 'patched', site, slot: trap.address, index: trap.index, sysno: request.sysno };
+}

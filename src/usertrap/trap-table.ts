@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+//
+// Finds or maps the trap table of an address space and hands out its slots. Models gVisor's
+// usertrap_amd64.go newTrapLocked, addTrapLocked and tableSize, the off-by-one included.
+
+import { PAGE_SIZE, pageDown } from '../base/addr.ts';
+import type { Guards } from './guards.ts';
+import {
+  BASE_SPAN, TABLE_BYTES, TABLE_ENTRIES, TRAP_BYTES, TRAP_USED_BYTES, trapAddress, WINDOW_START,
+} from './layout.ts';
+import { ask, load, store } from './steps.ts';
+import type { Steps } from './steps.ts';
+
+/** A slot that is ready to be filled. */
+export interface FreshTrap {
+  readonly base: number;
+  readonly index: number;
+  readonly address: number;
+  /** What the next allocation starts from. */
+  readonly next: number;
+}
+
+export type AllocationFailure = 'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
+
+function headerBytes(next: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, next, true);
+  return bytes;
+}
+
+/** Chooses among the 11 bases; hardened only among those where the guest has nothing. */
+function* chooseBase(guards: Guards): Steps<number> {
+  if (!guards.spareGuestMappings) {
+    return WINDOW_START + pageDown(yield* ask({ op: 'random', below: BASE_SPAN, what: 'table base' }));
+  }
+  const free: number[] = [];
+  for (let base = WINDOW_START; base < WINDOW_START + BASE_SPAN; base += PAGE_SIZE) {
+    if ((yield* ask({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' })) === 1) free.push(base);
+  }
+  if (free.length === 0) return 0;
+  return free[yield* ask({ op: 'random', below: free.length, what: 'table base' })] ?? 0;
+}
+
+/**
+ * Makes sure that there is a table.
+ * Postconditions: `next` and `base` are set, unless a failure is returned.
+ */
+function* ensureTable(guards: Guards): Steps<AllocationFailure | null> {
+  if ((yield* ask({ op: 'get', field: 'next', what: 'next trap' })) !== 0) return null;
+  // DIVERGES (hardened, inheritTable): a forked space was given its parent's records, so a name in guest-controlled
+  // maps and a header in guest-writable memory decide nothing.
+  const found = guards.inheritTable ? 0 : yield* ask({ op: 'find-table', what: 'find table' });
+  if (found !== 0) {
+    const header = yield* load(found, 4, 'header');
+    if (header === null) return 'table-unreadable';
+    const next = new DataView(header.buffer, header.byteOffset).getUint32(0, true);
+    yield { op: 'set', field: 'base', value: found, what: 'table base' };
+    yield { op: 'set', field: 'next', value: next, what: 'next trap' };
+    return null;
+  }
+  const base = yield* chooseBase(guards);
+  if (base === 0) return 'no-room-for-table';
+  if ((yield* ask({ op: 'map-table', addr: base, what: 'map table' })) !== 0) return 'table-unmappable';
+  yield { op: 'set', field: 'base', value: base, what: 'table base' };
+  yield { op: 'set', field: 'next', value: 1, what: 'next trap' };
+  return null;
+}
+
+/** Upstream tests one byte too many, so it takes slot 255 for one that crosses a page (UT:132). */
+function crossesPage(base: number, index: number, exact: boolean): boolean {
+  const start = trapAddress(base, index);
+  const end = exact ? start + TRAP_USED_BYTES - 1 : start + TRAP_BYTES;
+  return pageDown(start) !== pageDown(end);
+}
+
+/**
+ * Takes the next slot.
+ * Preconditions: the exclusive lock is held.
+ * Postconditions: upstream has counted the slot as used whatever happens next; with `keepFailedSlot` nothing is
+ *   counted until {@link commitTrap}.
+ */
+export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailure> {
+  const failure = yield* ensureTable(guards);
+  if (failure !== null) return failure;
+  const base = yield* ask({ op: 'get', field: 'base', what: 'table base' });
+  const next = yield* ask({ op: 'get', field: 'next', what: 'next trap' });
+  if (next >= TABLE_ENTRIES) return 'no-space';
+  // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table.
+  const index = crossesPage(base, next, guards.exactCapacity) ? next + 1 : next;
+  if (guards.exactCapacity && index >= TABLE_ENTRIES) return 'no-space';
+  const trap: FreshTrap = { base, index, address: trapAddress(base, index), next: index + 1 };
+  if (!guards.keepFailedSlot) {
+    const problem = yield* commitTrap(trap);
+    if (problem !== null) return problem;
+  }
+  return trap;
+}
+
+/** Counts a slot as used: in the Sentry first, then in the header. */
+export function* commitTrap(trap: FreshTrap): Steps<AllocationFailure | null> {
+  yield { op: 'set', field: 'next', value: trap.next, what: 'next trap' };
+  return (yield* store(trap.base, headerBytes(trap.next), 'header')) ? null : 'header-unwritable';
+}
+
+/** Slots that a table can hold under these guards. */
+export function tableCapacity(guards: Guards): number {
+  let capacity = 0;
+  for (let index = 1; index < TABLE_ENTRIES; index++) {
+    if (!crossesPage(WINDOW_START, index, guards.exactCapacity)) capacity++;
+  }
+  return capacity;
+}
+
+/** Slots used when the next index is `next`. */
+export function usedSlots(next: number, guards: Guards): number {
+  let used = 0;
+  for (let index = 1; index < Math.min(next, TABLE_ENTRIES); index++) {
+    if (!crossesPage(WINDOW_START, index, guards.exactCapacity)) used++;
+  }
+  return used;
+}
