@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// Knows whether anybody waits for the host: only then is a kernel without runnable tasks not at a dead end.
+
+import type { Host, HostStream } from '../base/host.ts';
+
+/** Wraps the host's stdin and counts those who wait for it. */
+export class HostInput {
+  readonly #host: Host;
+  /** The host with its stdin wrapped: give this one to the file system. */
+  readonly host: Host;
+  waiting = 0;
+  #notify: (() => void) | null = null;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.host = {
+      stdin: this.#counted(host.stdin),
+      stdout: host.stdout,
+      stderr: host.stderr,
+      wallClockNs: () => host.wallClockNs(),
+      monotonicMs: () => host.monotonicMs(),
+      entropy: (into) => host.entropy(into),
+      breathe: () => host.breathe(),
+      sleep: (ms) => host.sleep(ms),
+    };
+  }
+
+  #counted(stream: HostStream): HostStream {
+    return {
+      isTerminal: stream.isTerminal,
+      windowSize: () => stream.windowSize(),
+      read: (into) => stream.read(into),
+      write: (from) => stream.write(from),
+      onReadable: (callback) => {
+        this.waiting++;
+        stream.onReadable(() => {
+          this.waiting--;
+          callback();
+          this.#notify?.();
+        });
+      },
+    };
+  }
+
+  /** Resolves when input has come or `ms` have passed. */
+  async waitOrSleep(ms: number): Promise<void> {
+    const input = new Promise<void>((resolve) => {
+      this.#notify = resolve;
+    });
+    await Promise.race([input, this.#host.sleep(ms)]);
+    this.#notify = null;
+  }
+}

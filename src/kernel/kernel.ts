@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: MIT
+//
+// The Sentry: owns tasks and thread groups, serves syscalls through the table, and runs one task after the other on
+// the processor until the first process has ended. Models gVisor pkg/sentry/kernel (kernel.go, task_run.go).
+
+import { EINTR, ENOSYS, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
+import { SIGKILL, SIGXCPU } from '../abi/signal.ts';
+import { RLIMIT_CPU } from '../abi/resource.ts';
+import { syscallName } from '../abi/sysno.ts';
+import { TraplineError } from '../base/errors.ts';
+import type { Host } from '../base/host.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Prng } from '../base/prng.ts';
+import type { Cpu } from '../cpu/cpu.ts';
+import { Reg } from '../cpu/regs.ts';
+import type { AddressSpace } from '../mm/address-space.ts';
+import type { GuestContext, PlatformEvent, Sentry } from '../platform/sentry.ts';
+import type { PlatformApi } from '../platform/platform.ts';
+import type { TraceSink } from '../trace/events.ts';
+import { EventKind } from '../trace/events.ts';
+import { Clock } from './clock.ts';
+import type { SyscallTracer } from './decode/tracer.ts';
+import { exitGroup } from './exit.ts';
+import { FutexTable } from './futex.ts';
+import type { HostInput } from './host-input.ts';
+import { abortRestartableSequence } from './rseq.ts';
+import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
+import { beforeGuestCode, forceSignal } from './signals/delivery.ts';
+import { setMask } from './signals/masks.ts';
+import type { SignalInfo } from './signals/siginfo.ts';
+import { faultInfo, kernelInfo } from './signals/siginfo.ts';
+import { sendSignal } from './signals/send.ts';
+import type { SyscallDef, SyscallResult } from './syscalls/table.ts';
+import { Args, BLOCKED, SYSCALL_TABLE_SIZE, TASK_ENDED } from './syscalls/table.ts';
+import type { Task } from './task.ts';
+import { Wake } from './task.ts';
+import type { ThreadGroup } from './thread-group.ts';
+import { TimerQueue } from './timer-queue.ts';
+
+/** How the run as a whole ended. */
+export interface RunEnd {
+  readonly exit: { readonly code: number } | { readonly signal: number };
+  /** Set when not the guest but a limit or a dead end decided. */
+  readonly ended?: 'timeout' | 'budget' | 'deadlock' | 'output' | 'stopped';
+}
+
+export interface KernelOptions {
+  readonly cpu: Cpu;
+  readonly host: Host;
+  readonly hostInput: HostInput;
+  readonly prng: Prng;
+  readonly trace: TraceSink;
+  readonly logger: Logger;
+  readonly table: readonly (SyscallDef | undefined)[];
+  readonly wallClock: boolean;
+  readonly entropy: boolean;
+  /** Tasks alive at once. */
+  readonly maxTasks: number;
+  /** Host milliseconds; Infinity for none. */
+  readonly timeoutMs: number;
+  readonly maxInstructions: number;
+  /** Physical memory, for sysinfo. */
+  readonly memoryBytes: number;
+  makePlatform(sentry: Sentry): PlatformApi;
+  /** A context's text names the syscall tracer only when somebody records syscalls. */
+  readonly tracer: SyscallTracer | null;
+}
+
+/** Host milliseconds of guest code between two looks at the outside world. */
+const BREATH_MS = 20;
+/** The longest single wait for the host, so that limits are noticed. */
+const MAX_WAIT_MS = 50;
+
+export class Kernel implements Sentry {
+  readonly cpu: Cpu;
+  readonly host: Host;
+  readonly prng: Prng;
+  readonly trace: TraceSink;
+  readonly logger: Logger;
+  readonly options: KernelOptions;
+  readonly clock: Clock;
+  readonly timers = new TimerQueue();
+  readonly scheduler = new Scheduler();
+  readonly futexes = new FutexTable();
+  readonly platform: PlatformApi;
+  readonly tracer: SyscallTracer | null;
+
+  /** All tasks that have a tid, zombie leaders included. */
+  readonly tasks = new Map<number, Task>();
+  /** All groups that are not reaped. */
+  readonly groups = new Map<number, ThreadGroup>();
+  /** The first process. */
+  init: ThreadGroup | null = null;
+  current: Task | null = null;
+  hostname = 'trapline';
+  domainname = '(none)';
+  /** Called when a signal's default action is about to end a process: for the crash report. */
+  onFatalSignal: ((task: Task, info: SignalInfo, dumpsCore: boolean) => void) | null = null;
+  /** Tasks ever made, for metrics. */
+  tasksStarted = 0;
+  signalsDelivered = 0;
+  syscalls = 0;
+
+  readonly #table: readonly (SyscallDef | undefined)[];
+  readonly #args: Args;
+  readonly #input: HostInput;
+  readonly #spaces = new Map<AddressSpace, number>();
+  readonly #unknown = new Set<number>();
+  #nextTid = 1;
+  /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
+  #leave = false;
+  #breathDue = false;
+  #end: RunEnd | null = null;
+  #timeLimitMs = Infinity;
+  #instructionLimit = Infinity;
+  #nextTimer = Infinity;
+
+  constructor(options: KernelOptions) {
+    this.options = options;
+    this.cpu = options.cpu;
+    this.host = options.host;
+    this.prng = options.prng;
+    this.trace = options.trace;
+    this.logger = options.logger;
+    this.tracer = options.tracer;
+    this.#table = options.table;
+    this.#input = options.hostInput;
+    this.clock = new Clock(options.cpu, options.wallClock ? options.host : null);
+    this.#args = new Args(options.cpu.regs);
+    this.platform = options.makePlatform(this);
+  }
+
+  // ---- tasks and address spaces
+
+  /** A tid that is not in use, or -1 when there are too many tasks. */
+  allocateTid(): number {
+    if (this.tasks.size >= this.options.maxTasks) return -1;
+    const limit = 4_194_304;
+    while (this.tasks.has(this.#nextTid) || this.groups.has(this.#nextTid)) this.#nextTid = (this.#nextTid % limit) + 1;
+    const tid = this.#nextTid;
+    this.#nextTid = (tid % limit) + 1;
+    return tid;
+  }
+
+  task(tid: number): Task | undefined {
+    return this.tasks.get(tid);
+  }
+
+  /** One task more uses the address space. */
+  retainSpace(mm: AddressSpace): void {
+    this.#spaces.set(mm, (this.#spaces.get(mm) ?? 0) + 1);
+  }
+
+  /** One task less; the last one frees it. */
+  releaseSpace(mm: AddressSpace): void {
+    const users = (this.#spaces.get(mm) ?? 1) - 1;
+    if (users > 0) {
+      this.#spaces.set(mm, users);
+      return;
+    }
+    this.#spaces.delete(mm);
+    this.platform.dropSpace(mm);
+    mm.release();
+  }
+
+  spaceUsers(mm: AddressSpace): number {
+    return this.#spaces.get(mm) ?? 0;
+  }
+
+  /** The run ends with this. The first call counts. */
+  finish(end: RunEnd): void {
+    this.#end ??= end;
+    this.#leave = true;
+  }
+
+  get isFinished(): boolean {
+    return this.#end !== null;
+  }
+
+  /** Makes the run of guest code return to the scheduler after the current syscall. */
+  leaveGuest(): void {
+    this.#leave = true;
+  }
+
+  // ---- syscalls
+
+  /** Sentry: serves one syscall, usually inside the run of guest code. */
+  syscall(ctx: GuestContext, sysno: number): boolean {
+    // Only tasks are ever attached to the platform.
+    const task = ctx as Task;
+    const args = this.#args;
+    args.regs = task.regs;
+    this.syscalls++;
+    task.sysno = sysno;
+    const def = sysno < SYSCALL_TABLE_SIZE ? this.#table[sysno] : undefined;
+    if (def === undefined) return this.#complete(task, this.#unknownCall(task, sysno));
+    task.call = def;
+    if (this.tracer !== null) {
+      this.tracer.enter(task.tid, def, args, task.mm, task.regs.get(Reg.rip), this.platform.isPatchedCall);
+    }
+    return this.#complete(task, def.call(task, args));
+  }
+
+  /** Takes the result of a call; true when the task goes on without a look at anything else. */
+  #complete(task: Task, result: SyscallResult): boolean {
+    if (typeof result === 'number') {
+      if (this.tracer !== null) this.#traceExit(task, result);
+      task.call = null;
+      task.regs.set(Reg.rax, result);
+      if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
+        task.restartError = result;
+        task.attention = true;
+      } else if (task.savedMask !== null && result !== -EINTR) {
+        // A call with a mask of its own that was not interrupted: its mask decides nothing any more.
+        setMask(task, task.savedMask);
+        task.savedMask = null;
+      }
+      if (this.timers.next() < this.#nextTimer) return false;
+      return !task.attention && !this.#leave;
+    }
+    if (result === BLOCKED) {
+      this.#sleep(task);
+      return false;
+    }
+    if (result === TASK_ENDED) return false;
+    if (this.tracer !== null) this.#traceExit(task, task.regs.getSigned(Reg.rax));
+    task.call = null;
+    return !task.attention && !this.#leave;
+  }
+
+  #traceExit(task: Task, result: number): void {
+    this.#args.regs = task.regs;
+    if (task.call !== null) this.tracer?.exit(task.tid, task.call, this.#args, task.mm, result);
+  }
+
+  /** Records that a call never returned. */
+  traceUnfinished(task: Task): void {
+    if (task.call !== null && this.tracer !== null) this.#traceExit(task, 0);
+    task.call = null;
+  }
+
+  #unknownCall(task: Task, sysno: number): number {
+    this.trace.emit(EventKind.unimplemented, task.tid, sysno, task.regs.get(Reg.rip));
+    if (!this.#unknown.has(sysno) && this.#unknown.size < 1000) {
+      this.#unknown.add(sysno);
+      this.logger.warn(`syscall ${sysno} (${syscallName(sysno)}) is not implemented: it fails with ENOSYS`);
+    }
+    return -ENOSYS;
+  }
+
+  // ---- sleeping
+
+  #sleep(task: Task): void {
+    const { request } = task;
+    if (request === null) throw new TraplineError('INVARIANT', 'internal error: a task sleeps without a request');
+    task.state = 'blocked';
+    task.woken = 0;
+    task.voluntarySwitches++;
+    for (const source of request.queues) source.queue.add(task, source.mask);
+    if (request.deadlineNs !== undefined) this.timers.set(task.sleepTimer, request.deadlineNs);
+    // A signal that came before the sleep must end it too.
+    if (task.attention) task.alertIfSignalled();
+  }
+
+  /** Takes a task off its queues. */
+  endSleep(task: Task): void {
+    const { request } = task;
+    if (request === null) return;
+    for (const source of request.queues) source.queue.remove(task);
+    this.timers.cancel(task.sleepTimer);
+  }
+
+  /** The task's sleep is over: gets its result, or lets it sleep on. */
+  #wakeUp(task: Task): void {
+    const { request, woken } = task;
+    if (request === null) return;
+    this.endSleep(task);
+    task.request = null;
+    const timedOut = (woken & Wake.event) === 0 && (woken & Wake.timeout) !== 0;
+    this.#args.regs = task.regs;
+    let result = request.retry(timedOut);
+    const again = task.request as typeof request | null;
+    if (result === BLOCKED && again !== null && (woken & Wake.signal) !== 0 && task.hasSignal()) {
+      task.request = null;
+      again.onCancel?.();
+      result = again.interrupted ?? -ERESTARTSYS;
+      task.restart = result === -ERESTART_RESTARTBLOCK ? (again.restart ?? null) : null;
+    }
+    this.#complete(task, result);
+  }
+
+  /** restart_syscall(2). */
+  restartSyscall(task: Task): SyscallResult {
+    const { restart } = task;
+    task.restart = null;
+    return restart === null ? -EINTR : restart();
+  }
+
+  // ---- the loop
+
+  /** Runs until the first process has ended, or a limit does it. */
+  async run(): Promise<RunEnd> {
+    this.#timeLimitMs = this.host.monotonicMs() + this.options.timeoutMs;
+    this.#instructionLimit = this.cpu.instructions + this.options.maxInstructions;
+    this.cpu.armWatchdog(BREATH_MS);
+    try {
+      while (this.#end === null) {
+        const task = this.scheduler.next();
+        if (task === undefined) await this.#idle();
+        else this.#runTask(task);
+        if (this.#breathDue) await this.#breathe();
+      }
+    } finally {
+      this.cpu.armWatchdog(0);
+    }
+    return this.#end;
+  }
+
+  #runTask(task: Task): void {
+    const { cpu, platform } = this;
+    if (this.current !== task) {
+      this.trace.emit(EventKind.contextSwitch, task.tid, this.current?.tid ?? 0, this.scheduler.waiting);
+      this.current = task;
+      if (task.rseqAddr !== 0) abortRestartableSequence(task);
+    }
+    task.turnStart = cpu.instructions;
+    if (task.sliceEnd === 0) task.sliceEnd = task.turnStart + SLICE_INSTRUCTIONS;
+    this.#leave = false;
+    if (task.request !== null) this.#wakeUp(task);
+    while (task.state === 'ready' && this.#end === null) {
+      if (task.attention && !beforeGuestCode(task)) break;
+      const budget = this.#budget(task);
+      if (budget <= 0) break;
+      this.#leave = false;
+      if (!this.#handle(task, platform.switchTo(task, budget))) break;
+    }
+    if (task.turnStart >= 0) {
+      task.cpuBefore += cpu.instructions - task.turnStart;
+      task.turnStart = -1;
+    }
+  }
+
+  /** Instructions until the next thing that must happen; 0 when the task's turn is over. */
+  #budget(task: Task): number {
+    const { instructions } = this.cpu;
+    if (instructions >= this.#instructionLimit) {
+      this.finish({ exit: { signal: SIGKILL }, ended: 'budget' });
+      return 0;
+    }
+    const now = this.clock.now();
+    if (this.timers.next() <= now) this.timers.fireDue(now);
+    if (task.attention && !beforeGuestCode(task)) return 0;
+    const { group } = task;
+    const cpuLeft = group.timers.cpuTimeLeft(group);
+    if (instructions >= task.sliceEnd) {
+      if (this.scheduler.waiting > 0) {
+        task.involuntarySwitches++;
+        this.scheduler.requeue(task);
+        return 0;
+      }
+      task.sliceEnd = instructions + SLICE_INSTRUCTIONS;
+    }
+    this.#nextTimer = this.timers.next();
+    const untilTimer = this.clock.isWall ? Infinity : this.#nextTimer - now;
+    return Math.max(1, Math.min(task.sliceEnd - instructions, this.#instructionLimit - instructions, untilTimer, cpuLeft));
+  }
+
+  /** Deals with the end of a run of guest code; false when the task's turn is over. */
+  #handle(task: Task, event: PlatformEvent): boolean {
+    switch (event.kind) {
+      case 'syscall':
+      case 'budget':
+        return true;
+      case 'interrupted':
+        this.#breathDue = true;
+        this.scheduler.putBack(task);
+        return false;
+      case 'fault': {
+        const { signo, code, addr, trapno, errorCode } = event;
+        const detail = { trapno, error: errorCode, cr2: trapno === 14 ? BigInt(addr) : 0n };
+        forceSignal(task, faultInfo(signo, code, BigInt(addr), detail));
+        return true;
+      }
+      case 'stub-panic':
+        this.logger.warn(`systrap's own code found its records broken (code 0x${event.code.toString(16)}): the process is killed`);
+        exitGroup(task, SIGKILL);
+        return false;
+    }
+  }
+
+  /** The running task gives up the rest of its slice. */
+  yieldCurrent(task: Task): void {
+    task.sliceEnd = 1;
+    this.#leave = true;
+  }
+
+  // ---- the outside world
+
+  /** No task can run: time passes, or the host must give something. */
+  async #idle(): Promise<void> {
+    const next = this.timers.next();
+    const waitsForHost = this.#input.waiting > 0;
+    if (next === Infinity && !waitsForHost) {
+      this.logger.warn('every task waits for something that cannot happen any more: the run ends here');
+      this.finish({ exit: { signal: SIGKILL }, ended: 'deadlock' });
+      return;
+    }
+    const now = this.clock.now();
+    // With nobody waiting for the host, sleeping costs nothing; with somebody, the host must have its chance.
+    if (!waitsForHost && !this.clock.isWall) {
+      this.clock.jumpTo(next);
+      this.timers.fireDue(this.clock.now());
+      if (this.host.monotonicMs() >= this.#timeLimitMs) await this.#breathe();
+      return;
+    }
+    if (next <= now) {
+      this.timers.fireDue(now);
+      return;
+    }
+    const waitMs = Math.max(1, Math.min((next - now) / 1e6, MAX_WAIT_MS));
+    const startMs = this.host.monotonicMs();
+    await this.#input.waitOrSleep(waitMs);
+    const passedNs = Math.floor((this.host.monotonicMs() - startMs) * 1e6);
+    if (!this.clock.isWall && this.scheduler.waiting === 0) this.clock.jumpTo(Math.min(now + passedNs, next));
+    this.timers.fireDue(this.clock.now());
+    await this.#breathe();
+  }
+
+  async #breathe(): Promise<void> {
+    this.#breathDue = false;
+    await this.host.breathe();
+    if (this.host.monotonicMs() >= this.#timeLimitMs) {
+      this.finish({ exit: { signal: SIGKILL }, ended: 'timeout' });
+    }
+    this.cpu.armWatchdog(BREATH_MS);
+  }
+
+  /** A signal from outside (Ctrl-C, SIGTERM to the tool): to the first process's group. */
+  signalFromHost(signo: number): void {
+    if (this.init === null) return;
+    const { pgid } = this.init;
+    for (const group of this.groups.values()) {
+      if (group.pgid === pgid) sendSignal(group, null, kernelInfo(signo));
+    }
+    this.cpu.interrupt();
+  }
+
+  /** RLIMIT_CPU's soft limit has struck. */
+  cpuLimitReached(group: ThreadGroup): void {
+    const hard = group.limits[RLIMIT_CPU]?.hard ?? 0n;
+    const seconds = BigInt(Math.floor(group.cpuNs() / 1e9));
+    sendSignal(group, null, kernelInfo(seconds >= hard ? SIGKILL : SIGXCPU));
+  }
+}

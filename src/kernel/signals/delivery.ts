@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+//
+// The way back to guest code: signals are taken and acted upon, interrupted calls are restarted. Models Linux
+// arch/x86/kernel/signal.c (arch_do_signal_or_restart), kernel/signal.c (get_signal), gVisor task_signals.go.
+
+import { EINTR, ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
+import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL, SIGSEGV } from '../../abi/signal.ts';
+import { SYS } from '../../abi/sysno.ts';
+import { signalStatus } from '../../abi/wait.ts';
+import { Reg } from '../../cpu/regs.ts';
+import { EventKind } from '../../trace/events.ts';
+import { exitGroup } from '../exit.ts';
+import { abortRestartableSequence } from '../rseq.ts';
+import type { Task } from '../task.ts';
+import type { SignalAction } from './signal-actions.ts';
+import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
+import { pushSignalFrame } from './signal-frame.ts';
+import type { SignalInfo } from './siginfo.ts';
+import { kernelInfo } from './siginfo.ts';
+import { recheckGroupStop, recheckSignals, takeSignal } from './send.ts';
+import { defaultAction, sigBit } from './signal-sets.ts';
+
+/** A signal that the task cannot ignore or block: if it tries to, the signal kills it. */
+export function forceSignal(task: Task, info: SignalInfo): void {
+  const bit = sigBit(info.signo);
+  const { actions } = task.group;
+  const action = actions.get(info.signo);
+  if ((task.mask & bit) !== 0n || action.handler === HANDLER_IGNORE) {
+    actions.set(info.signo, { ...action, handler: HANDLER_DEFAULT });
+    task.mask &= ~bit;
+  }
+  if (info.fault !== undefined) task.lastFault = info.fault;
+  task.pending.add(info);
+  task.attention = true;
+}
+
+/** A frame could not be written or read: SIGSEGV, and death if that cannot be handled either. */
+function forceSegv(task: Task, during: number): void {
+  const { actions } = task.group;
+  if (during === SIGSEGV) actions.set(SIGSEGV, { ...actions.get(SIGSEGV), handler: HANDLER_DEFAULT });
+  forceSignal(task, kernelInfo(SIGSEGV));
+}
+
+/**
+ * Everything that stands between a task and its next guest instruction.
+ * @returns false when it does not come to that: the task has stopped or ended
+ */
+export function beforeGuestCode(task: Task): boolean {
+  const { group } = task;
+  for (;;) {
+    task.attention = false;
+    if (isKilled(task)) {
+      task.kernel.signalsDelivered++;
+      task.kernel.trace.emit(EventKind.signalFatal, task.tid, SIGKILL, 0, task.regs.get(Reg.rip));
+      exitGroup(task, signalStatus(SIGKILL));
+      return false;
+    }
+    if (group.stopSignal !== 0) {
+      stop(task);
+      return false;
+    }
+    const info = takeSignal(task, ~task.mask);
+    if (info === undefined) break;
+    if (!act(task, info)) return false;
+    // The mask of the handler that is about to run decides whether another signal goes on top.
+    recheckSignals(task);
+    if (!task.attention) break;
+  }
+  if (task.restartError !== 0) restartCall(task);
+  if (task.savedMask !== null) {
+    task.mask = task.savedMask;
+    task.savedMask = null;
+    recheckSignals(task);
+    return task.attention ? beforeGuestCode(task) : true;
+  }
+  return true;
+}
+
+function isKilled(task: Task): boolean {
+  return ((task.pending.set | task.group.pending.set) & sigBit(SIGKILL)) !== 0n;
+}
+
+/** Acts on one signal; false when the task has stopped or ended. */
+function act(task: Task, info: SignalInfo): boolean {
+  const { group, kernel } = task;
+  const { trace } = kernel;
+  const { signo } = info;
+  const action = group.actions.get(signo);
+  if (action.handler === HANDLER_IGNORE) return true;
+  task.signalsTaken++;
+  kernel.signalsDelivered++;
+  if (action.handler !== HANDLER_DEFAULT) {
+    trace.emit(EventKind.signalDelivered, task.tid, signo, info.code, Number(action.handler));
+    runHandler(task, info, action);
+    return true;
+  }
+  const byDefault = defaultAction(signo);
+  if (byDefault === 'ignore' || byDefault === 'continue') return true;
+  trace.emit(EventKind.signalDelivered, task.tid, signo, info.code, 0);
+  if (byDefault === 'stop') {
+    beginGroupStop(task, signo);
+    stop(task);
+    return false;
+  }
+  const dumpsCore = byDefault === 'core';
+  trace.emit(EventKind.signalFatal, task.tid, signo, dumpsCore ? 1 : 0, task.regs.get(Reg.rip));
+  kernel.onFatalSignal?.(task, info, dumpsCore);
+  exitGroup(task, signalStatus(signo));
+  return false;
+}
+
+function runHandler(task: Task, info: SignalInfo, action: SignalAction): void {
+  const { signo } = info;
+  if (task.rseqAddr !== 0) abortRestartableSequence(task);
+  if (task.restartError !== 0) {
+    const error = task.restartError;
+    task.restartError = 0;
+    const becomesEintr = error === -ERESTARTNOHAND || error === -ERESTART_RESTARTBLOCK ||
+      (error === -ERESTARTSYS && (action.flags & SA_RESTART) === 0);
+    if (becomesEintr) task.regs.set(Reg.rax, -EINTR);
+    else rewind(task, task.sysno);
+  }
+  const maskToRestore = task.savedMask ?? task.mask;
+  if ((action.flags & SA_RESETHAND) !== 0) task.group.actions.set(signo, { ...action, handler: HANDLER_DEFAULT });
+  if (!pushSignalFrame(task, info, action, maskToRestore)) {
+    forceSegv(task, signo);
+    return;
+  }
+  task.savedMask = null;
+  task.mask |= action.mask;
+  if ((action.flags & SA_NODEFER) === 0) task.mask |= sigBit(signo);
+}
+
+/** The interrupted call starts again: no handler ran. */
+function restartCall(task: Task): void {
+  const error = task.restartError;
+  task.restartError = 0;
+  rewind(task, error === -ERESTART_RESTARTBLOCK ? SYS.restart_syscall : task.sysno);
+}
+
+/** Back to the syscall instruction, which is two bytes long, with the number that it is to see. */
+function rewind(task: Task, sysno: number): void {
+  task.regs.set(Reg.rip, task.regs.get(Reg.rip) - 2);
+  task.regs.set(Reg.rax, sysno);
+}
+
+/** All tasks of the group are to stop. */
+function beginGroupStop(task: Task, signo: number): void {
+  const { group } = task;
+  group.stopSignal = signo;
+  for (const other of group.tasks) if (other !== task) other.alert();
+}
+
+/** This task stops; the parent hears of it when the last one of the group has. */
+function stop(task: Task): void {
+  const { group } = task;
+  task.state = 'stopped';
+  recheckGroupStop(group);
+}
+
+/** rt_sigreturn found no valid frame. */
+export function badSignalFrame(task: Task): void {
+  forceSegv(task, 0);
+}

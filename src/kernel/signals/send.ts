@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// Sending signals: queueing, choice of the task that takes it, and the side effects of SIGCONT and the stop
+// signals that happen at once. Models Linux kernel/signal.c (__send_signal, complete_signal, prepare_signal).
+
+import { EAGAIN } from '../../abi/errno.ts';
+import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
+import { CLD_CONTINUED, CLD_STOPPED, SA_NOCLDSTOP, SIGCHLD, SIGCONT, SIGKILL } from '../../abi/signal.ts';
+import type { Task } from '../task.ts';
+import type { ThreadGroup } from '../thread-group.ts';
+import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
+import type { SignalInfo } from './siginfo.ts';
+import { childInfo } from './siginfo.ts';
+import { STOP_SIGNALS, defaultAction, isRealtime, sigBit } from './signal-sets.ts';
+
+/** True when the signal would do nothing: ignored, or ignored by default. */
+export function isIgnored(group: ThreadGroup, signo: number): boolean {
+  const { handler } = group.actions.get(signo);
+  return handler === HANDLER_IGNORE || (handler === HANDLER_DEFAULT && defaultAction(signo) === 'ignore');
+}
+
+/** Signals that `task` would take now. */
+export function deliverable(task: Task): bigint {
+  return (task.pending.set | task.group.pending.set) & ~task.mask;
+}
+
+/** Sees whether a change of masks or queues gives the task something to do before guest code. */
+export function recheckSignals(task: Task): void {
+  if (deliverable(task) !== 0n) task.attention = true;
+}
+
+/**
+ * Queues a signal for a task, or with `task` null for the whole group.
+ * @returns 0, or -EAGAIN when a real-time signal finds the queue full
+ */
+export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalInfo): number {
+  const { signo } = info;
+  if (group.tasks.length === 0 || task?.state === 'ended') return 0;
+  const bit = sigBit(signo);
+  if (signo === SIGCONT) {
+    discardEverywhere(group, STOP_SIGNALS);
+    continueGroup(group);
+  } else if ((bit & STOP_SIGNALS) !== 0n) {
+    discardEverywhere(group, sigBit(SIGCONT));
+  }
+  const asked = task ?? group.leader;
+  const isWanted = (asked.mask & bit) !== 0n || (asked.waitingFor & bit) !== 0n;
+  if (info.fault === undefined && !isWanted && isIgnored(group, signo)) return 0;
+
+  const queue = task === null ? group.pending : task.pending;
+  if (isRealtime(signo) && queue.size >= group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
+  if (!queue.add(info)) return 0;
+  group.signalEvents.wake(1);
+
+  if (signo === SIGKILL) {
+    for (const each of group.tasks) each.alert();
+    return 0;
+  }
+  const target = task ?? chooseTask(group, bit);
+  if (target !== undefined && canTake(target, bit)) target.alert();
+  return 0;
+}
+
+function canTake(task: Task, bit: bigint): boolean {
+  return (task.mask & bit) === 0n || (task.waitingFor & bit) !== 0n;
+}
+
+/** The leader when it can take the signal, else the first task that can. */
+function chooseTask(group: ThreadGroup, bit: bigint): Task | undefined {
+  if (group.leader.state !== 'ended' && canTake(group.leader, bit)) return group.leader;
+  return group.tasks.find((task) => canTake(task, bit));
+}
+
+function discardEverywhere(group: ThreadGroup, signals: bigint): void {
+  group.pending.discard(signals);
+  for (const task of group.tasks) task.pending.discard(signals);
+}
+
+/** Ends a group stop. */
+function continueGroup(group: ThreadGroup): void {
+  if (group.stopSignal === 0) return;
+  group.stopSignal = 0;
+  for (const task of group.tasks) {
+    if (task.state !== 'stopped') continue;
+    task.attention = true;
+    task.kernel.scheduler.ready(task);
+  }
+  group.stopReport = { kind: 'continued' };
+  notifyParentOfStop(group, CLD_CONTINUED, SIGCONT);
+}
+
+/** A group stop is complete when all its tasks have stopped. */
+export function recheckGroupStop(group: ThreadGroup): void {
+  if (group.stopSignal === 0 || group.stopReport?.kind === 'stopped') return;
+  if (!group.tasks.every((task) => task.state === 'stopped')) return;
+  group.stopReport = { kind: 'stopped', signo: group.stopSignal };
+  notifyParentOfStop(group, CLD_STOPPED, group.stopSignal);
+}
+
+/** Tells the parent of a stop or of its end. */
+export function notifyParentOfStop(group: ThreadGroup, code: number, status: number): void {
+  const { parent } = group;
+  if (parent === null) return;
+  const action = parent.actions.get(SIGCHLD);
+  if (action.handler !== HANDLER_IGNORE && (action.flags & SA_NOCLDSTOP) === 0) {
+    const ticks = Math.floor(group.cpuNs() / 1e7);
+    sendSignal(parent, null, childInfo(SIGCHLD, code, group.tgid, group.leader.creds.uid, status, ticks, 0));
+  }
+  parent.childEvents.wake();
+}
+
+/** Takes the next signal that `task` may take, its own before the group's. */
+export function takeSignal(task: Task, allowed: bigint): SignalInfo | undefined {
+  const own = task.pending.take(allowed);
+  if (own !== undefined) return own;
+  const shared = task.group.pending.take(allowed);
+  if (shared?.timer !== undefined) return task.group.posixTimers.delivered(shared);
+  return shared;
+}

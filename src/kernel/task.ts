@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// A thread of a guest program: registers, memory, files, identity, signals, and what it sleeps on. State only;
+// what happens to it lives in clone.ts, exit.ts, exec.ts and signals/. Models gVisor pkg/sentry/kernel/task.go.
+
+import { SIGKILL } from '../abi/signal.ts';
+import type { Addr } from '../base/addr.ts';
+import type { Waiter } from '../base/wait-queue.ts';
+import { WaitQueue } from '../base/wait-queue.ts';
+import { FPU_BYTES } from '../cpu/cpu.ts';
+import { Regs } from '../cpu/regs.ts';
+import type { AddressSpace } from '../mm/address-space.ts';
+import type { GuestContext } from '../platform/sentry.ts';
+import type { FdTable } from '../vfs/fd-table.ts';
+import type { FsContext } from '../vfs/fs-context.ts';
+import type { Credentials } from './credentials.ts';
+import type { Kernel } from './kernel.ts';
+import { PendingSignals } from './signals/pending-signals.ts';
+import type { FaultDetail } from './signals/siginfo.ts';
+import { sigBit } from './signals/signal-sets.ts';
+import type { BlockRequest, Blocked, SyscallDef, SyscallResult } from './syscalls/table.ts';
+import { BLOCKED } from './syscalls/table.ts';
+import { Timer } from './timer-queue.ts';
+import type { ThreadGroup } from './thread-group.ts';
+
+/** `ready` covers the task that runs, those that wait for the processor, and those whose sleep is over. */
+export type TaskState = 'ready' | 'blocked' | 'stopped' | 'ended';
+
+/** Why a sleep ended; a union of bits. */
+export const Wake = { event: 1, timeout: 2, signal: 4 } as const;
+
+/** The alternate signal stack of sigaltstack(2). */
+export interface AltStack {
+  readonly sp: bigint;
+  readonly size: number;
+  readonly flags: number;
+}
+
+export const NO_ALT_STACK: AltStack = { sp: 0n, size: 0, flags: 2 };
+
+const KILL_BIT = sigBit(SIGKILL);
+
+function hasKill(task: Task): boolean {
+  return task.group.isExiting || ((task.pending.set | task.group.pending.set) & KILL_BIT) !== 0n;
+}
+
+export class Task implements GuestContext, Waiter {
+  readonly kernel: Kernel;
+  /** Changes only when a thread other than the leader calls execve: it takes over the leader's. */
+  tid: number;
+  group: ThreadGroup;
+
+  /** The processor's live block while the platform runs this task, a copy of its own otherwise. */
+  regs = new Regs();
+  /** FXSAVE image; stale while the processor holds the state (Platform.saveFpu). */
+  readonly fpu = new Uint8Array(FPU_BYTES);
+  hasTracer = false;
+  platformState: object | null = null;
+
+  mm: AddressSpace;
+  fs: FsContext;
+  files: FdTable;
+  creds: Credentials;
+
+  state: TaskState = 'ready';
+  /** Wake reasons since the task fell asleep. */
+  woken = 0;
+  request: BlockRequest | null = null;
+  /** Number of the call in service or last served: what a restart puts into rax. */
+  sysno = 0;
+  /** The call in service: from entry to its result, sleeps included. */
+  call: SyscallDef | null = null;
+  /** -ERESTART… of an interrupted call, until it is known whether a handler runs; else 0. */
+  restartError = 0;
+  /** What restart_syscall does. */
+  restart: (() => SyscallResult) | null = null;
+  readonly sleepTimer: Timer;
+
+  /** Something must be looked at before guest code runs on: signals, restart, exit. */
+  attention = false;
+  readonly pending = new PendingSignals();
+  /** Blocked signals. */
+  mask = 0n;
+  /** Mask to put back after the handler of the signal that ended sigsuspend, ppoll, pselect or epoll_pwait. */
+  savedMask: bigint | null = null;
+  /** sigtimedwait wants these although they are blocked. */
+  waitingFor = 0n;
+  altStack: AltStack = NO_ALT_STACK;
+  /** What sigcontext tells of the last fault. */
+  lastFault: FaultDetail = { trapno: 0, error: 0, cr2: 0n };
+  signalsTaken = 0;
+
+  /** comm: at most 15 bytes, Latin-1. */
+  name = '';
+  /** set_tid_address / CLONE_CHILD_CLEARTID. */
+  clearTidAddr: Addr = 0;
+  robustList: Addr = 0;
+  rseqAddr: Addr = 0;
+  rseqLength = 0;
+  rseqSignature = 0;
+  /** Woken when a vfork child lets go of its parent's memory. */
+  readonly vforkDone = new WaitQueue();
+  /** This task is a vfork child that still borrows its parent's memory. */
+  isVforkChild = false;
+  parentDeathSignal = 0;
+  /** Tid of the task that made this one. */
+  creatorTid = 0;
+  noNewPrivs = false;
+  nice = 0;
+  schedPolicy = 0;
+  schedPriority = 0;
+  ioprio = 0;
+  timerSlackNs = 50_000;
+  startNs = 0;
+  /** Instructions run before the current turn on the processor. */
+  cpuBefore = 0;
+  /** Instruction count at the start of the current turn; -1 when not on the processor. */
+  turnStart = -1;
+  voluntarySwitches = 0;
+  involuntarySwitches = 0;
+  /** End of the time slice, as an instruction count; survives interruptions by the host. */
+  sliceEnd = 0;
+
+  constructor(kernel: Kernel, init: {
+    tid: number; group: ThreadGroup | null; mm: AddressSpace; fs: FsContext; files: FdTable; creds: Credentials;
+  }) {
+    this.kernel = kernel;
+    this.tid = init.tid;
+    this.mm = init.mm;
+    this.fs = init.fs;
+    this.files = init.files;
+    this.creds = init.creds;
+    this.sleepTimer = new Timer(() => this.#wakeFor(Wake.timeout));
+    this.startNs = kernel.clock.now();
+    // A new process gives its group right after construction, because the group needs its leader.
+    this.group = init.group as ThreadGroup;
+  }
+
+  /** Falls asleep: return the result from the syscall. */
+  block(request: BlockRequest): Blocked {
+    this.request = request;
+    return BLOCKED;
+  }
+
+  /** Waiter: an event on one of the queues of the request. */
+  wake(_events: number): void {
+    this.#wakeFor(Wake.event);
+  }
+
+  /** Something must be looked at before guest code runs on; ends a sleep that signals may end. */
+  alert(): void {
+    this.attention = true;
+    if (this.state === 'stopped') {
+      if (hasKill(this)) this.kernel.scheduler.ready(this);
+    } else if (this.request?.killableOnly !== true || hasKill(this)) {
+      this.#wakeFor(Wake.signal);
+    }
+  }
+
+  /** A sleep must not begin with a signal waiting. */
+  alertIfSignalled(): void {
+    if (this.hasSignal()) this.alert();
+  }
+
+  /** A signal, a group stop or the group's end is waiting for this task. */
+  hasSignal(): boolean {
+    const { group } = this;
+    const waiting = this.pending.set | group.pending.set;
+    return (waiting & ~this.mask) !== 0n || group.stopSignal !== 0 || group.isExiting;
+  }
+
+  #wakeFor(reason: number): void {
+    if (this.state !== 'blocked') return;
+    this.woken |= reason;
+    this.kernel.scheduler.ready(this);
+  }
+
+  /** CPU time in nanoseconds: one per instruction. */
+  cpuNs(): number {
+    return this.turnStart < 0 ? this.cpuBefore : this.cpuBefore + this.kernel.cpu.instructions - this.turnStart;
+  }
+
+  get isLeader(): boolean {
+    return this.group.leader === this;
+  }
+}
