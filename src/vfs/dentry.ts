@@ -146,25 +146,26 @@ export function isUnlinked(d: Dentry): boolean {
 }
 
 /**
- * The path of `d` as seen from `root`: `/a/b`; for files without a place their own name (`pipe:[7]`). `reachable` is
- * false when `root` is not above it.
+ * The path of `d` as seen from `root` (null: from the top of the tree): `/a/b`; for files without a place their own
+ * name (`pipe:[7]`). `reachable` is false when `root` is not above it.
  */
-export function pathOf(d: Dentry, root: Dentry): { path: string; reachable: boolean } {
+export function pathOf(d: Dentry, root: Dentry | null): { path: string; reachable: boolean } {
   const parts: string[] = [];
   let at = d;
   for (;;) {
-    if (at === root) return { path: '/' + parts.reverse().join('/'), reachable: true };
+    if (at === root) break;
     if (at.parent !== null) {
       parts.push(at.name);
       at = at.parent;
     } else if (at.mount.mountpoint !== null) at = at.mount.mountpoint;
-    else if (at === at.mount.root) return { path: '/' + parts.reverse().join('/'), reachable: false };
+    else if (at === at.mount.root) return { path: '/' + parts.reverse().join('/'), reachable: root === null };
     else return { path: at.name, reachable: true };
   }
+  return { path: '/' + parts.reverse().join('/'), reachable: true };
 }
 
 /** As /proc shows a file: the path, with ` (deleted)` when its name is gone. */
-export function displayPath(d: Dentry, root: Dentry): string {
+export function displayPath(d: Dentry, root: Dentry | null): string {
   const { path } = pathOf(d, root);
-  return path.startsWith('/') && isUnlinked(d) ? path + ' (deleted)' : path;
+  return isUnlinked(d) ? path + ' (deleted)' : path;
 }

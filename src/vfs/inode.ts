@@ -5,7 +5,7 @@
 
 import { EINVAL, ENODEV, ENOTDIR, ENXIO, EPERM } from '../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/stat.ts';
-import type { MappableFile } from '../mm/address-space.ts';
+import type { MappableFile } from '../mm/file-pages.ts';
 import { CAP_FSETID, hasCapability } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
@@ -180,6 +180,9 @@ export abstract class Inode {
     return true;
   }
 
+  /** `nlink` has become 0: contents may go once nobody has the file open. */
+  lastNameGone(): void {}
+
   // Symbolic links.
 
   readlink(): string | number {
@@ -197,6 +200,9 @@ export abstract class Inode {
   open(_dentry: Dentry, _flags: number, _cred: Credentials): OpenFile | number {
     return -ENXIO;
   }
+
+  /** An open description of it is gone. */
+  closed(): void {}
 
   truncate(_size: number): number {
     return -EINVAL;

@@ -7,7 +7,7 @@ import { EAGAIN, EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } fro
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
-import type { MappableFile } from '../mm/address-space.ts';
+import type { MappableFile } from '../mm/file-pages.ts';
 import type { Dentry } from './dentry.ts';
 import type { EntryVisitor, Inode } from './inode.ts';
 
@@ -48,6 +48,8 @@ export abstract class OpenFile {
   readonly isSeekable: boolean = false;
   /** poll means something: epoll refuses the rest. */
   readonly isPollable: boolean = false;
+  /** What to sleep on when a transfer gives -EAGAIN or `poll` lacks the wanted events; null when it never does. */
+  readonly queue: WaitQueue | null = null;
   /** Set while open(2) must wait before it may give a descriptor. */
   pendingOpen: PendingOpen | null = null;
   /** F_SETOWN and F_SETSIG: kept, for F_GETOWN; no signal is sent. */
@@ -73,11 +75,6 @@ export abstract class OpenFile {
   get canWrite(): boolean {
     const mode = this.flags & O_ACCMODE;
     return (this.flags & O_PATH) === 0 && mode !== O_RDONLY && mode !== O_ACCMODE;
-  }
-
-  /** What to sleep on when a transfer gives -EAGAIN or `poll` lacks the wanted events; null when it never does. */
-  get queue(): WaitQueue | null {
-    return null;
   }
 
   /** Reads up to `count` bytes from `offset` (streams ignore it): bytes, 0 at the end. */

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+//
+// Reads host files below a memory file system: handles are opened when needed, a few are kept open, and a file that
+// is not the one whose attributes the guest has seen is refused.
+
+import { ESTALE } from '../abi/errno.ts';
+import type { HostDirectory, HostFile, HostStat } from '../base/host.ts';
+import type { LowerContent } from './sparse-content.ts';
+
+/** Host files that stay open at the same time. */
+const MAX_OPEN = 64;
+
+/** A host directory with its open files. */
+export class HostContents {
+  readonly directory: HostDirectory;
+  /** In the order of last use, oldest first. */
+  readonly #open = new Map<string, HostFile>();
+
+  constructor(directory: HostDirectory) {
+    this.directory = directory;
+  }
+
+  /** The bytes of the host file at `path`, which `stat` describes. */
+  content(path: string, stat: HostStat): LowerContent {
+    return {
+      pread: (into, position) => {
+        const file = this.#handle(path, stat);
+        return typeof file === 'number' ? file : readFully(file, into, position);
+      },
+    };
+  }
+
+  #handle(path: string, stat: HostStat): HostFile | number {
+    const open = this.#open.get(path);
+    if (open !== undefined) {
+      this.#open.delete(path);
+      this.#open.set(path, open);
+      return open;
+    }
+    const now = this.directory.stat(path);
+    if (typeof now === 'number') return now;
+    if (now.ino !== stat.ino || now.dev !== stat.dev || now.kind !== 'file') return -ESTALE;
+    const file = this.directory.open(path, false);
+    if (typeof file === 'number') return file;
+    if (this.#open.size >= MAX_OPEN) {
+      const oldest = this.#open.keys().next().value;
+      if (oldest !== undefined) {
+        this.#open.get(oldest)?.close();
+        this.#open.delete(oldest);
+      }
+    }
+    this.#open.set(path, file);
+    return file;
+  }
+
+  /** Closes every handle; they come back when needed. */
+  close(): void {
+    for (const file of this.#open.values()) file.close();
+    this.#open.clear();
+  }
+}
+
+/** Reads until `into` is full or the file ends. */
+export function readFully(file: HostFile, into: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < into.length) {
+    const n = file.pread(done === 0 ? into : into.subarray(done), position + done);
+    if (n < 0) return done > 0 ? done : n;
+    if (n === 0) break;
+    done += n;
+  }
+  return done;
+}

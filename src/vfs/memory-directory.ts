@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+//
+// A directory of the memory file system. Its entries come from the host's listing, read once when first needed, and
+// from what guests create; a removed name is simply gone, so whiteouts and opaque directories need no marks.
+// The order is the host's names in byte order, then new names as they were made; positions stay valid throughout.
+
+import { EACCES, EEXIST, EMLINK, ENOENT } from '../abi/errno.ts';
+import type { Credentials } from './credentials.ts';
+import type { Dentry } from './dentry.ts';
+import { openDirectory } from './directory-file.ts';
+import { Inode } from './inode.ts';
+import type { EntryVisitor } from './inode.ts';
+import type { MemoryFileSystem } from './memory-file-system.ts';
+import type { OpenFile } from './open-file.ts';
+
+interface Entry {
+  readonly name: string;
+  /** Null for a name of the host that nobody has looked at yet. */
+  inode: Inode | null;
+  readonly cookie: number;
+  /** Reachable by name but not listed. */
+  readonly isHidden: boolean;
+}
+
+/** First cookie of real entries: `.` and `..` have 1 and 2. */
+const FIRST_COOKIE = 3;
+
+/** Names that one file may have (ext4 allows 65,000). */
+const MAX_LINKS = 65_000;
+
+/** Counts another name for `inode`; -EMLINK when it has too many. */
+function addLink(inode: Inode): number {
+  if (inode.nlink >= MAX_LINKS) return -EMLINK;
+  inode.nlink++;
+  inode.ctimeNs = inode.fs.clock.nowNs();
+  return 0;
+}
+
+/** One name less. */
+function dropLink(inode: Inode): void {
+  inode.nlink--;
+  inode.ctimeNs = inode.fs.clock.nowNs();
+  if (inode.nlink === 0) inode.lastNameGone();
+}
+
+/** A directory. */
+export class MemoryDirectory extends Inode {
+  readonly #fs: MemoryFileSystem;
+  readonly #entries = new Map<string, Entry>();
+  /** By ascending cookie; holes where names are gone. */
+  #order: (Entry | null)[] = [];
+  #holes = 0;
+  #nextCookie = FIRST_COOKIE;
+  #visible = 0;
+  /** Host path below that has not been listed yet. */
+  #unlisted: string | null = null;
+  #lowerPath: string | null = null;
+  /** Size and blocks as the host gives them. */
+  lowerShape: { size: number; blocks: number } | null = null;
+
+  constructor(fs: MemoryFileSystem, ino: number, mode: number, uid: number, gid: number) {
+    super(fs, ino, mode, uid, gid);
+    this.#fs = fs;
+  }
+
+  setLower(path: string): void {
+    this.#unlisted = path;
+    this.#lowerPath = path;
+  }
+
+  // As a directory of a disk file system shows itself, because programs compare and print these.
+  override get size(): number {
+    return this.lowerShape?.size ?? 4096;
+  }
+
+  override get blocks(): number {
+    return this.lowerShape?.blocks ?? 8;
+  }
+
+  /** Reads the host's names; -errno where the host does not let us. */
+  #list(): number {
+    if (this.#unlisted === null) return 0;
+    const names = this.#fs.lower?.directory.list(this.#unlisted) ?? -ENOENT;
+    if (typeof names === 'number') return names;
+    this.#unlisted = null;
+    // Names that were looked up or made before the listing keep their entries.
+    for (const name of names) if (!this.#entries.has(name)) this.#enter(name, null, false);
+    return 0;
+  }
+
+  #enter(name: string, inode: Inode | null, isHidden: boolean): void {
+    const entry = { name, inode, cookie: this.#nextCookie++, isHidden };
+    this.#entries.set(name, entry);
+    this.#order.push(entry);
+    if (!isHidden) this.#visible++;
+  }
+
+  #remove(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    this.#entries.delete(name);
+    this.#order[this.#indexAfter(entry.cookie - 1)] = null;
+    if (!entry.isHidden) this.#visible--;
+    if (++this.#holes > 64 && this.#holes > this.#order.length / 2) {
+      this.#order = this.#order.filter((e) => e !== null);
+      this.#holes = 0;
+    }
+  }
+
+  /** Index of the first slot whose entry has a cookie above `cookie`. Holes sort with what follows them. */
+  #indexAfter(cookie: number): number {
+    let low = 0;
+    let high = this.#order.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      let probe = middle;
+      while (probe < high && this.#order[probe] === null) probe++;
+      const entry = probe < high ? this.#order[probe] : null;
+      if (entry === null || entry === undefined || entry.cookie > cookie) high = middle;
+      else low = probe + 1;
+    }
+    // The first slot may be a hole before the entry that is meant.
+    while (low < this.#order.length && this.#order[low] === null) low++;
+    return low;
+  }
+
+  override lookup(name: string): Inode | number {
+    const failed = this.#list();
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      if (failed !== -EACCES) return failed < 0 ? failed : -ENOENT;
+      // A directory of the host that may be searched but not listed.
+      const found = this.#fs.fromLower(this.#childPath(name));
+      if (typeof found === 'number') return found;
+      this.#enter(name, found, true);
+      entry = this.#entries.get(name);
+      return found;
+    }
+    return this.#inodeOf(entry);
+  }
+
+  #childPath(name: string): string {
+    return this.#lowerPath === null || this.#lowerPath === '' ? name : `${this.#lowerPath}/${name}`;
+  }
+
+  #inodeOf(entry: Entry): Inode | number {
+    if (entry.inode !== null) return entry.inode;
+    const found = this.#fs.fromLower(this.#childPath(entry.name));
+    if (typeof found === 'number') {
+      // The host took it away after we listed it.
+      if (found === -ENOENT) this.#remove(entry.name);
+      return found;
+    }
+    entry.inode = found;
+    return found;
+  }
+
+  override entries(cookie: number, visit: EntryVisitor): number {
+    const failed = this.#list();
+    if (failed < 0) return failed;
+    for (let i = this.#indexAfter(cookie); i < this.#order.length; i++) {
+      const entry = this.#order[i];
+      if (entry === null || entry === undefined || entry.isHidden) continue;
+      const inode = this.#inodeOf(entry);
+      if (typeof inode === 'number') continue;
+      if (!visit(entry.name, inode.ino, inode.mode, entry.cookie)) return 0;
+    }
+    return 0;
+  }
+
+  override isEmpty(): boolean {
+    return this.#list() === 0 && this.#visible === 0;
+  }
+
+  #changed(subdirectories: number): void {
+    // File systems that do not count subdirectories show one link; those stay so.
+    if (this.nlink > 1) this.nlink += subdirectories;
+    this.touchModified();
+  }
+
+  override create(name: string, mode: number, cred: Credentials, rdev: number): Inode | number {
+    const failed = this.#list();
+    if (failed < 0) return failed;
+    const made = this.#fs.make(this, mode, cred, rdev);
+    if (typeof made === 'number') return made;
+    this.#enter(name, made, false);
+    this.#changed(made.isDirectory ? 1 : 0);
+    return made;
+  }
+
+  override createUnnamed(mode: number, cred: Credentials): Inode | number {
+    const made = this.#fs.make(this, mode, cred, 0);
+    if (typeof made !== 'number') made.nlink = 0;
+    return made;
+  }
+
+  override symlink(name: string, target: string, cred: Credentials): Inode | number {
+    const failed = this.#list();
+    if (failed < 0) return failed;
+    const made = this.#fs.makeSymlink(target, cred.fsuid, (this.mode & 0o2000) !== 0 ? this.gid : cred.fsgid);
+    if (typeof made === 'number') return made;
+    this.#enter(name, made, false);
+    this.#changed(0);
+    return made;
+  }
+
+  override link(name: string, inode: Inode): number {
+    const failed = this.#list() || addLink(inode);
+    if (failed < 0) return failed;
+    this.#enter(name, inode, false);
+    this.#changed(0);
+    return 0;
+  }
+
+  /** Enters an inode that was made elsewhere: set-up of a tree. */
+  place(name: string, inode: Inode, isHidden: boolean): number {
+    this.#list();
+    if (this.#entries.has(name)) return -EEXIST;
+    this.#enter(name, inode, isHidden);
+    if (inode.isDirectory && !isHidden && this.nlink > 1) this.nlink++;
+    return 0;
+  }
+
+  override unlink(name: string, child: Inode): number {
+    this.#remove(name);
+    this.#changed(0);
+    dropLink(child);
+    return 0;
+  }
+
+  override rmdir(name: string, child: Inode): number {
+    this.#remove(name);
+    this.#changed(-1);
+    child.nlink = 1;
+    dropLink(child);
+    return 0;
+  }
+
+  override rename(
+    name: string,
+    child: Inode,
+    toDir: Inode,
+    toName: string,
+    replaced: Inode | null,
+    exchange: boolean,
+  ): number {
+    if (!(toDir instanceof MemoryDirectory)) return -ENOENT;
+    const failed = toDir.#list();
+    if (failed < 0) return failed;
+    if (exchange && replaced !== null) {
+      const mine = this.#entries.get(name);
+      const theirs = toDir.#entries.get(toName);
+      if (mine === undefined || theirs === undefined) return -ENOENT;
+      mine.inode = replaced;
+      theirs.inode = child;
+      const balance = (child.isDirectory ? 1 : 0) - (replaced.isDirectory ? 1 : 0);
+      this.#changed(this === toDir ? 0 : -balance);
+      toDir.#changed(this === toDir ? 0 : balance);
+      child.ctimeNs = this.ctimeNs;
+      replaced.ctimeNs = this.ctimeNs;
+      return 0;
+    }
+    if (replaced !== null) {
+      toDir.#remove(toName);
+      if (replaced.isDirectory) {
+        toDir.#changed(-1);
+        replaced.nlink = 1;
+      }
+      dropLink(replaced);
+    }
+    this.#remove(name);
+    toDir.#enter(toName, child, false);
+    const moved = child.isDirectory ? 1 : 0;
+    this.#changed(-moved);
+    toDir.#changed(moved);
+    child.ctimeNs = this.ctimeNs;
+    return 0;
+  }
+
+  override lastNameGone(): void {
+    this.#fs.unchargeInode();
+  }
+
+  override open(dentry: Dentry, flags: number): OpenFile | number {
+    return openDirectory(dentry, flags);
+  }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+//
+// Pipes and FIFOs: one ring of bytes, writes of PIPE_BUF or less in one piece, ends that come and go. Models
+// fs/pipe.c and pipe(7); capacity counts bytes, where Linux counts pages that may be partly filled.
+
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, EPIPE } from '../abi/errno.ts';
+import { FIONREAD } from '../abi/ioctl.ts';
+import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../abi/open.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { WaitQueue } from '../base/wait-queue.ts';
+import type { Dentry } from './dentry.ts';
+import { OpenFile } from './open-file.ts';
+import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
+
+export const DEFAULT_PIPE_BYTES = 65536;
+/** fs.pipe-max-size. */
+const MAX_PIPE_BYTES = 1024 * 1024;
+const PAGE = 4096;
+
+/** The bytes between two ends. */
+export class Pipe {
+  readers = 0;
+  writers = 0;
+  /** Opens so far, by end: how a FIFO's open notices that the other end came, even if it left again. */
+  readerOpens = 0;
+  writerOpens = 0;
+  readonly queue = new WaitQueue();
+  #ring: Uint8Array | null = null;
+  #capacity = DEFAULT_PIPE_BYTES;
+  #head = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  /** Moves bytes out; what the sink does not take stays. */
+  read(sink: ByteSink, count: number): number {
+    if (count === 0) return 0;
+    if (this.#length === 0) return this.writers === 0 ? 0 : -EAGAIN;
+    let done = 0;
+    while (done < count && this.#length > 0 && this.#ring !== null) {
+      const n = Math.min(count - done, this.#length, this.#capacity - this.#head);
+      const put = sink.put(this.#ring.subarray(this.#head, this.#head + n));
+      this.#head = (this.#head + put) % this.#capacity;
+      this.#length -= put;
+      done += put;
+      if (put < n) break;
+    }
+    if (done === 0) return -EFAULT;
+    this.queue.wake(POLLOUT | POLLWRNORM);
+    return done;
+  }
+
+  /** Moves bytes in, all of them or none when there are PIPE_BUF or fewer. */
+  write(source: ByteSource, count: number): number {
+    if (this.readers === 0) return -EPIPE;
+    if (count === 0) return 0;
+    const room = this.#capacity - this.#length;
+    if (room === 0 || (count <= PIPE_BUF && room < count)) return -EAGAIN;
+    this.#ring ??= new Uint8Array(this.#capacity);
+    let done = 0;
+    while (done < count && this.#length < this.#capacity) {
+      const tail = (this.#head + this.#length) % this.#capacity;
+      const end = tail < this.#head ? this.#head : this.#capacity;
+      const n = Math.min(count - done, end - tail, this.#capacity - this.#length);
+      const got = source.take(this.#ring.subarray(tail, tail + n));
+      this.#length += got;
+      done += got;
+      if (got < n) break;
+    }
+    if (done === 0) return -EFAULT;
+    this.queue.wake(POLLIN | POLLRDNORM);
+    return done;
+  }
+
+  /** F_SETPIPE_SZ; the new capacity or -errno. */
+  resize(bytes: number, isPrivileged: boolean): number {
+    if (bytes < 0 || bytes > 0x80000000) return -EINVAL;
+    let capacity = PAGE;
+    while (capacity < bytes) capacity *= 2;
+    if (capacity > MAX_PIPE_BYTES && capacity > this.#capacity && !isPrivileged) return -EPERM;
+    if (capacity < this.#length) return -EBUSY;
+    if (this.#ring !== null) {
+      const ring = new Uint8Array(capacity);
+      for (let i = 0; i < this.#length; i++) ring[i] = this.#ring[(this.#head + i) % this.#capacity] as number;
+      this.#ring = ring;
+      this.#head = 0;
+    }
+    this.#capacity = capacity;
+    this.queue.wake(POLLOUT | POLLWRNORM);
+    return capacity;
+  }
+
+  /** Copies up to `count` of the bytes that wait, without taking them (tee). */
+  peek(count: number): Uint8Array {
+    const n = Math.min(count, this.#length);
+    const out = new Uint8Array(n);
+    for (let i = 0; i < n; i++) out[i] = this.#ring?.[(this.#head + i) % this.#capacity] ?? 0;
+    return out;
+  }
+}
+
+/** One end of a pipe, or both (a FIFO opened O_RDWR). */
+export class PipeFile extends OpenFile {
+  override readonly isPollable = true;
+  override readonly queue: WaitQueue;
+  readonly pipe: Pipe;
+  /** Writers that had come when this end was opened without one there: no hang-up until another came and left. */
+  #opensSeen = -1;
+
+  constructor(dentry: Dentry, flags: number, pipe: Pipe) {
+    super(dentry, flags);
+    this.pipe = pipe;
+    this.queue = pipe.queue;
+    if (this.canRead) {
+      pipe.readers++;
+      pipe.readerOpens++;
+      if (pipe.writers === 0) this.#opensSeen = pipe.writerOpens;
+    }
+    if (this.canWrite) {
+      pipe.writers++;
+      pipe.writerOpens++;
+    }
+  }
+
+  override readAt(sink: ByteSink, count: number): number {
+    return this.pipe.read(sink, count);
+  }
+
+  override writeAt(source: ByteSource, count: number): number {
+    return this.pipe.write(source, count);
+  }
+
+  override poll(): number {
+    const { pipe } = this;
+    let events = 0;
+    if (this.canRead) {
+      if (pipe.length > 0) events |= POLLIN | POLLRDNORM;
+      if (pipe.writers === 0 && pipe.writerOpens !== this.#opensSeen) events |= POLLHUP;
+    }
+    if (this.canWrite) {
+      if (pipe.capacity - pipe.length >= PIPE_BUF) events |= POLLOUT | POLLWRNORM;
+      if (pipe.readers === 0) events |= POLLERR;
+    }
+    return events;
+  }
+
+  override ioctl(request: number, argument: number, memory: UserMemory): number {
+    if (request !== FIONREAD) return -ENOTTY;
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, this.pipe.length, true);
+    return memory.copyOut(argument, bytes) === 4 ? 0 : -EFAULT;
+  }
+
+  protected override destroy(): void {
+    const { pipe } = this;
+    if (this.canRead) pipe.readers--;
+    if (this.canWrite) pipe.writers--;
+    pipe.queue.wake(POLLIN | POLLOUT | POLLHUP | POLLERR);
+  }
+}
+
+/** Opens a FIFO: waits for the other end, except with O_RDWR or O_NONBLOCK. */
+export function openFifo(dentry: Dentry, flags: number, pipe: Pipe): OpenFile | number {
+  const mode = flags & O_ACCMODE;
+  const isNonblock = (flags & O_NONBLOCK) !== 0;
+  if (mode === O_WRONLY && isNonblock && pipe.readers === 0) return -ENXIO;
+  if (mode === O_ACCMODE) return -EINVAL;
+  const file = new PipeFile(dentry, flags, pipe);
+  pipe.queue.wake(POLLIN | POLLOUT);
+  if (isNonblock || mode === O_RDWR) return file;
+  const isReader = mode === O_RDONLY;
+  const seen = isReader ? pipe.writerOpens : pipe.readerOpens;
+  const isReady = (): boolean =>
+    isReader ? pipe.writers > 0 || pipe.writerOpens !== seen : pipe.readers > 0 || pipe.readerOpens !== seen;
+  if (!isReady()) file.pendingOpen = { queue: pipe.queue, isReady };
+  return file;
+}
