@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+//
+// One guest address space: the face of mm towards the kernel, the platform and the file systems. The work is
+// done by its parts over one SpaceCore: mapper (mmap family), advisor (madvise, mlock, mincore, msync), pager
+// (faults), user memory (copies). Models gVisor pkg/sentry/mm and Linux's mm_struct.
+
+import { PAGE_SIZE, pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
+import { invariant, TraplineError } from '../base/errors.ts';
+import type { Access } from '../cpu/cpu.ts';
+import type { Prng } from '../base/prng.ts';
+import { Advisor } from './advisor.ts';
+import { forkCore } from './fork.ts';
+import { mapsText, type MemoryUse, memoryUse } from './maps-text.ts';
+import { Mapper, type MapRequest } from './mapper.ts';
+import { Pager, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type GuestFault } from './pager.ts';
+import type { PhysicalMemory } from './physical-memory.ts';
+import { SpaceCore, type SpaceLimits } from './space-core.ts';
+import { StubPages } from './stub-pages.ts';
+import { UserMemory } from './user-memory.ts';
+import type { Vma } from './vma.ts';
+
+export { PhysicalMemory } from './physical-memory.ts';
+export { FilePages, type MappableFile } from './file-pages.ts';
+export type { Vma } from './vma.ts';
+export type { MapRequest } from './mapper.ts';
+export type { GuestFault } from './pager.ts';
+export type { SpaceLimits } from './space-core.ts';
+export type { MemoryUse } from './maps-text.ts';
+
+/** Default first address beyond the guest's: Linux's TASK_SIZE. */
+export const TASK_END = 0x7ffffffff000;
+/** Linux's default vm.mmap_min_addr. */
+export const MMAP_MIN_ADDR = 65536;
+
+const MIN_STACK_GAP = 128 * 1024 * 1024;
+
+/** How an address space is made. */
+export interface AddressSpaceOptions {
+  /** First address that is not the guest's; default TASK_END. */
+  readonly end?: Addr;
+  /** Lowest address that a guest may map; default MMAP_MIN_ADDR. */
+  readonly minAddress?: Addr;
+  /** Randomises the top of mmap (ASLR); without it the layout is that of a Linux process without ASLR. */
+  readonly prng?: Prng;
+  /** Limits of the process; default: 8 MiB of stack, 8 MiB of locked memory, else none. */
+  readonly limits?: Partial<SpaceLimits>;
+}
+
+let nextSpaceId = 1;
+
+/** A guest address space. Reference-counted: made with one reference, `release` frees everything with the last. */
+export class AddressSpace {
+  /** Unique in this process. */
+  readonly id = nextSpaceId++;
+  readonly memory: PhysicalMemory;
+  /** Page-table root for Cpu.root. */
+  readonly root: PhysAddr;
+  /** First address that is not the guest's. */
+  readonly end: Addr;
+  /** The limits that apply to this space; the kernel changes them with prlimit. */
+  readonly limits: SpaceLimits;
+
+  readonly #core: SpaceCore;
+  readonly #pager: Pager;
+  readonly #user: UserMemory;
+  readonly #mapper: Mapper;
+  readonly #advisor: Advisor;
+  readonly #stubs: StubPages;
+  #references = 1;
+
+  /**
+   * An empty address space.
+   * @param core state made by fork; internal
+   * @throws TraplineError `MM_NO_MEMORY` when there is no memory for its page table
+   */
+  constructor(memory: PhysicalMemory, options: AddressSpaceOptions = {}, core = newCore(memory, options)) {
+    this.#core = core;
+    this.memory = memory;
+    this.root = core.table.root;
+    this.end = core.layout.end;
+    this.limits = core.limits;
+    this.#pager = new Pager(core);
+    this.#user = new UserMemory(core, this.#pager);
+    this.#mapper = new Mapper(core, this.#pager);
+    this.#advisor = new Advisor(core, this.#pager, this.#user);
+    this.#stubs = new StubPages(core);
+  }
+
+  // Mapping
+
+  /** mmap(2): the address or -errno. */
+  mmap(request: MapRequest): number {
+    return this.#mapper.mmap(request);
+  }
+
+  munmap(addr: Addr, length: number): number {
+    return this.#mapper.munmap(addr, length);
+  }
+
+  mprotect(addr: Addr, length: number, prot: number): number {
+    return this.#mapper.mprotect(addr, length, prot);
+  }
+
+  mremap(oldAddr: Addr, oldLength: number, newLength: number, flags: number, newAddr: Addr): number {
+    return this.#mapper.mremap(oldAddr, oldLength, newLength, flags, newAddr);
+  }
+
+  /** brk(2) as the kernel's call: the break after the call, unchanged when it cannot be as asked. */
+  brk(addr: Addr): Addr {
+    return this.#mapper.brk(addr);
+  }
+
+  /** Where the heap starts: the loader calls it once. */
+  setBrkStart(addr: Addr, dataSegmentBytes = 0): void {
+    this.#core.brkStart = addr;
+    this.#core.brk = addr;
+    this.#core.dataSegmentBytes = dataSegmentBytes;
+  }
+
+  /** Where the stack was at the start: names `[stack]` in maps. */
+  setStackStart(addr: Addr): void {
+    this.#core.stackStart = addr;
+  }
+
+  /** Highest address that mmap takes without a hint. */
+  get mmapBase(): Addr {
+    return this.#core.layout.mmapBase;
+  }
+
+  /** Names private anonymous areas of a range (prctl PR_SET_VMA_ANON_NAME): `[anon:NAME]`; empty takes it away. */
+  setName(addr: Addr, length: number, name: string): number {
+    return this.#advisor.setName(addr, length, name);
+  }
+
+  // Advice and locking
+
+  madvise(addr: Addr, length: number, advice: number): number {
+    return this.#advisor.madvise(addr, length, advice);
+  }
+
+  /** mincore(2): writes one byte a page to `vector`. */
+  mincore(addr: Addr, length: number, vector: Addr): number {
+    return this.#advisor.mincore(addr, length, vector);
+  }
+
+  /** mlock(2) and mlock2(2). */
+  mlock(addr: Addr, length: number, flags = 0): number {
+    return this.#advisor.mlock(addr, length, flags);
+  }
+
+  munlock(addr: Addr, length: number): number {
+    return this.#advisor.munlock(addr, length);
+  }
+
+  mlockall(flags: number): number {
+    return this.#advisor.mlockall(flags);
+  }
+
+  munlockall(): number {
+    return this.#advisor.munlockall();
+  }
+
+  msync(addr: Addr, length: number, flags: number): number {
+    return this.#advisor.msync(addr, length, flags);
+  }
+
+  // Faults
+
+  /**
+   * Serves a page fault of the guest. When memory is out the guest is killed, as Linux's out-of-memory killer does.
+   * @param _present what the processor said: the entries tell the same
+   * @param _rsp the guest's stack pointer: Linux (since 5.0) lets a stack grow wherever below it the access is
+   */
+  handleFault(addr: number, access: Access, _present: boolean, _rsp: Addr): 'fixed' | GuestFault {
+    return this.#pager.handleFault(addr, access);
+  }
+
+  // Access by the kernel
+
+  /** Copies guest bytes to `into`; how many before the first fault. */
+  copyIn(addr: Addr, into: Uint8Array, ignorePermissions = false): number {
+    return this.#user.copyIn(addr, into, ignorePermissions);
+  }
+
+  /** Copies `from` to the guest; how many bytes before the first fault. Drops stale translations. */
+  copyOut(addr: Addr, from: Uint8Array, ignorePermissions = false): number {
+    return this.#user.copyOut(addr, from, ignorePermissions);
+  }
+
+  /** Zeroes guest bytes; how many before the first fault. */
+  zeroOut(addr: Addr, length: number): number {
+    return this.#user.zeroOut(addr, length);
+  }
+
+  readU8(addr: Addr): number | undefined {
+    return this.#user.readU8(addr);
+  }
+
+  readU16(addr: Addr): number | undefined {
+    return this.#user.readU16(addr);
+  }
+
+  readU32(addr: Addr): number | undefined {
+    return this.#user.readU32(addr);
+  }
+
+  /** The 64-bit word as an unsigned number, rounded at 2^53 and above. */
+  readU64n(addr: Addr): number | undefined {
+    return this.#user.readU64n(addr);
+  }
+
+  /** The 64-bit word as a signed number, exact between -2^53 and 2^53. */
+  readI64n(addr: Addr): number | undefined {
+    return this.#user.readI64n(addr);
+  }
+
+  readU64(addr: Addr): bigint | undefined {
+    return this.#user.readU64(addr);
+  }
+
+  writeU8(addr: Addr, value: number): boolean {
+    return this.#user.writeU8(addr, value);
+  }
+
+  writeU16(addr: Addr, value: number): boolean {
+    return this.#user.writeU16(addr, value);
+  }
+
+  writeU32(addr: Addr, value: number): boolean {
+    return this.#user.writeU32(addr, value);
+  }
+
+  /** Writes a 64-bit word; a number is sign-extended. */
+  writeU64(addr: Addr, value: number | bigint): boolean {
+    return this.#user.writeU64(addr, value);
+  }
+
+  /** Stores `desired` if the word is `expected`; the word as it was, or undefined when it cannot be written. */
+  compareExchangeU32(addr: Addr, expected: number, desired: number): number | undefined {
+    return this.#user.compareExchangeU32(addr, expected, desired);
+  }
+
+  /** Bytes up to the zero, without it; -EFAULT, or -ENAMETOOLONG when there is none within `max` bytes. */
+  readCString(addr: Addr, max: number): Uint8Array | number {
+    return this.#user.readCString(addr, max);
+  }
+
+  /** Where a byte is in physical memory, with the page made resident for that kind of access. */
+  physicalOf(addr: Addr, access: Access, ignorePermissions = false): PhysAddr | undefined {
+    const touch = access === 'write' ? TOUCH_WRITE : access === 'execute' ? TOUCH_EXECUTE : TOUCH_READ;
+    return this.#user.physicalOf(addr, touch, ignorePermissions);
+  }
+
+  /**
+   * What two futex calls must share to meet: this space and the address, or the place in the shared file.
+   * @returns undefined when a shared futex is at an address that is not mapped
+   */
+  futexKey(addr: Addr, isPrivate: boolean): string | number | undefined {
+    if (!isPrivate) {
+      const area = this.#pager.areaFor(addr);
+      if (area === undefined) return undefined;
+      if (area.shared && area.pages !== null) return `${area.pages.id}:${area.offset + (addr - area.start)}`;
+    }
+    // Exact up to 2^53: the usual case needs no string.
+    return this.id < 32 ? this.id * 2 ** 47 + addr : `p${this.id}:${addr}`;
+  }
+
+  // Looking
+
+  findVma(addr: Addr): Vma | undefined {
+    return this.#core.vmas.find(addr);
+  }
+
+  /** All areas in order of address. */
+  vmas(): Iterable<Vma> {
+    return this.#core.vmas.items;
+  }
+
+  /** The first area that ends above `addr`, whether it holds it or not. */
+  findVmaAbove(addr: Addr): Vma | undefined {
+    return this.#core.vmas.items[this.#core.vmas.indexAbove(addr)];
+  }
+
+  /** The lowest area with that name that starts in [from, to). */
+  findVmaByName(name: string, from: Addr = 0, to: Addr = Infinity): Vma | undefined {
+    return this.#core.vmas.items.find((v) => v.name === name && v.start >= from && v.start < to);
+  }
+
+  /** The text of /proc/PID/maps. */
+  mapsText(): string {
+    return mapsText(this.#core);
+  }
+
+  /** What status, statm and getrusage tell of memory. */
+  memoryUse(): MemoryUse {
+    return memoryUse(this.#core);
+  }
+
+  // The platform's pages
+
+  /**
+   * Maps one page of the platform beyond the guest's range. It belongs to no area, does not show in maps, and is not
+   * copied by fork; the space takes a reference to its frame.
+   * @returns false when memory for a page table is out
+   */
+  mapStub(addr: Addr, page: PhysAddr, writable: boolean, executable: boolean): boolean {
+    return this.#stubs.map(addr, page, writable, executable);
+  }
+
+  unmapStub(addr: Addr): void {
+    this.#stubs.unmap(addr);
+  }
+
+  // Life
+
+  /** A copy for a forked process, or undefined when memory is out. Shares frames until written. */
+  fork(): AddressSpace | undefined {
+    const core = forkCore(this.#core);
+    return core === undefined ? undefined : new AddressSpace(this.memory, {}, core);
+  }
+
+  retain(): this {
+    this.#references++;
+    return this;
+  }
+
+  /** Drops a reference; the last one writes dirty shared pages back and frees everything. */
+  release(): void {
+    invariant(this.#references > 0, () => 'address space released more often than retained');
+    if (--this.#references > 0) return;
+    this.#core.removeRange(0, Infinity);
+    this.#stubs.dispose();
+    this.#core.table.dispose();
+    this.memory.mmu.flushTlb();
+  }
+}
+
+function newCore(memory: PhysicalMemory, options: AddressSpaceOptions): SpaceCore {
+  const rootFrame = memory.allocateTable();
+  if (rootFrame === 0) throw new TraplineError('MM_NO_MEMORY', 'no memory for an address space; raise --memory');
+  const end = options.end ?? TASK_END;
+  const limits: SpaceLimits = {
+    addressSpaceBytes: options.limits?.addressSpaceBytes ?? Infinity,
+    dataBytes: options.limits?.dataBytes ?? Infinity,
+    stackBytes: options.limits?.stackBytes ?? 8 * 1024 * 1024,
+    memlockBytes: options.limits?.memlockBytes ?? 8 * 1024 * 1024,
+  };
+  const gap = Math.max(MIN_STACK_GAP, Math.min(limits.stackBytes, Math.floor(end / 6) * 5));
+  // 28 random bits of pages, as Linux's mmap_rnd_bits.
+  const shift = options.prng === undefined ? 0 : options.prng.below(2 ** 28) * PAGE_SIZE;
+  const layout = { end, minAddress: options.minAddress ?? MMAP_MIN_ADDR, mmapBase: pageDown(end - gap) - shift };
+  return new SpaceCore(memory, rootFrame, layout, limits);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// What /proc tells of an address space: maps as Linux's fs/proc/task_mmu.c formats it, and the numbers behind
+// status and statm. Pages of the platform do not appear.
+
+import { PAGE_SIZE } from '../base/addr.ts';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
+import { PTE_PRESENT } from './page-table.ts';
+import { FRAME_CACHED } from './physical-memory.ts';
+import type { SpaceCore } from './space-core.ts';
+import type { MappedArea } from './vma.ts';
+
+/** Numbers in bytes, named as in /proc/PID/status. */
+export interface MemoryUse {
+  readonly vmSize: number;
+  readonly vmPeak: number;
+  readonly vmRss: number;
+  readonly vmHwm: number;
+  /** The part of vmRss that is file pages or shared memory. */
+  readonly rssShared: number;
+  readonly vmData: number;
+  readonly vmStack: number;
+  readonly vmExe: number;
+  readonly vmLocked: number;
+  /** Page tables. */
+  readonly vmPte: number;
+}
+
+/** Width to which lines with a name are padded, before one more blank. */
+const HEAD_WIDTH = 72;
+
+/** @internal */
+export function mapsText(core: SpaceCore): string {
+  let text = '';
+  for (const area of core.vmas.items) {
+    const { prot, file } = area;
+    const device = file?.deviceNumber ?? 0;
+    const head = `${address(area.start)}-${address(area.end)} `
+      + `${(prot & PROT_READ) !== 0 ? 'r' : '-'}${(prot & PROT_WRITE) !== 0 ? 'w' : '-'}${(prot & PROT_EXEC) !== 0 ? 'x' : '-'}${area.shared ? 's' : 'p'} `
+      + `${address(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0} `;
+    const name = displayName(core, area);
+    text += name === '' ? `${head}\n` : `${head.padEnd(HEAD_WIDTH)} ${name}\n`;
+  }
+  return text;
+}
+
+/** @internal */
+export function memoryUse(core: SpaceCore): MemoryUse {
+  return {
+    vmSize: core.totalPages * PAGE_SIZE,
+    vmPeak: core.peakPages * PAGE_SIZE,
+    vmRss: core.residentPages * PAGE_SIZE,
+    vmHwm: core.peakResidentPages * PAGE_SIZE,
+    rssShared: sharedResidentPages(core) * PAGE_SIZE,
+    vmData: core.dataPages * PAGE_SIZE,
+    vmStack: core.stackPages * PAGE_SIZE,
+    vmExe: core.execPages * PAGE_SIZE,
+    vmLocked: core.lockedPages * PAGE_SIZE,
+    vmPte: core.table.tableCount * PAGE_SIZE,
+  };
+}
+
+function displayName(core: SpaceCore, area: MappedArea): string {
+  // A line break in a path is shown in octal, so that each area stays one line.
+  if (area.file !== undefined) return area.file.name.replaceAll('\n', '\\012');
+  if (area.name !== '') return area.name;
+  if (core.brk > core.brkStart && area.start <= core.brk && area.end >= core.brkStart) return '[heap]';
+  if (area.start <= core.stackStart && area.end >= core.stackStart) return '[stack]';
+  return '';
+}
+
+function sharedResidentPages(core: SpaceCore): number {
+  const { words, flags } = core.memory;
+  let pages = 0;
+  for (const area of core.vmas.items) {
+    if (area.pages === null) continue;
+    for (let at = core.table.nextTable(area.start, area.end); at < area.end; at = core.table.nextTable(at + PAGE_SIZE, area.end)) {
+      const low = words[core.table.entry(at)] as number;
+      if ((low & PTE_PRESENT) !== 0 && ((flags[low >>> 12] as number) & FRAME_CACHED) !== 0) pages++;
+    }
+  }
+  return pages;
+}
+
+function address(a: number): string {
+  return a.toString(16).padStart(8, '0');
+}
+
+function two(n: number): string {
+  return n.toString(16).padStart(2, '0');
+}
+
+// dev_t as stat gives it: minor in bits 0-7 and 20-31, major in 8-19.
+function major(device: number): number {
+  return (device >>> 8) & 0xfff;
+}
+
+function minor(device: number): number {
+  return (device & 0xff) | ((device >>> 12) & 0xfff00);
+}

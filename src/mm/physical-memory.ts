@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+//
+// The frames of the machine's arena: allocation, reference counts, the memory limit, and which frames may
+// hold translated code. Models Linux's struct page and gVisor pgalloc. A frame number is its address / 4096;
+// frame 0 belongs to the engine, so 0 means "no frame".
+
+import { PAGE_SHIFT, PAGE_SIZE, type PhysAddr } from '../base/addr.ts';
+import { invariant, TraplineError } from '../base/errors.ts';
+import type { Mmu } from '../cpu/cpu.ts';
+import type { FilePages } from './file-pages.ts';
+
+/** The engine may hold translations of the frame's bytes. */
+export const FRAME_EXECUTED = 1;
+/** A page-table entry somewhere lets guests write to this page-cache frame. */
+export const FRAME_WRITABLE = 2;
+/** The frame belongs to a page cache (FilePages). */
+export const FRAME_CACHED = 4;
+/** The frame is a page table. */
+export const FRAME_TABLE = 8;
+
+const WORDS_PER_PAGE = PAGE_SIZE / 4;
+/** Frames reserved at the start even if the engine claims none: frame 0 must never be handed out. */
+const MIN_RESERVED = PAGE_SIZE;
+
+/** All physical memory that guests may use. One per sandbox. */
+export class PhysicalMemory {
+  readonly mmu: Mmu;
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly view: DataView;
+  /** References per frame: one per page-table entry that names it, one for a page cache that holds it. */
+  readonly refs: Uint32Array;
+  /** FRAME_* bits per frame. */
+  readonly flags: Uint8Array;
+  /** A frame of zeroes that read faults share; never counted, never written. */
+  readonly zeroFrame: number;
+  /** Most frames that may be in use at once. */
+  readonly limitFrames: number;
+  /** Inode number of the next piece of shared anonymous memory. */
+  nextSharedInode = 1;
+
+  readonly #free: Int32Array;
+  #freeCount = 0;
+  #next: number;
+  readonly #end: number;
+  #used = 0;
+  #peak = 0;
+  #tables = 0;
+  readonly #caches = new Set<FilePages>();
+
+  /**
+   * @param limitBytes most memory in use at once: pages, page cache and page tables together
+   * @throws TraplineError `MM_LIMIT` if the limit is not met by the arena
+   */
+  constructor(mmu: Mmu, limitBytes: number) {
+    const total = Math.floor(mmu.memory.byteLength / PAGE_SIZE);
+    const first = Math.ceil(Math.max(mmu.reservedBytes, MIN_RESERVED) / PAGE_SIZE);
+    const limit = Math.floor(limitBytes / PAGE_SIZE);
+    if (!(limit >= 16) || total - first < 16) {
+      throw new TraplineError('MM_LIMIT', `a guest needs at least 64 KiB of memory, not ${limitBytes} bytes`);
+    }
+    this.mmu = mmu;
+    this.bytes = new Uint8Array(mmu.memory);
+    this.words = new Uint32Array(mmu.memory, 0, Math.floor(mmu.memory.byteLength / 4));
+    this.view = new DataView(mmu.memory);
+    this.refs = new Uint32Array(total);
+    this.flags = new Uint8Array(total);
+    this.#free = new Int32Array(total);
+    this.#next = first;
+    this.#end = total;
+    this.zeroFrame = first;
+    this.#next++;
+    this.refs[first] = 1;
+    this.limitFrames = Math.min(limit, total - first - 1);
+  }
+
+  /** Frames in use now, the shared zero frame left out. */
+  get usedFrames(): number {
+    return this.#used;
+  }
+
+  /** Most frames that were in use at once. */
+  get peakFrames(): number {
+    return this.#peak;
+  }
+
+  /** Frames in use as page tables. */
+  get tableFrames(): number {
+    return this.#tables;
+  }
+
+  /**
+   * A frame with one reference, or 0 when the limit is reached even after clean page-cache pages were dropped.
+   * @param zeroed false when the caller overwrites the whole frame at once
+   */
+  allocate(zeroed = true): number {
+    if (this.#used >= this.limitFrames && this.#reclaim() === 0) return 0;
+    let frame: number;
+    if (this.#freeCount > 0) {
+      frame = this.#free[--this.#freeCount] as number;
+      // What was translated from the former content must never run as the new one.
+      if (((this.flags[frame] as number) & FRAME_EXECUTED) !== 0) this.mmu.invalidateCode(frame * PAGE_SIZE, PAGE_SIZE);
+      this.flags[frame] = 0;
+      if (zeroed) this.words.fill(0, frame * WORDS_PER_PAGE, (frame + 1) * WORDS_PER_PAGE);
+    } else {
+      // Frames that were never used are zero: the arena starts so.
+      frame = this.#next++;
+      invariant(frame < this.#end, () => 'more frames in use than the arena has');
+    }
+    this.refs[frame] = 1;
+    this.#used++;
+    if (this.#used > this.#peak) this.#peak = this.#used;
+    return frame;
+  }
+
+  /** A zeroed frame counted as a page table, or 0. */
+  allocateTable(): number {
+    const frame = this.allocate();
+    if (frame !== 0) {
+      this.flags[frame] = FRAME_TABLE;
+      this.#tables++;
+    }
+    return frame;
+  }
+
+  /** Drops one reference; the last one frees the frame. The shared zero frame is not counted. */
+  release(frame: number): void {
+    if (frame === this.zeroFrame) return;
+    const left = (this.refs[frame] as number) - 1;
+    invariant(left >= 0, () => `frame ${frame} released more often than taken`);
+    this.refs[frame] = left;
+    if (left > 0) return;
+    if (((this.flags[frame] as number) & FRAME_TABLE) !== 0) this.#tables--;
+    // FRAME_EXECUTED stays until the frame is used again: see allocate.
+    this.flags[frame] = (this.flags[frame] as number) & FRAME_EXECUTED;
+    this.#free[this.#freeCount++] = frame;
+    this.#used--;
+  }
+
+  /** Takes one more reference. */
+  retain(frame: number): void {
+    if (frame !== this.zeroFrame) this.refs[frame] = (this.refs[frame] as number) + 1;
+  }
+
+  /** A zeroed page for the platform's own use, or 0 when memory is out. */
+  allocatePage(): PhysAddr {
+    return this.allocate() * PAGE_SIZE;
+  }
+
+  /** Gives back a page of `allocatePage`. */
+  releasePage(page: PhysAddr): void {
+    this.release(page / PAGE_SIZE);
+  }
+
+  /** Copies one frame to another. */
+  copyFrame(from: number, to: number): void {
+    this.words.copyWithin(to * WORDS_PER_PAGE, from * WORDS_PER_PAGE, (from + 1) * WORDS_PER_PAGE);
+  }
+
+  /** To be called after the host wrote `length` bytes at `at`: translations of them, if any, are dropped. */
+  written(at: PhysAddr, length: number): void {
+    if (((this.flags[(at / PAGE_SIZE) | 0] as number) & FRAME_EXECUTED) !== 0) this.mmu.invalidateCode(at, length);
+  }
+
+  /** The frame's bytes as a view. */
+  frameBytes(frame: number): Uint8Array {
+    return this.bytes.subarray(frame << PAGE_SHIFT >>> 0, (frame << PAGE_SHIFT >>> 0) + PAGE_SIZE);
+  }
+
+  /** A page cache has frames from now on. @internal */
+  addCache(pages: FilePages): void {
+    this.#caches.add(pages);
+  }
+
+  /** A page cache holds no frame any more. @internal */
+  removeCache(pages: FilePages): void {
+    this.#caches.delete(pages);
+  }
+
+  /** Frees all page caches. Address spaces must have been released before. */
+  dispose(): void {
+    for (const cache of [...this.#caches]) cache.dispose();
+  }
+
+  /** Drops clean page-cache pages that nobody maps; how many. */
+  #reclaim(): number {
+    let freed = 0;
+    for (const cache of [...this.#caches]) freed += cache.dropUnused();
+    return freed;
+  }
+}
