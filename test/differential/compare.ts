@@ -6,7 +6,7 @@
 import { REG_NAMES, Reg } from '../../src/cpu/regs.ts';
 import { CODE_NAMES } from './forms.ts';
 import type { Case, Outcome } from './records.ts';
-import { Trap } from './records.ts';
+import { Trap, initialWord } from './records.ts';
 import { Flag, undefinedAfter } from './undefined-state.ts';
 
 /** One field that differs. Fields: trap, error, cr2, a register, mxcsr, fcw, fsw, ftw, st0-7, xmm0-15, memory. */
@@ -73,18 +73,18 @@ function compareFpu(native: Uint8Array, emulated: Uint8Array, masks: Masks, out:
   }
 }
 
-function compareMemory(native: Outcome, emulated: Outcome, out: Difference[]): void {
-  const words = new Map(emulated.changes.map((c) => [c.address, c.value]));
+function compareMemory(c: Case, native: Outcome, emulated: Outcome, out: Difference[]): void {
+  const words = new Map(emulated.changes.map((change) => [change.address, change.value]));
   for (const change of native.changes) {
-    const other = words.get(change.address);
+    const other = words.get(change.address) ?? initialWord(c, change.address);
     words.delete(change.address);
-    if (other !== change.value) out.push({ field: other === undefined ? 'memory-only-native' : 'memory', address: change.address, native: change.value, emulated: other ?? 0n });
+    if (other !== change.value) out.push({ field: 'memory', address: change.address, native: change.value, emulated: other });
   }
-  for (const [address, value] of words) out.push({ field: 'memory-only-emulated', address, native: 0n, emulated: value });
+  for (const [address, value] of words) out.push({ field: 'memory', address, native: initialWord(c, address), emulated: value });
 }
 
 /** Everything that differs between the two sides. Empty: they agree. */
-export function compareOutcomes(native: Outcome, emulated: Outcome, masks: Masks): Difference[] {
+export function compareOutcomes(c: Case, native: Outcome, emulated: Outcome, masks: Masks): Difference[] {
   const out: Difference[] = [];
   if (native.trap !== emulated.trap) out.push({ field: 'trap', native: BigInt(native.trap), emulated: BigInt(emulated.trap) });
   // Two sides that never end are stopped at different places.
@@ -105,6 +105,6 @@ export function compareOutcomes(native: Outcome, emulated: Outcome, masks: Masks
     out.push({ field: REG_NAMES[r] ?? '', native: x, emulated: y });
   }
   compareFpu(native.fx, emulated.fx, masks, out);
-  compareMemory(native, emulated, out);
+  compareMemory(c, native, emulated, out);
   return out;
 }

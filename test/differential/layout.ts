@@ -70,3 +70,10 @@ export function baseImage(): Uint8Array {
   });
   return image;
 }
+
+const IMAGE_WORDS = new BigUint64Array(baseImage().buffer);
+
+/** An aligned word of the base image. */
+export function baseWord(address: number): bigint {
+  return IMAGE_WORDS[(pageIndexOf(address) * PAGE_SIZE + (address % PAGE_SIZE)) / 8] ?? 0n;
+}

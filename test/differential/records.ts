@@ -5,7 +5,7 @@
 
 import { FPU_BYTES } from '../../src/cpu/cpu.ts';
 import { REG_COUNT, Reg } from '../../src/cpu/regs.ts';
-import { pageIndexOf } from './layout.ts';
+import { baseWord, pageIndexOf } from './layout.ts';
 
 /** Eight bytes of memory that a case sets before it runs. */
 export interface Patch {
@@ -148,4 +148,23 @@ export function offsetOfUnit(c: Case, count: number): number {
 
 export function rip(o: Outcome): number {
   return Number(o.regs[Reg.rip] ?? 0n);
+}
+
+/** An aligned word of memory as a case finds it. */
+export function initialWord(c: Case, address: number): bigint {
+  const word = new Uint8Array(8);
+  const view = new DataView(word.buffer);
+  view.setBigUint64(0, baseWord(address), true);
+  const poke = (start: number, bytes: Uint8Array) => bytes.forEach((byte, i) => {
+    const at = start + i - address;
+    if (at >= 0 && at < 8) word[at] = byte;
+  });
+  const patch = new Uint8Array(8);
+  for (const p of c.patches) {
+    if (p.address <= address - 8 || p.address >= address + 8) continue;
+    new DataView(patch.buffer).setBigUint64(0, p.value, true);
+    poke(p.address, patch);
+  }
+  poke(c.codeAddress, codeBytes(c));
+  return view.getBigUint64(0, true);
 }
