@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+//
+// Entry of the `trapline` command: reads the command line and turns every failure into one line and a status.
+// Statuses: 0 or the guest's, 124 a limit ended the run, 125 Trapline failed, 126 not executable, 127 not found.
+
+import { Command, CommanderError } from 'commander';
+import { TraplineError } from '../base/errors.ts';
+import { ExitStatus } from './exit-status.ts';
+import { UsageError } from './usage-error.ts';
+
+/**
+ * Runs one command.
+ * @param argv what follows the program's name
+ * @returns the exit status
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  let status: number = 0;
+  const program = buildProgram((value) => {
+    status = value;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return status;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function buildProgram(setStatus: (status: number) => void): Command {
+  const program = new Command('trapline')
+    .description('Runs unmodified x86-64 Linux programs on an emulated CPU and patches their syscall sites in place.')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showHelpAfterError(false)
+    .configureOutput({ outputError: () => {} });
+
+  program
+    .command('doctor')
+    .description('show versions and test the engine')
+    .option('--setup', 'only make ready what the first run would otherwise have to')
+    .option('--quiet', 'print nothing when all is well')
+    .action(async (options: { setup?: boolean; quiet?: boolean }) => {
+      const { doctorCommand } = await import('./doctor.ts');
+      setStatus(doctorCommand(options));
+    });
+  return program;
+}
+
+/** Says what went wrong, and gives the status for it. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    process.stderr.write(`trapline: ${error.message.replace(/^error: /, '')}; see trapline --help\n`);
+    return ExitStatus.traplineFailed;
+  }
+  if (error instanceof UsageError) {
+    process.stderr.write(`trapline: ${error.message}\n`);
+    return error.status;
+  }
+  const debug = (process.env['TRAPLINE_DEBUG'] ?? '') !== '';
+  if (error instanceof TraplineError && error.code !== 'INVARIANT') {
+    process.stderr.write(`trapline: ${debug ? (error.stack ?? error.message) : error.message}\n`);
+    return ExitStatus.traplineFailed;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = debug ? '' : ' (a bug in Trapline; TRAPLINE_DEBUG=1 shows where)';
+  process.stderr.write(`trapline: ${message}${hint}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  return ExitStatus.traplineFailed;
+}
