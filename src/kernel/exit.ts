@@ -124,7 +124,6 @@ export function reap(kernel: Kernel, group: ThreadGroup): void {
     const usage = parent.childUsage;
     usage.userNs += group.endedCpuNs + group.childUsage.userNs;
     usage.maxRssKib = Math.max(usage.maxRssKib, group.maxRssKib, group.childUsage.maxRssKib);
-    usage.minorFaults += group.minorFaults + group.childUsage.minorFaults;
     usage.switches += group.endedSwitches + group.childUsage.switches;
   }
   kernel.groups.delete(group.tgid);

@@ -18,6 +18,7 @@ import type { GuestContext, PlatformEvent, Sentry } from '../platform/sentry.ts'
 import type { PlatformApi } from '../platform/platform.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { EventKind } from '../trace/events.ts';
+import type { AnonymousFiles } from '../vfs/anonymous.ts';
 import { Clock } from './clock.ts';
 import type { SyscallTracer } from './decode/tracer.ts';
 import { exitGroup } from './exit.ts';
@@ -62,8 +63,10 @@ export interface KernelOptions {
   /** Physical memory, for sysinfo. */
   readonly memoryBytes: number;
   makePlatform(sentry: Sentry): PlatformApi;
-  /** A context's text names the syscall tracer only when somebody records syscalls. */
+  /** Null when nobody records syscalls. */
   readonly tracer: SyscallTracer | null;
+  /** Makes files without a name: pidfds and the like. */
+  readonly anonymous: AnonymousFiles;
 }
 
 /** Host milliseconds of guest code between two looks at the outside world. */
@@ -84,6 +87,7 @@ export class Kernel implements Sentry {
   readonly futexes = new FutexTable();
   readonly platform: PlatformApi;
   readonly tracer: SyscallTracer | null;
+  readonly anonymous: AnonymousFiles;
 
   /** All tasks that have a tid, zombie leaders included. */
   readonly tasks = new Map<number, Task>();
@@ -123,6 +127,7 @@ export class Kernel implements Sentry {
     this.trace = options.trace;
     this.logger = options.logger;
     this.tracer = options.tracer;
+    this.anonymous = options.anonymous;
     this.#table = options.table;
     this.#input = options.hostInput;
     this.clock = new Clock(options.cpu, options.wallClock ? options.host : null);

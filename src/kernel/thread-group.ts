@@ -17,7 +17,6 @@ import type { Task } from './task.ts';
 export interface ChildUsage {
   userNs: number;
   maxRssKib: number;
-  minorFaults: number;
   switches: number;
 }
 
@@ -68,8 +67,6 @@ export class ThreadGroup {
   endedSwitches = 0;
   /** Of the memory that the last task let go. */
   maxRssKib = 0;
-  minorFaults = 0;
-  readonly childUsage: ChildUsage = { userNs: 0, maxRssKib: 0, minorFaults: 0, switches: 0 };
   /** Guest path of the program, and its arguments and environment as passed. */
   exePath = '';
   argv: readonly Uint8Array[] = [];
@@ -110,8 +107,7 @@ export class ThreadGroup {
 
   /** Keeps what getrusage tells of memory that is about to go. */
   lastMm(mm: AddressSpace): void {
-    this.maxRssKib = Math.max(this.maxRssKib, Math.ceil(mm.peakResidentBytes / 1024));
-    this.minorFaults += mm.minorFaults;
+    this.maxRssKib = Math.max(this.maxRssKib, Math.ceil(mm.memoryUse().vmHwm / 1024));
   }
 
   /** CPU time of all its tasks, ended ones included. */

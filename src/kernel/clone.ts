@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+//
+// clone(2) in all its forms: threads, fork, vfork. Models Linux kernel/fork.c (copy_process) and gVisor task_clone.go.
+
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
+import { RLIMIT_NPROC } from '../abi/resource.ts';
+import {
+  CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP,
+  CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PARENT,
+  CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+} from '../abi/sched.ts';
+import { NSIG } from '../abi/signal.ts';
+import type { Addr } from '../base/addr.ts';
+import { USER_HALF_END } from '../base/addr.ts';
+import { Reg } from '../cpu/regs.ts';
+import type { AddressSpace } from '../mm/address-space.ts';
+import { EventKind } from '../trace/events.ts';
+import { Cap, hasCap } from './credentials.ts';
+import { IntervalTimers } from './interval-timers.ts';
+import { openPidFile } from './pid-file.ts';
+import { PosixTimers } from './posix-timers.ts';
+import type { SyscallResult } from './syscalls/table.ts';
+import { NO_ALT_STACK, Task } from './task.ts';
+import { ThreadGroup } from './thread-group.ts';
+
+/** What clone and clone3 ask for. */
+export interface CloneRequest {
+  /** CLONE_ bits without the exit signal; up to 2^34. */
+  readonly flags: number;
+  readonly exitSignal: number;
+  /** Stack pointer of the child; 0 keeps the parent's. */
+  readonly stack: number;
+  readonly tls: number;
+  readonly parentTid: Addr;
+  readonly childTid: Addr;
+  readonly pidfd: Addr;
+}
+
+const NAMESPACES = [
+  CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
+];
+
+/** True when the bit is set; flags may exceed 32 bits. */
+function has(flags: number, bit: number): boolean {
+  return Math.floor(flags / bit) % 2 === 1;
+}
+
+function checkFlags(request: CloneRequest): number {
+  const { flags } = request;
+  if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return -EINVAL;
+  if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return -EINVAL;
+  if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return -EINVAL;
+  if (has(flags, CLONE_PIDFD) && (has(flags, CLONE_THREAD) || has(flags, CLONE_DETACHED))) return -EINVAL;
+  if (has(flags, CLONE_FS) && (has(flags, CLONE_NEWNS) || has(flags, CLONE_NEWUSER))) return -EINVAL;
+  if (request.exitSignal > NSIG) return -EINVAL;
+  // One set of namespaces for all: making another needs a right that no guest has.
+  if (NAMESPACES.some((bit) => has(flags, bit))) return -EPERM;
+  if (has(flags, CLONE_SETTLS) && request.tls >= USER_HALF_END) return -EPERM;
+  return 0;
+}
+
+/** Makes a task; gives its tid to the parent, which may sleep until the child lets go of its memory (vfork). */
+export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
+  const { kernel } = parent;
+  const { flags } = request;
+  const bad = checkFlags(request);
+  if (bad !== 0) return bad;
+  const isPrivileged = hasCap(parent.creds, Cap.sysResource) || hasCap(parent.creds, Cap.sysAdmin) || parent.creds.uid === 0;
+  if (!isPrivileged && kernel.tasks.size >= parent.group.softLimit(RLIMIT_NPROC)) return -EAGAIN;
+  const tid = kernel.allocateTid();
+  if (tid < 0) return -EAGAIN;
+
+  const mm = has(flags, CLONE_VM) ? parent.mm : forkSpace(parent);
+  if (typeof mm === 'number') return mm;
+  kernel.retainSpace(mm);
+  const files = has(flags, CLONE_FILES) ? parent.files.retain() : parent.files.copy();
+  const fs = has(flags, CLONE_FS) ? parent.fs : parent.fs.copy();
+  if (fs === parent.fs) fs.users++;
+  const isThread = has(flags, CLONE_THREAD);
+  const child = new Task(kernel, { tid, group: isThread ? parent.group : null, mm, fs, files, creds: parent.creds });
+  if (!isThread) child.group = makeGroup(parent, child, request);
+
+  copyContext(parent, child, request);
+  const attached = kernel.platform.attach(child);
+  let pidfd = -1;
+  if (attached === 0 && has(flags, CLONE_PIDFD)) pidfd = openPidFile(parent, child.group);
+  if (attached !== 0 || (has(flags, CLONE_PIDFD) && pidfd < 0)) {
+    if (attached === 0) kernel.platform.detach(child);
+    files.release();
+    fs.users--;
+    kernel.releaseSpace(mm);
+    return attached !== 0 ? attached : pidfd;
+  }
+  kernel.platform.setGuestGsBase(child, kernel.platform.guestGsBase(parent));
+  if (pidfd >= 0 && !parent.mm.writeU32(request.pidfd, pidfd)) return -EFAULT;
+  enroll(parent, child, flags);
+
+  // Linux ignores faults here: the child starts all the same.
+  if (has(flags, CLONE_PARENT_SETTID)) parent.mm.writeU32(request.parentTid, tid);
+  if (has(flags, CLONE_CHILD_SETTID)) child.mm.writeU32(request.childTid, tid);
+  if (has(flags, CLONE_CHILD_CLEARTID)) child.clearTidAddr = request.childTid;
+  kernel.scheduler.ready(child);
+  if (!has(flags, CLONE_VFORK)) return tid;
+
+  child.isVforkChild = true;
+  const wait = (): SyscallResult => parent.block({
+    queues: [{ queue: child.vforkDone }],
+    killableOnly: true,
+    retry: () => (child.isVforkChild ? wait() : tid),
+  });
+  return wait();
+}
+
+function forkSpace(parent: Task): AddressSpace | number {
+  const mm = parent.mm.fork();
+  if (mm === undefined) return -ENOMEM;
+  const result = parent.kernel.platform.forkSpace(parent.mm, mm);
+  if (result === 0) return mm;
+  mm.release();
+  return result;
+}
+
+function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGroup {
+  const { kernel, group } = parent;
+  const { flags } = request;
+  let { actions } = group;
+  if (has(flags, CLONE_CLEAR_SIGHAND)) actions = actions.cleared();
+  else if (!has(flags, CLONE_SIGHAND)) actions = actions.copy();
+  const timers = new IntervalTimers(kernel);
+  const made = new ThreadGroup({
+    tgid: child.tid,
+    leader: child,
+    parent: has(flags, CLONE_PARENT) ? group.parent : group,
+    pgid: group.pgid,
+    sid: group.sid,
+    exitSignal: has(flags, CLONE_PARENT) ? group.exitSignal : request.exitSignal,
+    actions,
+    limits: [...group.limits],
+    timers,
+    posixTimers: new PosixTimers(),
+    startNs: kernel.clock.now(),
+  });
+  made.exePath = group.exePath;
+  made.argv = group.argv;
+  made.envp = group.envp;
+  made.dumpable = group.dumpable;
+  made.personality = group.personality;
+  made.oomScoreAdj = group.oomScoreAdj;
+  timers.bind(made);
+  return made;
+}
+
+/** What a child inherits task by task. */
+function copyContext(parent: Task, child: Task, request: CloneRequest): void {
+  const { flags } = request;
+  child.kernel.platform.saveFpu(parent);
+  child.fpu.set(parent.fpu);
+  child.regs.copyFrom(parent.regs);
+  child.regs.set(Reg.rax, 0);
+  if (request.stack !== 0) child.regs.set(Reg.rsp, request.stack);
+  if (has(flags, CLONE_SETTLS)) child.regs.set(Reg.fsBase, request.tls);
+  child.mask = parent.savedMask ?? parent.mask;
+  child.name = parent.name;
+  child.creatorTid = parent.tid;
+  child.noNewPrivs = parent.noNewPrivs;
+  child.nice = parent.nice;
+  child.schedPolicy = parent.schedPolicy;
+  child.schedPriority = parent.schedPriority;
+  child.ioprio = parent.ioprio;
+  child.timerSlackNs = parent.timerSlackNs;
+  const sharesMemory = has(flags, CLONE_VM);
+  child.altStack = sharesMemory && !has(flags, CLONE_VFORK) ? NO_ALT_STACK : parent.altStack;
+  if (!sharesMemory) {
+    child.rseqAddr = parent.rseqAddr;
+    child.rseqLength = parent.rseqLength;
+    child.rseqSignature = parent.rseqSignature;
+  }
+}
+
+/** Enters a task into the kernel's lists. */
+function enroll(parent: Task, child: Task, flags: number): void {
+  const { kernel } = parent;
+  const { group } = child;
+  kernel.tasks.set(child.tid, child);
+  kernel.tasksStarted++;
+  group.tasks.push(child);
+  if (child.isLeader) {
+    kernel.groups.set(group.tgid, group);
+    group.parent?.children.push(group);
+  } else if (group.stopSignal !== 0) {
+    child.attention = true;
+  }
+  kernel.trace.emit(EventKind.taskStart, child.tid, group.tgid, parent.tid, flags);
+}
