@@ -11,6 +11,7 @@ export const MAX_INSTRUCTION_BYTES = 15;
 //   B  ModRM + imm8     Z  ModRM + imm z    w  imm16           v  b8..bf: z, imm64 with REX.W
 //   o  moffs            e  enter            r  rel32           x  invalid
 //   p  prefix           3  group 3: ModRM, and an immediate for /0 and /1
+//   q  ModRM, and two imm8 for SSE4A's extrq and insertq
 //   0  ModRM with /0 only                   i  c7: ModRM + imm z for /0, or xbegin
 const ONE_BYTE =
   'mmmmbzxxmmmmbzx.' + // 00; 0f is handled before the table
@@ -33,15 +34,15 @@ const ONE_BYTE =
 const TWO_BYTE =
   'mmmmx.....x.xm.B' +
   'mmmmmmmmmmmmmmmm' +
-  'mmmmxxxxmmmmmmmm' +
+  'bbbbxxxxmmmmmmmm' + // 20..23 move control registers: the ModRM byte always means registers
   '......x.xxxxxxxx' + // 38 and 3a are handled before the table
   'mmmmmmmmmmmmmmmm' +
   'mmmmmmmmmmmmmmmm' +
   'mmmmmmmmmmmmmmmm' +
-  'BBBBmmm.mmxxmmmm' +
+  'BBBBmmm.qmxxmmmm' +
   'rrrrrrrrrrrrrrrr' +
   'mmmmmmmmmmmmmmmm' +
-  '...mBmxx...mBmmm' +
+  '...mBmmm...mBmmm' +
   'mmmmmmmmmmBmmmmm' +
   'mmBmBBBm........' +
   'mmmmmmmmmmmmmmmm' +
@@ -89,6 +90,7 @@ function decode(code: Uint8Array, at: number): number {
   let operand16 = false;
   let address32 = false;
   let rex = 0;
+  let repne = false;
   for (;;) {
     const b = code[p];
     if (b === undefined || p - at >= MAX_INSTRUCTION_BYTES) return 0;
@@ -102,6 +104,7 @@ function decode(code: Uint8Array, at: number): number {
     rex = 0;
     if (b === 0x66) operand16 = true;
     if (b === 0x67) address32 = true;
+    if (b === 0xf2) repne = true;
     p++;
   }
   const z = operand16 && (rex & 8) === 0 ? 2 : 4;
@@ -150,6 +153,8 @@ function decode(code: Uint8Array, at: number): number {
       const size = opcode === 0xf6 ? 1 : z;
       return p + modRmBytes(code, p) + (immediate ? size : 0) - at;
     }
+    case 'q':
+      return p + modRmBytes(code, p) + (operand16 || repne ? 2 : 0) - at;
     case '0':
       return ((code[p] ?? 0) & 0x38) === 0 ? p + modRmBytes(code, p) - at : 0;
     case 'i':

@@ -3,25 +3,78 @@
 // Systrap: runs guest contexts on the Cpu, turns stops into syscalls, faults and restarts, and keeps the
 // trap tables. Models gVisor pkg/sentry/platform/systrap (systrap.go, subprocess.go).
 
+import { EAGAIN, ENOMEM } from '../abi/errno.ts';
+import type { PhysAddr } from '../base/addr.ts';
+import { toHex } from '../base/bytes.ts';
+import { invariant } from '../base/errors.ts';
 import type { Prng } from '../base/prng.ts';
-import type { Cpu } from '../cpu/cpu.ts';
+import type { Cpu, Stop } from '../cpu/cpu.ts';
+import { Reg } from '../cpu/regs.ts';
+import type { Regs } from '../cpu/regs.ts';
+import { MOV_EAX_IMM32, SITE_BYTES } from '../isa/syscall-site.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import { EventKind } from '../trace/events.ts';
+import type { TraceSink } from '../trace/events.ts';
+import { handleFault } from '../usertrap/fault-handler.ts';
+import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
+import type { Guards } from '../usertrap/guards.ts';
+import {
+  jumpOperand, looksPatched, originalBytes, TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES,
+} from '../usertrap/layout.ts';
+import { PATCH_RULES, patchSyscall } from '../usertrap/patcher.ts';
+import type { PatchConfig, PatchRule } from '../usertrap/patcher.ts';
+import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
+import { drain } from '../usertrap/steps.ts';
+import { checkTrappedSite } from '../usertrap/stub-check.ts';
+import { tableCapacity, usedSlots } from '../usertrap/trap-table.ts';
+import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
+import type { PatchedSite, RefusedSite } from './space-traps.ts';
+import { SpaceTraps } from './space-traps.ts';
+import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
+import type { StubCode } from './stub-code.ts';
+import { MAX_CONTEXTS, Msg, STUB_CODE, STUB_END, STUB_START } from './stub-layout.ts';
+import { ContextState, StubThread } from './stub-thread.ts';
+
+const RIP_LOW = 2 * Reg.rip;
+const RSP_LOW = 2 * Reg.rsp;
+const RCX_LOW = 2 * Reg.rcx;
+const R11_LOW = 2 * Reg.r11;
+const FLAGS_LOW = 2 * Reg.rflags;
+const GS_LOW = 2 * Reg.gsBase;
+const RET_INDEX = Msg.retAddr / 4;
+const STACK_INDEX = Msg.appStack / 4;
+const TRAP_FLAG = 0x100;
+const PAGE_FAULT_VECTOR = 14;
+const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
+/** Instructions that a stub may take to get out of its own code. */
+const STUB_BUDGET = 64;
+/** Runs of that length before a guest that loops in stub code is stopped all the same. */
+const STUB_RUNS = 16;
+/** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
+const FOREIGN_ABI = 0x86000000;
+/** Reasons that stay as long as the code does. */
+const FINAL_RULES: ReadonlySet<PatchRule> = new Set(['page-split', 'tail-of-instruction', 'shared-frame', 'no-space']);
 
 export interface PlatformOptions {
   readonly patch: PatchMode;
   readonly prng: Prng;
+  readonly trace: TraceSink;
+  /** Changes single guards of the mode. */
+  readonly guards?: Partial<Guards>;
 }
 
-/** Runs guest contexts. One per Cpu; one context is current at a time. */
+/** What the kernel uses of {@link Platform}. */
 export interface PlatformApi {
-  /** Gives a context its stub thread and record; its space must have been adopted. Returns 0, -ENOMEM or -EAGAIN. */
+  /** True inside `Sentry.syscall` when the call came through a trampoline. */
+  readonly isPatchedCall: boolean;
+  /** Gives a context its stub thread; its space must have been adopted. Returns 0, -ENOMEM or -EAGAIN. */
   attach(ctx: GuestContext): number;
-  /** Takes them back; the context does not run again. */
+  /** Takes it back; the context does not run again. */
   detach(ctx: GuestContext): void;
-  /** A context moves to another address space (execve): its mm field is the new one already. */
+  /** A context moves to another adopted address space (execve): its mm field is the new one already. */
   moveContext(ctx: GuestContext): number;
-  /** A new address space: maps the stub code. */
+  /** A new address space: maps the stub code. Returns 0 or -ENOMEM. */
   adoptSpace(mm: AddressSpace): number;
   /** A copy of an address space: as adoptSpace, and the trap table goes on from the parent's. */
   forkSpace(parent: AddressSpace, child: AddressSpace): number;
@@ -39,20 +92,549 @@ export interface PlatformApi {
   metrics(): PlatformMetrics;
 }
 
-/** See {@link PlatformApi}. */
-export declare class Platform implements PlatformApi {
-  constructor(cpu: Cpu, sentry: Sentry, options: PlatformOptions);
-  readonly options: PlatformOptions;
-  attach(ctx: GuestContext): number;
-  detach(ctx: GuestContext): void;
-  moveContext(ctx: GuestContext): number;
-  adoptSpace(mm: AddressSpace): number;
-  forkSpace(parent: AddressSpace, child: AddressSpace): number;
-  dropSpace(mm: AddressSpace): void;
-  switchTo(ctx: GuestContext, budget: number): PlatformEvent;
-  saveFpu(ctx: GuestContext): void;
-  loadFpu(ctx: GuestContext): void;
-  guestGsBase(ctx: GuestContext): number;
-  setGuestGsBase(ctx: GuestContext, base: number): void;
-  metrics(): PlatformMetrics;
+/** Runs guest contexts. One per Cpu; one context is current at a time. */
+export class Platform implements PlatformApi {
+  readonly #cpu: Cpu;
+  readonly #sentry: Sentry;
+  readonly #patches: boolean;
+  /** The stub is upstream's: registers pass through the context record. */
+  readonly #savesInGuest: boolean;
+  readonly #config: PatchConfig;
+  readonly #prng: Prng;
+  readonly #trace: TraceSink;
+  readonly #code: StubCode;
+  /** Low word of the instruction pointer behind the gate's syscall. */
+  readonly #gateLow: number;
+  readonly #panicLow: number;
+  readonly #spaces = new Map<AddressSpace, SpaceTraps>();
+  readonly #freeIds: number[] = [];
+  #nextId = 0;
+  #codePage: PhysAddr = 0;
+  #current: GuestContext | null = null;
+  #thread: StubThread | null = null;
+  #fpuOwner: GuestContext | null = null;
+  #panic = 0;
+  /** The site of the last patched call: most calls come from the same one again. */
+  #lastSite: PatchedSite | undefined;
+  #lastReturn = 0;
+  #lastTraps: SpaceTraps | undefined;
+
+  #trapped = 0;
+  #patchedCalls = 0;
+  #restarted = 0;
+  #faults = 0;
+  #mostSlots = 0;
+  readonly #sites: PatchedSite[] = [];
+  readonly #refused: RefusedSite[] = [];
+  readonly #event: PlatformEvent = { kind: 'budget', signo: 0, code: 0, addr: 0, trapno: 0, errorCode: 0 };
+
+  /** @see PlatformApi */
+  isPatchedCall = false;
+
+  constructor(cpu: Cpu, sentry: Sentry, options: PlatformOptions) {
+    this.#cpu = cpu;
+    this.#sentry = sentry;
+    this.#patches = options.patch !== 'off';
+    const isUpstream = options.patch === 'upstream';
+    const guards = { ...(isUpstream ? UPSTREAM_GUARDS : HARDENED_GUARDS), ...options.guards };
+    this.#config = { guards, protocol: GVISOR_PROTOCOL };
+    // The gate of the hardened code clobbers rcx and r11, so it serves only where that is wanted.
+    this.#savesInGuest = isUpstream || !guards.syscallClobbers;
+    this.#prng = options.prng.stream('usertrap');
+    this.#trace = options.trace;
+    this.#code = this.#savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
+    this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
+    this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
+    cpu.onSyscall = () => this.#onSyscall();
+  }
+
+  // ---- spaces and contexts
+
+  adoptSpace(mm: AddressSpace): number {
+    const traps = new SpaceTraps(mm, this.#prng, this.#trace);
+    if (this.#patches) {
+      invariant(mm.end <= STUB_START, () => 'an address space must end below the stub region');
+      if (this.#codePage === 0) {
+        this.#codePage = mm.memory.allocatePage();
+        if (this.#codePage === 0) return -ENOMEM;
+        new Uint8Array(this.#cpu.memory, this.#codePage, this.#code.bytes.length).set(this.#code.bytes);
+      }
+      if (!mm.mapStub(STUB_CODE, this.#codePage, false, true)) return -ENOMEM;
+    }
+    this.#spaces.set(mm, traps);
+    return 0;
+  }
+
+  forkSpace(parent: AddressSpace, child: AddressSpace): number {
+    const result = this.adoptSpace(child);
+    const from = this.#spaces.get(parent);
+    const to = this.#spaces.get(child);
+    if (result !== 0 || from === undefined || to === undefined) return result;
+    // The copied sites work in the child at once. gVisor finds the table again by its name and header at the child's
+    // first patch; what the Sentry knows of sites is for metrics and, hardened, for recovery.
+    for (const site of from.bySlot.values()) this.#addSite(to, { ...site, calls: 0 });
+    to.isClosed = from.isClosed;
+    if (this.#config.guards.inheritTable) {
+      to.base = from.base;
+      to.next = from.next;
+    }
+    return 0;
+  }
+
+  dropSpace(mm: AddressSpace): void {
+    this.#spaces.delete(mm);
+    if (this.#lastTraps?.mm === mm) this.#lastTraps = undefined;
+  }
+
+  attach(ctx: GuestContext): number {
+    if (!this.#patches) {
+      ctx.platformState = new ContextState();
+      return 0;
+    }
+    if (this.#freeIds.length === 0 && this.#nextId >= MAX_CONTEXTS) return -EAGAIN;
+    const id = this.#freeIds.pop() ?? this.#nextId++;
+    const thread = StubThread.create(id, this.#trapsOf(ctx));
+    if (thread === undefined) {
+      this.#freeIds.push(id);
+      return -ENOMEM;
+    }
+    ctx.platformState = thread;
+    // A cloned task goes on with its parent's registers: a GS base of the guest's own stays, another stub's does not.
+    const gsBase = ctx.regs.get(Reg.gsBase);
+    if (this.#config.guards.assertGs && gsBase !== 0 && (gsBase < STUB_START || gsBase >= STUB_END)) {
+      thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
+      this.#giveUpGs(thread);
+    }
+    return 0;
+  }
+
+  detach(ctx: GuestContext): void {
+    if (this.#current === ctx) this.#leave(ctx);
+    if (this.#fpuOwner === ctx) this.#fpuOwner = null;
+    const thread = ctx.platformState;
+    ctx.platformState = null;
+    if (!(thread instanceof StubThread)) return;
+    thread.dispose();
+    this.#freeIds.push(thread.id);
+  }
+
+  moveContext(ctx: GuestContext): number {
+    const thread = ctx.platformState;
+    if (!(thread instanceof StubThread)) return 0;
+    // The kernel fills in the registers of the new program now or later: GS base is set when the context runs.
+    if (this.#current === ctx) this.#leave(ctx);
+    return thread.moveTo(this.#trapsOf(ctx)) ? 0 : -ENOMEM;
+  }
+
+  #trapsOf(ctx: GuestContext): SpaceTraps {
+    const traps = this.#spaces.get(ctx.mm);
+    invariant(traps !== undefined, () => 'the address space was not adopted');
+    return traps;
+  }
+
+  // ---- registers
+
+  #enter(ctx: GuestContext): void {
+    const cpu = this.#cpu;
+    if (this.#current !== null) this.#leave(this.#current);
+    const thread = ctx.platformState instanceof StubThread ? ctx.platformState : null;
+    cpu.regs.copyFrom(ctx.regs);
+    ctx.regs = cpu.regs;
+    if (thread !== null) cpu.regs.u64[Reg.gsBase] = thread.gsBase;
+    this.#current = ctx;
+    this.#thread = thread;
+    if (this.#fpuOwner !== ctx) {
+      if (this.#fpuOwner !== null) cpu.saveFpu(this.#fpuOwner.fpu);
+      cpu.loadFpu(ctx.fpu);
+      this.#fpuOwner = ctx;
+    }
+  }
+
+  /** The context's registers move to a block of its own. */
+  #leave(ctx: GuestContext): void {
+    const state = ctx.platformState;
+    invariant(state instanceof ContextState, () => 'the context is not attached');
+    state.saved.copyFrom(this.#cpu.regs);
+    if (state instanceof StubThread) {
+      if (this.#config.guards.assertGs && this.#hasForeignGs(state)) this.#giveUpGs(state);
+      state.gsBase = this.#cpu.regs.u64[Reg.gsBase] as bigint;
+    }
+    ctx.regs = state.saved;
+    this.#current = null;
+    this.#thread = null;
+  }
+
+  saveFpu(ctx: GuestContext): void {
+    if (this.#fpuOwner === ctx) this.#cpu.saveFpu(ctx.fpu);
+  }
+
+  loadFpu(ctx: GuestContext): void {
+    if (this.#fpuOwner === ctx) this.#cpu.loadFpu(ctx.fpu);
+  }
+
+  guestGsBase(ctx: GuestContext): number {
+    const thread = ctx.platformState;
+    if (thread instanceof StubThread && !thread.ownsGs && this.#config.guards.assertGs) return 0;
+    return ctx.regs.get(Reg.gsBase);
+  }
+
+  setGuestGsBase(ctx: GuestContext, base: number): void {
+    ctx.regs.set(Reg.gsBase, base);
+    const thread = ctx.platformState;
+    if (!(thread instanceof StubThread)) return;
+    thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
+    if (this.#config.guards.assertGs) this.#giveUpGs(thread);
+  }
+
+  // ---- running
+
+  switchTo(ctx: GuestContext, budget: number): PlatformEvent {
+    if (this.#current !== ctx) this.#enter(ctx);
+    const cpu = this.#cpu;
+    const event = this.#event;
+    const end = cpu.instructions + budget;
+    let isOver = false;
+    let isInterrupted = false;
+    let stubRuns = 0;
+    cpu.root = ctx.mm.root;
+    for (;;) {
+      const stop = cpu.run(isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions));
+      let goesOn = true;
+      switch (stop.kind) {
+        case 'page-fault':
+          goesOn = this.#pageFault(ctx, stop);
+          break;
+        case 'invalid-opcode':
+          goesOn = this.#invalidOpcode(ctx, stop);
+          break;
+        case 'syscall':
+          this.#endOfCall();
+          goesOn = false;
+          break;
+        case 'int':
+          // Only int $0x80 comes this way: a call by the 32-bit ABI, which gVisor's stub makes an unknown number of.
+          goesOn = this.#trappedCall(ctx, ((cpu.regs.u32[0] as number) + FOREIGN_ABI) >>> 0);
+          break;
+        case 'budget':
+          isOver = true;
+          break;
+        case 'interrupted':
+          isOver = true;
+          isInterrupted = true;
+          break;
+        default:
+          this.#exception(ctx, stop);
+          goesOn = false;
+      }
+      if (!goesOn) {
+        // The interruption is not lost: the next run ends by it.
+        if (isInterrupted) cpu.interrupt();
+        return event;
+      }
+      if (cpu.instructions >= end) isOver = true;
+      // Nothing may look at a task whose registers are half way through a trampoline or a syshandler: it runs on.
+      if (isOver && (this.#isInGuest(ctx) || ++stubRuns > STUB_RUNS)) {
+        event.kind = isInterrupted ? 'interrupted' : 'budget';
+        return event;
+      }
+    }
+  }
+
+  /** Whether the registers are the application's; an instruction pointer at a slot's start becomes the site's. */
+  #isInGuest(ctx: GuestContext): boolean {
+    const thread = this.#thread;
+    if (thread === null) return true;
+    const rip = ctx.regs.get(Reg.rip);
+    if (rip >= STUB_START) return rip >= STUB_END;
+    if (!thread.traps.inSlots(rip)) return true;
+    const { base } = thread.traps;
+    const offset = (rip - base) % TRAP_BYTES;
+    // Before the slot's first instruction has run the task is ordinary user code (spec 2.9).
+    if (offset !== TRAP_CODE_OFFSET) return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
+    const site = thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET);
+    if (this.#config.guards.hideSlotRip && site !== undefined) ctx.regs.set(Reg.rip, site.address);
+    return true;
+  }
+
+  #endOfCall(): void {
+    const event = this.#event;
+    event.kind = 'syscall';
+    if (this.#panic !== 0) {
+      event.kind = 'stub-panic';
+      event.code = this.#panic;
+      this.#panic = 0;
+    }
+  }
+
+  #pageFault(ctx: GuestContext, stop: Stop): boolean {
+    const { address, access } = stop;
+    const errorCode = pageFaultErrorCode(stop);
+    const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
+    if (result === 'fixed') return true;
+    const thread = this.#thread;
+    if (thread !== null && this.#config.guards.assertGs && this.#hasForeignGs(thread)) {
+      const slot = ctx.regs.get(Reg.rip) - TRAP_CODE_OFFSET;
+      const site = thread.traps.bySlot.get(slot);
+      this.#giveUpGs(thread);
+      if (site !== undefined) {
+        ctx.regs.set(Reg.rip, site.address);
+        return true;
+      }
+    }
+    this.#faults++;
+    const accessNumber = access === 'read' ? 0 : access === 'write' ? 1 : 2;
+    this.#trace.emit(EventKind.guestFault, ctx.tid, address, accessNumber, ctx.regs.get(Reg.rip));
+    const event = this.#event;
+    event.kind = 'fault';
+    event.signo = result.signo;
+    event.code = result.code;
+    event.addr = result.addr;
+    event.trapno = PAGE_FAULT_VECTOR;
+    event.errorCode = errorCode;
+    return false;
+  }
+
+  #exception(ctx: GuestContext, stop: Stop): void {
+    this.#faults++;
+    exceptionEvent(this.#event, stop, ctx.regs.get(Reg.rip), () => {
+      this.saveFpu(ctx);
+      return ctx.fpu;
+    });
+  }
+
+  /** Recovers a task that ran into a guard (ST:188-197), or makes a SIGILL. */
+  #invalidOpcode(ctx: GuestContext, stop: Stop): boolean {
+    const thread = this.#thread;
+    const { regs } = ctx;
+    if (thread !== null) {
+      const at = regs.get(Reg.rip);
+      const { guards } = this.#config;
+      const outcome = drain(handleFault(at, regs.u64[Reg.rax] as bigint, guards), thread.traps);
+      if (outcome.kind !== 'not-ours') {
+        this.#restarted++;
+        const isSyscall = outcome.kind === 'handle-as-syscall';
+        this.#trace.emit(EventKind.siteRestarted, ctx.tid, at, outcome.ip, isSyscall ? 1 : 0);
+        regs.set(Reg.rip, outcome.ip);
+        if (!isSyscall) return true;
+        if (guards.syscallClobbers) this.#clobber(regs);
+        return this.#trappedCall(ctx, regs.u32[0] as number);
+      }
+    }
+    this.#exception(ctx, stop);
+    return false;
+  }
+
+  /** A call that came by a stop; false when the run is over. */
+  #trappedCall(ctx: GuestContext, sysno: number): boolean {
+    this.#trapped++;
+    this.isPatchedCall = false;
+    const goesOn = this.#sentry.syscall(ctx, sysno);
+    if (!goesOn) this.#endOfCall();
+    return goesOn;
+  }
+
+  /** rcx and r11 as the syscall instruction leaves them. */
+  #clobber(regs: Regs): void {
+    const words = regs.u32;
+    words[RCX_LOW] = words[RIP_LOW] as number;
+    words[RCX_LOW + 1] = words[RIP_LOW + 1] as number;
+    words[R11_LOW] = words[FLAGS_LOW] as number;
+    words[R11_LOW + 1] = words[FLAGS_LOW + 1] as number;
+  }
+
+  // ---- syscalls inside a run: the hot path, no allocation
+
+  #onSyscall(): boolean {
+    const { regs } = this.#cpu;
+    const words = regs.u32;
+    const ctx = this.#current as GuestContext;
+    const thread = this.#thread;
+    if (thread !== null) {
+      if (words[RIP_LOW + 1] === STUB_HIGH) {
+        const low = words[RIP_LOW] as number;
+        if (low === this.#gateLow && (this.#savesInGuest || thread.isPreparing)) return this.#patchedCall(ctx, thread);
+        if (low === this.#panicLow) {
+          this.#panic = thread.msg[Msg.err / 4] as number;
+          return false;
+        }
+      }
+      if (this.#mayPatch(ctx, thread) && this.#patch(ctx, thread)) return true;
+    }
+    this.#trapped++;
+    this.isPatchedCall = false;
+    return this.#sentry.syscall(ctx, words[0] as number);
+  }
+
+  /** Serves a call that came through a trampoline and the syshandler; the stub's code goes back to the guest. */
+  #patchedCall(ctx: GuestContext, thread: StubThread): boolean {
+    const { regs } = this.#cpu;
+    const words = regs.u32;
+    const { msg } = thread;
+    const returnLow = msg[RET_INDEX] as number;
+    const returnHigh = msg[RET_INDEX + 1] as number;
+    let sysno: number;
+    if (this.#savesInGuest) {
+      sysno = thread.loadContext(regs);
+      if (this.#config.guards.syscallClobbers) this.#clobber(regs);
+    } else {
+      sysno = words[0] as number;
+      words[RIP_LOW] = returnLow;
+      words[RIP_LOW + 1] = returnHigh;
+      words[RSP_LOW] = msg[STACK_INDEX] as number;
+      words[RSP_LOW + 1] = msg[STACK_INDEX + 1] as number;
+      // DIVERGES (syscallClobbers): upstream keeps rcx and r11, so that a guest can tell the two paths apart; here they
+      // are what they are after a trap. r11 already holds the flags.
+      words[RCX_LOW] = returnLow;
+      words[RCX_LOW + 1] = returnHigh;
+    }
+    thread.setIdle();
+    this.#patchedCalls++;
+    this.#count(thread.traps, returnHigh * 2 ** 32 + returnLow);
+    this.isPatchedCall = true;
+    if (!this.#sentry.syscall(ctx, sysno)) return false;
+    if (((words[FLAGS_LOW] as number) & TRAP_FLAG) !== 0 && !this.#savesInGuest) return true;
+    if (this.#savesInGuest) {
+      thread.storeContext(regs);
+    } else {
+      msg[RET_INDEX] = words[RIP_LOW] as number;
+      msg[RET_INDEX + 1] = words[RIP_LOW + 1] as number;
+      msg[STACK_INDEX] = words[RSP_LOW] as number;
+      msg[STACK_INDEX + 1] = words[RSP_LOW + 1] as number;
+    }
+    words[RSP_LOW] = thread.stackTopLow;
+    words[RSP_LOW + 1] = STUB_HIGH;
+    words[RIP_LOW] = this.#gateLow;
+    words[RIP_LOW + 1] = STUB_HIGH;
+    return true;
+  }
+
+  #count(traps: SpaceTraps, returnAddress: number): void {
+    if (returnAddress !== this.#lastReturn || traps !== this.#lastTraps) {
+      this.#lastReturn = returnAddress;
+      this.#lastTraps = traps;
+      this.#lastSite = traps.byReturn.get(returnAddress);
+    }
+    if (this.#lastSite !== undefined) this.#lastSite.calls++;
+  }
+
+  // ---- patching
+
+  /**
+   * Whether the bytes before the syscall may be a site, from one read. The full test is checkTrappedSite's; this one
+   * only keeps calls from other sites cheap.
+   */
+  #mayPatch(ctx: GuestContext, thread: StubThread): boolean {
+    const words = this.#cpu.regs.u32;
+    if (this.#config.guards.assertGs && this.#hasForeignGs(thread)) this.#giveUpGs(thread);
+    const before = ctx.mm.readU32((words[RIP_LOW + 1] as number) * 2 ** 32 + (words[RIP_LOW] as number) - SITE_BYTES - 1);
+    if (before === undefined) return true;
+    return ((before >>> 8) & 0xff) === MOV_EAX_IMM32 && before >>> 16 === ((words[0] as number) & 0xffff);
+  }
+
+  /** The stub's check and the Sentry's patch; true when the task runs the site again instead of being served. */
+  #patch(ctx: GuestContext, thread: StubThread): boolean {
+    const { regs } = this.#cpu;
+    const { traps } = thread;
+    const ip = regs.get(Reg.rip);
+    const sysno = regs.u32[0] as number;
+    const known = traps.refused.get(ip - SITE_BYTES);
+    if (known !== undefined && known.isFinal && known.sysno === sysno) {
+      known.traps++;
+      return false;
+    }
+    traps.tid = ctx.tid;
+    const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint), traps);
+    if (check.kind === 'rewind') {
+      regs.set(Reg.rip, check.ip);
+      return true;
+    }
+    if (!check.canBePatched) return false;
+    const request = {
+      ip, sysno, hasTracer: ctx.hasTracer, ownsGs: traps.isClosed, knownBoundary: this.#cpu.blockStart,
+    };
+    const outcome = drain(patchSyscall(request, this.#config), traps);
+    if (outcome.kind === 'patched') {
+      const site: PatchedSite = { address: outcome.site, sysno, slot: outcome.slot, calls: 0 };
+      traps.refused.delete(site.address);
+      this.#addSite(traps, site);
+      this.#lastTraps = undefined;
+      const used = usedSlots(traps.next, this.#config.guards);
+      this.#mostSlots = Math.max(this.#mostSlots, used);
+      this.#trace.emit(EventKind.sitePatched, ctx.tid, outcome.site, sysno, outcome.index);
+      this.#trace.emit(EventKind.slotUsed, ctx.tid, used, tableCapacity(this.#config.guards), outcome.slot);
+    } else if (outcome.rule !== 'not-mov-eax') {
+      this.#refuse(ctx, traps, outcome.site, sysno, outcome.rule);
+    }
+    return false;
+  }
+
+  #addSite(traps: SpaceTraps, site: PatchedSite): void {
+    traps.addSite(site);
+    this.#sites.push(site);
+  }
+
+  #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
+    let refused = traps.refused.get(address);
+    if (refused === undefined) {
+      const bytes = new Uint8Array(SITE_BYTES + 1);
+      traps.mm.copyIn(address - 1, bytes);
+      refused = { address, sysno, bytes: toHex(bytes, ' '), rule, traps: 0, isFinal: false };
+      traps.refused.set(address, refused);
+      this.#refused.push(refused);
+    }
+    refused.rule = rule;
+    refused.sysno = sysno;
+    refused.isFinal = !this.#savesInGuest && FINAL_RULES.has(rule);
+    refused.traps++;
+    const index = PATCH_RULES.indexOf(rule);
+    if (this.#trace.wantsText) this.#trace.emitText(EventKind.siteRefused, ctx.tid, rule, address, index, refused.traps);
+    else this.#trace.emit(EventKind.siteRefused, ctx.tid, address, index, refused.traps);
+  }
+
+  // ---- GS
+
+  /** The guest has loaded GS: its base is not what this thread's trampolines need. */
+  #hasForeignGs(thread: StubThread): boolean {
+    const words = this.#cpu.regs.u32;
+    return words[GS_LOW] !== thread.msgLow || words[GS_LOW + 1] !== STUB_HIGH;
+  }
+
+  /**
+   * A task uses GS itself: trampolines would store into its memory. The whole space goes back to trapping.
+   * DIVERGES: upstream lets such a task run into its own memory (usertrap.md scenarios 53 and 54).
+   */
+  #giveUpGs(thread: StubThread): void {
+    thread.ownsGs = true;
+    const { traps } = thread;
+    if (traps.isClosed) return;
+    traps.isClosed = true;
+    // No other task is between the instructions of a site or in a slot: one processor runs one task, a preempted one is
+    // taken back to its site (hideSlotRip), and behind the mov the restored syscall is what it needs.
+    for (const site of traps.bySlot.values()) {
+      const now = new Uint8Array(SITE_BYTES);
+      if (traps.mm.copyIn(site.address, now) !== SITE_BYTES || !looksPatched(now) || jumpOperand(now) !== site.slot) continue;
+      traps.mm.copyOut(site.address, originalBytes(site.sysno), true);
+    }
+  }
+
+  // ---- figures
+
+  metrics(): PlatformMetrics {
+    const sites = new Map<string, { address: number; sysno: number; slot: number; calls: number }>();
+    for (const { address, sysno, slot, calls } of this.#sites) {
+      const key = `${address}/${slot}/${sysno}`;
+      const same = sites.get(key);
+      if (same === undefined) sites.set(key, { address, sysno, slot, calls });
+      else same.calls += calls;
+    }
+    return {
+      trapped: this.#trapped,
+      patchedCalls: this.#patchedCalls,
+      restarted: this.#restarted,
+      faults: this.#faults,
+      sites: [...sites.values()],
+      refused: this.#refused.map(({ address, bytes, rule, traps }) => ({ address, bytes, rule, traps })),
+      slots: { used: this.#mostSlots, capacity: this.#patches ? tableCapacity(this.#config.guards) : 0 },
+    };
+  }
 }

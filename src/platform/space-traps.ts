@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+//
+// The usertrap state of one address space (gVisor's usertrap.State), and the performer of its steps in `run`: all at
+// once, because one processor runs one task at a time and no other can come between.
+
+import { EFAULT } from '../abi/errno.ts';
+import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
+import type { Prng } from '../base/prng.ts';
+import type { AddressSpace } from '../mm/address-space.ts';
+import { EventKind } from '../trace/events.ts';
+import type { TraceSink } from '../trace/events.ts';
+import { TABLE_BYTES, TABLE_NAME, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
+import type { Step, StepPerformer, StepResult } from '../usertrap/steps.ts';
+
+/** A patched site of one address space. */
+export interface PatchedSite {
+  readonly address: number;
+  readonly sysno: number;
+  readonly slot: number;
+  calls: number;
+}
+
+/** A site that matches and was left alone. */
+export interface RefusedSite {
+  readonly address: number;
+  sysno: number;
+  readonly bytes: string;
+  rule: string;
+  traps: number;
+  /** The reason cannot go away while the code stays: do not ask again. */
+  isFinal: boolean;
+}
+
+/** Up to six bytes as a little-endian number, for a trace event. */
+function littleEndian(bytes: Uint8Array): number {
+  let value = 0;
+  for (let i = Math.min(bytes.length, 6) - 1; i >= 0; i--) value = value * 256 + (bytes[i] ?? 0);
+  return value;
+}
+
+/** The trap table of one address space and what the Sentry knows of its sites. */
+export class SpaceTraps implements StepPerformer {
+  readonly mm: AddressSpace;
+  readonly #prng: Prng;
+  readonly #trace: TraceSink;
+  /** Next unused index; 0 before the first use. */
+  next = 0;
+  base = 0;
+  /** Contexts that run in this space. */
+  contexts = 0;
+  /** By the address behind the site, where a patched call returns. */
+  readonly byReturn = new Map<number, PatchedSite>();
+  readonly bySlot = new Map<number, PatchedSite>();
+  readonly refused = new Map<number, RefusedSite>();
+  /** A task of this space uses GS itself: no site is patched any more. */
+  isClosed = false;
+  /** For trace events. */
+  tid = 0;
+
+  constructor(mm: AddressSpace, prng: Prng, trace: TraceSink) {
+    this.mm = mm;
+    this.#prng = prng;
+    this.#trace = trace;
+  }
+
+  /** Whether an address lies in a slot of this table. */
+  inSlots(address: number): boolean {
+    return this.base !== 0 && address >= this.base && address < this.base + TABLE_BYTES;
+  }
+
+  addSite(site: PatchedSite): void {
+    this.byReturn.set(site.address + 7, site);
+    this.bySlot.set(site.slot, site);
+  }
+
+  perform(step: Step): StepResult {
+    switch (step.op) {
+      // One task runs at a time and steps are not interleaved: the lock is always free, and nobody holds stale code.
+      case 'lock':
+      case 'unlock':
+      case 'sync':
+        return 1;
+      case 'load': {
+        const bytes = new Uint8Array(step.length);
+        return this.mm.copyIn(step.addr, bytes) === step.length ? bytes : null;
+      }
+      case 'store':
+        this.#trace.emit(EventKind.patchStore, this.tid, step.addr, step.bytes.length, littleEndian(step.bytes));
+        return this.mm.copyOut(step.addr, step.bytes, true) === step.bytes.length ? 1 : 0;
+      case 'get':
+        return this[step.field];
+      case 'set':
+        this[step.field] = step.value;
+        return 1;
+      case 'find-table':
+        return this.mm.findVmaByName(TABLE_NAME, WINDOW_START, WINDOW_END)?.start ?? 0;
+      case 'map-table':
+        return this.#mapTable(step.addr);
+      case 'is-free': {
+        const above = this.mm.findVmaAbove(step.addr);
+        return above === undefined || above.start >= step.addr + step.length ? 1 : 0;
+      }
+      case 'is-shared':
+        return this.mm.findVma(step.addr)?.shared === true ? 1 : 0;
+      case 'random':
+        return this.#prng.below(step.below);
+    }
+  }
+
+  #mapTable(addr: number): number {
+    const got = this.mm.mmap({
+      addr, length: TABLE_BYTES, prot: PROT_READ | PROT_EXEC, maxProt: PROT_READ | PROT_WRITE | PROT_EXEC,
+      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, name: TABLE_NAME, force: true, lockEager: true,
+    });
+    if (got === addr) return 0;
+    return got < 0 ? got : -EFAULT;
+  }
+}

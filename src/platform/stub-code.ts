@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+//
+// The stub's machine code: the syshandler that a trampoline jumps to, which ends in a `syscall` inside the stub region
+// (the gate) and goes back to the guest after it. Models gVisor sysmsg/syshandler_amd64.S and the C code that it
+// calls (sighandler_amd64.c:353-372, sysmsg_lib.c:382-402). Assembled by hand; a test disassembles every line.
+
+/** One instruction: its bytes, and what they are in GNU syntax. */
+export interface StubLine {
+  readonly bytes: readonly number[];
+  readonly text: string;
+  readonly label?: string;
+  /** A conditional or direct jump with an 8- or 32-bit displacement, filled in from the label. */
+  readonly jump?: { readonly to: string; readonly size: 1 | 4 };
+}
+
+/** A stub code page and the addresses in it that matter, as offsets. */
+export interface StubCode {
+  readonly bytes: Uint8Array;
+  readonly lines: readonly StubLine[];
+  /** Where instruction pointer and flow are after the gate's `syscall`. */
+  readonly gateReturn: number;
+  /** After the `syscall` that reports a panic; -1 when the code has none. */
+  readonly panicReturn: number;
+}
+
+function line(hexBytes: string, text: string, extra: Partial<Pick<StubLine, 'label' | 'jump'>> = {}): StubLine {
+  return { bytes: hexBytes.split(' ').map((h) => Number.parseInt(h, 16)), text, ...extra };
+}
+
+const SAVE: readonly StubLine[] = [
+  line('9c', 'pushf'),
+  line('51', 'push %rcx'),
+  line('65 48 8b 0c 25 30 00 00 00', 'mov %gs:0x30,%rcx'), // the current thread context
+  line('4c 89 b9 08 0e 00 00', 'mov %r15,0xe08(%rcx)'),
+  line('4c 89 b1 10 0e 00 00', 'mov %r14,0xe10(%rcx)'),
+  line('4c 89 a9 18 0e 00 00', 'mov %r13,0xe18(%rcx)'),
+  line('4c 89 a1 20 0e 00 00', 'mov %r12,0xe20(%rcx)'),
+  line('48 89 a9 28 0e 00 00', 'mov %rbp,0xe28(%rcx)'),
+  line('48 89 99 30 0e 00 00', 'mov %rbx,0xe30(%rcx)'),
+  line('4c 89 99 38 0e 00 00', 'mov %r11,0xe38(%rcx)'),
+  line('4c 89 91 40 0e 00 00', 'mov %r10,0xe40(%rcx)'),
+  line('4c 89 89 48 0e 00 00', 'mov %r9,0xe48(%rcx)'),
+  line('4c 89 81 50 0e 00 00', 'mov %r8,0xe50(%rcx)'),
+  line('48 89 91 68 0e 00 00', 'mov %rdx,0xe68(%rcx)'),
+  line('48 89 b1 70 0e 00 00', 'mov %rsi,0xe70(%rcx)'),
+  line('48 89 b9 78 0e 00 00', 'mov %rdi,0xe78(%rcx)'),
+  line('48 89 81 80 0e 00 00', 'mov %rax,0xe80(%rcx)'), // orig_rax
+  line('8f 81 60 0e 00 00', 'pop 0xe60(%rcx)'), // rcx
+  line('8f 81 98 0e 00 00', 'pop 0xe98(%rcx)'), // flags
+  line('65 48 8b 14 25 20 00 00 00', 'mov %gs:0x20,%rdx'),
+  line('48 89 91 a0 0e 00 00', 'mov %rdx,0xea0(%rcx)'), // rsp
+  line('65 48 8b 14 25 08 00 00 00', 'mov %gs:0x8,%rdx'),
+  line('48 89 91 88 0e 00 00', 'mov %rdx,0xe88(%rcx)'), // rip
+  line('8c 89 90 0e 00 00', 'mov %cs,0xe90(%rcx)'),
+  line('8c 91 a8 0e 00 00', 'mov %ss,0xea8(%rcx)'),
+  line('8c a1 d0 0e 00 00', 'mov %fs,0xed0(%rcx)'),
+  line('8c a9 d8 0e 00 00', 'mov %gs,0xed8(%rcx)'),
+  line('48 89 c6', 'mov %rax,%rsi'),
+];
+
+const SAVE_FPU_XSAVE: readonly StubLine[] = [
+  line('b8 e7 00 00 00', 'mov $0xe7,%eax'), // components: x87, SSE, AVX, AVX-512
+  line('31 d2', 'xor %edx,%edx'),
+  line('48 0f ae 31', 'xsaveopt64 (%rcx)'),
+];
+const SAVE_FPU_FXSAVE: readonly StubLine[] = [line('48 0f ae 01', 'fxsave64 (%rcx)')];
+
+const REPORT: readonly StubLine[] = [
+  line('65 83 3c 25 2c 00 00 00 02', 'cmpl $0x2,%gs:0x2c'), // must be PREP
+  line('0f 85', 'jne', { jump: { to: 'panic', size: 4 } }),
+  line('48 c7 81 f0 0e 00 00 00 00 00 00', 'movq $0x0,0xef0(%rcx)'), // si_call_addr
+  line('89 b1 f8 0e 00 00', 'mov %esi,0xef8(%rcx)'), // si_syscall
+  line('48 c7 81 58 0e 00 00 da ff ff ff', 'movq $0xffffffffffffffda,0xe58(%rcx)'), // rax = -ENOSYS
+  line('f3 48 0f ae c2', 'rdfsbase %rdx'),
+  line('48 89 91 b0 0e 00 00', 'mov %rdx,0xeb0(%rcx)'),
+  line('48 c7 81 00 0e 00 00 00 00 00 00', 'movq $0x0,0xe00(%rcx)'), // fpstate_changed
+  line('c7 81 68 0f 00 00 03 00 00 00', 'movl $0x3,0xf68(%rcx)'), // context state SYSCALL_TRAP
+  line('65 c7 04 25 2c 00 00 00 03 00 00 00', 'movl $0x3,%gs:0x2c'), // thread state ASLEEP
+  line('0f 05', 'syscall', { label: 'gate' }),
+];
+
+const RESUME: readonly StubLine[] = [
+  line('65 48 8b 0c 25 30 00 00 00', 'mov %gs:0x30,%rcx', { label: 'gate-return' }),
+  line('65 c7 04 25 2c 00 00 00 00 00 00 00', 'movl $0x0,%gs:0x2c'), // NONE
+  line('48 83 b9 00 0e 00 00 00', 'cmpq $0x0,0xe00(%rcx)'), // fpstate_changed
+  line('74', 'je', { jump: { to: 'fpu-done', size: 1 } }),
+];
+
+const LOAD_FPU_XSAVE: readonly StubLine[] = [
+  line('b8 e7 00 00 00', 'mov $0xe7,%eax'),
+  line('31 d2', 'xor %edx,%edx'),
+  line('48 0f ae 29', 'xrstor64 (%rcx)'),
+];
+const LOAD_FPU_FXSAVE: readonly StubLine[] = [line('48 0f ae 09', 'fxrstor64 (%rcx)')];
+
+const RESTORE: readonly StubLine[] = [
+  line('48 c7 81 00 0e 00 00 00 00 00 00', 'movq $0x0,0xe00(%rcx)'),
+  line('f3 48 0f ae c0', 'rdfsbase %rax', { label: 'fpu-done' }),
+  line('48 8b 91 b0 0e 00 00', 'mov 0xeb0(%rcx),%rdx'),
+  line('48 39 c2', 'cmp %rax,%rdx'),
+  line('74', 'je', { jump: { to: 'fs-done', size: 1 } }),
+  line('f3 48 0f ae d2', 'wrfsbase %rdx'),
+  line('ff b1 a0 0e 00 00', 'push 0xea0(%rcx)', { label: 'fs-done' }), // rsp
+  line('ff b1 98 0e 00 00', 'push 0xe98(%rcx)'), // flags
+  line('48 8b 81 88 0e 00 00', 'mov 0xe88(%rcx),%rax'),
+  line('65 48 89 04 25 08 00 00 00', 'mov %rax,%gs:0x8'),
+  line('4c 8b b9 08 0e 00 00', 'mov 0xe08(%rcx),%r15'),
+  line('4c 8b b1 10 0e 00 00', 'mov 0xe10(%rcx),%r14'),
+  line('4c 8b a9 18 0e 00 00', 'mov 0xe18(%rcx),%r13'),
+  line('4c 8b a1 20 0e 00 00', 'mov 0xe20(%rcx),%r12'),
+  line('48 8b a9 28 0e 00 00', 'mov 0xe28(%rcx),%rbp'),
+  line('48 8b 99 30 0e 00 00', 'mov 0xe30(%rcx),%rbx'),
+  line('4c 8b 99 38 0e 00 00', 'mov 0xe38(%rcx),%r11'),
+  line('4c 8b 91 40 0e 00 00', 'mov 0xe40(%rcx),%r10'),
+  line('4c 8b 89 48 0e 00 00', 'mov 0xe48(%rcx),%r9'),
+  line('4c 8b 81 50 0e 00 00', 'mov 0xe50(%rcx),%r8'),
+  line('48 8b 81 58 0e 00 00', 'mov 0xe58(%rcx),%rax'),
+  line('48 8b 91 68 0e 00 00', 'mov 0xe68(%rcx),%rdx'),
+  line('48 8b b1 70 0e 00 00', 'mov 0xe70(%rcx),%rsi'),
+  line('48 8b b9 78 0e 00 00', 'mov 0xe78(%rcx),%rdi'),
+  line('48 8b 89 60 0e 00 00', 'mov 0xe60(%rcx),%rcx'),
+  line('9d', 'popf'),
+  line('5c', 'pop %rsp'),
+  line('65 ff 24 25 08 00 00 00', 'jmp *%gs:0x8'),
+];
+
+const PANIC: readonly StubLine[] = [
+  line('65 c7 04 25 3c 00 00 00 02 00 ad 0b', 'movl $0xbad0002,%gs:0x3c', { label: 'panic' }), // bad thread state
+  line('0f 05', 'syscall', { label: 'panic-gate' }),
+  line('0f 0b', 'ud2', { label: 'panic-return' }), // a panic does not come back
+];
+
+/**
+ * Hardened: the gate comes first, because nothing needs to be saved in guest memory.
+ * DIVERGES: registers and FP state stay in the processor, where the Sentry reads them; upstream passes them through a
+ * record that every thread of the guest can write.
+ */
+const HARDENED: readonly StubLine[] = [
+  line('0f 05', 'syscall', { label: 'gate' }),
+  line('65 c7 04 25 2c 00 00 00 00 00 00 00', 'movl $0x0,%gs:0x2c', { label: 'gate-return' }), // NONE
+  line('65 48 8b 24 25 20 00 00 00', 'mov %gs:0x20,%rsp'),
+  line('65 ff 24 25 08 00 00 00', 'jmp *%gs:0x8'),
+];
+
+function link(lines: readonly StubLine[]): StubCode {
+  const offsets = new Map<string, number>();
+  let end = 0;
+  for (const l of lines) {
+    if (l.label !== undefined) offsets.set(l.label, end);
+    end += l.bytes.length + (l.jump?.size ?? 0);
+  }
+  const bytes = new Uint8Array(end);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const l of lines) {
+    bytes.set(l.bytes, at);
+    at += l.bytes.length;
+    if (l.jump !== undefined) {
+      const target = (offsets.get(l.jump.to) ?? 0) - (at + l.jump.size);
+      if (l.jump.size === 1) view.setInt8(at, target);
+      else view.setInt32(at, target, true);
+      at += l.jump.size;
+    }
+  }
+  return { bytes, lines, gateReturn: offsets.get('gate-return') ?? -1, panicReturn: offsets.get('panic-return') ?? -1 };
+}
+
+/** gVisor's syshandler; with xsaveopt where the processor offers it, as upstream chooses. */
+export function upstreamStubCode(hasXsave: boolean): StubCode {
+  const save = hasXsave ? SAVE_FPU_XSAVE : SAVE_FPU_FXSAVE;
+  const load = hasXsave ? LOAD_FPU_XSAVE : LOAD_FPU_FXSAVE;
+  return link([...SAVE, ...save, ...REPORT, ...RESUME, ...load, ...RESTORE, ...PANIC]);
+}
+
+export function hardenedStubCode(): StubCode {
+  return link(HARDENED);
+}
