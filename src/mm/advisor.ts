@@ -30,8 +30,16 @@ const FLAG_ADVICE: ReadonlyMap<number, readonly [number, number]> = new Map([
 
 /** Advice that does something to pages, or nothing at all. */
 const PAGE_ADVICE: ReadonlySet<number> = new Set([
-  M.MADV_WILLNEED, M.MADV_DONTNEED, M.MADV_FREE, M.MADV_REMOVE, M.MADV_COLD, M.MADV_PAGEOUT, M.MADV_POPULATE_READ,
-  M.MADV_POPULATE_WRITE, M.MADV_DONTNEED_LOCKED, M.MADV_COLLAPSE,
+  M.MADV_WILLNEED,
+  M.MADV_DONTNEED,
+  M.MADV_FREE,
+  M.MADV_REMOVE,
+  M.MADV_COLD,
+  M.MADV_PAGEOUT,
+  M.MADV_POPULATE_READ,
+  M.MADV_POPULATE_WRITE,
+  M.MADV_DONTNEED_LOCKED,
+  M.MADV_COLLAPSE,
 ]);
 
 /** Longest name of an area, without the terminator (ANON_VMA_NAME_MAX_LEN). */
@@ -100,7 +108,12 @@ export class Advisor {
     const more = (length - this.#lockedBytes(start, start + length)) / PAGE_SIZE;
     if ((core.lockedPages + more) * PAGE_SIZE > core.limits.memlockBytes) return -E.ENOMEM;
     const onFault = (flags & M.MLOCK_ONFAULT) !== 0;
-    const result = this.#lockRange(start, start + length, V.VMA_LOCKED | (onFault ? V.VMA_LOCK_ON_FAULT : 0), onFault ? 0 : V.VMA_LOCK_ON_FAULT);
+    const result = this.#lockRange(
+      start,
+      start + length,
+      V.VMA_LOCKED | (onFault ? V.VMA_LOCK_ON_FAULT : 0),
+      onFault ? 0 : V.VMA_LOCK_ON_FAULT,
+    );
     if (result < 0 || onFault) return result;
     // Pages that cannot be had are told as mlock(2) has it: EAGAIN for want of memory, ENOMEM for the rest.
     return this.#eachArea(start, start + length, (area, from, to) => {
@@ -118,7 +131,8 @@ export class Advisor {
 
   mlockall(flags: number): number {
     const core = this.#core;
-    if (flags === 0 || (flags & ~(M.MCL_CURRENT | M.MCL_FUTURE | M.MCL_ONFAULT)) !== 0 || flags === M.MCL_ONFAULT) return -E.EINVAL;
+    if (flags === 0 || (flags & ~(M.MCL_CURRENT | M.MCL_FUTURE | M.MCL_ONFAULT)) !== 0 || flags === M.MCL_ONFAULT)
+      return -E.EINVAL;
     if (core.limits.memlockBytes === 0) return -E.EPERM;
     if ((flags & M.MCL_CURRENT) !== 0 && core.totalPages * PAGE_SIZE > core.limits.memlockBytes) return -E.ENOMEM;
     const onFault = (flags & M.MCL_ONFAULT) !== 0;
@@ -135,7 +149,8 @@ export class Advisor {
 
   munlockall(): number {
     this.#core.defaultFlags = 0;
-    for (const area of [...this.#core.vmas.items]) this.#setFlags(area.start, area.end, 0, V.VMA_LOCKED | V.VMA_LOCK_ON_FAULT);
+    for (const area of [...this.#core.vmas.items])
+      this.#setFlags(area.start, area.end, 0, V.VMA_LOCKED | V.VMA_LOCK_ON_FAULT);
     this.#core.mergeRange(0, this.#core.layout.end);
     return 0;
   }
@@ -149,7 +164,8 @@ export class Advisor {
     let locked = false;
     const result = this.#eachArea(addr, addr + length, (area, start, end) => {
       if ((flags & M.MS_INVALIDATE) !== 0 && (area.flags & V.VMA_LOCKED) !== 0) locked = true;
-      if (locked || (flags & M.MS_SYNC) === 0 || !area.shared || area.file === undefined || area.pages === null) return 0;
+      if (locked || (flags & M.MS_SYNC) === 0 || !area.shared || area.file === undefined || area.pages === null)
+        return 0;
       return area.pages.writeBack(area.file, area.pageIndex(start), area.pageIndex(end));
     });
     return locked ? -E.EBUSY : result;

@@ -277,7 +277,11 @@ export class FilePages {
     }
   }
 
-  #eachCached(offset: number, length: number, visit: (frame: number, inPage: number, at: number, n: number) => void): void {
+  #eachCached(
+    offset: number,
+    length: number,
+    visit: (frame: number, inPage: number, at: number, n: number) => void,
+  ): void {
     let at = 0;
     while (at < length) {
       const index = Math.floor((offset + at) / PAGE_SIZE);
@@ -289,4 +293,3 @@ export class FilePages {
     }
   }
 }
-

@@ -18,9 +18,22 @@ const PROT_ACCESS = M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC;
 const LOW_START = 0x40000000;
 const LOW_END = 0x80000000;
 /** Flags that MAP_SHARED_VALIDATE knows; any other is refused. */
-const KNOWN_FLAGS = M.MAP_TYPE | M.MAP_FIXED | M.MAP_ANONYMOUS | M.MAP_32BIT | M.MAP_GROWSDOWN | M.MAP_DENYWRITE
-  | M.MAP_EXECUTABLE | M.MAP_LOCKED | M.MAP_NORESERVE | M.MAP_POPULATE | M.MAP_NONBLOCK | M.MAP_STACK | M.MAP_HUGETLB
-  | M.MAP_FIXED_NOREPLACE | (M.MAP_HUGE_MASK << M.MAP_HUGE_SHIFT);
+const KNOWN_FLAGS =
+  M.MAP_TYPE |
+  M.MAP_FIXED |
+  M.MAP_ANONYMOUS |
+  M.MAP_32BIT |
+  M.MAP_GROWSDOWN |
+  M.MAP_DENYWRITE |
+  M.MAP_EXECUTABLE |
+  M.MAP_LOCKED |
+  M.MAP_NORESERVE |
+  M.MAP_POPULATE |
+  M.MAP_NONBLOCK |
+  M.MAP_STACK |
+  M.MAP_HUGETLB |
+  M.MAP_FIXED_NOREPLACE |
+  (M.MAP_HUGE_MASK << M.MAP_HUGE_SHIFT);
 /** Largest file offset that can be mapped: 2^63 as Linux has it, as far as doubles count exactly. */
 const MAX_OFFSET = Number.MAX_SAFE_INTEGER;
 
@@ -103,13 +116,21 @@ export class Mapper {
 
     const backing = file ?? (shared ? new SharedMemory(length, core.memory.nextSharedInode++) : undefined);
     const area = new MappedArea({
-      start: place, end: place + length, prot, maxProt, shared, file: backing, offset: file === undefined ? 0 : offset,
-      name: r.name ?? '', flags,
+      start: place,
+      end: place + length,
+      prot,
+      maxProt,
+      shared,
+      file: backing,
+      offset: file === undefined ? 0 : offset,
+      name: r.name ?? '',
+      flags,
     });
     core.addArea(area);
     core.mergeRange(place, place + length);
     const wantsPages = (r.flags & M.MAP_POPULATE) !== 0 && (r.flags & M.MAP_NONBLOCK) === 0;
-    if (wantsPages || ((flags & VMA_LOCKED) !== 0 && (flags & VMA_LOCK_ON_FAULT) === 0)) this.#populate(place, place + length);
+    if (wantsPages || ((flags & VMA_LOCKED) !== 0 && (flags & VMA_LOCK_ON_FAULT) === 0))
+      this.#populate(place, place + length);
     return place;
   }
 
@@ -174,7 +195,8 @@ export class Mapper {
     if (!(newLength > 0)) return -E.EINVAL;
     const area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
-    if (isFixed || keepsOld) return this.#moveTo(oldAddr, oldLength, newLength, isFixed ? newAddr : undefined, keepsOld);
+    if (isFixed || keepsOld)
+      return this.#moveTo(oldAddr, oldLength, newLength, isFixed ? newAddr : undefined, keepsOld);
     if (oldLength >= newLength) {
       if (oldLength === newLength) return this.#checkResize(area, oldAddr, oldLength, newLength) ?? oldAddr;
       const result = this.#unmap(oldAddr + newLength, oldAddr + oldLength);
@@ -203,10 +225,21 @@ export class Mapper {
       if (newEnd > core.layout.end || (next !== undefined && newEnd + PAGE_SIZE > next.guardedStart)) return core.brk;
       const pages = (newEnd - oldEnd) / PAGE_SIZE;
       const kind = { prot: M.PROT_READ | M.PROT_WRITE, shared: false, flags: core.defaultFlags };
-      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || core.vmas.items.length >= MAX_MAP_COUNT) return core.brk;
+      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || core.vmas.items.length >= MAX_MAP_COUNT)
+        return core.brk;
       const isLocked = (kind.flags & VMA_LOCKED) !== 0;
       if (isLocked && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes) return core.brk;
-      core.addArea(new MappedArea({ start: oldEnd, end: newEnd, ...kind, maxProt: PROT_ACCESS, file: undefined, offset: 0, name: '' }));
+      core.addArea(
+        new MappedArea({
+          start: oldEnd,
+          end: newEnd,
+          ...kind,
+          maxProt: PROT_ACCESS,
+          file: undefined,
+          offset: 0,
+          name: '',
+        }),
+      );
       core.mergeRange(oldEnd, newEnd);
       if (isLocked && (kind.flags & VMA_LOCK_ON_FAULT) === 0) this.#populate(oldEnd, newEnd);
     }
@@ -327,7 +360,8 @@ export class Mapper {
     if (newLength <= oldLength) return undefined;
     const pages = (newLength - oldLength) / PAGE_SIZE;
     if (area.file !== undefined && area.offset + (addr - area.start) + newLength > MAX_OFFSET) return -E.EINVAL;
-    if ((area.flags & VMA_LOCKED) !== 0 && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes) return -E.EAGAIN;
+    if ((area.flags & VMA_LOCKED) !== 0 && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes)
+      return -E.EAGAIN;
     if (!core.mayExpand(pages, isDataArea(area)) || this.#overcommits(pages, area)) return -E.ENOMEM;
     return undefined;
   }
@@ -347,7 +381,8 @@ export class Mapper {
     const { layout } = core;
     let length = oldLength;
     if (target !== undefined) {
-      if (target % PAGE_SIZE !== 0 || newLength > layout.end || !(target >= 0) || target > layout.end - newLength) return -E.EINVAL;
+      if (target % PAGE_SIZE !== 0 || newLength > layout.end || !(target >= 0) || target > layout.end - newLength)
+        return -E.EINVAL;
       if (oldAddr + oldLength > target && target + newLength > oldAddr) return -E.EINVAL;
       if (target < layout.minAddress) return -E.EPERM;
     }

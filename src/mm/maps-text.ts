@@ -35,9 +35,10 @@ export function mapsText(core: SpaceCore): string {
   for (const area of core.vmas.items) {
     const { prot, file } = area;
     const device = file?.deviceNumber ?? 0;
-    const head = `${address(area.start)}-${address(area.end)} `
-      + `${(prot & PROT_READ) !== 0 ? 'r' : '-'}${(prot & PROT_WRITE) !== 0 ? 'w' : '-'}${(prot & PROT_EXEC) !== 0 ? 'x' : '-'}${area.shared ? 's' : 'p'} `
-      + `${address(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0} `;
+    const head =
+      `${address(area.start)}-${address(area.end)} ` +
+      `${(prot & PROT_READ) !== 0 ? 'r' : '-'}${(prot & PROT_WRITE) !== 0 ? 'w' : '-'}${(prot & PROT_EXEC) !== 0 ? 'x' : '-'}${area.shared ? 's' : 'p'} ` +
+      `${address(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0} `;
     const name = displayName(core, area);
     text += name === '' ? `${head}\n` : `${head.padEnd(HEAD_WIDTH)} ${name}\n`;
   }
@@ -74,7 +75,11 @@ function sharedResidentPages(core: SpaceCore): number {
   let pages = 0;
   for (const area of core.vmas.items) {
     if (area.pages === null) continue;
-    for (let at = core.table.nextTable(area.start, area.end); at < area.end; at = core.table.nextTable(at + PAGE_SIZE, area.end)) {
+    for (
+      let at = core.table.nextTable(area.start, area.end);
+      at < area.end;
+      at = core.table.nextTable(at + PAGE_SIZE, area.end)
+    ) {
       const low = words[core.table.entry(at)] as number;
       if ((low & PTE_PRESENT) !== 0 && ((flags[low >>> 12] as number) & FRAME_CACHED) !== 0) pages++;
     }

@@ -32,7 +32,10 @@ export function moveEntries(core: SpaceCore, target: MappedArea, from: Addr, len
     words[source + 1] = 0;
     // Stores through the new address would not be seen by code that was executed at the old one, and the other
     // way round: start as not writable (private) or not executable (shared), and let the next fault settle it.
-    if (((flags[frame] as number) & FRAME_EXECUTED) !== 0 && (low & (PTE_PRESENT | PTE_WRITE)) === (PTE_PRESENT | PTE_WRITE)) {
+    if (
+      ((flags[frame] as number) & FRAME_EXECUTED) !== 0 &&
+      (low & (PTE_PRESENT | PTE_WRITE)) === (PTE_PRESENT | PTE_WRITE)
+    ) {
       low &= ~(PTE_WRITE | PTE_DIRTY);
       if (((flags[frame] as number) & FRAME_CACHED) !== 0) high = PTE_NX_HIGH;
     }

@@ -288,7 +288,12 @@ export class Pager {
     const pages = (area.start - page) / PAGE_SIZE;
     if (area.end - page > core.limits.stackBytes || !core.mayExpand(pages, false)) return false;
     const below = core.vmas.items[index - 1];
-    if (below !== undefined && (below.flags & VMA_GROWSDOWN) === 0 && isAccessible(below) && page - below.end < STACK_GUARD_GAP) {
+    if (
+      below !== undefined &&
+      (below.flags & VMA_GROWSDOWN) === 0 &&
+      isAccessible(below) &&
+      page - below.end < STACK_GUARD_GAP
+    ) {
       return false;
     }
     const isLocked = (area.flags & VMA_LOCKED) !== 0;

@@ -164,7 +164,7 @@ export class PhysicalMemory {
 
   /** The frame's bytes as a view. */
   frameBytes(frame: number): Uint8Array {
-    return this.bytes.subarray(frame << PAGE_SHIFT >>> 0, (frame << PAGE_SHIFT >>> 0) + PAGE_SIZE);
+    return this.bytes.subarray((frame << PAGE_SHIFT) >>> 0, ((frame << PAGE_SHIFT) >>> 0) + PAGE_SIZE);
   }
 
   /** A page cache has frames from now on. @internal */

@@ -146,7 +146,8 @@ export class SpaceCore implements PageUser {
     if (this.totalPages > this.peakPages) this.peakPages = this.totalPages;
     if (isDataArea(area)) this.dataPages += pages;
     if ((area.flags & VMA_GROWSDOWN) !== 0) this.stackPages += pages;
-    if ((area.prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC && (area.flags & VMA_GROWSDOWN) === 0) this.execPages += pages;
+    if ((area.prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC && (area.flags & VMA_GROWSDOWN) === 0)
+      this.execPages += pages;
     if ((area.flags & VMA_LOCKED) !== 0) this.lockedPages += pages;
   }
 

@@ -27,7 +27,8 @@ export class StubPages {
     this.unmap(addr);
     const frame = page / PAGE_SIZE;
     memory.retain(frame);
-    memory.words[entry] = (frame << 12) | PTE_PRESENT | PTE_USER | PTE_ACCESSED | (writable ? PTE_WRITE | PTE_DIRTY : 0);
+    memory.words[entry] =
+      (frame << 12) | PTE_PRESENT | PTE_USER | PTE_ACCESSED | (writable ? PTE_WRITE | PTE_DIRTY : 0);
     memory.words[entry + 1] = executable ? 0 : PTE_NX_HIGH;
     if (executable) memory.flags[frame] = (memory.flags[frame] as number) | FRAME_EXECUTED;
     this.#mapped.add(addr);

@@ -193,7 +193,8 @@ export class UserMemory {
 
   physicalOf(addr: Addr, touch: number, ignorePermissions: boolean): PhysAddr | undefined {
     if (touch === TOUCH_EXECUTE) return this.#executable(addr, ignorePermissions);
-    const at = touch === TOUCH_WRITE ? this.#writable(addr, ignorePermissions) : this.#readable(addr, ignorePermissions);
+    const at =
+      touch === TOUCH_WRITE ? this.#writable(addr, ignorePermissions) : this.#readable(addr, ignorePermissions);
     return at < 0 ? undefined : at;
   }
 
@@ -237,7 +238,8 @@ export class UserMemory {
     const entry = this.#core.table.entry(addr);
     if (entry !== 0) {
       const low = this.#words[entry] as number;
-      if ((low & (PTE_PRESENT | PTE_WRITE)) === (PTE_PRESENT | PTE_WRITE)) return (low >>> 12) * PAGE_SIZE + (addr % PAGE_SIZE);
+      if ((low & (PTE_PRESENT | PTE_WRITE)) === (PTE_PRESENT | PTE_WRITE))
+        return (low >>> 12) * PAGE_SIZE + (addr % PAGE_SIZE);
     }
     return this.#writableSlow(addr, ignorePermissions);
   }
@@ -310,4 +312,3 @@ function join(parts: readonly Uint8Array[], length: number): Uint8Array {
   }
   return out;
 }
-

@@ -63,8 +63,16 @@ export class MappedArea implements Vma {
   touched = false;
 
   constructor(from: {
-    start: Addr; end: Addr; prot: number; maxProt: number; shared: boolean; file: MappableFile | undefined;
-    offset: number; name: string; flags: number; origin?: Addr;
+    start: Addr;
+    end: Addr;
+    prot: number;
+    maxProt: number;
+    shared: boolean;
+    file: MappableFile | undefined;
+    offset: number;
+    name: string;
+    flags: number;
+    origin?: Addr;
   }) {
     this.start = from.start;
     this.end = from.end;
@@ -102,9 +110,18 @@ export class MappedArea implements Vma {
 
   /** Whether `next`, which starts where this ends, can become part of this. */
   canMerge(next: MappedArea): boolean {
-    return this.end === next.start && this.prot === next.prot && this.maxProt === next.maxProt
-      && this.shared === next.shared && this.file === next.file && this.flags === next.flags && this.name === next.name
-      && (this.file === undefined ? this.origin + (this.end - this.start) === next.origin : this.offset + (this.end - this.start) === next.offset);
+    return (
+      this.end === next.start &&
+      this.prot === next.prot &&
+      this.maxProt === next.maxProt &&
+      this.shared === next.shared &&
+      this.file === next.file &&
+      this.flags === next.flags &&
+      this.name === next.name &&
+      (this.file === undefined
+        ? this.origin + (this.end - this.start) === next.origin
+        : this.offset + (this.end - this.start) === next.offset)
+    );
   }
 }
 
@@ -118,7 +135,12 @@ export class VmaList {
     const items = this.items;
     const hint = this.#last;
     const guess = items[hint];
-    if (guess !== undefined && address < guess.end && (address >= guess.start || hint === 0 || address >= (items[hint - 1] as MappedArea).end)) return hint;
+    if (
+      guess !== undefined &&
+      address < guess.end &&
+      (address >= guess.start || hint === 0 || address >= (items[hint - 1] as MappedArea).end)
+    )
+      return hint;
     let low = 0;
     let high = items.length;
     while (low < high) {

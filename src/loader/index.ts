@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+//
+// Loads a program into an empty address space: the entry of the folder for execve. Models Linux's
+// load_elf_binary and gVisor pkg/sentry/loader.
+
+import { pageUp, type Addr } from '../base/addr.ts';
+import { utf8 } from '../base/bytes.ts';
+import * as L from '../abi/elf.ts';
+import type { AddressSpace, MappableFile } from '../mm/address-space.ts';
+import type { ByteSource } from './byte-source.ts';
+import { type ElfImage, readElf } from './elf.ts';
+import { type AuxEntry, buildStack } from './initial-stack.ts';
+import { loadError, type LoadError } from './load-error.ts';
+import { mapImage } from './map-image.ts';
+
+export { bytesSource, type ByteSource } from './byte-source.ts';
+export { readElf, type ElfImage, type ElfSegment } from './elf.ts';
+export type { LoadError } from './load-error.ts';
+export { readScriptLine, SCRIPT_HEAD, type ScriptLine } from './script.ts';
+export { readSymbols, SymbolTable, type ElfSymbol, type SymbolAt } from './symbols.ts';
+
+/** Where position-independent programs start: what Linux without ASLR uses. */
+export const PIE_BASE: Addr = 0x555555554000;
+
+/** What the processor has, as CPUID tells it. */
+export interface MachineFacts {
+  /** CPUID.1:EDX (AT_HWCAP). */
+  readonly hwcap: number;
+  /** HWCAP2_* (AT_HWCAP2): bit 1 is FSGSBASE. */
+  readonly hwcap2: number;
+  /** x86-64 ISA level, 1 to 4. */
+  readonly isaLevel: number;
+}
+
+/** Ids of the new program. */
+export interface ProgramIds {
+  readonly uid: number;
+  readonly euid: number;
+  readonly gid: number;
+  readonly egid: number;
+  /** The program got rights that its caller did not have (AT_SECURE). */
+  readonly secure: boolean;
+}
+
+/** What execve wants. */
+export interface LoadRequest {
+  /** An empty address space; after a refusal it holds a part of the program and is of no use. */
+  readonly mm: AddressSpace;
+  /** The program's file for mapping. */
+  readonly file: MappableFile;
+  /** The same file for reading its headers. */
+  readonly source: ByteSource;
+  /** Headers that were read before, if they were. */
+  readonly image?: ElfImage;
+  readonly argv: readonly Uint8Array[];
+  readonly envp: readonly Uint8Array[];
+  /** The path that execve was given. */
+  readonly execPath: Uint8Array | string;
+  readonly ids: ProgramIds;
+  readonly machine: MachineFacts;
+  /** 16 bytes for AT_RANDOM. */
+  readonly random: Uint8Array;
+  /** Smallest signal stack that holds a frame (AT_MINSIGSTKSZ); left out of the vector without it. */
+  readonly minSignalStack?: number;
+  /** Feature size and alignment of rseq (AT_RSEQ_*), where the kernel has it. */
+  readonly rseq?: { readonly featureSize: number; readonly align: number };
+  /** Where position-independent programs start; default PIE_BASE. */
+  readonly pieBase?: Addr;
+}
+
+/** A program ready to run. */
+export interface LoadedProgram {
+  readonly ok: true;
+  /** Where to start. */
+  readonly entry: Addr;
+  readonly stackPointer: Addr;
+  /** What was added to the file's addresses: take it off for symbol lookups. */
+  readonly bias: number;
+  /** Lowest and first free address of the program's segments. */
+  readonly start: Addr;
+  readonly end: Addr;
+  readonly image: ElfImage;
+}
+
+/** Clock ticks per second as times(2) counts them. */
+const CLOCK_TICKS = 100;
+const PAGE_BYTES = 4096;
+
+/** Loads a static program. Errors are values: see LoadError. */
+export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
+  const { mm, machine } = request;
+  const image = request.image ?? readElf(request.source);
+  if (!image.ok) return image;
+  if (image.interpreter !== undefined) {
+    return loadError(
+      'ENOEXEC',
+      `dynamically linked: needs ${image.interpreter}, and only static programs run here so far; link it with -static`,
+    );
+  }
+  if (image.isaLevel > machine.isaLevel) {
+    return loadError('ENOEXEC', `built for x86-64-v${image.isaLevel}; this engine has x86-64-v${machine.isaLevel}`);
+  }
+  const mapped = mapImage(mm, image, request.file, request.pieBase ?? PIE_BASE);
+  if (!mapped.ok) return mapped;
+  mm.setBrkStart(pageUp(mapped.end), mapped.dataBytes);
+
+  const entry = mapped.bias + image.entry;
+  const execPath = typeof request.execPath === 'string' ? utf8(request.execPath) : request.execPath;
+  const stack = buildStack(mm, {
+    argv: request.argv,
+    envp: request.envp,
+    execPath,
+    random: request.random,
+    executable: image.executableStack,
+    auxv: auxiliaryVector(request, image, mapped.bias, entry),
+  });
+  if (!stack.ok) return stack;
+  return {
+    ok: true,
+    entry,
+    stackPointer: stack.stackPointer,
+    bias: mapped.bias,
+    start: mapped.start,
+    end: mapped.end,
+    image,
+  };
+}
+
+/** In Linux's order; what points into the stack is put in between by buildStack. */
+function auxiliaryVector(request: LoadRequest, image: ElfImage, bias: number, entry: Addr): AuxEntry[] {
+  const { ids, machine } = request;
+  const auxv: AuxEntry[] = [];
+  if (request.minSignalStack !== undefined) auxv.push([L.AT_MINSIGSTKSZ, request.minSignalStack]);
+  auxv.push(
+    [L.AT_HWCAP, machine.hwcap],
+    [L.AT_PAGESZ, PAGE_BYTES],
+    [L.AT_CLKTCK, CLOCK_TICKS],
+    [L.AT_PHDR, image.headersVaddr === undefined ? 0 : bias + image.headersVaddr],
+    [L.AT_PHENT, L.Phdr.size],
+    [L.AT_PHNUM, image.headerCount],
+    [L.AT_BASE, 0],
+    [L.AT_FLAGS, 0],
+    [L.AT_ENTRY, entry],
+    [L.AT_UID, ids.uid],
+    [L.AT_EUID, ids.euid],
+    [L.AT_GID, ids.gid],
+    [L.AT_EGID, ids.egid],
+    [L.AT_SECURE, ids.secure ? 1 : 0],
+    [L.AT_HWCAP2, machine.hwcap2],
+  );
+  if (request.rseq !== undefined)
+    auxv.push([L.AT_RSEQ_FEATURE_SIZE, request.rseq.featureSize], [L.AT_RSEQ_ALIGN, request.rseq.align]);
+  return auxv;
+}
