@@ -22,7 +22,7 @@ import type { Regs } from './regs.ts';
  * | `breakpoint` | after the int3 | |
  * | `int` | after the instruction; only `int $0x80` arrives this way | vector |
  * | `debug` | after the instruction that ran with TF set, or after an icebp | |
- * | `budget` | at the next instruction | |
+ * | `budget` | at the next instruction; a `step` that completed its instruction ends with it too | |
  * | `interrupted` | at the next instruction | |
  */
 export type StopKind =
@@ -93,6 +93,11 @@ export interface Cpu extends Mmu {
    * a `syscall` stop (the registers are left as they are, including changes).
    */
   onSyscall: SyscallHandler | null;
+  /**
+   * Address of the straight-line block that holds the instruction of the last stop or of the syscall being served,
+   * or 0 when unknown: an address from which decoding forward meets true instruction boundaries.
+   */
+  readonly blockStart: number;
   /** What rdtsc and rdtscp return: offset + instructions. rdtscp's IA32_TSC_AUX is 0. */
   tscOffset: number;
 

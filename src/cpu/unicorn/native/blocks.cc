@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//
+// Screening. A block is decoded at first sight and trusted while its epoch lasts: an epoch ends with every change of
+// root, page tables or code that the engine is told of. Where the guest itself can write the page that it executes,
+// the bytes are compared at each use instead.
+
+#include "blocks.h"
+
+#include <cstring>
+
+#include "machine.h"
+
+namespace trapline {
+
+namespace {
+constexpr uint32_t kMaxBlock = 8192;
+}
+
+CodeView::Page CodeView::page(uint64_t root, uint64_t address) const {
+  const Page none{nullptr, false};
+  if ((address >> 47) != 0) return none;
+  uint64_t table = root;
+  bool writable = true;
+  for (int level = 3; level >= 0; level--) {
+    if (table + 4096 > bytes_) return none;
+    uint64_t index = (address >> (12 + 9 * level)) & 511;
+    uint64_t entry;
+    std::memcpy(&entry, memory_ + table + index * 8, 8);
+    if ((entry & (kPtePresent | kPteUser)) != (kPtePresent | kPteUser) || (entry & kPteNx) != 0) return none;
+    if ((entry & kPteWrite) == 0) writable = false;
+    uint64_t frame = entry & kPteFrame;
+    if (level > 0 && (entry & kPteLarge) != 0) {
+      uint64_t span = 1ull << (12 + 9 * level);
+      frame = (frame & ~(span - 1)) + (address & (span - 1) & ~0xfffull);
+      level = 0;
+    }
+    if (level == 0) {
+      if (frame + 4096 > bytes_) return none;
+      return Page{memory_ + frame, writable};
+    }
+    table = frame;
+  }
+  return none;
+}
+
+int CodeView::fetch(uint64_t root, uint64_t address, uint8_t* into, int length) const {
+  int done = 0;
+  while (done < length) {
+    Page p = page(root, address + done);
+    if (p.bytes == nullptr) break;
+    int offset = static_cast<int>((address + done) & 4095);
+    int part = 4096 - offset < length - done ? 4096 - offset : length - done;
+    std::memcpy(into + done, p.bytes + offset, part);
+    done += part;
+  }
+  return done;
+}
+
+BlockTable::BlockTable(uint8_t* memory, uint64_t bytes)
+    : view_(memory, bytes),
+      entries_(new BlockEntry[kEntries]()),
+      infos_(new BlockInfo[kEntries]),
+      scratch_(new uint8_t[kMaxBlock]) {}
+
+void BlockTable::newEpoch() {
+  if (++epoch_ < 0x10000) return;
+  // Tags of old epochs must not come back to life.
+  std::memset(static_cast<void*>(entries_.get()), 0, sizeof(BlockEntry) * kEntries);
+  epoch_ = 1;
+}
+
+void BlockTable::decode(BlockInfo& info, const uint8_t* bytes) {
+  info.count = 0;
+  info.hasSpecial = false;
+  info.endsInRep = false;
+  int at = 0;
+  while (at < info.size) {
+    Insn insn = decodeInsn(bytes + at, info.size - at);
+    if (insn.special != Special::none && !info.hasSpecial) {
+      info.hasSpecial = true;
+      info.plainBefore = info.count;
+    }
+    info.count++;
+    // What does not decode within the block is its last instruction, cut short by the fault that it raises.
+    if (insn.length == 0) break;
+    if (insn.isRepString && at + insn.length >= info.size) {
+      info.endsInRep = true;
+      info.rep32 = insn.addressSize32;
+      info.repLength = insn.length;
+      info.repAddress = info.address + at;
+    }
+    at += insn.length;
+  }
+}
+
+const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size, bool* changed) {
+  *changed = false;
+  if (size > kMaxBlock) return nullptr;
+  uint32_t index = slot(address);
+  BlockEntry& entry = entries_[index];
+  BlockInfo& info = infos_[index];
+  bool known = info.copy != nullptr && info.address == address && info.size == size;
+
+  CodeView::Page first = view_.page(root, address);
+  if (first.bytes == nullptr) return nullptr;
+  bool writable = first.writable;
+  const uint8_t* bytes = first.bytes + (address & 4095);
+  if ((address & 4095) + size > 4096) {
+    if (view_.fetch(root, address, scratch_.get(), static_cast<int>(size)) < static_cast<int>(size)) return nullptr;
+    writable = writable || view_.page(root, address + size - 1).writable;
+    bytes = scratch_.get();
+  }
+  info.writable = writable;
+  if (!known || std::memcmp(info.copy.get(), bytes, size) != 0) {
+    *changed = known;
+    info.address = address;
+    info.size = static_cast<uint16_t>(size);
+    if (info.copyCapacity < size) {
+      info.copyCapacity = size < 32 ? 32 : size;
+      info.copy.reset(new uint8_t[info.copyCapacity]);
+    }
+    std::memcpy(info.copy.get(), bytes, size);
+    decode(info, info.copy.get());
+  }
+  entry.tag = address | epochTag();
+  entry.count = info.count;
+  bool plain = !info.hasSpecial && !info.writable && !info.endsInRep;
+  entry.size = plain ? info.size : 0;
+  return &info;
+}
+
+}  // namespace trapline

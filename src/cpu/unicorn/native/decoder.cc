@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+//
+// A length decoder by table: one character per opcode says whether a ModRM byte and which immediate follow.
+
+#include "decoder.h"
+
+namespace trapline {
+
+namespace {
+
+// m ModRM; b ModRM+imm8; z ModRM+imm16/32; i imm8; Z imm16/32; V imm up to 64 bits; O memory offset; w imm16;
+// E imm16+imm8; J imm32; g group 3; p prefix; u undefined; x escape; - nothing.
+const char kOneByte[257] =
+    "mmmmiZuummmmiZux" "mmmmiZuummmmiZuu" "mmmmiZpummmmiZpu" "mmmmiZpummmmiZpu"
+    "pppppppppppppppp" "----------------" "uuxmppppZzib----" "iiiiiiiiiiiiiiii"
+    "bzbbmmmmmmmmmmmm" "----------u-----" "OOOO----iZ------" "iiiiiiiiVVVVVVVV"
+    "bbw-xxbzE-w--iu-" "mmmmuuu-mmmmmmmm" "iiiiiiiiJJui----" "p-pp--gg------mm";
+
+const char kTwoByte[257] =
+    "mmmmu-----u-um-b" "mmmmmmmmmmmmmmmm" "mmmmmmmmmmmmmmmm" "--------xuxuuuuu"
+    "mmmmmmmmmmmmmmmm" "mmmmmmmmmmmmmmmm" "mmmmmmmmmmmmmmmm" "bbbbmmm-mmmmmmmm"
+    "JJJJJJJJJJJJJJJJ" "mmmmmmmmmmmmmmmm" "---mbmmm---mbmmm" "mmmmmmmmmmbmmmmm"
+    "mmbmbbbm--------" "mmmmmmmmmmmmmmmm" "mmmmmmmmmmmmmmmm" "mmmmmmmmmmmmmmmm";
+
+struct Cursor {
+  const uint8_t* code;
+  int available;
+  int at = 0;
+  bool overrun = false;
+
+  uint8_t next() {
+    if (at >= available) {
+      overrun = true;
+      return 0;
+    }
+    return code[at++];
+  }
+  uint8_t peek() const { return at < available ? code[at] : 0; }
+  void skip(int n) {
+    at += n;
+    if (at > available) overrun = true;
+  }
+};
+
+struct Prefixes {
+  bool lock = false;
+  bool operand16 = false;
+  bool address32 = false;
+  bool segment = false;
+  uint8_t repeat = 0;
+  uint8_t rex = 0;
+};
+
+// Reads ModRM, SIB and displacement; tells in `stack` whether the base register is rsp or rbp.
+uint8_t readModRm(Cursor& c, uint8_t rex, bool* stack) {
+  uint8_t modrm = c.next();
+  int mod = modrm >> 6;
+  int rm = modrm & 7;
+  if (mod == 3) return modrm;
+  bool rexB = (rex & 1) != 0;
+  if (rm == 4) {
+    uint8_t sib = c.next();
+    int base = sib & 7;
+    if (base == 5 && mod == 0) {
+      c.skip(4);
+    } else if ((base == 4 || base == 5) && !rexB) {
+      *stack = true;
+    }
+  } else if (rm == 5 && mod == 0) {
+    c.skip(4);
+  } else if (rm == 5 && !rexB) {
+    *stack = true;
+  }
+  if (mod == 1) c.skip(1);
+  if (mod == 2) c.skip(4);
+  return modrm;
+}
+
+void skipImmediate(Cursor& c, char form, const Prefixes& p) {
+  int wide = p.operand16 && (p.rex & 8) == 0 ? 2 : 4;
+  switch (form) {
+    case 'b': case 'i': c.skip(1); break;
+    case 'z': case 'Z': c.skip(wide); break;
+    case 'V': c.skip((p.rex & 8) != 0 ? 8 : wide); break;
+    case 'O': c.skip(p.address32 ? 4 : 8); break;
+    case 'w': c.skip(2); break;
+    case 'E': c.skip(3); break;
+    case 'J': c.skip(4); break;
+    default: break;
+  }
+}
+
+bool isPortIo(uint8_t op) {
+  return (op >= 0x6c && op <= 0x6f) || (op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef);
+}
+
+bool isString(uint8_t op) {
+  return (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
+}
+
+bool usesStackImplicitly(uint8_t op, uint8_t modrm) {
+  if ((op >= 0x50 && op <= 0x5f) || op == 0x68 || op == 0x6a || op == 0x8f || op == 0x9c || op == 0x9d) return true;
+  if (op == 0xc2 || op == 0xc3 || (op >= 0xc8 && op <= 0xcb) || op == 0xcf || op == 0xe8) return true;
+  int reg = (modrm >> 3) & 7;
+  return op == 0xff && (reg == 2 || reg == 3 || reg == 6);
+}
+
+// LOCK is legal on read-modify-write instructions with a memory destination only (SDM vol. 2, LOCK).
+bool lockableOneByte(uint8_t op, uint8_t modrm) {
+  if ((modrm >> 6) == 3) return false;
+  int reg = (modrm >> 3) & 7;
+  if (op < 0x40) return (op & 7) < 2 && op < 0x38;
+  if (op >= 0x80 && op <= 0x83) return reg != 7;
+  if (op == 0x86 || op == 0x87) return true;
+  if (op == 0xf6 || op == 0xf7) return reg == 2 || reg == 3;
+  if (op == 0xfe || op == 0xff) return reg < 2;
+  return false;
+}
+
+bool lockableTwoByte(uint8_t op, uint8_t modrm) {
+  if ((modrm >> 6) == 3) return false;
+  int reg = (modrm >> 3) & 7;
+  if (op == 0xab || op == 0xb3 || op == 0xbb || op == 0xb0 || op == 0xb1 || op == 0xc0 || op == 0xc1) return true;
+  if (op == 0xba) return reg >= 5;
+  return op == 0xc7 && reg == 1;
+}
+
+// VEX (c4, c5), EVEX (62): opcode map, ModRM, and an immediate in map 3 and a few opcodes of map 1.
+void decodeVector(Cursor& c, uint8_t op, Insn* out) {
+  int map = 1;
+  if (op == 0xc4) {
+    map = c.next() & 31;
+    c.skip(1);
+  } else if (op == 0xc5) {
+    c.skip(1);
+  } else {
+    map = c.next() & 7;
+    c.skip(2);
+  }
+  uint8_t opcode = c.next();
+  if (map == 1 && opcode == 0x77 && op != 0x62) return;
+  readModRm(c, 0, &out->usesStackSegment);
+  bool immediate = map == 3 || (map == 1 && ((opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 ||
+                                             (opcode >= 0xc4 && opcode <= 0xc6)));
+  if (immediate) c.skip(1);
+}
+
+void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
+  uint8_t op = c.next();
+  bool stack = false;
+  uint8_t modrm = 0;
+  if (op == 0x38 || op == 0x3a) {
+    c.skip(1);
+    readModRm(c, p.rex, &stack);
+    if (op == 0x3a) c.skip(1);
+    if (p.lock) out->special = Special::undefined;
+  } else if (op >= 0x20 && op <= 0x23) {
+    // Moves to and from control and debug registers ignore the mod field.
+    c.skip(1);
+  } else {
+    char form = kTwoByte[op];
+    bool hasModRm = form == 'm' || form == 'b';
+    if (hasModRm) modrm = readModRm(c, p.rex, &stack);
+    skipImmediate(c, form, p);
+    if (p.lock && !lockableTwoByte(op, modrm)) out->special = Special::undefined;
+    if (op == 0x05) out->isSyscall = !p.lock;
+    if (op == 0x34) out->special = Special::undefined;
+    int reg = (modrm >> 3) & 7;
+    if (op == 0xc7 && (modrm >> 6) == 3 && (reg == 6 || (reg == 7 && p.repeat != 0xf3))) {
+      out->special = Special::undefined;
+    }
+    if (op == 0xa0 || op == 0xa1 || op == 0xa8 || op == 0xa9) stack = true;
+    // These raise #GP for other reasons (privilege, alignment) with the same error code.
+    if (op == 0x00 || op == 0x01 || op == 0xae || op == 0xc7) stack = false;
+  }
+  if (stack && !p.segment) out->usesStackSegment = true;
+}
+
+}  // namespace
+
+Insn decodeInsn(const uint8_t* code, int available) {
+  Insn out;
+  Cursor c{code, available < kMaxInsnLength ? available : kMaxInsnLength};
+  Prefixes p;
+  uint8_t op = c.next();
+  while (!c.overrun && kOneByte[op] == 'p') {
+    if ((op & 0xf0) == 0x40) {
+      p.rex = op;
+    } else {
+      p.rex = 0;
+      if (op == 0xf0) p.lock = true;
+      else if (op == 0xf2 || op == 0xf3) p.repeat = op;
+      else if (op == 0x66) p.operand16 = true;
+      else if (op == 0x67) p.address32 = true;
+      else if (op == 0x64 || op == 0x65) p.segment = true;
+    }
+    op = c.next();
+  }
+  if (op == 0x0f) {
+    decodeTwoByte(c, p, &out);
+  } else if (op == 0xc4 || op == 0xc5 || op == 0x62) {
+    decodeVector(c, op, &out);
+  } else {
+    char form = kOneByte[op];
+    bool stack = false;
+    uint8_t modrm = 0;
+    if (form == 'm' || form == 'b' || form == 'z' || form == 'g') modrm = readModRm(c, p.rex, &stack);
+    if (form == 'g') {
+      if (((modrm >> 3) & 7) < 2) skipImmediate(c, op == 0xf6 ? 'b' : 'z', p);
+    } else if (op == 0xcd) {
+      out.special = Special::softInterrupt;
+      out.vector = c.next();
+    } else {
+      skipImmediate(c, form, p);
+    }
+    if (op == 0xf1) out.special = Special::icebp;
+    if (isPortIo(op)) out.special = Special::portIo;
+    if (p.repeat != 0 && isString(op)) out.isRepString = true;
+    if (p.lock && !lockableOneByte(op, modrm)) out.special = Special::undefined;
+    // LEA computes an address without an access.
+    if (op != 0x8d && ((stack && !p.segment) || usesStackImplicitly(op, modrm))) out.usesStackSegment = true;
+  }
+  out.addressSize32 = p.address32;
+  out.length = c.overrun ? 0 : static_cast<uint8_t>(c.at);
+  // An overlong instruction faults by itself, before anything special in it counts.
+  if (c.overrun) out.special = Special::none;
+  return out;
+}
+
+}  // namespace trapline

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+//
+// From what Unicorn reports to the stop that hardware and Linux would give, and the exact count of instructions
+// when a block did not run to its end.
+
+#include <cstring>
+
+#include "engine.h"
+
+namespace trapline {
+
+namespace {
+// Page-fault error code (SDM vol. 3, 4.7).
+constexpr uint32_t kFaultPresent = 1;
+constexpr uint32_t kFaultWrite = 2;
+constexpr uint32_t kFaultFetch = 16;
+}  // namespace
+
+Insn Engine::insnAt(uint64_t rip) {
+  uint8_t bytes[kMaxInsnLength];
+  int n = blocks_.code().fetch(static_cast<uint64_t>(control_->root), rip, bytes, kMaxInsnLength);
+  return decodeInsn(bytes, n);
+}
+
+void Engine::decodeInterrupt(Machine& machine, Stop* kind) {
+  uint32_t errorCode = 0;
+  bool leavesPending = vector_ == 0 || (vector_ >= 8 && vector_ <= 14 && vector_ != 9);
+  if (leavesPending) errorCode = machine.settleFault();
+  switch (vector_) {
+    case 0: *kind = Stop::divideError; break;
+    case 1: *kind = Stop::debug; break;
+    case 3: *kind = Stop::breakpoint; break;
+    case 12: *kind = Stop::stackFault; break;
+    case 13: {
+      // Unicorn raises #GP for every non-canonical address; through SS it is #SS.
+      bool stack = errorCode == 0 && insnAt(control_->regs[kRip]).usesStackSegment;
+      *kind = stack ? Stop::stackFault : Stop::generalProtection;
+      break;
+    }
+    case 14:
+      *kind = Stop::pageFault;
+      control_->address = machine.read(kRegCr2);
+      control_->present = (errorCode & kFaultPresent) != 0;
+      control_->access = static_cast<uint32_t>((errorCode & kFaultFetch) != 0   ? Access::execute
+                                               : (errorCode & kFaultWrite) != 0 ? Access::write
+                                                                                : Access::read);
+      break;
+    case 16: *kind = Stop::fpuError; break;
+    case 17:
+      *kind = Stop::alignmentCheck;
+      control_->address = machine.read(kRegCr2);
+      break;
+    case 19: *kind = Stop::simdError; break;
+    default: fail("Unicorn raised exception " + std::to_string(vector_) + ", which ring 3 cannot cause"); break;
+  }
+}
+
+Stop Engine::stopAtSpecial(const Insn& insn) {
+  uint64_t* regs = control_->regs;
+  switch (insn.special) {
+    case Special::softInterrupt:
+      if (insn.vector == 0x80 || insn.vector == 3) {
+        regs[kRip] += insn.length;
+        left_--;
+        control_->vector = insn.vector;
+        return insn.vector == 3 ? Stop::breakpoint : Stop::softInterrupt;
+      }
+      // Linux opens no other gate to ring 3 (arch/x86/kernel/idt.c) but that of into, which 64-bit code has not.
+      return Stop::generalProtection;
+    case Special::icebp:
+      regs[kRip] += insn.length;
+      left_--;
+      return Stop::debug;
+    case Special::undefined: return Stop::invalidOpcode;
+    default: return Stop::generalProtection;
+  }
+}
+
+int64_t Engine::instructionsBefore(uint64_t address, uint64_t rip) {
+  int64_t count = 0;
+  uint8_t bytes[64];
+  int held = 0;
+  uint64_t from = 0;
+  while (address < rip) {
+    if (address < from || address + kMaxInsnLength > from + static_cast<uint64_t>(held)) {
+      from = address;
+      held = blocks_.code().fetch(runner_.root(), address, bytes, sizeof bytes);
+    }
+    Insn insn = decodeInsn(bytes + (address - from), static_cast<int>(from + static_cast<uint64_t>(held) - address));
+    if (insn.length == 0) break;
+    address += insn.length;
+    count++;
+  }
+  return count;
+}
+
+void Engine::settleCount(uint64_t rip) {
+  if (repLoops_) {
+    settleRep(control_->regs[kRcx]);
+    current_ = nullptr;
+    return;
+  }
+  settleRep(0);
+  if (current_ == nullptr) return;
+  const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+  current_ = nullptr;
+  // A fault outside the block is the fetch of the next one.
+  if (rip < info.address || rip >= info.address + info.size) return;
+  left_ += info.count - instructionsBefore(info.address, rip);
+}
+
+void Engine::settleRep(uint64_t rcx) {
+  if (repLoops_) {
+    uint64_t iterations = repStart_ - rcx;
+    if (rep32_) iterations &= 0xffffffff;
+    left_ += repVisits_ - static_cast<int64_t>(iterations);
+    repLoops_ = false;
+  }
+  repAddress_ = 0;
+  control_->attention = 0;
+}
+
+}  // namespace trapline

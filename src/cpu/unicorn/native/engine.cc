@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+//
+// Running: the block hook that counts, screens and preempts, the syscall hook, and the loop around uc_emu_start.
+
+#include "engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace trapline {
+
+namespace {
+
+constexpr uint64_t kAddressMask = 0x0000ffffffffffffull;
+constexpr int64_t kUnlimited = 1ll << 60;
+
+// Unicorn's TLB starts small and grows only when it is flushed while busy (engine README, "TLB").
+constexpr uint64_t kEarlySlices = 20;
+constexpr int64_t kEarlySlice = 100000;
+constexpr int64_t kSlice = 32000000;
+
+}  // namespace
+
+Engine::Engine(const UnicornApi& api, uint8_t* memory, uint64_t bytes, Control* control)
+    : api_(api),
+      memory_(memory),
+      bytes_(bytes),
+      control_(control),
+      runner_(api, memory, bytes),
+      active_(&runner_),
+      fpuOwner_(&runner_),
+      blocks_(memory, bytes),
+      watchdog_(&control->interrupt) {}
+
+Engine::~Engine() = default;
+
+bool Engine::open(std::string* error) {
+  Machine::prepareArena(memory_, bytes_);
+  control_->regs[kRflags] = kFixedFlags;
+  control_->root = static_cast<double>(layout::kFlatRoot);
+  if (!runner_.boot(this, error)) return false;
+  return runner_.hookBlocks(reinterpret_cast<void*>(&blockHook), this, error);
+}
+
+bool Engine::fail(const std::string& what) {
+  failure_ = what;
+  return false;
+}
+
+bool Engine::finish(Stop kind) {
+  control_->kind = static_cast<uint32_t>(kind);
+  control_->instructions = retired();
+  base_ = control_->instructions;
+  granted_ = left_ = 0;
+  return true;
+}
+
+void Engine::adoptTables(Machine& machine) {
+  uint64_t root = static_cast<uint64_t>(control_->root);
+  uint64_t& seen = &machine == &runner_ ? runnerTables_ : stepperTables_;
+  if (control_->flushTlb != 0) {
+    control_->flushTlb = 0;
+    tablesVersion_++;
+  }
+  bool otherRoot = machine.root() != root;
+  if (!otherRoot && seen == tablesVersion_) return;
+  // Writing CR3 flushes too.
+  if (otherRoot) {
+    machine.setRoot(root);
+  } else {
+    machine.flushTlb();
+  }
+  seen = tablesVersion_;
+  if (&machine != &runner_) return;
+  blocks_.newEpoch();
+  if (otherRoot) slices_ = 0;
+}
+
+void Engine::moveFpu(Machine& to) {
+  if (fpuOwner_ == &to) return;
+  uint8_t image[512];
+  fpuOwner_->saveFpu(image);
+  to.loadFpu(image);
+  fpuOwner_ = &to;
+}
+
+bool Engine::refill() {
+  int64_t used = granted_ - left_;
+  base_ += static_cast<double>(used);
+  remaining_ -= used;
+  granted_ = left_ = 0;
+  if (remaining_ <= 0) return false;
+  slices_++;
+  granted_ = left_ = std::min(remaining_, slices_ <= kEarlySlices ? kEarlySlice : kSlice);
+  return true;
+}
+
+bool Engine::wantsFlush() const { return earlyFlushes_; }
+
+bool Engine::run(double budget) {
+  if (inRun_) return fail("run or step was called inside a run");
+  base_ = control_->instructions;
+  granted_ = left_ = 0;
+  if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);
+  remaining_ = budget >= static_cast<double>(kUnlimited) ? kUnlimited : static_cast<int64_t>(budget);
+  active_ = &runner_;
+  moveFpu(runner_);
+  inRun_ = true;
+  bool ok = runSlices();
+  inRun_ = false;
+  return ok;
+}
+
+bool Engine::runSlices() {
+  if (!refill()) return finish(Stop::budget);
+  for (;;) {
+    adoptTables(runner_);
+    runner_.writeRegs(control_->regs);
+    event_ = Event::none;
+    current_ = nullptr;
+    repAddress_ = 0;
+    repLoops_ = false;
+    control_->attention = 0;
+    UcErr code = runner_.start(control_->regs[kRip], 0);
+    bool ok = true;
+    if (handleEvent(code, &ok)) return ok;
+    // A part of the run by steps may have used up the slice.
+    if (left_ <= 0 && !refill()) return finish(Stop::budget);
+  }
+}
+
+bool Engine::handleEvent(UcErr code, bool* ok) {
+  if (event_ == Event::thrown || event_ == Event::syscall) {
+    *ok = failure_.empty() && finish(Stop::syscall);
+    return true;
+  }
+  uint64_t* regs = control_->regs;
+  runner_.readRegs(regs);
+  uint64_t rip = regs[kRip];
+  control_->blockStart = current_ != nullptr ? static_cast<double>(current_->tag & kAddressMask) : 0;
+  switch (event_) {
+    case Event::interrupt: {
+      Stop kind = Stop::generalProtection;
+      decodeInterrupt(runner_, &kind);
+      if (failure_.empty() && kind == Stop::pageFault && control_->access == static_cast<uint32_t>(Access::execute)) {
+        // Unicorn reports a fetch that fails on a block's second page at the start of the block, of which nothing has
+        // run. What lies before the page boundary runs by steps, up to the instruction that really faults.
+        settleCount(kAddressMask);
+        Insn first = insnAt(rip);
+        if (first.length != 0) {
+          StepResult step = stepExactly(1);
+          *ok = !step.failed && (step.stopped ? finish(static_cast<Stop>(control_->kind)) : true);
+          return step.failed || step.stopped;
+        }
+        *ok = finish(kind);
+        return true;
+      }
+      settleCount(rip);
+      *ok = failure_.empty() && finish(kind);
+      return true;
+    }
+    case Event::invalid:
+      settleCount(rip);
+      *ok = finish(Stop::invalidOpcode);
+      return true;
+    case Event::budget:
+    case Event::interrupted: {
+      if (repAddress_ == rip && repAddress_ != 0) {
+        uint64_t left = rep32_ ? regs[kRcx] & 0xffffffff : regs[kRcx];
+        settleRep(regs[kRcx]);
+        // The last iteration is over: the processor would be past the instruction.
+        if (left == 0) regs[kRip] = rip + repLength_;
+      } else {
+        settleRep(regs[kRcx]);
+      }
+      *ok = finish(event_ == Event::budget ? Stop::budget : Stop::interrupted);
+      return true;
+    }
+    case Event::slice:
+      settleRep(regs[kRcx]);
+      runner_.flushTlb();
+      return false;
+    case Event::stale:
+      settleRep(regs[kRcx]);
+      invalidateCode(static_cast<uint64_t>(blocks_.code().page(runner_.root(), rip).bytes - memory_), 1);
+      return false;
+    case Event::special: {
+      settleRep(regs[kRcx]);
+      const BlockInfo& info = blocks_.info(BlockTable::slot(specialAddress_));
+      StepResult step;
+      if (info.plainBefore > 0) {
+        step = stepExactly(info.plainBefore);
+        active_ = &runner_;
+      }
+      if (step.failed || step.stopped) {
+        *ok = !step.failed && finish(static_cast<Stop>(control_->kind));
+        return true;
+      }
+      Insn insn = insnAt(regs[kRip]);
+      // The instructions before may have changed it.
+      if (insn.special == Special::none) return false;
+      Stop kind = stopAtSpecial(insn);
+      *ok = finish(kind);
+      return true;
+    }
+    default:
+      *ok = fail(std::string("Unicorn stopped without a reason: ") + api_.strerror(code) + " at rip " +
+                 std::to_string(rip));
+      return true;
+  }
+}
+
+void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
+  Engine* self = static_cast<Engine*>(user);
+  const BlockEntry* entry = self->blocks_.entries() + BlockTable::slot(address);
+  uint64_t wanted;
+  std::memcpy(&wanted, &self->control_->interrupt, sizeof wanted);  // both words: interrupt and attention
+  if (entry->tag == (address | self->blocks_.epochTag()) && entry->size == size && self->left_ > 0 && wanted == 0) {
+    self->left_ -= entry->count;
+    self->current_ = entry;
+    return;
+  }
+  self->blockSlow(address, size);
+}
+
+void Engine::blockSlow(uint64_t address, uint32_t size) {
+  auto end = [this](Event event) {
+    event_ = event;
+    active_->stop();
+  };
+  // A stop was asked for by an earlier hook of this run: nothing more happens.
+  if (event_ != Event::none) return;
+  bool loops = repAddress_ != 0 && repAddress_ == address;
+  if (repAddress_ != 0 && !loops) {
+    settleRep(repLoops_ ? runner_.read(kRegRcx) : 0);
+  }
+  if (control_->interrupt.load() != 0) {
+    control_->interrupt.store(0);
+    return end(Event::interrupted);
+  }
+  if (left_ <= 0) {
+    if (remaining_ - granted_ + left_ <= 0) return end(Event::budget);
+    refill();
+    if (wantsFlush()) return end(Event::slice);
+  }
+  if (loops) {
+    // Another iteration of the repeated instruction that ended the last block, or the look at a counter that has
+    // come to zero, which is no iteration: settleRep tells them apart.
+    if (!repLoops_) {
+      repLoops_ = true;
+      repStart_ = runner_.read(kRegRcx);
+      repVisits_ = 0;
+    }
+    repVisits_++;
+    left_--;
+    return;
+  }
+  const BlockEntry& entry = blocks_.entry(BlockTable::slot(address));
+  // What the last block was, before its place in the table may be taken by this one.
+  uint64_t previousStart = 0, previousEnd = 0;
+  int64_t previousCount = 0;
+  if (current_ != nullptr) {
+    const BlockInfo& previous = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+    if (previous.writable) {
+      previousStart = previous.address;
+      previousEnd = previous.address + previous.size;
+      previousCount = previous.count;
+    }
+  }
+  bool changed = false;
+  const BlockInfo* info = blocks_.find(runner_.root(), address, size, &changed);
+  if (info == nullptr) {
+    failure_ = "a block ran that cannot be read through the page tables: flushTlb was not called after a change";
+    return end(Event::thrown);
+  }
+  // Only the runner's own stores reach its translations: what a step changed is still stale.
+  if (changed && stepped_) return end(Event::stale);
+  // A block that wrote into itself is left at the store, which then runs as a block of its own.
+  if (address > previousStart && address < previousEnd && info->count == 1 && address + size < previousEnd) {
+    left_ += previousCount - instructionsBefore(previousStart, address);
+  }
+  if (info->hasSpecial) {
+    specialAddress_ = address;
+    return end(Event::special);
+  }
+  current_ = &entry;
+  left_ -= info->count;
+  if (info->endsInRep) {
+    repAddress_ = info->repAddress;
+    repLength_ = info->repLength;
+    rep32_ = info->rep32;
+    repLoops_ = false;
+    control_->attention = 1;
+  }
+}
+
+void Engine::onSyscall() {
+  if (active_ != &runner_) {
+    event_ = Event::syscall;
+    return active_->stop();
+  }
+  uint64_t* regs = control_->regs;
+  runner_.readRegs(regs);
+  uint64_t at = regs[kRip];
+  // The instruction ends its block; its length is 2 but for useless prefixes.
+  uint64_t after = at + 2;
+  if (current_ != nullptr) {
+    uint64_t start = current_->tag & kAddressMask;
+    const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+    after = start + info.size;
+    control_->blockStart = static_cast<double>(start);
+  }
+  regs[kRip] = after;
+  regs[kRcx] = after;
+  regs[kR11] = regs[kRflags];
+  control_->instructions = retired();
+  if (control_->hasHandler != 0) {
+    Answer answer = syscallHandler();
+    if (answer == Answer::goOn) {
+      adoptTables(runner_);
+      runner_.writeRegs(regs);
+      // Unicorn adds the length of the instruction to whatever RIP holds when the hook returns.
+      if (regs[kRip] != after) runner_.writeRip(regs[kRip] - (after - at));
+      current_ = nullptr;
+      return;
+    }
+    event_ = answer == Answer::end ? Event::syscall : Event::thrown;
+  } else {
+    event_ = Event::syscall;
+  }
+  runner_.stop();
+}
+
+void Engine::onInterrupt(uint32_t vector) {
+  event_ = Event::interrupt;
+  vector_ = vector;
+  active_->stop();
+}
+
+void Engine::onInvalid() {
+  event_ = Event::invalid;
+  active_->stop();
+}
+
+void Engine::onTimestamp(bool withAux) {
+  double now = retired();
+  if (active_ == &runner_ && current_ != nullptr) {
+    // The whole block is counted when it starts.
+    const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+    now -= static_cast<double>(info.count - instructionsBefore(info.address, runner_.read(kRegRip)));
+  }
+  uint64_t ticks = static_cast<uint64_t>(static_cast<int64_t>(control_->tscOffset + now));
+  active_->write(kRegRax, ticks & 0xffffffff);
+  active_->write(kRegRdx, ticks >> 32);
+  if (withAux) active_->write(kRegRcx, 0);
+}
+
+void Engine::onCpuid() {
+  uint32_t leaf = static_cast<uint32_t>(active_->read(kRegRax));
+  uint32_t subleaf = static_cast<uint32_t>(active_->read(kRegRcx));
+  CpuidRow found{leaf, subleaf, 0, 0, 0, 0};
+  for (const CpuidRow& row : cpuid_) {
+    if (row.leaf == leaf && (row.subleaf == subleaf || row.subleaf == kAnySubleaf)) {
+      found = row;
+      break;
+    }
+  }
+  active_->write(kRegRax, found.eax);
+  active_->write(kRegRbx, found.ebx);
+  active_->write(kRegRcx, found.ecx);
+  active_->write(kRegRdx, found.edx);
+}
+
+void Engine::invalidateCode(uint64_t start, uint64_t length) {
+  if (length == 0 || start >= bytes_) return;
+  uint64_t end = std::min(start + length, bytes_);
+  blocks_.newEpoch();
+  // By frame: through the flat root every frame is executable at its own address, whatever is mapped now.
+  uint64_t root = runner_.root();
+  runner_.setRoot(layout::kFlatRoot);
+  for (uint64_t page = start & ~0xfffull; page < end; page += 4096) {
+    runner_.removeCache(std::max(page, start), std::min(page + 4096, end));
+  }
+  runner_.setRoot(root);
+}
+
+}  // namespace trapline

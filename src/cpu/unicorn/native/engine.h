@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+//
+// The processor that JavaScript drives: one machine that runs, a second one (made on first use) that only steps,
+// block screening and instruction counting, stops, budget, interruption, and the watchdog.
+
+#ifndef TRAPLINE_ENGINE_H
+#define TRAPLINE_ENGINE_H
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "blocks.h"
+#include "machine.h"
+#include "watchdog.h"
+
+namespace trapline {
+
+// KEEP IN SYNC: src/cpu/unicorn/control.ts
+enum class Stop : uint32_t {
+  syscall,
+  invalidOpcode,
+  pageFault,
+  generalProtection,
+  stackFault,
+  divideError,
+  fpuError,
+  simdError,
+  alignmentCheck,
+  breakpoint,
+  softInterrupt,
+  debug,
+  budget,
+  interrupted,
+};
+
+enum class Access : uint32_t { read, write, execute };
+
+/** Shared with JavaScript as one ArrayBuffer. KEEP IN SYNC: src/cpu/unicorn/control.ts */
+struct Control {
+  uint64_t regs[kRegCount];
+  uint32_t kind;
+  uint32_t access;
+  uint64_t address;
+  uint32_t present;
+  uint32_t vector;
+  double instructions;
+  double tscOffset;
+  double root;
+  /** Set to ask for a TLB flush before guest code goes on. */
+  uint32_t flushTlb;
+  uint32_t hasHandler;
+  /** Non-zero asks the run to end with `interrupted`. One 64-bit load in the block hook reads both words. */
+  std::atomic<uint32_t> interrupt;
+  /** The block hook has a repeated string instruction to settle. */
+  uint32_t attention;
+  double blockStart;
+};
+static_assert(sizeof(Control) == 232, "the layout is fixed");
+
+/** One row of the CPUID table. A subleaf of kAnySubleaf matches every ECX. */
+struct CpuidRow {
+  uint32_t leaf, subleaf, eax, ebx, ecx, edx;
+};
+constexpr uint32_t kAnySubleaf = 0xffffffff;
+
+class Engine : private MachineEvents {
+ public:
+  Engine(const UnicornApi& api, uint8_t* memory, uint64_t bytes, Control* control);
+  ~Engine() override;
+
+  bool open(std::string* error);
+
+  /** @return false when the engine failed: `failure()` says how */
+  bool run(double budget);
+  bool step(uint64_t viewAddress, const uint8_t* view, size_t viewLength);
+  void invalidateCode(uint64_t start, uint64_t length);
+  void saveFpu(uint8_t* image) { fpuOwner_->saveFpu(image); }
+  void loadFpu(const uint8_t* image) { fpuOwner_->loadFpu(image); }
+  void setCpuid(std::vector<CpuidRow> rows) { cpuid_ = std::move(rows); }
+  void armWatchdog(uint32_t ms) { watchdog_.arm(ms); }
+  void setEarlyFlushes(bool on) { earlyFlushes_ = on; }
+  const std::string& failure() const { return failure_; }
+
+  enum class Answer { goOn, end, thrown };
+  /** Serves a syscall inside a run. */
+  std::function<Answer()> syscallHandler;
+
+ private:
+  enum class Event { none, interrupt, invalid, syscall, budget, interrupted, special, slice, stale, thrown };
+
+  void onInterrupt(uint32_t vector) override;
+  void onInvalid() override;
+  void onSyscall() override;
+  void onTimestamp(bool withAux) override;
+  void onCpuid() override;
+  static void blockHook(UcEngine*, uint64_t address, uint32_t size, void* user);
+  void blockSlow(uint64_t address, uint32_t size);
+
+  bool fail(const std::string& what);
+  /** Writes the stop and the counters that JavaScript reads. */
+  bool finish(Stop kind);
+  /** Brings root and TLB of a machine to what JavaScript asked for. */
+  void adoptTables(Machine& machine);
+  void moveFpu(Machine& to);
+  /** Grants the next slice of the budget. @return false when the budget is used up */
+  bool refill();
+  bool runSlices();
+  /** Handles what ended a uc_emu_start of the runner. @return true when the run is over */
+  bool handleEvent(UcErr code, bool* ok);
+  bool wantsFlush() const;
+
+  // engine-step.cc
+  bool makeStepper();
+  struct StepResult {
+    bool failed = false;
+    bool stopped = false;
+  };
+  StepResult stepOnce();
+  /** Steps over `count` instructions in the middle of a run. */
+  StepResult stepExactly(int count);
+  void refreshStepperCode(uint64_t rip);
+
+  // engine-stops.cc
+  void decodeInterrupt(Machine& machine, Stop* kind);
+  /** The stop for an instruction that the engine does not let Unicorn run. */
+  Stop stopAtSpecial(const Insn& insn);
+  Insn insnAt(uint64_t rip);
+  void settleCount(uint64_t rip);
+  void settleRep(uint64_t rcx);
+  int64_t instructionsBefore(uint64_t address, uint64_t rip);
+  double retired() const { return base_ + static_cast<double>(granted_ - left_); }
+
+  const UnicornApi& api_;
+  uint8_t* memory_;
+  uint64_t bytes_;
+  Control* control_;
+  Machine runner_;
+  std::unique_ptr<Machine> stepper_;
+  Machine* active_;
+  Machine* fpuOwner_;
+  BlockTable blocks_;
+  Watchdog watchdog_;
+  std::vector<CpuidRow> cpuid_;
+  std::string failure_;
+
+  // The run in progress.
+  Event event_ = Event::none;
+  uint32_t vector_ = 0;
+  const BlockEntry* current_ = nullptr;
+  /** Instructions that may still start before the next look at budget and TLB; granted by refill. */
+  int64_t left_ = 0;
+  int64_t granted_ = 0;
+  double base_ = 0;
+  int64_t remaining_ = 0;
+  bool inRun_ = false;
+  bool stepping_ = false;
+  /** Address of the repeated string instruction that ended the last block, 0 if none did. */
+  uint64_t repAddress_ = 0;
+  uint8_t repLength_ = 0;
+  bool repLoops_ = false;
+  bool rep32_ = false;
+  uint64_t repStart_ = 0;
+  int64_t repVisits_ = 0;
+  uint64_t specialAddress_ = 0;
+
+  // Which machine has seen the last change of page tables.
+  uint64_t tablesVersion_ = 1;
+  uint64_t runnerTables_ = 0;
+  uint64_t stepperTables_ = 0;
+  bool stepped_ = false;
+
+  // Early TLB flushes.
+  bool earlyFlushes_ = true;
+  uint64_t slices_ = 0;
+
+  struct StepCode {
+    uint64_t physical;
+    uint8_t bytes[16];
+    uint8_t length;
+  };
+  std::vector<StepCode> stepCode_;
+};
+
+}  // namespace trapline
+
+#endif
