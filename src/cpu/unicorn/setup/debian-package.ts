@@ -20,6 +20,8 @@ export interface DebianPackageRequest {
   readonly suites: readonly string[];
   /** Oldest upstream version that fits. */
   readonly minimum: string;
+  /** Debian's name of the architecture; the machine's own by default. */
+  readonly architecture?: string;
 }
 
 /** A package's files, unpacked. */
@@ -42,7 +44,7 @@ export function cachedDebianPackage(request: DebianPackageRequest): DebianPackag
   let best: DebianPackage | undefined;
   for (const entry of readdirSync(cacheFolder())) {
     const [, name, encoded, arch] = /^debian-(.+)_(.+)_([^_.]+)$/.exec(entry) ?? [];
-    if (name === undefined || encoded === undefined || arch !== debianArchitecture()) continue;
+    if (name === undefined || encoded === undefined || arch !== architectureOf(request)) continue;
     const version = decodeURIComponent(encoded);
     if (!request.name.test(name) || compareVersions(upstreamVersion(version), request.minimum) < 0) continue;
     if (best !== undefined && compareVersions(upstreamVersion(version), upstreamVersion(best.version)) <= 0) continue;
@@ -80,7 +82,7 @@ export function fetchDebianPackage(request: DebianPackageRequest): DebianPackage
 }
 
 function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite: string, room: string): DebianPackage | undefined {
-  furnish(room, source, suite);
+  furnish(room, source, suite, architectureOf(request));
   say(`reading Debian's package list (${suite})`);
   apt(room, 'apt-get', ['update', '-q']);
   const names = apt(room, 'apt-cache', ['pkgnames']).split('\n').filter((name) => request.name.test(name));
@@ -88,7 +90,7 @@ function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite:
     const version = /^ {2}Candidate: (\S+)$/m.exec(apt(room, 'apt-cache', ['policy', name]))?.[1];
     if (version === undefined || version === '(none)') continue;
     if (compareVersions(upstreamVersion(version), request.minimum) < 0) continue;
-    const folder = cacheEntry(`debian-${name}_${encodeURIComponent(version)}_${debianArchitecture()}`, (aside) => {
+    const folder = cacheEntry(`debian-${name}_${encodeURIComponent(version)}_${architectureOf(request)}`, (aside) => {
       say(`downloading Debian's ${name} ${version} into ${cacheFolder()}`);
       const archive = join(room, 'download');
       mkdirSync(archive, { recursive: true });
@@ -103,7 +105,7 @@ function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite:
 }
 
 /** Makes apt's private folders and configuration for one suite. */
-function furnish(room: string, source: AptSource, suite: string): void {
+function furnish(room: string, source: AptSource, suite: string, architecture: string): void {
   for (const folder of ['lists/partial', 'archives/partial', 'state', 'empty']) {
     mkdirSync(join(room, folder), { recursive: true });
   }
@@ -114,6 +116,7 @@ function furnish(room: string, source: AptSource, suite: string): void {
     join(room, 'apt.conf'),
     [
       ...transportSettings(run('apt-config', ['dump'], room, process.env)),
+      `APT::Architecture "${architecture}";`,
       `Dir::Etc::main "/dev/null";`,
       `Dir::Etc::parts "${room}/empty";`,
       `Dir::Etc::sourcelist "${room}/sources.list";`,
@@ -167,7 +170,8 @@ function debianSource(): AptSource | undefined {
   return findDebianSource(sources);
 }
 
-function debianArchitecture(): string {
+function architectureOf(request: DebianPackageRequest): string {
+  if (request.architecture !== undefined) return request.architecture;
   const names: Partial<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', ia32: 'i386', arm: 'armhf' };
   return names[process.arch] ?? process.arch;
 }

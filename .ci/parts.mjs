@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// The parts of the test suite, and how one is run and counted.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Folders of test/ that are parts of their own; everything else there are unit tests, which mirror src/. */
+const OWN_PARTS = ['conformance', 'golden', 'race', 'e2e', 'differential', 'examples'];
+
+/** Which test files belong to a part. */
+function filters(part) {
+  if (part !== 'unit') return [`test/${part}/`];
+  return readdirSync(join(root, 'test'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !OWN_PARTS.includes(entry.name))
+    .map((entry) => `test/${entry.name}/`);
+}
+
+/** The parts whose folders hold tests. */
+export function existingParts() {
+  return ['unit', ...OWN_PARTS].filter((part) =>
+    filters(part).some((folder) => {
+      try {
+        return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.test.ts'));
+      } catch {
+        return false;
+      }
+    }),
+  );
+}
+
+/**
+ * Runs parts of the suite in one vitest run and counts. A skipped test that skips.json does not allow counts as
+ * failed, and so does a file that could not be loaded.
+ *
+ * @param options.node Node binary to run the tests on, if not this one
+ */
+export function runParts(parts, options = {}) {
+  const scratch = mkdtempSync(join(tmpdir(), 'trapline-tests-'));
+  try {
+    const report = join(scratch, 'report.json');
+    const args = [
+      join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', join('.ci', 'vitest.config.mjs'),
+      `--reporter=${process.stdout.isTTY ? 'default' : 'dot'}`, '--reporter=json', `--outputFile.json=${report}`,
+      ...parts.flatMap(filters), ...(options.args ?? []),
+    ];
+    const run = spawnSync(options.node ?? process.execPath, args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...options.env },
+      timeout: options.timeoutMs,
+      killSignal: 'SIGKILL',
+    });
+    return count(report, run);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function count(report, run) {
+  let results;
+  try {
+    results = JSON.parse(readFileSync(report, 'utf8')).testResults;
+  } catch {
+    console.error(run.error === undefined ? 'the test run left no report' : `the test run did not finish: ${run.error.message}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const allowed = JSON.parse(readFileSync(join(root, '.ci', 'skips.json'), 'utf8'));
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of results) {
+    const name = relative(root, file.name);
+    const excused = allowed.some((skip) => skip.file === name);
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') total.passed++;
+      else if (test.status === 'failed') total.failed++;
+      else if (excused) total.skipped++;
+      else {
+        console.error(`skipped without a reason in .ci/skips.json: ${name}: ${test.fullName}`);
+        total.failed++;
+      }
+    }
+    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
+      console.error(`${name} could not be run: ${file.message}`);
+      total.failed++;
+    }
+  }
+  // Something beside the tests went wrong, such as an error that nobody caught or a worker that died.
+  if (run.status !== 0 && total.failed === 0) total.failed = 1;
+  return total;
+}
