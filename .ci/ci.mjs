@@ -26,7 +26,7 @@ const PARTS = {
   differential: () => runParts(['differential'], { env: { TRAPLINE_DIFF_COUNT: '100000' } }),
   doctor: () => command(process.execPath, ['dist/cli.js', 'doctor']),
   'main job': () => command('npm', ['start', '--loglevel=error']),
-  package: () => command(process.execPath, ['.ci/package-test.mjs']),
+  package: () => counted(process.execPath, ['.ci/package-test.mjs']),
   'node 24': nodeTwentyFour,
   'clean tree': () => command('git', ['diff', '--exit-code', '--stat']),
 };
