@@ -45,8 +45,8 @@ const SAVE: readonly StubLine[] = [
   line('48 89 b1 70 0e 00 00', 'mov %rsi,0xe70(%rcx)'),
   line('48 89 b9 78 0e 00 00', 'mov %rdi,0xe78(%rcx)'),
   line('48 89 81 80 0e 00 00', 'mov %rax,0xe80(%rcx)'), // orig_rax
-  line('8f 81 60 0e 00 00', 'pop 0xe60(%rcx)'), // rcx
-  line('8f 81 98 0e 00 00', 'pop 0xe98(%rcx)'), // flags
+  line('8f 81 60 0e 00 00', 'popq 0xe60(%rcx)'), // rcx
+  line('8f 81 98 0e 00 00', 'popq 0xe98(%rcx)'), // flags
   line('65 48 8b 14 25 20 00 00 00', 'mov %gs:0x20,%rdx'),
   line('48 89 91 a0 0e 00 00', 'mov %rdx,0xea0(%rcx)'), // rsp
   line('65 48 8b 14 25 08 00 00 00', 'mov %gs:0x8,%rdx'),
@@ -100,8 +100,8 @@ const RESTORE: readonly StubLine[] = [
   line('48 39 c2', 'cmp %rax,%rdx'),
   line('74', 'je', { jump: { to: 'fs-done', size: 1 } }),
   line('f3 48 0f ae d2', 'wrfsbase %rdx'),
-  line('ff b1 a0 0e 00 00', 'push 0xea0(%rcx)', { label: 'fs-done' }), // rsp
-  line('ff b1 98 0e 00 00', 'push 0xe98(%rcx)'), // flags
+  line('ff b1 a0 0e 00 00', 'pushq 0xea0(%rcx)', { label: 'fs-done' }), // rsp
+  line('ff b1 98 0e 00 00', 'pushq 0xe98(%rcx)'), // flags
   line('48 8b 81 88 0e 00 00', 'mov 0xe88(%rcx),%rax'),
   line('65 48 89 04 25 08 00 00 00', 'mov %rax,%gs:0x8'),
   line('4c 8b b9 08 0e 00 00', 'mov 0xe08(%rcx),%r15'),
@@ -121,7 +121,7 @@ const RESTORE: readonly StubLine[] = [
   line('48 8b 89 60 0e 00 00', 'mov 0xe60(%rcx),%rcx'),
   line('9d', 'popf'),
   line('5c', 'pop %rsp'),
-  line('65 ff 24 25 08 00 00 00', 'jmp *%gs:0x8'),
+  line('65 ff 24 25 08 00 00 00', 'jmpq *%gs:0x8'),
 ];
 
 const PANIC: readonly StubLine[] = [
@@ -139,7 +139,7 @@ const HARDENED: readonly StubLine[] = [
   line('0f 05', 'syscall', { label: 'gate' }),
   line('65 c7 04 25 2c 00 00 00 00 00 00 00', 'movl $0x0,%gs:0x2c', { label: 'gate-return' }), // NONE
   line('65 48 8b 24 25 20 00 00 00', 'mov %gs:0x20,%rsp'),
-  line('65 ff 24 25 08 00 00 00', 'jmp *%gs:0x8'),
+  line('65 ff 24 25 08 00 00 00', 'jmpq *%gs:0x8'),
 ];
 
 function link(lines: readonly StubLine[]): StubCode {
