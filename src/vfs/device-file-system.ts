@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//
+// /dev: null, zero, full, random, urandom, tty, links to descriptors, and shm. Models drivers/char/mem.c and devtmpfs.
+
+import { EFAULT, EINVAL, ENODEV, ENOSPC, ENXIO } from '../abi/errno.ts';
+import { makedev, S_IFCHR, S_IFDIR } from '../abi/stat.ts';
+import { FilePages } from '../mm/file-pages.ts';
+import type { MappableFile } from '../mm/file-pages.ts';
+import { ConsoleFile } from './console.ts';
+import type { ConsoleDevice } from './console.ts';
+import { SYSTEM_CREDENTIALS } from './credentials.ts';
+import type { Dentry } from './dentry.ts';
+import type { DeviceTable } from './device-table.ts';
+import type { FsClock } from './inode.ts';
+import { MemoryFileSystem } from './memory-file-system.ts';
+import { OpenFile } from './open-file.ts';
+import type { ByteSink, ByteSource } from './open-file.ts';
+import { scratchBuffer } from './regular-file.ts';
+
+/** Fills memory with random bytes: the seed's, or the host's with `--entropy`. */
+export type RandomFill = (into: Uint8Array) => void;
+
+type MemoryDevice = 'null' | 'zero' | 'full' | 'random';
+
+/** An open device of drivers/char/mem.c or random.c. */
+class MemoryDeviceFile extends OpenFile {
+  override readonly isSeekable = true;
+  override readonly isPollable: boolean;
+  readonly #kind: MemoryDevice;
+  readonly #random: RandomFill;
+
+  constructor(dentry: Dentry, flags: number, kind: MemoryDevice, random: RandomFill) {
+    super(dentry, flags);
+    this.#kind = kind;
+    this.#random = random;
+    this.isPollable = kind === 'random';
+  }
+
+  override readAt(sink: ByteSink, count: number): number {
+    if (this.#kind === 'null') return 0;
+    let done = 0;
+    while (done < count) {
+      const buffer = scratchBuffer().subarray(0, count - done);
+      if (this.#kind === 'random') this.#random(buffer);
+      else buffer.fill(0);
+      const put = sink.put(buffer);
+      done += put;
+      if (put < buffer.length) break;
+    }
+    return done === 0 && count > 0 ? -EFAULT : done;
+  }
+
+  override writeAt(source: ByteSource, count: number): number {
+    if (this.#kind === 'full') return count === 0 ? 0 : -ENOSPC;
+    // null and zero do not look at the bytes; random does.
+    if (this.#kind !== 'random') return count;
+    let done = 0;
+    while (done < count) {
+      const got = source.take(scratchBuffer().subarray(0, count - done));
+      done += got;
+      if (got === 0) return done > 0 ? done : -EFAULT;
+    }
+    return done;
+  }
+
+  override seek(offset: number, whence: number): number {
+    if (this.#kind === 'random') return 0;
+    if (whence > 2) return -EINVAL;
+    // null_lseek: the position is always 0.
+    if (offset < 0 && whence === 0) return 0;
+    this.offset = 0;
+    return 0;
+  }
+
+  override mappable(): MappableFile | number {
+    if (this.#kind !== 'zero') return -ENODEV;
+    const { fs, ino } = this.inode;
+    return {
+      name: '/dev/zero',
+      deviceNumber: fs.deviceNumber,
+      inodeNumber: ino,
+      readPage: () => 0,
+      sizeInBytes: () => Number.MAX_SAFE_INTEGER,
+      pages: new FilePages(true),
+    };
+  }
+
+  override sync(): number {
+    return -EINVAL;
+  }
+}
+
+const NODES: readonly (readonly [string, number, number, number, MemoryDevice])[] = [
+  ['null', 1, 3, 0o666, 'null'],
+  ['zero', 1, 5, 0o666, 'zero'],
+  ['full', 1, 7, 0o666, 'full'],
+  ['random', 1, 8, 0o666, 'random'],
+  ['urandom', 1, 9, 0o666, 'random'],
+];
+
+const LINKS: readonly (readonly [string, string])[] = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+];
+
+/** Registers the devices and makes the tree of /dev. `terminal` is null when the tool has none. */
+export function makeDeviceFileSystem(
+  deviceNumber: number,
+  clock: FsClock,
+  devices: DeviceTable,
+  random: RandomFill,
+  terminal: ConsoleDevice | null,
+): MemoryFileSystem {
+  const fs = new MemoryFileSystem({ deviceNumber, clock, devices, typeName: 'devtmpfs' });
+  const { root } = fs;
+  const addNode = (name: string, major: number, minor: number, mode: number): number => {
+    const device = makedev(major, minor);
+    root.create(name, S_IFCHR | mode, SYSTEM_CREDENTIALS, device);
+    return device;
+  };
+  for (const [name, major, minor, mode, kind] of NODES) {
+    const device = addNode(name, major, minor, mode);
+    devices.register(device, (dentry, flags) => new MemoryDeviceFile(dentry, flags, kind, random));
+  }
+  const tty = addNode('tty', 5, 0, 0o666);
+  devices.register(tty, (dentry, flags) => (terminal === null ? -ENXIO : new ConsoleFile(dentry, flags, terminal)));
+  for (const [name, target] of LINKS) root.symlink(name, target, SYSTEM_CREDENTIALS);
+  root.create('shm', S_IFDIR | 0o1777, SYSTEM_CREDENTIALS, 0);
+  return fs;
+}

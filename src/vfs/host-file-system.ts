@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: MIT
+//
+// A host directory or file bound into the tree (`--bind HOST:GUEST[:rw]`): every look goes to the host, so changes
+// on either side show at once. The host directory keeps paths inside itself. Models gVisor's gofer client.
+
+import { EFAULT, EFBIG, EINVAL, EIO, ENOENT, ENXIO, EOPNOTSUPP, EPERM, EROFS, ESTALE } from '../abi/errno.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
+import type { HostDirectory, HostFile, HostStat } from '../base/host.ts';
+import { FilePages } from '../mm/file-pages.ts';
+import type { Credentials } from './credentials.ts';
+import type { Dentry } from './dentry.ts';
+import { openDirectory } from './directory-file.ts';
+import { readFully } from './host-contents.ts';
+import { FileSystem, Inode } from './inode.ts';
+import type { EntryVisitor, FsClock } from './inode.ts';
+import type { ByteSink, ByteSource, OpenFile } from './open-file.ts';
+import { RegularInode, scratchBuffer } from './regular-file.ts';
+
+const TYPE_OF_KIND: Record<HostStat['kind'], number> = {
+  file: S_IFREG,
+  directory: S_IFDIR,
+  symlink: S_IFLNK,
+  char: S_IFCHR,
+  block: S_IFBLK,
+  fifo: S_IFIFO,
+  socket: S_IFSOCK,
+};
+
+/** Magic of 9p, which gVisor's bound directories show. */
+const V9FS_MAGIC = 0x01021997;
+
+/** Offset that keeps cookies of listings apart from `.` and `..`. */
+const FIRST_COOKIE = 3;
+
+/** A bound host directory, or one entry of it. */
+export class HostFileSystem extends FileSystem {
+  override readonly revalidates = true;
+  override readonly root: Inode;
+  readonly directory: HostDirectory;
+  /** Inodes that somebody may still hold, by identity: device, number and type. */
+  readonly #known = new Map<string, WeakRef<HostNode>>();
+  readonly #numbers = new Map<string, number>();
+
+  /**
+   * @param entry the one entry that is bound; '' for the directory itself
+   * @throws nothing: -errno when the entry cannot be looked at
+   */
+  static open(
+    directory: HostDirectory,
+    entry: string,
+    deviceNumber: number,
+    clock: FsClock,
+  ): HostFileSystem | number {
+    const stat = directory.stat(entry);
+    return typeof stat === 'number' ? stat : new HostFileSystem(directory, entry, stat, deviceNumber, clock);
+  }
+
+  private constructor(
+    directory: HostDirectory,
+    entry: string,
+    stat: HostStat,
+    deviceNumber: number,
+    clock: FsClock,
+  ) {
+    super('9p', V9FS_MAGIC, deviceNumber, clock);
+    this.directory = directory;
+    this.root = this.inodeFor(entry, stat);
+  }
+
+  /** The inode of the host file that `stat` describes, found at `path`. */
+  inodeFor(path: string, stat: HostStat): HostNode {
+    const key = `${stat.dev}:${stat.ino}:${stat.kind}`;
+    const known = this.#known.get(key)?.deref();
+    if (known !== undefined) {
+      known.path = path;
+      known.adopt(stat);
+      return known;
+    }
+    // Numbers stay with an identity even when its inode was forgotten meanwhile.
+    let ino = this.#numbers.get(key);
+    if (ino === undefined) {
+      ino = this.#numbers.size + 1;
+      this.#numbers.set(key, ino);
+    }
+    const mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
+    const inode =
+      stat.kind === 'directory'
+        ? new HostDirectoryNode(this, ino, mode, path, stat)
+        : stat.kind === 'file'
+          ? new HostFileNode(this, ino, mode, path, stat)
+          : new HostOtherNode(this, ino, mode, path, stat);
+    this.#known.set(key, new WeakRef(inode));
+    return inode;
+  }
+}
+
+/** What all inodes of a bound directory share. */
+interface HostNode extends Inode {
+  path: string;
+  adopt(stat: HostStat): void;
+}
+
+/** The host's view of one file, and changes of attributes that go to it. */
+class HostState {
+  stat: HostStat;
+  constructor(stat: HostStat) {
+    this.stat = stat;
+  }
+}
+
+function takeOver(inode: Inode, stat: HostStat): void {
+  inode.mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
+  inode.uid = stat.uid;
+  inode.gid = stat.gid;
+  inode.nlink = stat.nlink;
+  inode.rdev = stat.kind === 'char' || stat.kind === 'block' ? Number(stat.rdev) : 0;
+  inode.atimeNs = stat.atimeNs;
+  inode.mtimeNs = stat.mtimeNs;
+  inode.ctimeNs = stat.ctimeNs;
+  inode.btimeNs = stat.ctimeNs;
+}
+
+/** Looks again at the file at `path`; -ESTALE when something else is there now. */
+function lookAgain(fs: HostFileSystem, node: HostNode, state: HostState): number {
+  const now = fs.directory.stat(node.path);
+  if (typeof now === 'number') return now;
+  if (now.ino !== state.stat.ino || now.dev !== state.stat.dev || now.kind !== state.stat.kind) return -ESTALE;
+  node.adopt(now);
+  return 0;
+}
+
+function changeMode(fs: HostFileSystem, node: HostNode, mode: number): number {
+  if (!fs.directory.writable) return -EROFS;
+  const failed = fs.directory.chmod(node.path, mode & 0o7777);
+  if (failed < 0) return failed;
+  node.mode = (node.mode & S_IFMT) | (mode & 0o7777);
+  return 0;
+}
+
+function changeTimes(fs: HostFileSystem, node: HostNode, atimeNs: bigint | null, mtimeNs: bigint | null): number {
+  if (!fs.directory.writable) return -EROFS;
+  const failed = fs.directory.utimes(node.path, atimeNs ?? node.atimeNs, mtimeNs ?? node.mtimeNs);
+  if (failed < 0) return failed;
+  if (atimeNs !== null) node.atimeNs = atimeNs;
+  if (mtimeNs !== null) node.mtimeNs = mtimeNs;
+  return 0;
+}
+
+/** Files keep the host user's ownership: only a change to what it is already succeeds. */
+function changeOwner(node: HostNode, uid: number, gid: number): number {
+  return uid === node.uid && gid === node.gid ? 0 : -EPERM;
+}
+
+class HostDirectoryNode extends Inode implements HostNode {
+  path: string;
+  readonly #fs: HostFileSystem;
+  readonly #state: HostState;
+  /** The listing that positions refer to, taken when reading starts. */
+  #names: readonly string[] = [];
+
+  constructor(fs: HostFileSystem, ino: number, mode: number, path: string, stat: HostStat) {
+    super(fs, ino, mode, stat.uid, stat.gid);
+    this.#fs = fs;
+    this.path = path;
+    this.#state = new HostState(stat);
+    takeOver(this, stat);
+  }
+
+  adopt(stat: HostStat): void {
+    this.#state.stat = stat;
+    takeOver(this, stat);
+  }
+
+  override refresh(): number {
+    return lookAgain(this.#fs, this, this.#state);
+  }
+
+  override get size(): number {
+    return this.#state.stat.size;
+  }
+
+  override get blocks(): number {
+    return this.#state.stat.blocks;
+  }
+
+  #at(name: string): string {
+    return this.path === '' ? name : `${this.path}/${name}`;
+  }
+
+  #find(name: string): Inode | number {
+    const path = this.#at(name);
+    const stat = this.#fs.directory.stat(path);
+    return typeof stat === 'number' ? stat : this.#fs.inodeFor(path, stat);
+  }
+
+  override lookup(name: string): Inode | number {
+    return this.#find(name);
+  }
+
+  override entries(cookie: number, visit: EntryVisitor): number {
+    if (cookie < FIRST_COOKIE) {
+      const names = this.#fs.directory.list(this.path);
+      if (typeof names === 'number') return names;
+      this.#names = names;
+    }
+    for (let i = Math.max(0, cookie - FIRST_COOKIE + 1); i < this.#names.length; i++) {
+      const name = this.#names[i] as string;
+      const inode = this.#find(name);
+      if (typeof inode === 'number') continue;
+      if (!visit(name, inode.ino, inode.mode, FIRST_COOKIE + i)) return 0;
+    }
+    return 0;
+  }
+
+  override isEmpty(): boolean {
+    const names = this.#fs.directory.list(this.path);
+    return typeof names !== 'number' && names.length === 0;
+  }
+
+  override create(name: string, mode: number): Inode | number {
+    const { directory } = this.#fs;
+    if (!directory.writable) return -EROFS;
+    const path = this.#at(name);
+    const type = mode & S_IFMT;
+    if (type === S_IFDIR) {
+      const failed = directory.mkdir(path, mode & 0o7777);
+      return failed < 0 ? failed : this.#find(name);
+    }
+    if (type !== S_IFREG) return -EPERM;
+    const file = directory.create(path, mode & 0o7777);
+    if (typeof file === 'number') return file;
+    file.close();
+    return this.#find(name);
+  }
+
+  override symlink(name: string, target: string): Inode | number {
+    if (!this.#fs.directory.writable) return -EROFS;
+    const failed = this.#fs.directory.symlink(target, this.#at(name));
+    return failed < 0 ? failed : this.#find(name);
+  }
+
+  override link(name: string, inode: Inode): number {
+    if (!this.#fs.directory.writable) return -EROFS;
+    if (!(inode instanceof HostFileNode || inode instanceof HostOtherNode)) return -EPERM;
+    const failed = this.#fs.directory.link(inode.path, this.#at(name));
+    if (failed === 0) inode.nlink++;
+    return failed;
+  }
+
+  override unlink(name: string, child: Inode): number {
+    if (!this.#fs.directory.writable) return -EROFS;
+    // Whoever has the file open keeps it: its handle must exist before the name goes.
+    if (child instanceof HostFileNode) child.keepOpen();
+    return this.#fs.directory.unlink(this.#at(name));
+  }
+
+  override rmdir(name: string): number {
+    return this.#fs.directory.writable ? this.#fs.directory.rmdir(this.#at(name)) : -EROFS;
+  }
+
+  override rename(
+    name: string,
+    child: Inode,
+    toDir: Inode,
+    toName: string,
+    replaced: Inode | null,
+    exchange: boolean,
+  ): number {
+    if (!this.#fs.directory.writable) return -EROFS;
+    if (exchange) return -EINVAL;
+    if (!(toDir instanceof HostDirectoryNode)) return -EIO;
+    if (replaced instanceof HostFileNode) replaced.keepOpen();
+    const to = toDir.#at(toName);
+    const failed = this.#fs.directory.rename(this.#at(name), to);
+    if (failed < 0) return failed;
+    if (child instanceof HostDirectoryNode || child instanceof HostFileNode || child instanceof HostOtherNode) {
+      child.path = to;
+    }
+    return 0;
+  }
+
+  override open(dentry: Dentry, flags: number): OpenFile | number {
+    return openDirectory(dentry, flags);
+  }
+
+  override setMode(mode: number): number {
+    return changeMode(this.#fs, this, mode);
+  }
+
+  override setOwner(uid: number, gid: number): number {
+    return changeOwner(this, uid, gid);
+  }
+
+  override setTimes(atimeNs: bigint | null, mtimeNs: bigint | null): number {
+    return changeTimes(this.#fs, this, atimeNs, mtimeNs);
+  }
+
+  override touchAccessed(): void {}
+  override touchModified(): void {}
+}
+
+class HostFileNode extends RegularInode implements HostNode {
+  path: string;
+  readonly #fs: HostFileSystem;
+  readonly #state: HostState;
+  #handle: HostFile | null = null;
+  #handleWrites = false;
+  #openCount = 0;
+  #pages: FilePages | null = null;
+
+  constructor(fs: HostFileSystem, ino: number, mode: number, path: string, stat: HostStat) {
+    super(fs, ino, mode, stat.uid, stat.gid);
+    this.#fs = fs;
+    this.path = path;
+    this.#state = new HostState(stat);
+    takeOver(this, stat);
+  }
+
+  adopt(stat: HostStat): void {
+    this.#state.stat = stat;
+    takeOver(this, stat);
+  }
+
+  override refresh(): number {
+    if (this.#handle === null) return lookAgain(this.#fs, this, this.#state);
+    // An open file stays what it is, whatever has become of its name.
+    lookAgain(this.#fs, this, this.#state);
+    return 0;
+  }
+
+  override get size(): number {
+    const size = this.#handle?.size() ?? this.#state.stat.size;
+    return size < 0 ? this.#state.stat.size : size;
+  }
+
+  override get blocks(): number {
+    return this.#state.stat.blocks;
+  }
+
+  override get pages(): FilePages {
+    if (this.#pages === null) {
+      const pages = new FilePages();
+      pages.onLastUnmap = (): void => {
+        this.flushMapped();
+        this.#closeIfUnused();
+      };
+      this.#pages = pages;
+    }
+    return this.#pages;
+  }
+
+  override get isCached(): boolean {
+    return this.#pages !== null && this.#pages.cachedPages > 0;
+  }
+
+  #file(writes: boolean): HostFile | number {
+    if (this.#handle !== null && (this.#handleWrites || !writes)) return this.#handle;
+    const { directory } = this.#fs;
+    const failed = lookAgain(this.#fs, this, this.#state);
+    if (failed < 0) return failed === -ENOENT ? -ESTALE : failed;
+    const file = directory.open(this.path, writes);
+    if (typeof file === 'number') return file;
+    this.#handle?.close();
+    this.#handle = file;
+    this.#handleWrites = writes;
+    return file;
+  }
+
+  /** Makes sure that an open file survives the loss of its name. */
+  keepOpen(): void {
+    if (this.#openCount > 0 || (this.#pages?.mappingCount ?? 0) > 0) this.#file(this.#fs.directory.writable);
+  }
+
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
+    const file = this.#file((flags & 3) !== 0);
+    if (typeof file === 'number') return file;
+    this.#openCount++;
+    return super.open(dentry, flags, cred);
+  }
+
+  override closed(): void {
+    this.#openCount--;
+    this.#closeIfUnused();
+  }
+
+  #closeIfUnused(): void {
+    if (this.#openCount > 0 || (this.#pages?.mappingCount ?? 0) > 0) return;
+    this.#handle?.close();
+    this.#handle = null;
+    this.#handleWrites = false;
+  }
+
+  override readAt(sink: ByteSink, count: number, offset: number): number {
+    const file = this.#file(false);
+    if (typeof file === 'number') return file;
+    let done = 0;
+    while (done < count) {
+      const buffer = scratchBuffer();
+      const part = count - done < buffer.length ? buffer.subarray(0, count - done) : buffer;
+      const n = readFully(file, part, offset + done);
+      if (n < 0) return done > 0 ? done : n;
+      if (n === 0) break;
+      const bytes = part.subarray(0, n);
+      if (this.isCached) this.#pages?.overlayRead(offset + done, bytes);
+      const put = sink.put(bytes);
+      done += put;
+      if (put < n) return done > 0 ? done : -EFAULT;
+      if (n < part.length) break;
+    }
+    return done;
+  }
+
+  override writeAt(source: ByteSource, count: number, offset: number): number {
+    const file = this.#file(true);
+    if (typeof file === 'number') return file;
+    let done = 0;
+    while (done < count) {
+      const part = scratchBuffer().subarray(0, count - done);
+      const got = source.take(part);
+      if (got === 0) return done > 0 ? done : -EFAULT;
+      const n = file.pwrite(part.subarray(0, got), offset + done);
+      if (n < 0) return done > 0 ? done : n;
+      if (this.isCached) this.#pages?.overlayWrite(offset + done, part.subarray(0, n));
+      done += n;
+      if (n < part.length) break;
+    }
+    return done;
+  }
+
+  override readStored(pageIndex: number, into: Uint8Array): number {
+    const file = this.#file(false);
+    return typeof file === 'number' ? -EIO : readFully(file, into, pageIndex * 4096);
+  }
+
+  override writeStored(pageIndex: number, from: Uint8Array, length: number): number {
+    const file = this.#file(true);
+    return typeof file === 'number' ? -EIO : file.pwrite(from.subarray(0, length), pageIndex * 4096);
+  }
+
+  override seekSparse(offset: number, wantData: boolean): number {
+    return wantData ? offset : this.size;
+  }
+
+  override truncate(size: number): number {
+    if (!this.#fs.directory.writable) return -EROFS;
+    if (size > Number.MAX_SAFE_INTEGER) return -EFBIG;
+    const file = this.#file(true);
+    if (typeof file === 'number') return file;
+    const shrinks = size < this.size;
+    const failed = file.truncate(size);
+    if (failed === 0 && shrinks) this.#pages?.truncate(size);
+    lookAgain(this.#fs, this, this.#state);
+    this.#closeIfUnused();
+    return failed;
+  }
+
+  override allocate(mode: number, offset: number, length: number): number {
+    if (mode !== 0) return -EOPNOTSUPP;
+    return offset + length > this.size ? this.truncate(offset + length) : 0;
+  }
+
+  override sync(): number {
+    this.flushMapped();
+    return this.#handle?.sync() ?? 0;
+  }
+
+  override setMode(mode: number): number {
+    return changeMode(this.#fs, this, mode);
+  }
+
+  override setOwner(uid: number, gid: number): number {
+    return changeOwner(this, uid, gid);
+  }
+
+  override setTimes(atimeNs: bigint | null, mtimeNs: bigint | null): number {
+    return changeTimes(this.#fs, this, atimeNs, mtimeNs);
+  }
+
+  // The host keeps the times.
+  override touchAccessed(): void {}
+  override touchModified(): void {}
+}
+
+/** Links, and nodes that show but lead nowhere: FIFOs, devices and sockets of the host are never opened. */
+class HostOtherNode extends Inode implements HostNode {
+  path: string;
+  readonly #fs: HostFileSystem;
+  readonly #state: HostState;
+
+  constructor(fs: HostFileSystem, ino: number, mode: number, path: string, stat: HostStat) {
+    super(fs, ino, mode, stat.uid, stat.gid);
+    this.#fs = fs;
+    this.path = path;
+    this.#state = new HostState(stat);
+    takeOver(this, stat);
+  }
+
+  adopt(stat: HostStat): void {
+    this.#state.stat = stat;
+    takeOver(this, stat);
+  }
+
+  override refresh(): number {
+    return lookAgain(this.#fs, this, this.#state);
+  }
+
+  override get size(): number {
+    return this.#state.stat.size;
+  }
+
+  override readlink(): string | number {
+    return this.isSymlink ? this.#fs.directory.readlink(this.path) : -EINVAL;
+  }
+
+  override open(): number {
+    return -ENXIO;
+  }
+
+  override setTimes(atimeNs: bigint | null, mtimeNs: bigint | null): number {
+    return changeTimes(this.#fs, this, atimeNs, mtimeNs);
+  }
+
+  override setOwner(uid: number, gid: number): number {
+    return changeOwner(this, uid, gid);
+  }
+
+  override touchAccessed(): void {}
+}

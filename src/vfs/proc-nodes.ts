@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+//
+// Building blocks of procfs: directories whose entries are made on demand, files whose text is made when they are
+// read, and links that lead to a place without their text being resolved. Models fs/proc/generic.c, seq_file.
+
+import { EACCES, EFAULT, EINVAL, ENOENT } from '../abi/errno.ts';
+import { PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
+import type { Dentry } from './dentry.ts';
+import { openDirectory } from './directory-file.ts';
+import { FileSystem, Inode } from './inode.ts';
+import type { EntryVisitor, FsClock } from './inode.ts';
+import { OpenFile } from './open-file.ts';
+import type { ByteSink, ByteSource } from './open-file.ts';
+
+/** First cookie of entries: `.` and `..` have 1 and 2. */
+const FIRST_COOKIE = 3;
+
+/** The file system of /proc: numbers its inodes as they are made. */
+export abstract class ProcFileSystemBase extends FileSystem {
+  override readonly revalidates = true;
+  override readonly blockSize = 1024;
+  #nextIno = 1;
+
+  constructor(deviceNumber: number, clock: FsClock) {
+    super('proc', PROC_SUPER_MAGIC, deviceNumber, clock);
+  }
+
+  newIno(): number {
+    return this.#nextIno++;
+  }
+}
+
+/** Makes text, or bytes. */
+export type TextMaker = () => string | Uint8Array | number;
+
+/** Who a node belongs to; read at each look. */
+export interface Ownership {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const ROOT: Ownership = { uid: 0, gid: 0 };
+
+abstract class ProcNode extends Inode {
+  readonly #owner: () => Ownership;
+
+  constructor(fs: ProcFileSystemBase, mode: number, owner: () => Ownership = (): Ownership => ROOT) {
+    super(fs, fs.newIno(), mode, 0, 0);
+    this.#owner = owner;
+    this.refresh();
+  }
+
+  override refresh(): number {
+    const { uid, gid } = this.#owner();
+    this.uid = uid;
+    this.gid = gid;
+    return 0;
+  }
+
+  override touchAccessed(): void {}
+  override touchModified(): void {}
+
+  override setMode(): number {
+    return -EACCES;
+  }
+}
+
+/** A directory: names from one function, nodes from another. Nodes are kept as long as their names last. */
+export class ProcDirectory extends ProcNode {
+  readonly #names: () => readonly string[];
+  readonly #make: (name: string) => Inode | undefined;
+  /** Null where `make` itself gives the same node each time. */
+  readonly #made: Map<string, Inode> | null;
+
+  constructor(
+    fs: ProcFileSystemBase,
+    mode: number,
+    names: () => readonly string[],
+    make: (name: string) => Inode | undefined,
+    owner?: () => Ownership,
+    makesAnew = true,
+  ) {
+    super(fs, S_IFDIR | mode, owner);
+    this.#made = makesAnew ? new Map() : null;
+    this.#names = names;
+    this.#make = make;
+    this.nlink = 2;
+  }
+
+  /** A directory whose names never change. */
+  static fixed(fs: ProcFileSystemBase, nodes: ReadonlyMap<string, Inode>, mode = 0o555): ProcDirectory {
+    const names = [...nodes.keys()];
+    const dir = new ProcDirectory(fs, mode, () => names, (name) => nodes.get(name), undefined, false);
+    for (const node of nodes.values()) if (node.isDirectory) dir.nlink++;
+    return dir;
+  }
+
+  override lookup(name: string): Inode | number {
+    const known = this.#made?.get(name);
+    if (known !== undefined) {
+      if (this.#names().includes(name)) return known;
+      this.#made?.delete(name);
+      return -ENOENT;
+    }
+    const made = this.#make(name);
+    if (made === undefined) return -ENOENT;
+    this.#made?.set(name, made);
+    return made;
+  }
+
+  override entries(cookie: number, visit: EntryVisitor): number {
+    const names = this.#names();
+    for (let i = Math.max(0, cookie - FIRST_COOKIE + 1); i < names.length; i++) {
+      const name = names[i] as string;
+      const node = this.lookup(name);
+      if (typeof node === 'number') continue;
+      if (!visit(name, node.ino, node.mode, FIRST_COOKIE + i)) return 0;
+    }
+    return 0;
+  }
+
+  override isEmpty(): boolean {
+    return false;
+  }
+
+  override open(dentry: Dentry, flags: number): OpenFile | number {
+    return openDirectory(dentry, flags);
+  }
+}
+
+/** A file with generated text, perhaps writable. */
+export class ProcFile extends ProcNode {
+  readonly #text: TextMaker;
+  readonly #write: ((text: string) => number) | null;
+
+  constructor(
+    fs: ProcFileSystemBase,
+    text: TextMaker,
+    options: { mode?: number; owner?: () => Ownership; write?: (text: string) => number } = {},
+  ) {
+    super(fs, S_IFREG | (options.mode ?? (options.write === undefined ? 0o444 : 0o644)), options.owner);
+    this.#text = text;
+    this.#write = options.write ?? null;
+  }
+
+  override open(dentry: Dentry, flags: number): OpenFile | number {
+    return new GeneratedFile(dentry, flags, this.#text, this.#write);
+  }
+
+  override truncate(): number {
+    return 0;
+  }
+}
+
+/** An open generated file: the text is made at the first read and again when reading starts anew. */
+class GeneratedFile extends OpenFile {
+  override readonly isSeekable = true;
+  readonly #make: TextMaker;
+  readonly #write: ((text: string) => number) | null;
+  #bytes: Uint8Array | null = null;
+
+  constructor(dentry: Dentry, flags: number, make: TextMaker, write: ((text: string) => number) | null) {
+    super(dentry, flags);
+    this.#make = make;
+    this.#write = write;
+  }
+
+  override readAt(sink: ByteSink, count: number, offset: number): number {
+    if (this.#bytes === null || offset === 0) {
+      const made = this.#make();
+      if (typeof made === 'number') return made;
+      this.#bytes = typeof made === 'string' ? latin1Bytes(made) : made;
+    }
+    const n = Math.min(count, this.#bytes.length - offset);
+    if (n <= 0) return 0;
+    const put = sink.put(this.#bytes.subarray(offset, offset + n));
+    return put === 0 ? -EFAULT : put;
+  }
+
+  override writeAt(source: ByteSource, count: number): number {
+    if (this.#write === null) return -EACCES;
+    const bytes = new Uint8Array(Math.min(count, 4096));
+    const got = source.take(bytes);
+    if (got < bytes.length) return -EFAULT;
+    const failed = this.#write(String.fromCharCode(...bytes));
+    return failed < 0 ? failed : count;
+  }
+
+  override get end(): number {
+    return 0;
+  }
+
+  protected override seekSparse(): number {
+    return -EINVAL;
+  }
+}
+
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** A link: with `target` a magic one, else one whose text is resolved as usual. */
+export class ProcLink extends ProcNode {
+  readonly #text: () => string | number;
+  readonly #target: (() => Dentry | number) | null;
+  readonly #size: number;
+  readonly #modeOf: (() => number) | null;
+
+  constructor(
+    fs: ProcFileSystemBase,
+    text: () => string | number,
+    options: { target?: () => Dentry | number; owner?: () => Ownership; size?: number; mode?: () => number } = {},
+  ) {
+    super(fs, S_IFLNK | 0o777, options.owner);
+    this.#text = text;
+    this.#target = options.target ?? null;
+    this.#size = options.size ?? 0;
+    this.#modeOf = options.mode ?? null;
+    this.refresh();
+  }
+
+  override refresh(): number {
+    super.refresh();
+    // The constructor of the base looks before the fields of this class exist.
+    if (#modeOf in this && this.#modeOf !== null) this.mode = S_IFLNK | this.#modeOf();
+    return 0;
+  }
+
+  override get size(): number {
+    return this.#size;
+  }
+
+  override readlink(): string | number {
+    return this.#text();
+  }
+
+  override follow(): Dentry | number | undefined {
+    return this.#target?.();
+  }
+}

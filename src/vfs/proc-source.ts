@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+//
+// What /proc needs to know of the kernel; the kernel implements it. Values only: all formatting is procfs's.
+
+import type { AddressSpace } from '../mm/address-space.ts';
+import type { Dentry } from './dentry.ts';
+import type { FdTable } from './fd-table.ts';
+import type { FsContext } from './fs-context.ts';
+import type { UserMemory } from './open-file.ts';
+
+/** Real, effective, saved and file-system id. */
+export type FourIds = readonly [number, number, number, number];
+
+/** One task. Everything is read when a file is read, so these may be getters. */
+export interface ProcTask {
+  readonly tid: number;
+  readonly tgid: number;
+  readonly ppid: number;
+  readonly pgid: number;
+  readonly sid: number;
+  /** comm, Latin-1. */
+  readonly name: string;
+  readonly state: 'R' | 'S' | 'D' | 'T' | 't' | 'Z';
+  readonly uids: FourIds;
+  readonly gids: FourIds;
+  readonly groups: readonly number[];
+  /** Tids of the group, ascending. */
+  readonly threads: readonly number[];
+  /** Null once the task has ended. */
+  readonly mm: AddressSpace | null;
+  readonly files: FdTable | null;
+  readonly fs: FsContext | null;
+  /** The running program's file. */
+  readonly exe: Dentry | null;
+  /** argv as it now stands in memory, each with its terminating zero. */
+  commandLine(): Uint8Array;
+  environment(): Uint8Array;
+  auxv(): Uint8Array;
+  readonly signals: {
+    readonly pending: bigint;
+    readonly sharedPending: bigint;
+    readonly blocked: bigint;
+    readonly ignored: bigint;
+    readonly caught: bigint;
+    readonly queued: number;
+    readonly queueLimit: number;
+  };
+  readonly capabilities: {
+    readonly inheritable: bigint;
+    readonly permitted: bigint;
+    readonly effective: bigint;
+    readonly bounding: bigint;
+    readonly ambient: bigint;
+  };
+  readonly noNewPrivs: boolean;
+  readonly nice: number;
+  readonly exitSignal: number;
+  readonly startNs: number;
+  readonly userNs: number;
+  readonly childUserNs: number;
+  readonly minorFaults: number;
+  readonly voluntarySwitches: number;
+  readonly involuntarySwitches: number;
+  /** By RLIMIT_ number. */
+  readonly limits: readonly { readonly soft: bigint; readonly hard: bigint }[];
+  readonly oomScoreAdj: number;
+  /** prctl(PR_SET_NAME) through /proc/<pid>/comm. */
+  setName(name: string): void;
+  setOomScoreAdj(value: number): void;
+}
+
+/** The kernel as /proc shows it. */
+export interface ProcSource {
+  /** Tgids of all processes, ascending. */
+  processes(): readonly number[];
+  /** A task by tid, zombie leaders included. */
+  task(tid: number): ProcTask | undefined;
+  /** Who asks. */
+  readonly currentTgid: number;
+  readonly currentTid: number;
+  /** The asking task's memory, for ioctl-like accesses. */
+  readonly currentMemory: UserMemory | null;
+  /** uname(2). */
+  readonly release: string;
+  readonly version: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly uptimeNs: number;
+  readonly bootTimeSeconds: number;
+  readonly memory: { readonly totalBytes: number; readonly freeBytes: number; readonly cachedBytes: number };
+  readonly contextSwitches: number;
+  readonly tasksStarted: number;
+  readonly runningTasks: number;
+  readonly allTasks: number;
+  readonly pidMax: number;
+  readonly maxTasks: number;
+  /** Lines of /proc/cpuinfo below `processor`, as the processor's CPUID tells: name and value. */
+  readonly cpuInfo: readonly (readonly [string, string])[];
+  readonly randomBytes: (into: Uint8Array) => void;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+//
+// The tree of one sandbox: its root file system, what is mounted where, its devices and its files without names.
+// Models fs/namespace.c; mounts are made at set-up only.
+
+import { ENOENT, ENOTDIR } from '../abi/errno.ts';
+import { O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
+import { makedev, S_IFCHR, S_IFDIR, S_IFREG } from '../abi/stat.ts';
+import type { Host, HostDirectory, HostStream } from '../base/host.ts';
+import { AnonymousFiles } from './anonymous.ts';
+import { ConsoleDevice, ConsoleInode, OutputLimit } from './console.ts';
+import { SYSTEM_CREDENTIALS } from './credentials.ts';
+import { Dentry, Mount } from './dentry.ts';
+import { makeDeviceFileSystem } from './device-file-system.ts';
+import type { RandomFill } from './device-file-system.ts';
+import { DeviceTable } from './device-table.ts';
+import { FdTable } from './fd-table.ts';
+import { FsContext } from './fs-context.ts';
+import { HostContents } from './host-contents.ts';
+import { HostFileSystem } from './host-file-system.ts';
+import type { FileSystem, FsClock, Inode } from './inode.ts';
+import { MemoryDirectory } from './memory-directory.ts';
+import { MemoryFile, MemoryFileSystem } from './memory-file-system.ts';
+import type { MemoryLimits } from './memory-file-system.ts';
+import { lookupPath } from './path-walk.ts';
+import { ProcFileSystem } from './proc-file-system.ts';
+import type { ProcSource } from './proc-source.ts';
+
+/** How a tree is made. */
+export interface VfsOptions {
+  readonly clock: FsClock;
+  /** The guest's / : read-only below a memory layer. Left out: an empty tree. */
+  readonly root?: HostDirectory;
+  readonly limits?: MemoryLimits;
+  /** For /dev/urandom. */
+  readonly random: RandomFill;
+  readonly host: Pick<Host, 'stdin' | 'stdout' | 'stderr'>;
+  /** Bytes that guests may write to the tool's stdout and stderr together. */
+  readonly outputBytes: number;
+  readonly onOutputLimit: () => void;
+}
+
+/** One sandbox's file systems. */
+export class Vfs {
+  readonly clock: FsClock;
+  readonly devices = new DeviceTable();
+  readonly anonymous: AnonymousFiles;
+  readonly root: Dentry;
+  /** In the order in which they were mounted. */
+  readonly mounts: Mount[] = [];
+  /** The consoles behind fds 0, 1 and 2. */
+  readonly consoles: readonly [ConsoleDevice, ConsoleDevice, ConsoleDevice];
+  /** Null when none of the tool's streams is a terminal. */
+  readonly terminal: ConsoleDevice | null;
+  readonly #rootFs: MemoryFileSystem;
+  readonly #options: VfsOptions;
+  readonly #sources: HostContents[] = [];
+  #deviceMinor = 1;
+  #mountId = 1;
+
+  constructor(options: VfsOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.anonymous = new AnonymousFiles(() => this.#newDevice(), options.clock, this.devices);
+    this.#rootFs = new MemoryFileSystem({
+      deviceNumber: this.#newDevice(),
+      clock: options.clock,
+      devices: this.devices,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.root === undefined ? {} : { lower: options.root }),
+    });
+    const mount = new Mount(this.#mountId++, this.#rootFs, null, false, this.#rootFs.typeName);
+    this.mounts.push(mount);
+    this.root = mount.root;
+    const limit = new OutputLimit(options.outputBytes, options.onOutputLimit);
+    const { stdin, stdout, stderr } = options.host;
+    const screen = stdout.isTerminal ? stdout : stderr.isTerminal ? stderr : null;
+    const keyboard = stdin.isTerminal ? stdin : null;
+    this.terminal =
+      screen === null && keyboard === null ? null : new ConsoleDevice(keyboard, screen, true, limit);
+    const device = (stream: HostStream, isInput: boolean): ConsoleDevice =>
+      stream.isTerminal && this.terminal !== null
+        ? this.terminal
+        : new ConsoleDevice(isInput ? stream : null, isInput ? null : stream, false, limit);
+    this.consoles = [device(stdin, true), device(stdout, false), device(stderr, false)];
+    // Memory files count like any other, so a guest without a root of its own can still work in /tmp.
+    if (options.root === undefined) this.makeDirectory('/tmp', true, 0o1777);
+  }
+
+  #newDevice(): number {
+    return makedev(0, this.#deviceMinor++);
+  }
+
+  /** Looks a path up as the system itself; links in the last part are followed. */
+  lookup(path: string): Dentry | number {
+    const context = new FsContext(this.root, this.root);
+    return lookupPath({ fs: context, cred: SYSTEM_CREDENTIALS }, this.root, path, true);
+  }
+
+  /**
+   * Makes a directory and those above it in the root file system, where they do not exist.
+   * @param isHidden reachable by name but not listed, so that a listing shows what the caller's tree holds
+   */
+  makeDirectory(path: string, isHidden: boolean, mode = 0o755): Dentry | number {
+    let at: Dentry = this.root;
+    const parts = path.split('/').filter((p) => p.length > 0);
+    for (const [i, part] of parts.entries()) {
+      const next = at.child(part);
+      if (typeof next !== 'number') {
+        const found = next.inode.isSymlink ? this.lookup('/' + parts.slice(0, i + 1).join('/')) : next.top;
+        if (typeof found === 'number') return found;
+        if (!found.inode.isDirectory) return -ENOTDIR;
+        at = found;
+        continue;
+      }
+      if (next !== -ENOENT) return next;
+      const { inode } = at;
+      if (!(inode instanceof MemoryDirectory)) return -ENOENT;
+      const bits = S_IFDIR | (i === parts.length - 1 ? mode : 0o755);
+      const made = new MemoryDirectory(this.#memoryFsOf(at), this.#memoryFsOf(at).newIno(), bits, 0, 0);
+      made.nlink = 2;
+      inode.place(part, made, isHidden);
+      at = at.add(part, made);
+    }
+    return at;
+  }
+
+  #memoryFsOf(at: Dentry): MemoryFileSystem {
+    return at.mount.fs instanceof MemoryFileSystem ? at.mount.fs : this.#rootFs;
+  }
+
+  /** Mounts `fs` at `path`, which is made when it does not exist. */
+  #mount(fs: FileSystem, path: string, isReadOnly: boolean, source: string, isHidden: boolean): Mount | number {
+    const isDirectory = fs.root.isDirectory;
+    const at = isDirectory ? this.makeDirectory(path, isHidden) : this.#placeFile(path, isHidden);
+    if (typeof at === 'number') return at;
+    if (at.inode.isDirectory !== isDirectory) return -ENOTDIR;
+    const mount = new Mount(this.#mountId++, fs, at, isReadOnly, source);
+    at.covering = mount;
+    this.mounts.push(mount);
+    return mount;
+  }
+
+  /** An empty file to mount over, or what is there already. */
+  #placeFile(path: string, isHidden: boolean): Dentry | number {
+    const existing = this.lookup(path);
+    if (typeof existing !== 'number') return existing;
+    const { dir, name } = splitPath(path);
+    const parent = this.makeDirectory(dir, isHidden);
+    if (typeof parent === 'number') return parent;
+    const { inode } = parent;
+    if (!(inode instanceof MemoryDirectory)) return -ENOENT;
+    const fs = this.#memoryFsOf(parent);
+    const file = new MemoryFile(fs, fs.newIno(), S_IFREG | 0o644, 0, 0);
+    inode.place(name, file, isHidden);
+    return parent.add(name, file);
+  }
+
+  /** Mounts /proc; hidden from listings of / unless the caller's tree has a directory of that name. */
+  mountProc(source: ProcSource): Mount | number {
+    const fs = new ProcFileSystem(this.#newDevice(), this.clock, source, () => this.mounts);
+    return this.#mount(fs, '/proc', false, 'proc', true);
+  }
+
+  /** Mounts /dev, likewise. */
+  mountDev(): Mount | number {
+    const fs = makeDeviceFileSystem(
+      this.#newDevice(),
+      this.clock,
+      this.devices,
+      this.#options.random,
+      this.terminal,
+    );
+    return this.#mount(fs, '/dev', false, 'devtmpfs', true);
+  }
+
+  /**
+   * `--bind`: shows a host directory, or one entry of it, at `path`.
+   * @param entry the one name in `directory`; '' for all of it
+   */
+  bind(directory: HostDirectory, entry: string, path: string): Mount | number {
+    const fs = HostFileSystem.open(directory, entry, this.#newDevice(), this.clock);
+    if (typeof fs === 'number') return fs;
+    return this.#mount(fs, path, !directory.writable, 'host', false);
+  }
+
+  /**
+   * Shows one host file at `path` in the memory layer, unless something is there already: the program to run.
+   * @param entry its path in `directory`
+   */
+  placeHostFile(directory: HostDirectory, entry: string, path: string, isHidden: boolean): Dentry | number {
+    const existing = this.lookup(path);
+    if (typeof existing !== 'number') return existing;
+    const stat = directory.stat(entry);
+    if (typeof stat === 'number') return stat;
+    const { dir, name } = splitPath(path);
+    const parent = this.makeDirectory(dir, isHidden);
+    if (typeof parent === 'number') return parent;
+    const { inode } = parent;
+    if (!(inode instanceof MemoryDirectory)) return -ENOENT;
+    const fs = this.#memoryFsOf(parent);
+    const file = new MemoryFile(fs, fs.newIno(), S_IFREG | (stat.mode & 0o7777), stat.uid, stat.gid);
+    const contents = new HostContents(directory);
+    this.#sources.push(contents);
+    file.setLower(contents, entry, stat);
+    file.atimeNs = stat.atimeNs;
+    file.mtimeNs = stat.mtimeNs;
+    file.ctimeNs = stat.ctimeNs;
+    inode.place(name, file, isHidden);
+    return parent.add(name, file);
+  }
+
+  /** A descriptor table with the tool's streams as 0, 1 and 2. */
+  openConsoles(uid: number, gid: number): FdTable {
+    const table = new FdTable();
+    const shared = new Map<ConsoleDevice, Dentry>();
+    for (const [fd, device] of this.consoles.entries()) {
+      let dentry = shared.get(device);
+      if (dentry === undefined) {
+        dentry = this.#consoleDentry(device, uid, gid);
+        shared.set(device, dentry);
+      }
+      const access = device.isTerminal ? O_RDWR | O_LARGEFILE : fd === 0 ? O_RDONLY : O_WRONLY;
+      const file = dentry.inode.open(dentry, access, SYSTEM_CREDENTIALS);
+      if (typeof file !== 'number') table.install(file, false, 1024, fd);
+    }
+    return table;
+  }
+
+  #consoleDentry(device: ConsoleDevice, uid: number, gid: number): Dentry {
+    if (!device.isTerminal) {
+      return this.anonymous.foreignPipe(
+        (plain: Inode) => new ConsoleInode(plain.fs, plain.ino, plain.mode, uid, gid, device),
+      );
+    }
+    const { fs } = this.root.mount;
+    const inode = new ConsoleInode(fs, this.#rootFs.newIno(), S_IFCHR | 0o620, uid, 5, device);
+    inode.rdev = makedev(136, 0);
+    const place = this.lookup('/dev');
+    if (typeof place === 'number') return new Dentry('/dev/console', null, inode, this.root.mount);
+    const node = place.child('console');
+    if (typeof node === 'number' && place.inode instanceof MemoryDirectory) {
+      place.inode.place('console', inode, false);
+      return place.add('console', inode);
+    }
+    return new Dentry('/dev/console', null, inode, this.root.mount);
+  }
+
+  /** Lets go of host files. */
+  dispose(): void {
+    this.#rootFs.lower?.close();
+    for (const source of this.#sources) source.close();
+  }
+}
+
+function splitPath(path: string): { dir: string; name: string } {
+  const clean = path.replace(/\/+$/, '');
+  const cut = clean.lastIndexOf('/');
+  return { dir: clean.slice(0, cut + 1), name: clean.slice(cut + 1) };
+}
