@@ -16,7 +16,7 @@ namespace {
 constexpr uint32_t kMaxBlock = 8192;
 }
 
-CodeView::Page CodeView::page(uint64_t root, uint64_t address) const {
+CodeView::Page CodeView::page(uint64_t root, uint64_t address, bool execute) const {
   const Page none{nullptr, false};
   if ((address >> 47) != 0) return none;
   uint64_t table = root;
@@ -26,7 +26,8 @@ CodeView::Page CodeView::page(uint64_t root, uint64_t address) const {
     uint64_t index = (address >> (12 + 9 * level)) & 511;
     uint64_t entry;
     std::memcpy(&entry, memory_ + table + index * 8, 8);
-    if ((entry & (kPtePresent | kPteUser)) != (kPtePresent | kPteUser) || (entry & kPteNx) != 0) return none;
+    if ((entry & (kPtePresent | kPteUser)) != (kPtePresent | kPteUser)) return none;
+    if (execute && (entry & kPteNx) != 0) return none;
     if ((entry & kPteWrite) == 0) writable = false;
     uint64_t frame = entry & kPteFrame;
     if (level > 0 && (entry & kPteLarge) != 0) {
@@ -54,6 +55,11 @@ int CodeView::fetch(uint64_t root, uint64_t address, uint8_t* into, int length) 
     done += part;
   }
   return done;
+}
+
+void CodeView::clearBits(uint64_t root, uint64_t address, uint8_t bits) const {
+  Page p = page(root, address, false);
+  if (p.bytes != nullptr) p.bytes[address & 4095] &= static_cast<uint8_t>(~bits);
 }
 
 BlockTable::BlockTable(uint8_t* memory, uint64_t bytes)
@@ -93,8 +99,7 @@ void BlockTable::decode(BlockInfo& info, const uint8_t* bytes) {
   }
 }
 
-const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size, bool* changed) {
-  *changed = false;
+const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size) {
   if (size > kMaxBlock) return nullptr;
   uint32_t index = slot(address);
   BlockEntry& entry = entries_[index];
@@ -112,7 +117,6 @@ const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size
   }
   info.writable = writable;
   if (!known || std::memcmp(info.copy.get(), bytes, size) != 0) {
-    *changed = known;
     info.address = address;
     info.size = static_cast<uint16_t>(size);
     if (info.copyCapacity < size) {

@@ -18,13 +18,15 @@ class CodeView {
  public:
   CodeView(uint8_t* memory, uint64_t bytes) : memory_(memory), bytes_(bytes) {}
   struct Page {
-    /** First byte of the page in the arena, or nullptr when ring 3 cannot execute it. */
-    const uint8_t* bytes;
+    /** First byte of the page in the arena, or nullptr when ring 3 cannot execute (or, for data, read) it. */
+    uint8_t* bytes;
     bool writable;
   };
-  Page page(uint64_t root, uint64_t address) const;
+  Page page(uint64_t root, uint64_t address, bool execute = true) const;
   /** Copies up to `length` bytes of code; returns how many are executable in a row. */
   int fetch(uint64_t root, uint64_t address, uint8_t* into, int length) const;
+  /** Clears bits of one byte of data, if it is mapped. */
+  void clearBits(uint64_t root, uint64_t address, uint8_t bits) const;
 
  private:
   uint8_t* memory_;
@@ -74,10 +76,9 @@ class BlockTable {
 
   /**
    * The block at `address`, decoded or checked anew when needed.
-   * @param changed set when bytes known from an earlier use differ
    * @return its cold half; nullptr when its bytes cannot be read through `root` (a translation outlived its mapping)
    */
-  const BlockInfo* find(uint64_t root, uint64_t address, uint32_t size, bool* changed);
+  const BlockInfo* find(uint64_t root, uint64_t address, uint32_t size);
   const BlockInfo& info(uint32_t slot) const { return infos_[slot]; }
 
   const CodeView& code() const { return view_; }

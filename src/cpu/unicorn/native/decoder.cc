@@ -147,6 +147,7 @@ void decodeVector(Cursor& c, uint8_t op, Insn* out) {
 
 void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
   uint8_t op = c.next();
+  out->opcode = static_cast<uint16_t>(0x0f00 | op);
   bool stack = false;
   uint8_t modrm = 0;
   if (op == 0x38 || op == 0x3a) {
@@ -196,6 +197,7 @@ Insn decodeInsn(const uint8_t* code, int available) {
     }
     op = c.next();
   }
+  out.opcode = op;
   if (op == 0x0f) {
     decodeTwoByte(c, p, &out);
   } else if (op == 0xc4 || op == 0xc5 || op == 0x62) {

@@ -25,6 +25,8 @@ enum class Special : uint8_t {
 struct Insn {
   /** Bytes; 0 when `available` bytes do not hold the whole instruction. */
   uint8_t length = 0;
+  /** One-byte opcode, or 0x0f00 | opcode of the two-byte map; escapes and vector maps are not told apart. */
+  uint16_t opcode = 0;
   Special special = Special::none;
   uint8_t vector = 0;
   /** movs, cmps, stos, lods or scas with a repeat prefix: Unicorn runs each iteration as a block. */

@@ -26,11 +26,10 @@ Engine::Engine(const UnicornApi& api, uint8_t* memory, uint64_t bytes, Control* 
       memory_(memory),
       bytes_(bytes),
       control_(control),
-      runner_(api, memory, bytes),
-      active_(&runner_),
-      fpuOwner_(&runner_),
+      machine_(api, memory, bytes),
       blocks_(memory, bytes),
-      watchdog_(&control->interrupt) {}
+      watchdog_(&control->interrupt),
+      views_(memory, bytes) {}
 
 Engine::~Engine() = default;
 
@@ -38,8 +37,8 @@ bool Engine::open(std::string* error) {
   Machine::prepareArena(memory_, bytes_);
   control_->regs[kRflags] = kFixedFlags;
   control_->root = static_cast<double>(layout::kFlatRoot);
-  if (!runner_.boot(this, error)) return false;
-  return runner_.hookBlocks(reinterpret_cast<void*>(&blockHook), this, error);
+  if (!machine_.boot(this, error)) return false;
+  return machine_.hookBlocks(reinterpret_cast<void*>(&blockHook), this, error);
 }
 
 bool Engine::fail(const std::string& what) {
@@ -55,33 +54,18 @@ bool Engine::finish(Stop kind) {
   return true;
 }
 
-void Engine::adoptTables(Machine& machine) {
+void Engine::adoptTables() {
   uint64_t root = static_cast<uint64_t>(control_->root);
-  uint64_t& seen = &machine == &runner_ ? runnerTables_ : stepperTables_;
-  if (control_->flushTlb != 0) {
-    control_->flushTlb = 0;
-    tablesVersion_++;
-  }
-  bool otherRoot = machine.root() != root;
-  if (!otherRoot && seen == tablesVersion_) return;
-  // Writing CR3 flushes too.
-  if (otherRoot) {
-    machine.setRoot(root);
+  if (machine_.root() != root) {
+    machine_.setRoot(root);  // flushes the TLB too
+    slices_ = 0;
+  } else if (control_->flushTlb != 0) {
+    machine_.flushTlb();
   } else {
-    machine.flushTlb();
+    return;
   }
-  seen = tablesVersion_;
-  if (&machine != &runner_) return;
+  control_->flushTlb = 0;
   blocks_.newEpoch();
-  if (otherRoot) slices_ = 0;
-}
-
-void Engine::moveFpu(Machine& to) {
-  if (fpuOwner_ == &to) return;
-  uint8_t image[512];
-  fpuOwner_->saveFpu(image);
-  to.loadFpu(image);
-  fpuOwner_ = &to;
 }
 
 bool Engine::refill() {
@@ -95,16 +79,12 @@ bool Engine::refill() {
   return true;
 }
 
-bool Engine::wantsFlush() const { return earlyFlushes_; }
-
 bool Engine::run(double budget) {
   if (inRun_) return fail("run or step was called inside a run");
   base_ = control_->instructions;
   granted_ = left_ = 0;
   if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);
   remaining_ = budget >= static_cast<double>(kUnlimited) ? kUnlimited : static_cast<int64_t>(budget);
-  active_ = &runner_;
-  moveFpu(runner_);
   inRun_ = true;
   bool ok = runSlices();
   inRun_ = false;
@@ -114,14 +94,14 @@ bool Engine::run(double budget) {
 bool Engine::runSlices() {
   if (!refill()) return finish(Stop::budget);
   for (;;) {
-    adoptTables(runner_);
-    runner_.writeRegs(control_->regs);
+    adoptTables();
+    machine_.writeRegs(control_->regs);
     event_ = Event::none;
     current_ = nullptr;
     repAddress_ = 0;
     repLoops_ = false;
     control_->attention = 0;
-    UcErr code = runner_.start(control_->regs[kRip], 0);
+    UcErr code = machine_.start(control_->regs[kRip], 0);
     bool ok = true;
     if (handleEvent(code, &ok)) return ok;
     // A part of the run by steps may have used up the slice.
@@ -135,23 +115,18 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
     return true;
   }
   uint64_t* regs = control_->regs;
-  runner_.readRegs(regs);
+  machine_.readRegs(regs);
   uint64_t rip = regs[kRip];
   control_->blockStart = current_ != nullptr ? static_cast<double>(current_->tag & kAddressMask) : 0;
   switch (event_) {
     case Event::interrupt: {
       Stop kind = Stop::generalProtection;
-      decodeInterrupt(runner_, &kind);
+      decodeInterrupt(&kind);
       if (failure_.empty() && kind == Stop::pageFault && control_->access == static_cast<uint32_t>(Access::execute)) {
         // Unicorn reports a fetch that fails on a block's second page at the start of the block, of which nothing has
         // run. What lies before the page boundary runs by steps, up to the instruction that really faults.
         settleCount(kAddressMask);
-        Insn first = insnAt(rip);
-        if (first.length != 0) {
-          StepResult step = stepExactly(1);
-          *ok = !step.failed && (step.stopped ? finish(static_cast<Stop>(control_->kind)) : true);
-          return step.failed || step.stopped;
-        }
+        if (insnAt(rip).length != 0) return !stepInRun(ok);
         *ok = finish(kind);
         return true;
       }
@@ -178,23 +153,13 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
     }
     case Event::slice:
       settleRep(regs[kRcx]);
-      runner_.flushTlb();
-      return false;
-    case Event::stale:
-      settleRep(regs[kRcx]);
-      invalidateCode(static_cast<uint64_t>(blocks_.code().page(runner_.root(), rip).bytes - memory_), 1);
+      machine_.flushTlb();
       return false;
     case Event::special: {
       settleRep(regs[kRcx]);
       const BlockInfo& info = blocks_.info(BlockTable::slot(specialAddress_));
-      StepResult step;
-      if (info.plainBefore > 0) {
-        step = stepExactly(info.plainBefore);
-        active_ = &runner_;
-      }
-      if (step.failed || step.stopped) {
-        *ok = !step.failed && finish(static_cast<Stop>(control_->kind));
-        return true;
+      for (int i = info.plainBefore; i > 0; i--) {
+        if (!stepInRun(ok)) return true;
       }
       Insn insn = insnAt(regs[kRip]);
       // The instructions before may have changed it.
@@ -208,6 +173,13 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
                  std::to_string(rip));
       return true;
   }
+}
+
+bool Engine::stepInRun(bool* ok) {
+  StepResult result = stepOnce();
+  if (result == StepResult::completed) return true;
+  *ok = result == StepResult::stopped && finish(static_cast<Stop>(control_->kind));
+  return false;
 }
 
 void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
@@ -226,13 +198,13 @@ void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
 void Engine::blockSlow(uint64_t address, uint32_t size) {
   auto end = [this](Event event) {
     event_ = event;
-    active_->stop();
+    machine_.stop();
   };
-  // A stop was asked for by an earlier hook of this run: nothing more happens.
-  if (event_ != Event::none) return;
+  // A step has been screened already; and after a hook has asked for a stop, nothing more happens.
+  if (stepping_ || event_ != Event::none) return;
   bool loops = repAddress_ != 0 && repAddress_ == address;
   if (repAddress_ != 0 && !loops) {
-    settleRep(repLoops_ ? runner_.read(kRegRcx) : 0);
+    settleRep(repLoops_ ? machine_.read(kRegRcx) : 0);
   }
   if (control_->interrupt.load() != 0) {
     control_->interrupt.store(0);
@@ -241,14 +213,14 @@ void Engine::blockSlow(uint64_t address, uint32_t size) {
   if (left_ <= 0) {
     if (remaining_ - granted_ + left_ <= 0) return end(Event::budget);
     refill();
-    if (wantsFlush()) return end(Event::slice);
+    if (earlyFlushes_) return end(Event::slice);
   }
   if (loops) {
     // Another iteration of the repeated instruction that ended the last block, or the look at a counter that has
     // come to zero, which is no iteration: settleRep tells them apart.
     if (!repLoops_) {
       repLoops_ = true;
-      repStart_ = runner_.read(kRegRcx);
+      repStart_ = machine_.read(kRegRcx);
       repVisits_ = 0;
     }
     repVisits_++;
@@ -267,14 +239,11 @@ void Engine::blockSlow(uint64_t address, uint32_t size) {
       previousCount = previous.count;
     }
   }
-  bool changed = false;
-  const BlockInfo* info = blocks_.find(runner_.root(), address, size, &changed);
+  const BlockInfo* info = blocks_.find(machine_.root(), address, size);
   if (info == nullptr) {
     failure_ = "a block ran that cannot be read through the page tables: flushTlb was not called after a change";
     return end(Event::thrown);
   }
-  // Only the runner's own stores reach its translations: what a step changed is still stale.
-  if (changed && stepped_) return end(Event::stale);
   // A block that wrote into itself is left at the store, which then runs as a block of its own.
   if (address > previousStart && address < previousEnd && info->count == 1 && address + size < previousEnd) {
     left_ += previousCount - instructionsBefore(previousStart, address);
@@ -295,12 +264,12 @@ void Engine::blockSlow(uint64_t address, uint32_t size) {
 }
 
 void Engine::onSyscall() {
-  if (active_ != &runner_) {
+  if (stepping_) {
     event_ = Event::syscall;
-    return active_->stop();
+    return machine_.stop();
   }
   uint64_t* regs = control_->regs;
-  runner_.readRegs(regs);
+  machine_.readRegs(regs);
   uint64_t at = regs[kRip];
   // The instruction ends its block; its length is 2 but for useless prefixes.
   uint64_t after = at + 2;
@@ -317,10 +286,10 @@ void Engine::onSyscall() {
   if (control_->hasHandler != 0) {
     Answer answer = syscallHandler();
     if (answer == Answer::goOn) {
-      adoptTables(runner_);
-      runner_.writeRegs(regs);
+      adoptTables();
+      machine_.writeRegs(regs);
       // Unicorn adds the length of the instruction to whatever RIP holds when the hook returns.
-      if (regs[kRip] != after) runner_.writeRip(regs[kRip] - (after - at));
+      if (regs[kRip] != after) machine_.writeRip(regs[kRip] - (after - at));
       current_ = nullptr;
       return;
     }
@@ -328,36 +297,38 @@ void Engine::onSyscall() {
   } else {
     event_ = Event::syscall;
   }
-  runner_.stop();
+  machine_.stop();
 }
 
 void Engine::onInterrupt(uint32_t vector) {
+  // Unicorn traps at once after a syscall with TF set; the stop for the syscall has been decided.
+  if (event_ != Event::none) return machine_.stop();
   event_ = Event::interrupt;
   vector_ = vector;
-  active_->stop();
+  machine_.stop();
 }
 
 void Engine::onInvalid() {
   event_ = Event::invalid;
-  active_->stop();
+  machine_.stop();
 }
 
 void Engine::onTimestamp(bool withAux) {
   double now = retired();
-  if (active_ == &runner_ && current_ != nullptr) {
+  if (!stepping_ && current_ != nullptr) {
     // The whole block is counted when it starts.
     const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
-    now -= static_cast<double>(info.count - instructionsBefore(info.address, runner_.read(kRegRip)));
+    now -= static_cast<double>(info.count - instructionsBefore(info.address, machine_.read(kRegRip)));
   }
   uint64_t ticks = static_cast<uint64_t>(static_cast<int64_t>(control_->tscOffset + now));
-  active_->write(kRegRax, ticks & 0xffffffff);
-  active_->write(kRegRdx, ticks >> 32);
-  if (withAux) active_->write(kRegRcx, 0);
+  machine_.write(kRegRax, ticks & 0xffffffff);
+  machine_.write(kRegRdx, ticks >> 32);
+  if (withAux) machine_.write(kRegRcx, 0);
 }
 
 void Engine::onCpuid() {
-  uint32_t leaf = static_cast<uint32_t>(active_->read(kRegRax));
-  uint32_t subleaf = static_cast<uint32_t>(active_->read(kRegRcx));
+  uint32_t leaf = static_cast<uint32_t>(machine_.read(kRegRax));
+  uint32_t subleaf = static_cast<uint32_t>(machine_.read(kRegRcx));
   CpuidRow found{leaf, subleaf, 0, 0, 0, 0};
   for (const CpuidRow& row : cpuid_) {
     if (row.leaf == leaf && (row.subleaf == subleaf || row.subleaf == kAnySubleaf)) {
@@ -365,10 +336,10 @@ void Engine::onCpuid() {
       break;
     }
   }
-  active_->write(kRegRax, found.eax);
-  active_->write(kRegRbx, found.ebx);
-  active_->write(kRegRcx, found.ecx);
-  active_->write(kRegRdx, found.edx);
+  machine_.write(kRegRax, found.eax);
+  machine_.write(kRegRbx, found.ebx);
+  machine_.write(kRegRcx, found.ecx);
+  machine_.write(kRegRdx, found.edx);
 }
 
 void Engine::invalidateCode(uint64_t start, uint64_t length) {
@@ -376,12 +347,12 @@ void Engine::invalidateCode(uint64_t start, uint64_t length) {
   uint64_t end = std::min(start + length, bytes_);
   blocks_.newEpoch();
   // By frame: through the flat root every frame is executable at its own address, whatever is mapped now.
-  uint64_t root = runner_.root();
-  runner_.setRoot(layout::kFlatRoot);
+  uint64_t root = machine_.root();
+  machine_.setRoot(layout::kFlatRoot);
   for (uint64_t page = start & ~0xfffull; page < end; page += 4096) {
-    runner_.removeCache(std::max(page, start), std::min(page + 4096, end));
+    machine_.removeCache(std::max(page, start), std::min(page + 4096, end));
   }
-  runner_.setRoot(root);
+  machine_.setRoot(root);
 }
 
 }  // namespace trapline

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The processor that JavaScript drives: one machine that runs, a second one (made on first use) that only steps,
-// block screening and instruction counting, stops, budget, interruption, and the watchdog.
+// The processor that JavaScript drives: runs and steps on one machine, block screening and instruction counting,
+// stops, budget, interruption, and the watchdog.
 
 #ifndef TRAPLINE_ENGINE_H
 #define TRAPLINE_ENGINE_H
@@ -9,12 +9,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "blocks.h"
 #include "machine.h"
+#include "views.h"
 #include "watchdog.h"
 
 namespace trapline {
@@ -78,8 +78,8 @@ class Engine : private MachineEvents {
   bool run(double budget);
   bool step(uint64_t viewAddress, const uint8_t* view, size_t viewLength);
   void invalidateCode(uint64_t start, uint64_t length);
-  void saveFpu(uint8_t* image) { fpuOwner_->saveFpu(image); }
-  void loadFpu(const uint8_t* image) { fpuOwner_->loadFpu(image); }
+  void saveFpu(uint8_t* image) { machine_.saveFpu(image); }
+  void loadFpu(const uint8_t* image) { machine_.loadFpu(image); }
   void setCpuid(std::vector<CpuidRow> rows) { cpuid_ = std::move(rows); }
   void armWatchdog(uint32_t ms) { watchdog_.arm(ms); }
   void setEarlyFlushes(bool on) { earlyFlushes_ = on; }
@@ -90,7 +90,7 @@ class Engine : private MachineEvents {
   std::function<Answer()> syscallHandler;
 
  private:
-  enum class Event { none, interrupt, invalid, syscall, budget, interrupted, special, slice, stale, thrown };
+  enum class Event { none, interrupt, invalid, syscall, budget, interrupted, special, slice, thrown };
 
   void onInterrupt(uint32_t vector) override;
   void onInvalid() override;
@@ -103,29 +103,23 @@ class Engine : private MachineEvents {
   bool fail(const std::string& what);
   /** Writes the stop and the counters that JavaScript reads. */
   bool finish(Stop kind);
-  /** Brings root and TLB of a machine to what JavaScript asked for. */
-  void adoptTables(Machine& machine);
-  void moveFpu(Machine& to);
+  /** Brings root and TLB to what JavaScript asked for. */
+  void adoptTables();
   /** Grants the next slice of the budget. @return false when the budget is used up */
   bool refill();
   bool runSlices();
-  /** Handles what ended a uc_emu_start of the runner. @return true when the run is over */
+  /** Handles what ended a uc_emu_start. @return true when the run is over */
   bool handleEvent(UcErr code, bool* ok);
-  bool wantsFlush() const;
 
   // engine-step.cc
-  bool makeStepper();
-  struct StepResult {
-    bool failed = false;
-    bool stopped = false;
-  };
+  enum class StepResult { completed, stopped, failed };
+  /** One instruction; `stopped` leaves the kind in the control block. */
   StepResult stepOnce();
-  /** Steps over `count` instructions in the middle of a run. */
-  StepResult stepExactly(int count);
-  void refreshStepperCode(uint64_t rip);
+  /** A step within a run. @return false when the run is over, with `ok` set */
+  bool stepInRun(bool* ok);
 
   // engine-stops.cc
-  void decodeInterrupt(Machine& machine, Stop* kind);
+  void decodeInterrupt(Stop* kind);
   /** The stop for an instruction that the engine does not let Unicorn run. */
   Stop stopAtSpecial(const Insn& insn);
   Insn insnAt(uint64_t rip);
@@ -138,10 +132,7 @@ class Engine : private MachineEvents {
   uint8_t* memory_;
   uint64_t bytes_;
   Control* control_;
-  Machine runner_;
-  std::unique_ptr<Machine> stepper_;
-  Machine* active_;
-  Machine* fpuOwner_;
+  Machine machine_;
   BlockTable blocks_;
   Watchdog watchdog_;
   std::vector<CpuidRow> cpuid_;
@@ -167,22 +158,11 @@ class Engine : private MachineEvents {
   int64_t repVisits_ = 0;
   uint64_t specialAddress_ = 0;
 
-  // Which machine has seen the last change of page tables.
-  uint64_t tablesVersion_ = 1;
-  uint64_t runnerTables_ = 0;
-  uint64_t stepperTables_ = 0;
-  bool stepped_ = false;
-
   // Early TLB flushes.
   bool earlyFlushes_ = true;
   uint64_t slices_ = 0;
 
-  struct StepCode {
-    uint64_t physical;
-    uint8_t bytes[16];
-    uint8_t length;
-  };
-  std::vector<StepCode> stepCode_;
+  ViewFrames views_;
 };
 
 }  // namespace trapline

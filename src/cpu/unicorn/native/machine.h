@@ -28,9 +28,9 @@ constexpr uint64_t kKernelPt = 0x6000;
 constexpr uint64_t kFlatRoot = 0x7000;
 constexpr uint64_t kFlatPdpt = 0x8000;
 constexpr uint64_t kFlatPd = 0x9000;  // four pages, 4 GiB
-/** Tables and frames of the fetch view (stepping): copies of the four levels for two pages, and two frames. */
-constexpr uint64_t kViewTables = 0x10000;
-constexpr uint64_t kViewFrames = 0x1c000;
+/** Frames that hold what fetch views show. */
+constexpr uint64_t kViewFrames = 0xd000;
+constexpr int kViewFrameCount = 19;
 constexpr uint64_t kReservedBytes = 0x20000;
 constexpr uint64_t kKernelBase = 0xffff800000000000ull;
 constexpr int kKernelSlot = 256;
@@ -43,6 +43,10 @@ constexpr uint64_t kPteLarge = 0x80;
 constexpr uint64_t kPteNx = 1ull << 63;
 constexpr uint64_t kPteFrame = 0x000ffffffffff000ull;
 
+static_assert(layout::kViewFrames + layout::kViewFrameCount * 4096ull == layout::kReservedBytes, "the view frames fill the reserved area");
+
+constexpr uint64_t kPteDirty = 0x40;
+constexpr uint64_t kTrapFlag = 0x100;
 constexpr int kRegCount = 20;
 constexpr int kRip = 16;
 constexpr int kRflags = 17;
