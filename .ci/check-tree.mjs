@@ -21,7 +21,7 @@ const LAYERS = [
 const NODE_SIDE = /^src\/(cpu\/unicorn\/|sandbox\/host-node|testing\/|gdb\/|workshop\/|cli\/|cli\.ts$)/;
 
 const TOP_LEVEL =
-  /^(package(-lock)?\.json|tsconfig\.json|src|guests|test|logs|README\.md|LICENSE|\.gitignore|\.gitattributes|\.ci)$/;
+  /^(package(-lock)?\.json|tsconfig\.json|src|guests|test|logs|README\.md|LICENSE|\.gitignore|\.ci)$/;
 
 const MAX_LINES = 800;
 const CODE = /(\.(ts|mjs|cc|h|c|S|inc|sh)|^\.ci\/run)$/;
