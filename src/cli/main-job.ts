@@ -5,7 +5,10 @@
 // `trapline` command as a user would call it.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, lutimesSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync, closeSync, copyFileSync, existsSync, lutimesSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync,
+  symlinkSync, utimesSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toHex } from '../base/bytes.ts';
@@ -34,6 +37,13 @@ interface Row {
   readonly name: string;
   readonly verdict: string;
   readonly metrics: Metrics;
+}
+
+interface Finished {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly error: Error | undefined;
+  readonly output: Buffer;
 }
 
 class MainJob {
@@ -68,8 +78,8 @@ class MainJob {
     const guest = this.#trapline(['--root', root, '--cwd', '/', '--env', 'TZ=UTC0', '--uid', String(process.getuid?.() ?? 1000)], ['/busybox', ...command]);
     let verdict = guest.status === 0 ? 'not compared' : `status ${guest.status}`;
     if (process.platform === 'linux' && process.arch === 'x64') {
-      const native = spawnSync(join(root, 'busybox'), command, { cwd: root, env: { TZ: 'UTC0' }, maxBuffer: 1 << 28 });
-      const same = native.status === guest.status && native.stdout.equals(guest.output);
+      const native = this.#intoFile(join(root, 'busybox'), command, { cwd: root, env: { TZ: 'UTC0' } });
+      const same = native.status === guest.status && native.output.equals(guest.output);
       verdict = same ? 'same as native' : 'DIFFERS from native';
       if (!same) this.#differences++;
     } else if (guest.status !== 0) {
@@ -122,16 +132,25 @@ class MainJob {
     disassembler.dispose();
   }
 
-  #trapline(options: readonly string[], guest: readonly string[]): { status: number | null; output: Buffer; metrics: Metrics } {
+  #trapline(options: readonly string[], guest: readonly string[]): Pick<Finished, 'status' | 'output'> & { metrics: Metrics } {
     const metricsFile = join(this.#folder, 'metrics.json');
     rmSync(metricsFile, { force: true });
     const args = [join(packageFolder(), 'dist', 'cli.js'), 'run', '--metrics', metricsFile, ...options, '--', ...guest];
-    const run = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
+    const run = this.#intoFile(process.execPath, args, {});
     if (run.signal !== null || run.status === 130) throw new TraplineError('MAIN_JOB', 'interrupted');
     if (run.error !== undefined || run.status === 125 || !existsSync(metricsFile)) {
       throw new TraplineError('MAIN_JOB', `trapline run ${guest.join(' ')} failed`, { cause: run.error });
     }
-    return { status: run.status, output: run.stdout, metrics: JSON.parse(readFileSync(metricsFile, 'utf8')) as Metrics };
+    return { status: run.status, output: run.output, metrics: JSON.parse(readFileSync(metricsFile, 'utf8')) as Metrics };
+  }
+
+  /** Runs a program with its output redirected to a file, as a shell would, and returns what the file then holds. */
+  #intoFile(program: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv }): Finished {
+    const path = join(this.#folder, 'output');
+    const file = openSync(path, 'w');
+    const { status, signal, error } = spawnSync(program, args, { ...options, stdio: ['ignore', file, 'inherit'] });
+    closeSync(file);
+    return { status, signal, error, output: readFileSync(path) };
   }
 }
 

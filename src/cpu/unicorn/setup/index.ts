@@ -8,7 +8,7 @@ import { TraplineError } from '../../../base/errors.ts';
 import { ensureAddon } from './addon.ts';
 import { findLibrary, type Library } from './library.ts';
 
-export { compilerVersion, ensureAddon, findCompiler, packageFolder } from './addon.ts';
+export { compilerVersion, findCompiler, packageFolder } from './addon.ts';
 export { fetchDebianPackage, canFetchDebianPackages, type DebianPackage } from './debian-package.ts';
 export { findCommand } from './system.ts';
 
