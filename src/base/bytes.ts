@@ -39,6 +39,13 @@ export function fromLatin1(bytes: Uint8Array): string {
   return latin1.decode(bytes);
 }
 
+/** Bytes of a Latin-1 string: the inverse of fromLatin1. */
+export function latin1Bytes(s: string): Uint8Array {
+  const out = new Uint8Array(s.length);
+  for (let i = 0; i < s.length; i++) out[i] = s.charCodeAt(i);
+  return out;
+}
+
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;

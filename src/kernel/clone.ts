@@ -73,6 +73,7 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   const mm = has(flags, CLONE_VM) ? parent.mm : forkSpace(parent);
   if (typeof mm === 'number') return mm;
   kernel.retainSpace(mm);
+  if (mm !== parent.mm) kernel.inheritProgramImage(parent.mm, mm);
   const files = has(flags, CLONE_FILES) ? parent.files.retain() : parent.files.copy();
   const fs = has(flags, CLONE_FS) ? parent.fs : parent.fs.copy();
   if (fs === parent.fs) fs.users++;
@@ -141,6 +142,8 @@ function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGrou
     startNs: kernel.clock.now(),
   });
   made.exePath = group.exePath;
+  made.exe = group.exe;
+  made.auxv = group.auxv;
   made.argv = group.argv;
   made.envp = group.envp;
   made.dumpable = group.dumpable;

@@ -13,14 +13,16 @@ import type { Logger } from '../base/logger.ts';
 import type { Prng } from '../base/prng.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
-import type { AddressSpace } from '../mm/address-space.ts';
+import type { MachineFacts } from '../loader/index.ts';
+import type { AddressSpace, PhysicalMemory } from '../mm/address-space.ts';
 import type { GuestContext, PlatformEvent, Sentry } from '../platform/sentry.ts';
 import type { PlatformApi } from '../platform/platform.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { EventKind } from '../trace/events.ts';
-import type { AnonymousFiles } from '../vfs/anonymous.ts';
-import { Clock } from './clock.ts';
+import type { Vfs } from '../vfs/vfs.ts';
+import type { Clock } from './clock.ts';
 import type { SyscallTracer } from './decode/tracer.ts';
+import type { ProgramImage } from './exec.ts';
 import { exitGroup } from './exit.ts';
 import { FutexTable } from './futex.ts';
 import type { HostInput } from './host-input.ts';
@@ -53,7 +55,6 @@ export interface KernelOptions {
   readonly trace: TraceSink;
   readonly logger: Logger;
   readonly table: readonly (SyscallDef | undefined)[];
-  readonly wallClock: boolean;
   readonly entropy: boolean;
   /** Tasks alive at once. */
   readonly maxTasks: number;
@@ -63,10 +64,14 @@ export interface KernelOptions {
   /** Physical memory, for sysinfo. */
   readonly memoryBytes: number;
   makePlatform(sentry: Sentry): PlatformApi;
+  readonly memory: PhysicalMemory;
+  /** What CPUID tells, for the auxiliary vector. */
+  readonly machine: MachineFacts;
   /** Null when nobody records syscalls. */
   readonly tracer: SyscallTracer | null;
-  /** Makes files without a name: pidfds and the like. */
-  readonly anonymous: AnonymousFiles;
+  readonly vfs: Vfs;
+  /** Made before the kernel, because the file systems need it, too. */
+  readonly clock: Clock;
 }
 
 /** Host milliseconds of guest code between two looks at the outside world. */
@@ -87,7 +92,8 @@ export class Kernel implements Sentry {
   readonly futexes = new FutexTable();
   readonly platform: PlatformApi;
   readonly tracer: SyscallTracer | null;
-  readonly anonymous: AnonymousFiles;
+  readonly vfs: Vfs;
+  readonly memory: PhysicalMemory;
 
   /** All tasks that have a tid, zombie leaders included. */
   readonly tasks = new Map<number, Task>();
@@ -108,7 +114,8 @@ export class Kernel implements Sentry {
   readonly #table: readonly (SyscallDef | undefined)[];
   readonly #args: Args;
   readonly #input: HostInput;
-  readonly #spaces = new Map<AddressSpace, number>();
+  readonly #random: Prng;
+  readonly #spaces = new Map<AddressSpace, { users: number; image: ProgramImage | null }>();
   readonly #unknown = new Set<number>();
   #nextTid = 1;
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
@@ -127,10 +134,12 @@ export class Kernel implements Sentry {
     this.trace = options.trace;
     this.logger = options.logger;
     this.tracer = options.tracer;
-    this.anonymous = options.anonymous;
+    this.vfs = options.vfs;
+    this.memory = options.memory;
+    this.#random = options.prng.stream('guest');
     this.#table = options.table;
     this.#input = options.hostInput;
-    this.clock = new Clock(options.cpu, options.wallClock ? options.host : null);
+    this.clock = options.clock;
     this.#args = new Args(options.cpu.regs);
     this.platform = options.makePlatform(this);
   }
@@ -153,23 +162,53 @@ export class Kernel implements Sentry {
 
   /** One task more uses the address space. */
   retainSpace(mm: AddressSpace): void {
-    this.#spaces.set(mm, (this.#spaces.get(mm) ?? 0) + 1);
+    const record = this.#spaces.get(mm);
+    if (record === undefined) this.#spaces.set(mm, { users: 1, image: null });
+    else record.users++;
   }
 
   /** One task less; the last one frees it. */
   releaseSpace(mm: AddressSpace): void {
-    const users = (this.#spaces.get(mm) ?? 1) - 1;
-    if (users > 0) {
-      this.#spaces.set(mm, users);
-      return;
-    }
+    const record = this.#spaces.get(mm);
+    if (record === undefined || --record.users > 0) return;
     this.#spaces.delete(mm);
     this.platform.dropSpace(mm);
     mm.release();
+    if (record.image !== null) {
+      record.image.file.inode.deniesWrite--;
+      record.image.file.release();
+    }
   }
 
   spaceUsers(mm: AddressSpace): number {
-    return this.#spaces.get(mm) ?? 0;
+    return this.#spaces.get(mm)?.users ?? 0;
+  }
+
+  /** The program that an address space runs: its file cannot be written meanwhile. */
+  programImage(mm: AddressSpace): ProgramImage | null {
+    return this.#spaces.get(mm)?.image ?? null;
+  }
+
+  /** Takes over the caller's reference to the file. */
+  setProgramImage(mm: AddressSpace, image: ProgramImage): void {
+    const record = this.#spaces.get(mm);
+    if (record === undefined) return;
+    record.image = image;
+    image.file.inode.deniesWrite++;
+  }
+
+  /** A forked address space runs what its parent runs. */
+  inheritProgramImage(parent: AddressSpace, child: AddressSpace): void {
+    const image = this.programImage(parent);
+    if (image === null) return;
+    image.file.retain();
+    this.setProgramImage(child, image);
+  }
+
+  /** getrandom and AT_RANDOM: from the seed, or from the host with `--entropy`. */
+  fillRandom(into: Uint8Array): void {
+    if (this.options.entropy) this.host.entropy(into);
+    else this.#random.fill(into);
   }
 
   /** The run ends with this. The first call counts. */

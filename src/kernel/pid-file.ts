@@ -13,15 +13,13 @@ import type { ThreadGroup } from './thread-group.ts';
 
 export class PidFile extends OpenFile {
   override readonly isPollable = true;
+  override readonly queue: WaitQueue;
   readonly group: ThreadGroup;
 
   constructor(dentry: Dentry, flags: number, group: ThreadGroup) {
     super(dentry, flags);
     this.group = group;
-  }
-
-  override get queue(): WaitQueue {
-    return this.group.exitEvents;
+    this.queue = group.exitEvents;
   }
 
   override poll(): number {
@@ -37,7 +35,7 @@ export class PidFile extends OpenFile {
 
 /** A new close-on-exec descriptor for a process, or -errno. */
 export function openPidFile(task: Task, group: ThreadGroup, flags = 0): number {
-  const file = new PidFile(task.kernel.anonymous.dentry('anon_inode:[pidfd]'), O_RDWR | flags, group);
+  const file = new PidFile(task.kernel.vfs.anonymous.dentry('anon_inode:[pidfd]'), O_RDWR | flags, group);
   const fd = task.files.install(file, true, task.group.softLimit(RLIMIT_NOFILE));
   if (fd < 0) file.release();
   return fd;

@@ -5,6 +5,7 @@
 
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import type { Dentry } from '../vfs/dentry.ts';
 import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
 import type { IntervalTimers } from './interval-timers.ts';
@@ -67,8 +68,12 @@ export class ThreadGroup {
   endedSwitches = 0;
   /** Of the memory that the last task let go. */
   maxRssKib = 0;
+  readonly childUsage: ChildUsage = { userNs: 0, maxRssKib: 0, switches: 0 };
   /** Guest path of the program, and its arguments and environment as passed. */
   exePath = '';
+  exe: Dentry | null = null;
+  /** The auxiliary vector, as on the initial stack. */
+  auxv: Uint8Array = new Uint8Array(0);
   argv: readonly Uint8Array[] = [];
   envp: readonly Uint8Array[] = [];
   startNs: number;

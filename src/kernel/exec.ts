@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+//
+// execve(2) and the start of the first program: finds the file, follows `#!` lines, loads it into a new address space
+// and makes a task its own. Models Linux fs/exec.c and gVisor task_exec.go.
+
+import { EACCES, ELOOP, ENOEXEC, ENOMEM, ETXTBSY } from '../abi/errno.ts';
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK } from '../abi/resource.ts';
+import { MINSIGSTKSZ, SIGCHLD } from '../abi/signal.ts';
+import { latin1Bytes } from '../base/bytes.ts';
+import { TraplineError } from '../base/errors.ts';
+import { Reg } from '../cpu/regs.ts';
+import type { ByteSource, ElfImage, LoadError } from '../loader/index.ts';
+import { SCRIPT_HEAD, loadProgram, readElf, readScriptLine } from '../loader/index.ts';
+import { AddressSpace } from '../mm/address-space.ts';
+import { STUB_START } from '../platform/stub-layout.ts';
+import { EventKind } from '../trace/events.ts';
+import { MAY_EXEC, checkPermission } from '../vfs/credentials.ts';
+import { displayPath } from '../vfs/dentry.ts';
+import type { Dentry } from '../vfs/dentry.ts';
+import type { FsContext } from '../vfs/fs-context.ts';
+import { BufferTransfer } from '../vfs/open-file.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
+import { lookupPath } from '../vfs/path-walk.ts';
+import type { Credentials } from './credentials.ts';
+import { ALL_CAPS } from './credentials.ts';
+import { endOtherTasks, letParentGo } from './exit.ts';
+import { releaseRobustFutexes } from './futex.ts';
+import type { Kernel } from './kernel.ts';
+import type { LimitPair } from './limits.ts';
+import { limitNumber } from './limits.ts';
+import { initialFpu } from './signals/signal-frame.ts';
+import type { SyscallResult } from './syscalls/table.ts';
+import { REGS_SET } from './syscalls/table.ts';
+import type { Task } from './task.ts';
+import { NO_ALT_STACK } from './task.ts';
+
+/** Interpreters of interpreters that Linux follows. */
+const MAX_SCRIPT_DEPTH = 5;
+/** Flags of a fresh program: interrupts on, and the bit that is always one. */
+const INITIAL_RFLAGS = 0x202n;
+const COMM_LENGTH = 15;
+
+/** What to run, and on whose behalf. */
+export interface ProgramRequest {
+  readonly fs: FsContext;
+  readonly creds: Credentials;
+  readonly limits: readonly LimitPair[];
+  /** The file, already found. */
+  readonly dentry: Dentry;
+  /** As given to execve: AT_EXECFN, and what a script's interpreter is told. */
+  readonly path: string;
+  readonly argv: readonly Uint8Array[];
+  readonly envp: readonly Uint8Array[];
+}
+
+/** A program in memory, with nobody to run it yet. */
+export interface PreparedProgram {
+  readonly mm: AddressSpace;
+  readonly entry: number;
+  readonly stackPointer: number;
+  readonly file: OpenFile;
+  readonly source: ByteSource;
+  readonly bias: number;
+  readonly exePath: string;
+  readonly argv: readonly Uint8Array[];
+  readonly envp: readonly Uint8Array[];
+  readonly comm: string;
+}
+
+/** Why there is no program: errno for the caller, words for the user. */
+export interface ExecFailure {
+  readonly errno: number;
+  readonly message: string;
+}
+
+/** The image that an address space was made from. */
+export interface ProgramImage {
+  readonly file: OpenFile;
+  readonly source: ByteSource;
+  /** Added to the file's addresses. */
+  readonly bias: number;
+  readonly path: string;
+}
+
+function failure(errno: number, message: string): ExecFailure {
+  return { errno: -errno, message };
+}
+
+/** A file's bytes for the loader, whatever the caller may read. */
+function sourceOf(file: OpenFile): ByteSource {
+  return {
+    sizeInBytes: () => file.inode.size,
+    read: (offset, into) => file.readAt(new BufferTransfer(into), into.length, offset),
+  };
+}
+
+interface FoundProgram {
+  readonly file: OpenFile;
+  readonly source: ByteSource;
+  readonly image: ElfImage;
+  readonly argv: readonly Uint8Array[];
+}
+
+/** Opens the program, going through scripts to the ELF file at the end. */
+function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
+  const caller = { fs: request.fs, cred: request.creds };
+  let { dentry, path } = request;
+  let argv = request.argv;
+  for (let depth = 0; depth < MAX_SCRIPT_DEPTH; depth++) {
+    const { inode } = dentry;
+    if (!inode.isRegular) return failure(EACCES, 'it is not a regular file');
+    if (checkPermission(inode, request.creds, MAY_EXEC) !== 0) return failure(EACCES, 'it is not executable');
+    if (inode.writers > 0) return failure(ETXTBSY, 'it is open for writing');
+    const file = inode.open(dentry, 0, request.creds);
+    if (typeof file === 'number') return { errno: file, message: 'it cannot be opened' };
+    const source = sourceOf(file);
+    const head = new Uint8Array(SCRIPT_HEAD);
+    const length = source.read(0, head);
+    const script = length > 0 ? readScriptLine(head.subarray(0, length)) : undefined;
+    if (script === undefined) {
+      const image: ElfImage | LoadError = readElf(source);
+      if (image.ok) return { file, source, image, argv };
+      file.release();
+      return failure(image.errno, image.message);
+    }
+    file.release();
+    const extra = script.argument === undefined ? [] : [latin1Bytes(script.argument)];
+    argv = [latin1Bytes(script.interpreter), ...extra, latin1Bytes(path), ...argv.slice(1)];
+    const next = lookupPath(caller, request.fs.cwd, script.interpreter, true);
+    if (typeof next === 'number') return { errno: next, message: `its interpreter ${script.interpreter} cannot be found` };
+    dentry = next;
+    path = script.interpreter;
+  }
+  return failure(ELOOP, 'its interpreters lead to one another');
+}
+
+/** Loads a program into a new address space, which the platform knows already. */
+export function prepareProgram(kernel: Kernel, request: ProgramRequest): PreparedProgram | ExecFailure {
+  const found = findProgram(request);
+  if ('errno' in found) return found;
+  const { file, source, image, argv } = found;
+  const give = (errno: number, message: string): ExecFailure => {
+    file.release();
+    return { errno, message };
+  };
+  const exePath = displayPath(file.dentry, request.fs.root);
+  const mappable = file.mappable(exePath);
+  if (typeof mappable === 'number') return give(mappable, 'it cannot be mapped');
+  const mm = newSpace(kernel, request);
+  if (mm === undefined) return give(-ENOMEM, 'memory is out');
+  const adopted = kernel.platform.adoptSpace(mm);
+  if (adopted < 0) {
+    mm.release();
+    return give(adopted, 'memory is out');
+  }
+  const random = new Uint8Array(16);
+  kernel.fillRandom(random);
+  const { creds } = request;
+  const loaded = loadProgram({
+    mm, file: mappable, source, image, argv, envp: request.envp, execPath: latin1Bytes(request.path), random,
+    ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: false },
+    machine: kernel.options.machine,
+    minSignalStack: MINSIGSTKSZ,
+  });
+  if (!loaded.ok) {
+    kernel.platform.dropSpace(mm);
+    mm.release();
+    return give(-loaded.errno, loaded.message);
+  }
+  return {
+    mm, file, source, exePath, argv, envp: request.envp,
+    entry: loaded.entry, stackPointer: loaded.stackPointer, bias: loaded.bias,
+    comm: (request.path.split('/').pop() ?? '').slice(0, COMM_LENGTH),
+  };
+}
+
+function newSpace(kernel: Kernel, request: ProgramRequest): AddressSpace | undefined {
+  try {
+    return new AddressSpace(kernel.memory, { end: STUB_START, limits: spaceLimits(request.limits, request.creds) });
+  } catch (error) {
+    if (error instanceof TraplineError && error.code === 'MM_NO_MEMORY') return undefined;
+    throw error;
+  }
+}
+
+/** The limits of a group as the memory manager wants them. */
+export function spaceLimits(limits: readonly LimitPair[], creds: Credentials): {
+  addressSpaceBytes: number; dataBytes: number; stackBytes: number; memlockBytes: number;
+} {
+  const soft = (resource: number): number => limitNumber(limits[resource]?.soft ?? 0n);
+  return {
+    addressSpaceBytes: soft(RLIMIT_AS),
+    dataBytes: soft(RLIMIT_DATA),
+    stackBytes: soft(RLIMIT_STACK),
+    memlockBytes: creds.euid === 0 ? Infinity : soft(RLIMIT_MEMLOCK),
+  };
+}
+
+/** Registers and group facts of a program that is about to start. The task's mm is the program's already. */
+export function enterProgram(task: Task, program: PreparedProgram): void {
+  const { kernel, group, regs } = task;
+  kernel.setProgramImage(program.mm, {
+    file: program.file, source: program.source, bias: program.bias, path: program.exePath,
+  });
+  group.exePath = program.exePath;
+  group.exe = program.file.dentry;
+  group.auxv = readAuxv(program);
+  group.argv = program.argv;
+  group.envp = program.envp;
+  task.name = program.comm;
+  regs.u64.fill(0n);
+  regs.set(Reg.rip, program.entry);
+  regs.set(Reg.rsp, program.stackPointer);
+  regs.u64[Reg.rflags] = INITIAL_RFLAGS;
+  initialFpu(task.fpu);
+  kernel.platform.loadFpu(task);
+}
+
+/** The auxiliary vector on the stack of a program that has not started yet. */
+function readAuxv(program: PreparedProgram): Uint8Array {
+  const { mm, stackPointer } = program;
+  const argc = mm.readU64n(stackPointer) ?? 0;
+  let at = stackPointer + 8 * (argc + 2);
+  while ((mm.readU64n(at) ?? 0) !== 0) at += 8;
+  at += 8;
+  let end = at;
+  while ((mm.readU64n(end) ?? 0) !== 0) end += 16;
+  const bytes = new Uint8Array(end + 16 - at);
+  mm.copyIn(at, bytes);
+  return bytes;
+}
+
+/** execve: the task runs another program. */
+export function execTask(task: Task, dentry: Dentry, path: string, argv: readonly Uint8Array[], envp: readonly Uint8Array[]): SyscallResult {
+  const { kernel, group } = task;
+  const program = prepareProgram(kernel, { fs: task.fs, creds: task.creds, limits: group.limits, dentry, path, argv, envp });
+  if ('errno' in program) {
+    if (program.errno === -ENOEXEC) kernel.logger.warn(`${path} cannot be executed: ${program.message}`);
+    return program.errno;
+  }
+  const previousTid = task.tid;
+  endOtherTasks(task);
+  takeOverLeader(task);
+
+  releaseRobustFutexes(task);
+  task.robustList = 0;
+  if (task.clearTidAddr !== 0 && kernel.spaceUsers(task.mm) > 1 && task.mm.writeU32(task.clearTidAddr, 0)) {
+    kernel.futexes.wakeAddress(task, task.clearTidAddr, 1);
+  }
+  task.clearTidAddr = 0;
+  const oldMm = task.mm;
+  group.lastMm(oldMm);
+  kernel.retainSpace(program.mm);
+  task.mm = program.mm;
+  kernel.platform.moveContext(task);
+  letParentGo(task);
+  kernel.releaseSpace(oldMm);
+
+  if (task.files.refs > 1) {
+    const own = task.files.copy();
+    task.files.release();
+    task.files = own;
+  }
+  task.files.closeOnExec();
+  group.actions = group.actions.forExec();
+  group.posixTimers.deleteAll();
+  group.hasExeced = true;
+  group.exitSignal = SIGCHLD;
+  group.dumpable = 1;
+  task.altStack = NO_ALT_STACK;
+  task.rseqAddr = 0;
+  task.restart = null;
+  task.parentDeathSignal = 0;
+  const caps = task.creds.euid === 0 ? task.creds.bounding & ALL_CAPS : task.creds.ambient;
+  task.creds = { ...task.creds, suid: task.creds.euid, sgid: task.creds.egid, permitted: caps, effective: caps, keepCaps: false };
+  enterProgram(task, program);
+  const text = program.exePath;
+  kernel.trace.emitText(EventKind.exec, task.tid, text, group.tgid, program.entry, previousTid);
+  return REGS_SET;
+}
+
+/** After execve there is one task, and its tid is the group's. */
+function takeOverLeader(task: Task): void {
+  const { group, kernel } = task;
+  if (task.isLeader) return;
+  kernel.tasks.delete(task.tid);
+  task.tid = group.tgid;
+  group.leader = task;
+  kernel.tasks.set(task.tid, task);
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+//
+// The table of all calls, by number: the families' rows in one array.
+
+import { TraplineError } from '../../base/errors.ts';
+import { futexCalls } from './futexes.ts';
+import { identityCalls } from './identity.ts';
+import { memoryCalls } from './memory.ts';
+import { processCalls } from './processes.ts';
+import { schedulingCalls } from './scheduling.ts';
+import { signalCalls } from './signals.ts';
+import { refusedCalls, systemCalls } from './system.ts';
+import type { SyscallDef } from './table.ts';
+import { SYSCALL_TABLE_SIZE } from './table.ts';
+import { timeCalls } from './time.ts';
+import { timerCalls } from './timers.ts';
+
+const FAMILIES: readonly (readonly SyscallDef[])[] = [
+  processCalls, signalCalls, futexCalls, memoryCalls, timeCalls, timerCalls, identityCalls, schedulingCalls, systemCalls,
+  refusedCalls,
+];
+
+/** Rows by number; undefined where nothing answers (-ENOSYS). */
+export function makeSyscallTable(families: readonly (readonly SyscallDef[])[] = FAMILIES): (SyscallDef | undefined)[] {
+  const table = new Array<SyscallDef | undefined>(SYSCALL_TABLE_SIZE).fill(undefined);
+  for (const def of families.flat()) {
+    const other = table[def.nr];
+    if (other !== undefined) {
+      throw new TraplineError('KERNEL_TABLE', `internal error: call ${def.nr} is both ${other.name} and ${def.name}`);
+    }
+    table[def.nr] = def;
+  }
+  return table;
+}

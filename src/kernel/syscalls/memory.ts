@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+//
+// Memory: mmap(2) and its family over the address space, and access to other processes' memory. What the calls mean
+// is mm's; descriptors and permissions are checked here.
+
+import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM, ESRCH } from '../../abi/errno.ts';
+import {
+  MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, PROT_EXEC, PROT_READ,
+  PROT_WRITE,
+} from '../../abi/mman.ts';
+import { getU64 } from '../../abi/words.ts';
+import type { Addr } from '../../base/addr.ts';
+import { PAGE_SIZE } from '../../base/addr.ts';
+import { viewOf } from '../../base/bytes.ts';
+import { displayPath } from '../../vfs/dentry.ts';
+import { Cap, hasCap } from '../credentials.ts';
+import type { Task } from '../task.ts';
+import type { Args, SyscallDef } from './table.ts';
+import { readBytes, writeBytes } from './times.ts';
+
+const ALL_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
+const IOV_MAX = 1024;
+const COPY_BYTES = 65536;
+
+function mmap(task: Task, a: Args): number {
+  const addr = a.num(0);
+  const length = a.num(1);
+  const prot = a.int(2);
+  const flags = a.int(3);
+  const offset = a.num(5);
+  if (offset % PAGE_SIZE !== 0) return -EINVAL;
+  if ((flags & MAP_ANONYMOUS) !== 0) return task.mm.mmap({ addr, length, prot, flags });
+  const file = task.files.get(a.int(4));
+  if (file === undefined) return -EBADF;
+  if (length === 0) return -EINVAL;
+  if (offset + length > 2 ** 53) return -EOVERFLOW;
+  const type = flags & MAP_TYPE;
+  const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
+  if (!isShared && type !== MAP_PRIVATE) return -EINVAL;
+  if (!file.canRead) return (file.flags & 0o10000000) !== 0 ? -EBADF : -EACCES;
+  let maxProt = ALL_PROT;
+  if (isShared && !file.canWrite) {
+    if ((prot & PROT_WRITE) !== 0) return -EACCES;
+    maxProt &= ~PROT_WRITE;
+  }
+  const mapped = file.mappable(displayPath(file.dentry, task.fs.root));
+  if (typeof mapped === 'number') return mapped;
+  return task.mm.mmap({ addr, length, prot, flags, file: mapped, offset, maxProt });
+}
+
+/** The old way to map: MAP_FIXED of a piece of a shared file mapping at its own place. Programs no longer use it. */
+function remapFilePages(): number {
+  return -EINVAL;
+}
+
+interface Piece {
+  readonly addr: Addr;
+  readonly length: number;
+}
+
+function readPieces(task: Task, addr: Addr, count: number): Piece[] | number {
+  if (count > IOV_MAX) return -EINVAL;
+  const bytes = readBytes(task, addr, count * 16);
+  if (bytes === undefined) return -EFAULT;
+  const v = viewOf(bytes);
+  return Array.from({ length: count }, (_, i) => ({ addr: getU64(v, 16 * i), length: getU64(v, 16 * i + 8) }));
+}
+
+/** process_vm_readv and process_vm_writev. */
+function processVm(task: Task, a: Args, isWrite: boolean): number {
+  if (a.num(5) !== 0) return -EINVAL;
+  const local = readPieces(task, a.num(1), a.num(2));
+  if (typeof local === 'number') return local;
+  const remote = readPieces(task, a.num(3), a.num(4));
+  if (typeof remote === 'number') return remote;
+  const other = task.kernel.task(a.int(0));
+  if (other === undefined || other.state === 'ended') return -ESRCH;
+  const isOwn = other.group === task.group;
+  const isSameUser = other.creds.uid === task.creds.uid && other.creds.suid === task.creds.uid;
+  if (!isOwn && !isSameUser && !hasCap(task.creds, Cap.sysPtrace)) return -EPERM;
+
+  const buffer = new Uint8Array(COPY_BYTES);
+  let done = 0;
+  let [l, lAt, r, rAt] = [0, 0, 0, 0];
+  for (;;) {
+    while (l < local.length && lAt === (local[l] as Piece).length) [l, lAt] = [l + 1, 0];
+    while (r < remote.length && rAt === (remote[r] as Piece).length) [r, rAt] = [r + 1, 0];
+    const mine = local[l];
+    const theirs = remote[r];
+    if (mine === undefined || theirs === undefined) return done;
+    const n = Math.min(mine.length - lAt, theirs.length - rAt, COPY_BYTES);
+    const chunk = buffer.subarray(0, n);
+    const [from, fromAt, to, toAt] = isWrite
+      ? [task.mm, mine.addr + lAt, other.mm, theirs.addr + rAt] as const
+      : [other.mm, theirs.addr + rAt, task.mm, mine.addr + lAt] as const;
+    const read = from.copyIn(fromAt, chunk);
+    const written = to.copyOut(toAt, chunk.subarray(0, read));
+    done += written;
+    if (written < n) return done > 0 ? done : -EFAULT;
+    lAt += n;
+    rAt += n;
+  }
+}
+
+function pkeyMprotect(task: Task, a: Args): number {
+  // Without protection keys only the key that stands for none is valid.
+  return a.int(3) === -1 ? task.mm.mprotect(a.num(0), a.num(1), a.int(2)) : -EINVAL;
+}
+
+/** Two words of policy: everything is on the one node there is. */
+function getMempolicy(task: Task, modeAddr: Addr, maskAddr: Addr, maxNode: number): number {
+  if (modeAddr !== 0 && !task.mm.writeU32(modeAddr, 0)) return -EFAULT;
+  if (maskAddr === 0) return 0;
+  return writeBytes(task, maskAddr, new Uint8Array(Math.min(8 * Math.ceil(maxNode / 64), 128)));
+}
+
+export const memoryCalls: readonly SyscallDef[] = [
+  { nr: 9, name: 'mmap', args: ['ptr', 'size', 'flags:prot', 'flags:map', 'fd', 'hex'], ret: 'hex', call: mmap },
+  { nr: 10, name: 'mprotect', args: ['ptr', 'size', 'flags:prot'], call: (task, a) => task.mm.mprotect(a.num(0), a.num(1), a.int(2)) },
+  { nr: 11, name: 'munmap', args: ['ptr', 'size'], call: (task, a) => task.mm.munmap(a.num(0), a.num(1)) },
+  { nr: 12, name: 'brk', args: ['ptr'], ret: 'hex', call: (task, a) => task.mm.brk(a.num(0)) },
+  {
+    nr: 25, name: 'mremap', args: ['ptr', 'size', 'size', 'flags:mremap', 'ptr'], ret: 'hex',
+    call: (task, a) => task.mm.mremap(a.num(0), a.num(1), a.num(2), a.int(3), a.num(4)),
+  },
+  { nr: 26, name: 'msync', args: ['ptr', 'size', 'flags:msync'], call: (task, a) => task.mm.msync(a.num(0), a.num(1), a.int(2)) },
+  { nr: 27, name: 'mincore', args: ['ptr', 'size', 'ptr'], call: (task, a) => task.mm.mincore(a.num(0), a.num(1), a.num(2)) },
+  { nr: 28, name: 'madvise', args: ['ptr', 'size', 'enum:madvice'], call: (task, a) => task.mm.madvise(a.num(0), a.num(1), a.int(2)) },
+  { nr: 149, name: 'mlock', args: ['ptr', 'size'], call: (task, a) => task.mm.mlock(a.num(0), a.num(1)) },
+  { nr: 150, name: 'munlock', args: ['ptr', 'size'], call: (task, a) => task.mm.munlock(a.num(0), a.num(1)) },
+  { nr: 151, name: 'mlockall', args: ['flags:mlockall'], call: (task, a) => task.mm.mlockall(a.int(0)) },
+  { nr: 152, name: 'munlockall', args: [], call: (task) => task.mm.munlockall() },
+  { nr: 216, name: 'remap_file_pages', args: ['ptr', 'size', 'int', 'size', 'hex'], call: remapFilePages },
+  { nr: 237, name: 'mbind', args: ['ptr', 'size', 'int', 'ptr', 'size', 'hex'], call: () => 0 },
+  { nr: 238, name: 'set_mempolicy', args: ['int', 'ptr', 'size'], call: () => 0 },
+  { nr: 239, name: 'get_mempolicy', args: ['ptr', 'ptr', 'size', 'ptr', 'hex'], call: (task, a) => getMempolicy(task, a.num(0), a.num(1), a.num(2)) },
+  { nr: 310, name: 'process_vm_readv', args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'], call: (task, a) => processVm(task, a, false) },
+  { nr: 311, name: 'process_vm_writev', args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'], call: (task, a) => processVm(task, a, true) },
+  {
+    nr: 325, name: 'mlock2', args: ['ptr', 'size', 'flags:mlock2'],
+    call: (task, a) => ((a.int(2) & ~1) !== 0 ? -EINVAL : task.mm.mlock(a.num(0), a.num(1), a.int(2))),
+  },
+  { nr: 329, name: 'pkey_mprotect', args: ['ptr', 'size', 'flags:prot', 'int'], call: pkeyMprotect },
+  // A processor without protection keys: as Linux answers there.
+  { nr: 330, name: 'pkey_alloc', args: ['hex', 'hex'], call: (_, a) => (a.num(0) !== 0 || a.num(1) > 3 ? -EINVAL : -ENOSPC) },
+  { nr: 331, name: 'pkey_free', args: ['int'], call: () => -EINVAL },
+];

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+//
+// Processes and threads: clone(2), execve(2), exit(2), wait4(2), waitid(2), pidfd_open(2) and relatives.
+
+import {
+  E2BIG, EBADF, ECHILD, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, EPERM, ESRCH,
+} from '../../abi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK } from '../../abi/open.ts';
+import { RLIMIT_NOFILE, Rusage } from '../../abi/resource.ts';
+import {
+  CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_THREAD,
+  CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
+} from '../../abi/sched.ts';
+import { Siginfo } from '../../abi/signal-frame.ts';
+import { NSIG, SIGCHLD } from '../../abi/signal.ts';
+import {
+  P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, __WALL, __WCLONE, __WNOTHREAD, exitStatus,
+} from '../../abi/wait.ts';
+import { getU64, putTimeval } from '../../abi/words.ts';
+import type { Addr } from '../../base/addr.ts';
+import { fromLatin1, viewOf } from '../../base/bytes.ts';
+import { lookupPath } from '../../vfs/path-walk.ts';
+import type { Dentry } from '../../vfs/dentry.ts';
+import type { CloneRequest } from '../clone.ts';
+import { cloneTask } from '../clone.ts';
+import { execTask } from '../exec.ts';
+import { exitGroup, exitTask } from '../exit.ts';
+import { PidFile, openPidFile } from '../pid-file.ts';
+import { childInfo } from '../signals/siginfo.ts';
+import type { Task } from '../task.ts';
+import type { ChildUsage, ThreadGroup } from '../thread-group.ts';
+import type { ChildChange } from '../wait.ts';
+import { waitForChild } from '../wait.ts';
+import type { Args, SyscallDef, SyscallResult } from './table.ts';
+import { TASK_ENDED } from './table.ts';
+import { readBytes, writeBytes } from './times.ts';
+
+const PATH_MAX = 4096;
+const MAX_ARG_STRLEN = 131072;
+const MAX_ARGS_BYTES = 6 * 1024 * 1024;
+
+function clone(task: Task, a: Args): SyscallResult {
+  const raw = a.uint(0);
+  const flags = raw - (raw & CSIGNAL);
+  const pidAddr = a.num(2);
+  // clone(2) has one argument for both, so it cannot have both.
+  const hasBoth = (flags & CLONE_PIDFD) !== 0 && (flags & CLONE_PARENT_SETTID) !== 0;
+  if (hasBoth) return -EINVAL;
+  return cloneTask(task, {
+    flags, exitSignal: raw & CSIGNAL, stack: a.num(1), parentTid: pidAddr, pidfd: pidAddr, childTid: a.num(3), tls: a.num(4),
+  });
+}
+
+function clone3(task: Task, a: Args): SyscallResult {
+  const size = a.num(1);
+  if (size < CloneArgs.sizeVersion0) return -EINVAL;
+  if (size > 4096) return -E2BIG;
+  const bytes = readBytes(task, a.num(0), size);
+  if (bytes === undefined) return -EFAULT;
+  // What this kernel does not know must be zero.
+  if (bytes.subarray(CloneArgs.size).some((b) => b !== 0)) return -E2BIG;
+  const full = new Uint8Array(CloneArgs.size);
+  full.set(bytes.subarray(0, CloneArgs.size));
+  const v = viewOf(full);
+  const flags = getU64(v, CloneArgs.flags);
+  const exitSignal = getU64(v, CloneArgs.exitSignal);
+  const stack = getU64(v, CloneArgs.stack);
+  const stackSize = getU64(v, CloneArgs.stackSize);
+  if (flags >= CLONE_INTO_CGROUP * 2 || Math.floor(flags / CLONE_INTO_CGROUP) % 2 === 1) return -EINVAL;
+  if ((flags & CLONE_DETACHED) !== 0 || exitSignal > NSIG) return -EINVAL;
+  if ((flags & (CLONE_THREAD | CLONE_PARENT)) !== 0 && exitSignal !== 0) return -EINVAL;
+  if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
+  if (getU64(v, CloneArgs.setTidSize) !== 0) return -EPERM;
+  const request: CloneRequest = {
+    flags, exitSignal, stack: stack + stackSize, tls: getU64(v, CloneArgs.tls), parentTid: getU64(v, CloneArgs.parentTid),
+    childTid: getU64(v, CloneArgs.childTid), pidfd: getU64(v, CloneArgs.pidfd),
+  };
+  return flags % (CLONE_CLEAR_SIGHAND * 4) === flags ? cloneTask(task, request) : -EINVAL;
+}
+
+/** A NULL-terminated vector of strings, or -errno. A null vector counts as empty, as on Linux. */
+function readStrings(task: Task, addr: Addr, budget: { left: number }): Uint8Array[] | number {
+  const strings: Uint8Array[] = [];
+  if (addr === 0) return strings;
+  for (let at = addr; ; at += 8) {
+    const pointer = task.mm.readU64n(at);
+    if (pointer === undefined) return -EFAULT;
+    if (pointer === 0) return strings;
+    const text = task.mm.readCString(pointer, MAX_ARG_STRLEN);
+    if (typeof text === 'number') return text === -ENAMETOOLONG ? -E2BIG : text;
+    budget.left -= text.length + 9;
+    if (budget.left < 0) return -E2BIG;
+    strings.push(text);
+  }
+}
+
+function exec(task: Task, dirfd: number, pathAddr: Addr, argvAddr: Addr, envpAddr: Addr, flags: number): SyscallResult {
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
+  const bytes = task.mm.readCString(pathAddr, PATH_MAX);
+  if (typeof bytes === 'number') return bytes;
+  const path = fromLatin1(bytes);
+  const budget = { left: MAX_ARGS_BYTES };
+  const argv = readStrings(task, argvAddr, budget);
+  if (typeof argv === 'number') return argv;
+  const envp = readStrings(task, envpAddr, budget);
+  if (typeof envp === 'number') return envp;
+
+  let start: Dentry = task.fs.cwd;
+  if (dirfd !== AT_FDCWD && !path.startsWith('/')) {
+    const file = task.files.get(dirfd);
+    if (file === undefined) return -EBADF;
+    start = file.dentry;
+  }
+  if (path === '') {
+    if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
+    return execTask(task, start, `/dev/fd/${dirfd}`, argv, envp);
+  }
+  const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
+  const found = lookupPath({ fs: task.fs, cred: task.creds }, start, path, follow);
+  if (typeof found === 'number') return found;
+  const told = dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`;
+  return execTask(task, found, told, argv, envp);
+}
+
+/** struct rusage of a waited-for child or of a group. */
+export function rusageBytes(usage: ChildUsage): Uint8Array {
+  const bytes = new Uint8Array(Rusage.size);
+  const v = viewOf(bytes);
+  putTimeval(v, Rusage.utime, usage.userNs);
+  v.setBigInt64(Rusage.maxrss, BigInt(usage.maxRssKib), true);
+  v.setBigInt64(Rusage.nvcsw, BigInt(usage.switches), true);
+  return bytes;
+}
+
+function selectPid(task: Task, pid: number): (child: ThreadGroup) => boolean {
+  const { pgid } = task.group;
+  if (pid > 0) return (child) => child.tgid === pid;
+  if (pid === -1) return () => true;
+  const wanted = pid === 0 ? pgid : -pid;
+  return (child) => child.pgid === wanted;
+}
+
+function wait4(task: Task, a: Args): SyscallResult {
+  const pid = a.int(0);
+  const statusAddr = a.num(1);
+  const options = a.int(2);
+  const usageAddr = a.num(3);
+  if ((options & ~(WNOHANG | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0) return -EINVAL;
+  if (pid === -(2 ** 31)) return -ESRCH;
+  return waitForChild(task, { matches: selectPid(task, pid), options: options | WEXITED }, (change) => {
+    if (change === null) return 0;
+    if (statusAddr !== 0 && !task.mm.writeU32(statusAddr, change.status)) return -EFAULT;
+    if (usageAddr !== 0 && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0) return -EFAULT;
+    return change.child.tgid;
+  });
+}
+
+function writeWaitInfo(task: Task, addr: Addr, change: ChildChange | null): number {
+  if (addr === 0) return 0;
+  const bytes = new Uint8Array(Siginfo.size);
+  if (change !== null) {
+    const { child } = change;
+    bytes.set(childInfo(SIGCHLD, change.code, child.tgid, child.leader.creds.uid, change.value, 0, 0).bytes);
+  }
+  // Linux writes the fields of SIGCHLD only, not all 128 bytes.
+  return writeBytes(task, addr, bytes.subarray(0, 28));
+}
+
+function waitid(task: Task, a: Args): SyscallResult {
+  const type = a.int(0);
+  const id = a.int(1);
+  const infoAddr = a.num(2);
+  const options = a.int(3);
+  const usageAddr = a.num(4);
+  const known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
+  if ((options & ~known) !== 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
+  let matches: (child: ThreadGroup) => boolean;
+  if (type === P_ALL) matches = () => true;
+  else if (type === P_PID && id > 0) matches = (child) => child.tgid === id;
+  else if (type === P_PGID && id >= 0) matches = selectPid(task, id === 0 ? 0 : -id);
+  else if (type === P_PIDFD && id >= 0) {
+    const file = task.files.get(id);
+    if (!(file instanceof PidFile)) return -EBADF;
+    matches = (child) => child === file.group;
+    if (file.group.isReaped) return -ECHILD;
+  } else return -EINVAL;
+  return waitForChild(task, { matches, options }, (change) => {
+    if (usageAddr !== 0 && change !== null && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0) return -EFAULT;
+    return writeWaitInfo(task, infoAddr, change);
+  });
+}
+
+function pidfdOpen(task: Task, pid: number, flags: number): number {
+  if ((flags & ~O_NONBLOCK) !== 0 || pid <= 0) return -EINVAL;
+  const group = task.kernel.groups.get(pid);
+  if (group === undefined) return task.kernel.task(pid) === undefined ? -ESRCH : -EINVAL;
+  return openPidFile(task, group, flags);
+}
+
+function pidfdGetfd(task: Task, fd: number, theirs: number, flags: number): number {
+  if (flags !== 0) return -EINVAL;
+  const file = task.files.get(fd);
+  if (!(file instanceof PidFile)) return -EBADF;
+  const [target] = file.group.tasks;
+  if (target === undefined) return -ESRCH;
+  if (target.creds.uid !== task.creds.uid && task.creds.euid !== 0) return -EPERM;
+  const wanted = target.files.get(theirs);
+  if (wanted === undefined) return -EBADF;
+  const made = task.files.install(wanted.retain(), true, task.group.softLimit(RLIMIT_NOFILE));
+  if (made < 0) wanted.release();
+  return made;
+}
+
+/** kcmp(2): an order of kernel objects; only sameness means anything here. */
+function kcmp(task: Task, a: Args): number {
+  const first = task.kernel.task(a.int(0));
+  const second = task.kernel.task(a.int(1));
+  if (first === undefined || second === undefined) return -ESRCH;
+  const objects: (readonly [unknown, unknown])[] = [
+    [first.files.get(a.int(3)), second.files.get(a.int(4))],
+    [first.mm, second.mm], [first.files, second.files], [first.fs, second.fs],
+    [first.group.actions, second.group.actions], [first.group, second.group], [0, 0],
+  ];
+  const pair = objects[a.int(2)];
+  if (pair === undefined) return -EINVAL;
+  if (pair[0] === undefined || pair[1] === undefined) return -EBADF;
+  return pair[0] === pair[1] ? 0 : first.tid < second.tid ? 1 : 2;
+}
+
+const forkRequest: CloneRequest = { flags: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0, pidfd: 0 };
+
+export const processCalls: readonly SyscallDef[] = [
+  { nr: 39, name: 'getpid', args: [], call: (task) => task.group.tgid },
+  { nr: 56, name: 'clone', args: ['hex', 'ptr', 'ptr', 'ptr', 'ptr'], call: clone },
+  { nr: 57, name: 'fork', args: [], call: (task) => cloneTask(task, forkRequest) },
+  { nr: 58, name: 'vfork', args: [], call: (task) => cloneTask(task, { ...forkRequest, flags: CLONE_VFORK | CLONE_VM }) },
+  {
+    nr: 59, name: 'execve', args: ['path', 'argv', 'envp'],
+    call: (task, a) => exec(task, AT_FDCWD, a.num(0), a.num(1), a.num(2), 0),
+  },
+  {
+    nr: 60, name: 'exit', args: ['int'], ret: 'none',
+    call: (task, a) => {
+      exitTask(task, exitStatus(a.int(0)));
+      return TASK_ENDED;
+    },
+  },
+  { nr: 61, name: 'wait4', args: ['pid', 'out:wstatus', 'flags:wait', 'out:rusage'], call: wait4 },
+  { nr: 110, name: 'getppid', args: [], call: (task) => task.group.parent?.tgid ?? 0 },
+  { nr: 186, name: 'gettid', args: [], call: (task) => task.tid },
+  {
+    nr: 218, name: 'set_tid_address', args: ['ptr'],
+    call: (task, a) => {
+      task.clearTidAddr = a.num(0);
+      return task.tid;
+    },
+  },
+  { nr: 219, name: 'restart_syscall', args: [], call: (task) => task.kernel.restartSyscall(task) },
+  {
+    nr: 231, name: 'exit_group', args: ['int'], ret: 'none',
+    call: (task, a) => {
+      exitGroup(task, exitStatus(a.int(0)));
+      return TASK_ENDED;
+    },
+  },
+  { nr: 247, name: 'waitid', args: ['enum:idtype', 'pid', 'out:siginfo', 'flags:wait', 'out:rusage'], call: waitid },
+  { nr: 312, name: 'kcmp', args: ['pid', 'pid', 'int', 'size', 'size'], call: kcmp },
+  {
+    nr: 322, name: 'execveat', args: ['dirfd', 'path', 'argv', 'envp', 'flags:at'],
+    call: (task, a) => exec(task, a.int(0), a.num(1), a.num(2), a.num(3), a.int(4)),
+  },
+  { nr: 434, name: 'pidfd_open', args: ['pid', 'flags:pidfd'], ret: 'fd', call: (task, a) => pidfdOpen(task, a.int(0), a.uint(1)) },
+  { nr: 435, name: 'clone3', args: ['in:clone_args', 'size'], call: clone3 },
+  {
+    nr: 438, name: 'pidfd_getfd', args: ['fd', 'fd', 'hex'], ret: 'fd',
+    call: (task, a) => pidfdGetfd(task, a.int(0), a.int(1), a.uint(2)),
+  },
+];
