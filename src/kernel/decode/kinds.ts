@@ -62,6 +62,8 @@ export interface RawArgs {
   long(i: number): number;
   /** All 64 bits, unsigned. */
   big(i: number): bigint;
+  /** The task's registers, for calls that have no arguments but the stack (rt_sigreturn). */
+  readonly regs?: { get(register: number): number };
 }
 
 /** The part of a syscall's definition that the decoder reads. */

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+//
+// strace lines out of trace events, in the dialect of `strace -f`: prefixes when several tasks are alive, unfinished
+// and resumed calls, signals, exits. Lines of our own have the shape of a signal line, so readers skip them.
+
+import { signalName } from '../abi/signal.ts';
+import { syscallName } from '../abi/sysno.ts';
+import { hex } from '../base/addr.ts';
+import { EventKind } from '../trace/events.ts';
+import type { TraceEvent } from '../trace/events.ts';
+import type { TraceConsumer } from '../trace/ring.ts';
+
+/** Column of the `=`. */
+const RESULT_COLUMN = 40;
+
+export interface StraceOptions {
+  /** Called with whole lines only. */
+  readonly write: (lines: string) => void;
+  /** Lines as they happen, for a terminal; else in larger pieces. */
+  readonly immediate: boolean;
+  /** Columns of `-ttt` and `-T`. */
+  readonly times: boolean;
+  /** Added to event times for `-ttt`, in nanoseconds since 1970. */
+  readonly epochNs: bigint;
+}
+
+/** What one task's line has so far. */
+interface OpenLine {
+  readonly tid: number;
+  readonly text: string;
+}
+
+/** Renders the `linux` format. */
+export class StraceText implements TraceConsumer {
+  readonly wantsText = true;
+  readonly immediate: boolean;
+  readonly #options: StraceOptions;
+  readonly #alive = new Set<number>();
+  /** When each task's call began. */
+  readonly #entered = new Map<number, number>();
+  #open: OpenLine | undefined;
+  /** Lines that wait for the open one to end. */
+  #after: string[] = [];
+  #out = '';
+
+  constructor(options: StraceOptions) {
+    this.#options = options;
+    this.immediate = options.immediate;
+  }
+
+  event(e: TraceEvent): void {
+    switch (e.kind) {
+      case EventKind.runStart:
+        break;
+      case EventKind.taskStart:
+        this.#alive.add(e.tid);
+        break;
+      case EventKind.syscallEnter:
+        this.#alive.add(e.tid);
+        this.#interrupt();
+        this.#entered.set(e.tid, e.timeNs);
+        this.#open = { tid: e.tid, text: `${this.#prefix(e)}${syscallName(e.a)}(${e.text ?? ''}` };
+        break;
+      case EventKind.syscallExit:
+        this.#exit(e);
+        break;
+      case EventKind.signalDelivered:
+        this.#line(e, `--- ${signalName(e.a)} ${e.text ?? '{}'} ---`);
+        break;
+      case EventKind.taskStopped:
+        this.#line(e, `--- stopped by ${signalName(e.a)} ---`);
+        break;
+      case EventKind.taskExit:
+        this.#line(e, exitLine(e.b));
+        this.#alive.delete(e.tid);
+        this.#entered.delete(e.tid);
+        break;
+      case EventKind.sitePatched:
+        this.#note(e, `--- usertrap: patched ${hex(e.a)} sysno=${e.b} trap=${e.c} ---`);
+        break;
+      case EventKind.siteRestarted:
+        this.#note(e, `--- usertrap: ${e.c === 0 ? 'restarted' : 'served'} ${hex(e.b)} after a fault at ${hex(e.a)} ---`);
+        break;
+      default:
+        return;
+    }
+    if (this.#options.immediate || this.#out.length > 65536) this.#emit();
+  }
+
+  flush(): void {
+    this.#emit();
+  }
+
+  /** Ends an open line; nothing follows. */
+  close(): void {
+    this.#interrupt();
+    this.#emit();
+  }
+
+  #emit(): void {
+    if (this.#out === '') return;
+    const text = this.#out;
+    this.#out = '';
+    this.#options.write(text);
+  }
+
+  #prefix(e: TraceEvent): string {
+    const pid = this.#alive.size > 1 ? `[pid ${String(e.tid).padStart(5)}] ` : '';
+    return this.#options.times ? `${pid}${secondsText(BigInt(Math.round(e.timeNs)) + this.#options.epochNs)} ` : pid;
+  }
+
+  #exit(e: TraceEvent): void {
+    const text = e.text ?? '';
+    let head: string;
+    if (this.#open?.tid === e.tid) {
+      head = this.#open.text;
+      this.#open = undefined;
+    } else {
+      this.#interrupt();
+      head = `${this.#prefix(e)}<... ${syscallName(e.a)} resumed>`;
+    }
+    const line = `${head}${text.slice(0, e.c)}) `.padEnd(RESULT_COLUMN) + `= ${text.slice(e.c)}`;
+    const entered = this.#entered.get(e.tid) ?? e.timeNs;
+    this.#out += this.#options.times ? `${line} <${secondsText(BigInt(Math.round(e.timeNs - entered)))}>\n` : `${line}\n`;
+    for (const note of this.#after) this.#out += note;
+    this.#after = [];
+  }
+
+  #line(e: TraceEvent, text: string): void {
+    this.#interrupt();
+    this.#out += `${this.#prefix(e)}${text}\n`;
+  }
+
+  /** A line of our own: never breaks up the line of a call. */
+  #note(e: TraceEvent, text: string): void {
+    const line = `${this.#prefix(e)}${text}\n`;
+    if (this.#open === undefined) this.#out += line;
+    else this.#after.push(line);
+  }
+
+  #interrupt(): void {
+    if (this.#open !== undefined) {
+      this.#out += `${this.#open.text} <unfinished ...>\n`;
+      this.#open = undefined;
+    }
+    for (const note of this.#after) this.#out += note;
+    this.#after = [];
+  }
+}
+
+/** `+++ exited with 3 +++`, `+++ killed by SIGSEGV (core dumped) +++` of a wait status. */
+export function exitLine(status: number): string {
+  const signo = status & 0x7f;
+  if (signo === 0) return `+++ exited with ${(status >> 8) & 0xff} +++`;
+  return `+++ killed by ${signalName(signo)}${(status & 0x80) === 0 ? '' : ' (core dumped)'} +++`;
+}
+
+/** Nanoseconds as `12.345678`. */
+export function secondsText(ns: bigint): string {
+  const micros = ns / 1000n;
+  return `${micros / 1_000_000n}.${String(micros % 1_000_000n).padStart(6, '0')}`;
+}
