@@ -20,12 +20,14 @@ export class Clock {
   readonly #host: Host | null;
   readonly #hostStartMs: number;
   readonly #bootRealtimeNs: bigint;
-  #jumped = 0;
+  #jumped: number;
 
   constructor(counter: InstructionCounter, host: Host | null = null) {
     this.#counter = counter;
     this.#host = host;
     this.#hostStartMs = host === null ? 0 : host.monotonicMs();
+    // A processor that has run before starts at zero, too.
+    this.#jumped = -counter.instructions;
     this.#bootRealtimeNs = host === null ? BOOT_REALTIME_NS : host.wallClockNs();
   }
 

@@ -21,6 +21,7 @@ import type { TraceSink } from '../trace/events.ts';
 import { EventKind } from '../trace/events.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import type { Clock } from './clock.ts';
+import { CallHistory, isVectorExtension } from './crash-report.ts';
 import type { SyscallTracer } from './decode/tracer.ts';
 import type { ProgramImage } from './exec.ts';
 import { exitGroup } from './exit.ts';
@@ -64,6 +65,8 @@ export interface KernelOptions {
   /** Physical memory, for sysinfo. */
   readonly memoryBytes: number;
   makePlatform(sentry: Sentry): PlatformApi;
+  /** The first instruction in `code` as text. */
+  disassemble(code: Uint8Array, address: number): string;
   readonly memory: PhysicalMemory;
   /** What CPUID tells, for the auxiliary vector. */
   readonly machine: MachineFacts;
@@ -74,6 +77,7 @@ export interface KernelOptions {
   readonly clock: Clock;
 }
 
+const INVALID_OPCODE = 6;
 /** Host milliseconds of guest code between two looks at the outside world. */
 const BREATH_MS = 20;
 /** The longest single wait for the host, so that limits are noticed. */
@@ -90,6 +94,7 @@ export class Kernel implements Sentry {
   readonly timers = new TimerQueue();
   readonly scheduler = new Scheduler();
   readonly futexes = new FutexTable();
+  readonly history = new CallHistory();
   readonly platform: PlatformApi;
   readonly tracer: SyscallTracer | null;
   readonly vfs: Vfs;
@@ -109,7 +114,6 @@ export class Kernel implements Sentry {
   /** Tasks ever made, for metrics. */
   tasksStarted = 0;
   signalsDelivered = 0;
-  syscalls = 0;
 
   readonly #table: readonly (SyscallDef | undefined)[];
   readonly #args: Args;
@@ -121,6 +125,7 @@ export class Kernel implements Sentry {
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
   #leave = false;
   #breathDue = false;
+  #saidVector = false;
   #end: RunEnd | null = null;
   #timeLimitMs = Infinity;
   #instructionLimit = Infinity;
@@ -234,8 +239,8 @@ export class Kernel implements Sentry {
     const task = ctx as Task;
     const args = this.#args;
     args.regs = task.regs;
-    this.syscalls++;
     task.sysno = sysno;
+    this.history.enter(task.tid, sysno, task.regs.get(Reg.rip));
     const def = sysno < SYSCALL_TABLE_SIZE ? this.#table[sysno] : undefined;
     if (def === undefined) return this.#complete(task, this.#unknownCall(task, sysno));
     task.call = def;
@@ -250,6 +255,7 @@ export class Kernel implements Sentry {
     if (typeof result === 'number') {
       if (this.tracer !== null) this.#traceExit(task, result);
       task.call = null;
+      this.history.exit(task.tid, result);
       task.regs.set(Reg.rax, result);
       if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
         task.restartError = result;
@@ -279,7 +285,7 @@ export class Kernel implements Sentry {
 
   /** Records that a call never returned. */
   traceUnfinished(task: Task): void {
-    if (task.call !== null && this.tracer !== null) this.#traceExit(task, 0);
+    if (task.call !== null && this.tracer !== null) this.#traceExit(task, Number.NaN);
     task.call = null;
   }
 
@@ -421,6 +427,7 @@ export class Kernel implements Sentry {
         return false;
       case 'fault': {
         const { signo, code, addr, trapno, errorCode } = event;
+        if (trapno === INVALID_OPCODE) this.#noteVectorExtension(task);
         const detail = { trapno, error: errorCode, cr2: trapno === 14 ? BigInt(addr) : 0n };
         forceSignal(task, faultInfo(signo, code, BigInt(addr), detail));
         return true;
@@ -430,6 +437,17 @@ export class Kernel implements Sentry {
         exitGroup(task, SIGKILL);
         return false;
     }
+  }
+
+  /** Says once which instruction wanted a processor that this is not. */
+  #noteVectorExtension(task: Task): void {
+    const code = new Uint8Array(15);
+    const rip = task.regs.get(Reg.rip);
+    const length = task.mm.copyIn(rip, code, true);
+    if (this.#saidVector || !isVectorExtension(code.subarray(0, length))) return;
+    this.#saidVector = true;
+    const text = this.options.disassemble(code.subarray(0, length), rip);
+    this.logger.warn(`the program executed "${text}" at 0x${rip.toString(16)}: this engine has no AVX`);
   }
 
   /** The running task gives up the rest of its slice. */

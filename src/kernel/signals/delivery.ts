@@ -7,8 +7,10 @@ import { EINTR, ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../..
 import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL, SIGSEGV } from '../../abi/signal.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
+import { viewOf } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
+import { siginfoText } from '../decode/signal-text.ts';
 import { exitGroup } from '../exit.ts';
 import { abortRestartableSequence } from '../rseq.ts';
 import type { Task } from '../task.ts';
@@ -90,13 +92,13 @@ function act(task: Task, info: SignalInfo): boolean {
   task.signalsTaken++;
   kernel.signalsDelivered++;
   if (action.handler !== HANDLER_DEFAULT) {
-    trace.emit(EventKind.signalDelivered, task.tid, signo, info.code, Number(action.handler));
+    traceDelivery(task, info, Number(action.handler));
     runHandler(task, info, action);
     return true;
   }
   const byDefault = defaultAction(signo);
   if (byDefault === 'ignore' || byDefault === 'continue') return true;
-  trace.emit(EventKind.signalDelivered, task.tid, signo, info.code, 0);
+  traceDelivery(task, info, 0);
   if (byDefault === 'stop') {
     beginGroupStop(task, signo);
     stop(task);
@@ -107,6 +109,16 @@ function act(task: Task, info: SignalInfo): boolean {
   kernel.onFatalSignal?.(task, info, dumpsCore);
   exitGroup(task, signalStatus(signo));
   return false;
+}
+
+function traceDelivery(task: Task, info: SignalInfo, handler: number): void {
+  const { trace } = task.kernel;
+  if (trace.wantsText) {
+    const text = siginfoText(viewOf(info.bytes));
+    trace.emitText(EventKind.signalDelivered, task.tid, text, info.signo, info.code, handler);
+  } else {
+    trace.emit(EventKind.signalDelivered, task.tid, info.signo, info.code, handler);
+  }
 }
 
 function runHandler(task: Task, info: SignalInfo, action: SignalAction): void {
@@ -155,6 +167,7 @@ function beginGroupStop(task: Task, signo: number): void {
 function stop(task: Task): void {
   const { group } = task;
   task.state = 'stopped';
+  task.kernel.trace.emit(EventKind.taskStopped, task.tid, group.stopSignal);
   recheckGroupStop(group);
 }
 

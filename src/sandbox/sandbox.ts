@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+//
+// The façade: puts host, processor, memory, files, platform and kernel together, runs one program and says how it
+// ended. Everything that another room needs of a run goes through here.
+
+import { EACCES, ENOENT, ENOTDIR } from '../abi/errno.ts';
+import { errnoText } from '../abi/errno-text.ts';
+import { SIGKILL } from '../abi/signal.ts';
+import { latin1Bytes, utf8 } from '../base/bytes.ts';
+import { TraplineError } from '../base/errors.ts';
+import type { Host, HostDirectory } from '../base/host.ts';
+import type { Logger } from '../base/logger.ts';
+import { SILENT_LOGGER } from '../base/logger.ts';
+import { Prng } from '../base/prng.ts';
+import type { Cpu } from '../cpu/cpu.ts';
+import type { Disassembler } from '../isa/disassembler.ts';
+import { Clock } from '../kernel/clock.ts';
+import { initialCredentials } from '../kernel/credentials.ts';
+import type { CrashReport } from '../kernel/crash-report.ts';
+import { makeCrashReport } from '../kernel/crash-report.ts';
+import { SyscallTracer } from '../kernel/decode/tracer.ts';
+import { exitGroup } from '../kernel/exit.ts';
+import { HostInput } from '../kernel/host-input.ts';
+import type { RunEnd } from '../kernel/kernel.ts';
+import { Kernel } from '../kernel/kernel.ts';
+import { defaultLimits } from '../kernel/limits.ts';
+import { KernelProcSource } from '../kernel/proc-source.ts';
+import { startFirstProgram } from '../kernel/start.ts';
+import { makeSyscallTable } from '../kernel/syscalls/index.ts';
+import { PhysicalMemory } from '../mm/address-space.ts';
+import { Platform } from '../platform/platform.ts';
+import type { PatchMode } from '../platform/sentry.ts';
+import type { TraceConsumer } from '../trace/ring.ts';
+import { TraceRing } from '../trace/ring.ts';
+import { EventKind } from '../trace/events.ts';
+import { FsContext } from '../vfs/fs-context.ts';
+import { Vfs } from '../vfs/vfs.ts';
+import { machineFacts } from './machine-facts.ts';
+import type { Metrics } from './metrics.ts';
+import { makeMetrics } from './metrics.ts';
+
+/** A place on the host that the caller opened: `entry` below `directory`, '' for all of it. */
+export interface HostPlace {
+  readonly directory: HostDirectory;
+  readonly entry: string;
+}
+
+/** One `--bind`. */
+export interface Bind extends HostPlace {
+  readonly guestPath: string;
+}
+
+/** Bounds of a run; each has a default that a hostile guest meets before the host suffers. */
+export interface SandboxLimits {
+  /** Tasks alive at once. */
+  readonly tasks: number;
+  /** Bytes to the tool's stdout and stderr together. */
+  readonly outputBytes: number;
+}
+
+export const DEFAULT_LIMITS: SandboxLimits = { tasks: 4000, outputBytes: 16 * 2 ** 30 };
+export const DEFAULT_MEMORY_BYTES = 2 ** 30;
+export const DEFAULT_UID = 1000;
+
+export interface SandboxOptions {
+  readonly host: Host;
+  /** Opens the engine, e.g. `openUnicorn`. */
+  readonly openCpu: (options: { memoryBytes: number }) => Cpu;
+  /** Guest path of the program. */
+  readonly program: string;
+  /** The program on the host, for when the guest's tree does not hold it. */
+  readonly programFile?: HostPlace;
+  /** Arguments, argv[0] first; default: the program's path alone. Latin-1 strings, one character a byte. */
+  readonly argv?: readonly string[];
+  /** `NAME=value`, Latin-1; default none. */
+  readonly env?: readonly string[];
+  /** Guest path; default `/`. */
+  readonly cwd?: string;
+  readonly uid?: number;
+  readonly patch?: PatchMode;
+  /** The guest's / : read-only below a memory layer. Default: an empty tree. */
+  readonly root?: HostDirectory;
+  readonly binds?: readonly Bind[];
+  readonly seed?: number;
+  /** Physical memory of the machine. */
+  readonly memoryBytes?: number;
+  /** Host seconds. */
+  readonly timeoutSec?: number;
+  readonly maxInstructions?: number;
+  /** Times are the host's instead of virtual. */
+  readonly wallClock?: boolean;
+  /** Randomness is the host's instead of the seed's. */
+  readonly entropy?: boolean;
+  /** Renderers of the trace: strace text, recordings. None: nothing is decoded or kept. */
+  readonly consumers?: readonly TraceConsumer[];
+  readonly logger?: Logger;
+  readonly limits?: Partial<SandboxLimits>;
+  /** For the line about instructions that the engine lacks; made when first needed. */
+  readonly disassembler?: () => Disassembler;
+}
+
+/** How a run ended. */
+export interface RunResult {
+  /** The first process's exit code or signal. */
+  readonly exit: RunEnd['exit'];
+  /** Set when a limit or a dead end decided, not the guest. */
+  readonly ended?: NonNullable<RunEnd['ended']>;
+  readonly metrics: Metrics;
+  /** The first process died of a signal. */
+  readonly crash?: CrashReport;
+}
+
+/** One program in its own machine. Runs once; dispose of it afterwards. */
+export class Sandbox {
+  readonly kernel: Kernel;
+  readonly platform: Platform;
+  readonly vfs: Vfs;
+  readonly cpu: Cpu;
+  /** Null without consumers. */
+  readonly trace: TraceRing | null;
+  readonly #options: SandboxOptions;
+  readonly #firstInstruction: number;
+  #crash: CrashReport | undefined;
+  #hasRun = false;
+
+  /** @internal Use {@link Sandbox.create}. */
+  constructor(options: SandboxOptions, cpu: Cpu) {
+    this.#options = options;
+    this.cpu = cpu;
+    this.#firstInstruction = cpu.instructions;
+    const { host } = options;
+    const logger = options.logger ?? SILENT_LOGGER;
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    const prng = new Prng(options.seed ?? 0);
+    const clock = new Clock(cpu, options.wallClock === true ? host : null);
+    const consumers = options.consumers ?? [];
+    this.trace = consumers.length === 0 ? null : new TraceRing(() => clock.now());
+    for (const consumer of consumers) this.trace?.attach(consumer);
+    const trace = this.trace ?? new TraceRing(() => clock.now(), 16);
+    const input = new HostInput(host);
+    const random = prng.stream('device');
+    this.vfs = new Vfs({
+      clock: { nowNs: () => clock.realtimeNs() },
+      random: (into) => (options.entropy === true ? host.entropy(into) : random.fill(into)),
+      host: input.host,
+      outputBytes: limits.outputBytes,
+      onOutputLimit: () => this.kernel.finish({ exit: { signal: SIGKILL }, ended: 'output' }),
+      ...(options.root === undefined ? {} : { root: options.root }),
+    });
+    let platform: Platform | undefined;
+    this.kernel = new Kernel({
+      cpu, host, hostInput: input, prng, clock, trace, logger, memoryBytes,
+      vfs: this.vfs,
+      memory: new PhysicalMemory(cpu, memoryBytes),
+      table: makeSyscallTable(),
+      machine: machineFacts(),
+      tracer: this.trace === null ? null : new SyscallTracer(this.trace),
+      entropy: options.entropy === true,
+      maxTasks: limits.tasks,
+      timeoutMs: (options.timeoutSec ?? Infinity) * 1000,
+      maxInstructions: options.maxInstructions ?? Infinity,
+      makePlatform: (sentry) => {
+        platform = new Platform(cpu, sentry, { patch: options.patch ?? 'hardened', prng: prng.stream('platform'), trace });
+        return platform;
+      },
+      disassemble: (code, address) => options.disassembler?.().disassemble(code, address, 1)[0]?.text ?? '(vector instruction)',
+    });
+    // The kernel's constructor calls makePlatform.
+    this.platform = platform as unknown as Platform;
+    this.kernel.onFatalSignal = (task, info) => {
+      if (task.group === this.kernel.init) this.#crash = makeCrashReport(task, info);
+    };
+  }
+
+  /**
+   * A machine with the program loaded.
+   * @throws TraplineError `RUN_NOT_FOUND` or `RUN_NOT_EXECUTABLE` for the program, `RUN_CWD`, `RUN_BIND`, or what
+   *   the engine and the host throw
+   */
+  static create(options: SandboxOptions): Sandbox {
+    const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    const cpu = options.openCpu({ memoryBytes });
+    try {
+      const sandbox = new Sandbox(options, cpu);
+      sandbox.#prepare();
+      return sandbox;
+    } catch (error) {
+      cpu.dispose();
+      throw error;
+    }
+  }
+
+  #prepare(): void {
+    const options = this.#options;
+    const { kernel, vfs } = this;
+    vfs.mountDev();
+    vfs.mountProc(new KernelProcSource(kernel));
+    for (const bind of options.binds ?? []) {
+      const mounted = vfs.bind(bind.directory, bind.entry, bind.guestPath);
+      if (typeof mounted === 'number') {
+        throw new TraplineError('RUN_BIND', `nothing can be bound at ${bind.guestPath}: ${errnoText(-mounted)}`);
+      }
+    }
+    if (options.programFile !== undefined) {
+      const { directory, entry } = options.programFile;
+      const placed = vfs.placeHostFile(directory, entry, options.program, options.root !== undefined);
+      if (typeof placed === 'number') throw programError(options.program, placed, errnoText(-placed));
+    }
+    const cwd = vfs.lookup(options.cwd ?? '/');
+    if (typeof cwd === 'number' || !cwd.inode.isDirectory) {
+      throw new TraplineError('RUN_CWD', `the guest has no directory ${options.cwd ?? '/'}`);
+    }
+    const uid = options.uid ?? DEFAULT_UID;
+    const creds = initialCredentials(uid);
+    const started = startFirstProgram(kernel, {
+      path: options.program,
+      argv: (options.argv ?? [options.program]).map(latin1Bytes),
+      envp: (options.env ?? []).map(latin1Bytes),
+      fs: new FsContext(vfs.root, cwd),
+      files: vfs.openConsoles(uid, uid),
+      creds,
+      limits: defaultLimits(kernel.options.maxTasks),
+    });
+    if (started !== null) throw programError(options.program, started.errno, started.message);
+  }
+
+  /** Runs the program to its end. */
+  async run(): Promise<RunResult> {
+    if (this.#hasRun) throw new TraplineError('RUN_TWICE', 'a sandbox runs once: make another');
+    this.#hasRun = true;
+    const { kernel, cpu, platform } = this;
+    const { host } = this.#options;
+    const startMs = host.monotonicMs();
+    this.trace?.emitText(EventKind.runStart, 0, this.#options.program, this.#options.seed ?? 0);
+    const end = await kernel.run();
+    const instructions = cpu.instructions - this.#firstInstruction;
+    const exitValue = 'code' in end.exit ? end.exit.code : -end.exit.signal;
+    this.trace?.emit(EventKind.runEnd, 0, exitValue, instructions);
+    this.trace?.flush();
+    const metrics = makeMetrics(
+      {
+        mode: this.#options.patch ?? 'hardened', engine: cpu.name, exit: end.exit, instructions,
+        wallMs: host.monotonicMs() - startMs, tasks: kernel.tasksStarted, signals: kernel.signalsDelivered,
+      },
+      platform.metrics(),
+    );
+    return {
+      exit: end.exit,
+      metrics,
+      ...(end.ended === undefined ? {} : { ended: end.ended }),
+      ...(this.#crash === undefined || end.ended !== undefined ? {} : { crash: this.#crash }),
+    };
+  }
+
+  /** Sends a signal to the guest's first process group, as a terminal or `kill` would. */
+  interrupt(signo: number): void {
+    this.kernel.signalFromHost(signo);
+  }
+
+  /** Ends the run as soon as possible. */
+  stop(): void {
+    this.kernel.finish({ exit: { signal: SIGKILL }, ended: 'stopped' });
+    this.cpu.interrupt();
+  }
+
+  /** Frees the engine and lets go of host files. */
+  dispose(): void {
+    for (const group of [...this.kernel.groups.values()]) {
+      const [task] = group.tasks;
+      if (task !== undefined) exitGroup(task, SIGKILL);
+    }
+    this.vfs.dispose();
+    this.cpu.dispose();
+  }
+}
+
+function programError(program: string, errno: number, message: string): TraplineError {
+  const isMissing = errno === -ENOENT || errno === -ENOTDIR;
+  if (isMissing) return new TraplineError('RUN_NOT_FOUND', `${program}: not found`);
+  const reason = errno === -EACCES && message === '' ? 'permission denied' : message;
+  return new TraplineError('RUN_NOT_EXECUTABLE', `${program}: ${reason}`);
+}
+
+/** Bytes of text as the options want them: UTF-8 as a Latin-1 string. */
+export function guestText(text: string): string {
+  return String.fromCharCode(...utf8(text));
+}
