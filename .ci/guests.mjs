@@ -28,7 +28,10 @@ try {
     // Assembled in guests/ by relative names, so that no path of this machine gets into the file.
     const flags = [...manifest.flags.all, ...(guest.source.endsWith('.c') ? manifest.flags.c : [])];
     if (guest.symbols !== true) flags.push('-s');
-    execFileSync('gcc', [...flags, guest.source, '-o', output], { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('gcc', [...flags, guest.source, '-o', output], {
+      cwd: folder,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
     const built = readFileSync(output);
     const sha256 = createHash('sha256').update(built).digest('hex');
     const committed = join(folder, 'bin', `${guest.name}.elf`);
@@ -36,8 +39,10 @@ try {
       writeFileSync(committed, built, { mode: 0o755 });
       guest.sha256 = sha256;
     } else {
-      if (sha256 !== guest.sha256) problems.push(`${guest.name}: rebuilt it hashes to ${sha256}, not to ${guest.sha256}`);
-      if (!readFileSync(committed).equals(built)) problems.push(`${guest.name}: bin/${guest.name}.elf is not what its source gives`);
+      if (sha256 !== guest.sha256)
+        problems.push(`${guest.name}: rebuilt it hashes to ${sha256}, not to ${guest.sha256}`);
+      if (!readFileSync(committed).equals(built))
+        problems.push(`${guest.name}: bin/${guest.name}.elf is not what its source gives`);
     }
   }
 } finally {
@@ -46,8 +51,11 @@ try {
 if (write) writeFileSync(manifestFile, `${JSON.stringify(manifest, undefined, 2)}\n`);
 
 for (const name of readdirSync(join(folder, 'bin'))) {
-  if (!manifest.guests.some((guest) => `${guest.name}.elf` === name)) problems.push(`bin/${name} is not in manifest.json`);
+  if (!manifest.guests.some((guest) => `${guest.name}.elf` === name))
+    problems.push(`bin/${name} is not in manifest.json`);
 }
 for (const problem of problems) console.error(`guests: ${problem}`);
-console.log(`${manifest.guests.length} guests ${write ? 'built' : 'rebuilt and compared'}, ${problems.length} problems`);
+console.log(
+  `${manifest.guests.length} guests ${write ? 'built' : 'rebuilt and compared'}, ${problems.length} problems`,
+);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -14,7 +14,11 @@ const checks = [
   ['types', bin('tsc'), ['--noEmit', '-p', '.ci/tsconfig.test.json']],
   ['types of the neutral core', bin('tsc'), ['-p', '.ci/tsconfig.core.json']],
   ['oxlint', bin('oxlint'), ['-c', '.ci/oxlint.json', 'src', 'test', '.ci']],
-  ['format', bin('prettier'), ['--config', '.ci/prettier.json', '--check', '--log-level', 'warn', 'src', 'test', '.ci', '!**/*.json']],
+  [
+    'format',
+    bin('prettier'),
+    ['--config', '.ci/prettier.json', '--check', '--log-level', 'warn', 'src', 'test', '.ci', '!**/*.json'],
+  ],
   ['dead code', bin('knip'), ['--config', '.ci/knip.json', '--no-progress']],
 ];
 

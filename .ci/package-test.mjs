@@ -36,16 +36,30 @@ async function tryThePackage() {
   if (tarball === undefined) return;
   const listing = run('tar', ['-tzf', join(scratch, tarball)]);
   const names = listing.stdout.trim().split('\n');
-  check('it holds the program and the native sources', ['package/dist/cli.js', 'package/src/cpu/unicorn/native/addon.cc'].every((name) => names.includes(name)), listing);
-  check('it holds nothing else', names.every((name) => /^package\/(dist\/|src\/cpu\/unicorn\/native\/|package\.json|README\.md|LICENSE)/.test(name)), listing);
+  check(
+    'it holds the program and the native sources',
+    ['package/dist/cli.js', 'package/src/cpu/unicorn/native/addon.cc'].every((name) => names.includes(name)),
+    listing,
+  );
+  check(
+    'it holds nothing else',
+    names.every((name) => /^package\/(dist\/|src\/cpu\/unicorn\/native\/|package\.json|README\.md|LICENSE)/.test(name)),
+    listing,
+  );
   check('it is smaller than 3 MiB', statSync(join(scratch, tarball)).size < 3 << 20, listing);
 
   writeFileSync(join(project, 'package.json'), '{ "name": "stranger", "private": true }\n');
   const install = run('npm', ['install', join(scratch, tarball), '--no-audit', '--no-fund', '--loglevel=error']);
   check('npm install takes it', install.status === 0, install);
 
-  const noCompiler = run('npx', ['trapline', 'run', '--', guest], { env: { ...env, CXX: join(scratch, 'no-such-compiler') } });
-  check('without a compiler it says so in one line, status 125', noCompiler.status === 125 && isOneLine(noCompiler.stderr) && noCompiler.stderr.includes('C++ compiler'), noCompiler);
+  const noCompiler = run('npx', ['trapline', 'run', '--', guest], {
+    env: { ...env, CXX: join(scratch, 'no-such-compiler') },
+  });
+  check(
+    'without a compiler it says so in one line, status 125',
+    noCompiler.status === 125 && isOneLine(noCompiler.stderr) && noCompiler.stderr.includes('C++ compiler'),
+    noCompiler,
+  );
 
   const [one, other] = await Promise.all([start(['doctor', '--setup']), start(['doctor', '--setup'])]);
   check('two set-ups at once both succeed', one.status === 0 && other.status === 0, one, other);
@@ -53,20 +67,48 @@ async function tryThePackage() {
   check('and compile once', compilations.length === 1, one, other);
 
   const hello = run('npx', ['trapline', 'run', '--', guest]);
-  check('then a guest runs and nothing else is said', hello.status === 0 && hello.stdout === 'hello from a guest\n' && hello.stderr === '', hello);
+  check(
+    'then a guest runs and nothing else is said',
+    hello.status === 0 && hello.stdout === 'hello from a guest\n' && hello.stderr === '',
+    hello,
+  );
 
   rmSync(join(cache, 'trapline'), { recursive: true });
   const first = run('npx', ['trapline', 'run', '--', guest]);
-  check('the first use sets everything up by itself', first.status === 0 && first.stdout === 'hello from a guest\n', first);
-  check('and says on stderr what it compiles', first.stderr.split('\n').filter((line) => line.includes('compiling')).length === 1, first);
-  check('the cache holds finished entries only', readdirSync(join(cache, 'trapline')).every((name) => /^(addon|debian)-/.test(name) && !name.endsWith('.lock')), first);
+  check(
+    'the first use sets everything up by itself',
+    first.status === 0 && first.stdout === 'hello from a guest\n',
+    first,
+  );
+  check(
+    'and says on stderr what it compiles',
+    first.stderr.split('\n').filter((line) => line.includes('compiling')).length === 1,
+    first,
+  );
+  check(
+    'the cache holds finished entries only',
+    readdirSync(join(cache, 'trapline')).every((name) => /^(addon|debian)-/.test(name) && !name.endsWith('.lock')),
+    first,
+  );
 
-  const noLibrary = run('npx', ['trapline', 'run', '--', guest], { env: { ...env, TRAPLINE_LIBUNICORN: join(scratch, 'none.so') } });
-  check('a wrong TRAPLINE_LIBUNICORN is explained in one line, status 125', noLibrary.status === 125 && isOneLine(noLibrary.stderr) && noLibrary.stderr.includes('TRAPLINE_LIBUNICORN'), noLibrary);
+  const noLibrary = run('npx', ['trapline', 'run', '--', guest], {
+    env: { ...env, TRAPLINE_LIBUNICORN: join(scratch, 'none.so') },
+  });
+  check(
+    'a wrong TRAPLINE_LIBUNICORN is explained in one line, status 125',
+    noLibrary.status === 125 && isOneLine(noLibrary.stderr) && noLibrary.stderr.includes('TRAPLINE_LIBUNICORN'),
+    noLibrary,
+  );
 }
 
 function run(program, args, options = {}) {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: project, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: project,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options,
+  });
   return { status, stdout, stderr: withoutNpm(stderr) };
 }
 

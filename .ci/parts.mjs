@@ -26,7 +26,9 @@ export function existingParts() {
   return ['unit', ...OWN_PARTS].filter((part) =>
     filters(part).some((folder) => {
       try {
-        return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).some((name) => name.endsWith('.test.ts'));
+        return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).some((name) =>
+          name.endsWith('.test.ts'),
+        );
       } catch {
         return false;
       }
@@ -45,9 +47,15 @@ export function runParts(parts, options = {}) {
   try {
     const report = join(scratch, 'report.json');
     const args = [
-      join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', join('.ci', 'vitest.config.mjs'),
-      `--reporter=${process.stdout.isTTY ? 'default' : 'dot'}`, '--reporter=json', `--outputFile.json=${report}`,
-      ...parts.flatMap(filters), ...(options.args ?? []),
+      join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      '--config',
+      join('.ci', 'vitest.config.mjs'),
+      `--reporter=${process.stdout.isTTY ? 'default' : 'dot'}`,
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+      ...parts.flatMap(filters),
+      ...(options.args ?? []),
     ];
     const run = spawnSync(options.node ?? process.execPath, args, {
       cwd: root,
@@ -67,7 +75,9 @@ function count(report, run) {
   try {
     results = JSON.parse(readFileSync(report, 'utf8')).testResults;
   } catch {
-    console.error(run.error === undefined ? 'the test run left no report' : `the test run did not finish: ${run.error.message}`);
+    console.error(
+      run.error === undefined ? 'the test run left no report' : `the test run did not finish: ${run.error.message}`,
+    );
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const allowed = JSON.parse(readFileSync(join(root, '.ci', 'skips.json'), 'utf8'));

@@ -37,7 +37,11 @@ function install() {
   if (process.env.npm_lifecycle_event !== 'prepare' || !existsSync(TSC)) {
     say('installing the locked dependencies (npm ci)');
     // No dependency has an install script, and our own would start this again.
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--no-update-notifier', '--ignore-scripts'], 'npm ci failed');
+    run(
+      'npm',
+      ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--no-update-notifier', '--ignore-scripts'],
+      'npm ci failed',
+    );
   }
   writeFileSync(INSTALL_STAMP, lock);
 }

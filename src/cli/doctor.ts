@@ -28,7 +28,10 @@ export function doctorCommand(options: DoctorOptions): number {
   print('trapline', version);
   print('node', `${process.versions.node} (${process.platform} ${process.arch})`);
   const compiler = findCompiler();
-  print('compiler', compiler === undefined ? 'none found (needed once, to build the binding)' : compilerVersion(compiler));
+  print(
+    'compiler',
+    compiler === undefined ? 'none found (needed once, to build the binding)' : compilerVersion(compiler),
+  );
   try {
     const setup = ensureUnicorn();
     print('library', `libunicorn ${setup.libraryVersion}, ${setup.libraryPath} (${setup.libraryOrigin})`);
@@ -47,7 +50,8 @@ function examineEngine(print: (label: string, text: string) => void): number {
   try {
     print('engine', cpu.name);
     const results = selfTest(cpu);
-    for (const { name, passed, detail } of results) print(passed ? '  ok' : '  FAILED', passed ? name : `${name}: ${detail}`);
+    for (const { name, passed, detail } of results)
+      print(passed ? '  ok' : '  FAILED', passed ? name : `${name}: ${detail}`);
     const failures = results.filter((result) => !result.passed);
     if (failures.length === 0) return 0;
     process.stderr.write(

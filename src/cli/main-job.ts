@@ -6,8 +6,19 @@
 
 import { spawnSync } from 'node:child_process';
 import {
-  chmodSync, closeSync, copyFileSync, existsSync, lutimesSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync,
-  symlinkSync, utimesSync, writeFileSync,
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,7 +72,9 @@ class MainJob {
     console.log(`busybox: ${busybox}`);
     const root = join(this.#folder, 'root');
     buildTree(root);
-    console.log(`data: ${DIRECTORIES * FILES_PER_DIRECTORY} files in ${DIRECTORIES} folders, ${TEXT_LINES} lines, ${BINARY_BYTES >> 20} MiB\n`);
+    console.log(
+      `data: ${DIRECTORIES * FILES_PER_DIRECTORY} files in ${DIRECTORIES} folders, ${TEXT_LINES} lines, ${BINARY_BYTES >> 20} MiB\n`,
+    );
     copyFileSync(busybox, join(root, 'busybox'));
     for (const command of ['find data', 'ls -lR data', 'sort text', 'sha256sum binary', 'gzip -c text']) {
       this.#compare(root, command.split(' '));
@@ -75,7 +88,10 @@ class MainJob {
 
   /** Runs one applet as a guest and natively, each into a file, and compares the files. */
   #compare(root: string, command: readonly string[]): void {
-    const guest = this.#trapline(['--root', root, '--cwd', '/', '--env', 'TZ=UTC0', '--uid', String(process.getuid?.() ?? 1000)], ['/busybox', ...command]);
+    const guest = this.#trapline(
+      ['--root', root, '--cwd', '/', '--env', 'TZ=UTC0', '--uid', String(process.getuid?.() ?? 1000)],
+      ['/busybox', ...command],
+    );
     let verdict = guest.status === 0 ? 'not compared' : `status ${guest.status}`;
     if (process.platform === 'linux' && process.arch === 'x64') {
       const native = this.#intoFile(join(root, 'busybox'), command, { cwd: root, env: { TZ: 'UTC0' } });
@@ -100,11 +116,20 @@ class MainJob {
     const heading = ['', 'syscalls', 'trapped', 'patched', 'sites', 'restarts', 'instructions', 'MIPS', ''];
     const lines = this.#rows.map(({ name, verdict, metrics }) => [
       name,
-      ...[metrics.syscalls, metrics.trapped, metrics.patchedCalls, metrics.sites.length, metrics.restarted, metrics.instructions].map(String),
+      ...[
+        metrics.syscalls,
+        metrics.trapped,
+        metrics.patchedCalls,
+        metrics.sites.length,
+        metrics.restarted,
+        metrics.instructions,
+      ].map(String),
       (metrics.instructions / 1000 / Math.max(metrics.wallMs, 0.001)).toFixed(0),
       verdict,
     ]);
-    const widths = heading.map((_, column) => Math.max(...[heading, ...lines].map((line) => (line[column] ?? '').length)));
+    const widths = heading.map((_, column) =>
+      Math.max(...[heading, ...lines].map((line) => (line[column] ?? '').length)),
+    );
     for (const line of [heading, ...lines]) {
       const cells = line.map((cell, column) => {
         const width = widths[column] ?? 0;
@@ -125,14 +150,20 @@ class MainJob {
     const address = Number(guest.output.readBigUInt64LE(0));
     const disassembler = new Disassembler(await import('iced-x86'));
     console.log('\none site, as the guest reads it in its own text');
-    for (const [label, bytes] of [['before', guest.output.subarray(8, 15)], ['after', guest.output.subarray(15, 22)]] as const) {
+    for (const [label, bytes] of [
+      ['before', guest.output.subarray(8, 15)],
+      ['after', guest.output.subarray(15, 22)],
+    ] as const) {
       console.log(`${label}: ${toHex(bytes)}`);
       console.log(formatListing(disassembler.disassemble(new Uint8Array(bytes), address)));
     }
     disassembler.dispose();
   }
 
-  #trapline(options: readonly string[], guest: readonly string[]): Pick<Finished, 'status' | 'output'> & { metrics: Metrics } {
+  #trapline(
+    options: readonly string[],
+    guest: readonly string[],
+  ): Pick<Finished, 'status' | 'output'> & { metrics: Metrics } {
     const metricsFile = join(this.#folder, 'metrics.json');
     rmSync(metricsFile, { force: true });
     const args = [join(packageFolder(), 'dist', 'cli.js'), 'run', '--metrics', metricsFile, ...options, '--', ...guest];
@@ -141,7 +172,11 @@ class MainJob {
     if (run.error !== undefined || run.status === 125 || !existsSync(metricsFile)) {
       throw new TraplineError('MAIN_JOB', `trapline run ${guest.join(' ')} failed`, { cause: run.error });
     }
-    return { status: run.status, output: run.output, metrics: JSON.parse(readFileSync(metricsFile, 'utf8')) as Metrics };
+    return {
+      status: run.status,
+      output: run.output,
+      metrics: JSON.parse(readFileSync(metricsFile, 'utf8')) as Metrics,
+    };
   }
 
   /** Runs a program with its output redirected to a file, as a shell would, and returns what the file then holds. */
@@ -159,18 +194,27 @@ function findBusybox(): string {
   const found = findCommand('busybox');
   if (found !== undefined && isStaticX64(found)) return found;
   if (canFetchDebianPackages()) {
-    const { folder } = fetchDebianPackage({ name: /^busybox-static$/, suites: ['release'], minimum: '1.30', architecture: 'amd64' });
+    const { folder } = fetchDebianPackage({
+      name: /^busybox-static$/,
+      suites: ['release'],
+      minimum: '1.30',
+      architecture: 'amd64',
+    });
     for (const path of ['usr/bin/busybox', 'bin/busybox']) {
       if (existsSync(join(folder, path))) return join(folder, path);
     }
   }
-  throw new TraplineError('MAIN_JOB', 'no static busybox for x86-64 is on PATH, and none can be had by apt; install one (such as busybox-static)');
+  throw new TraplineError(
+    'MAIN_JOB',
+    'no static busybox for x86-64 is on PATH, and none can be had by apt; install one (such as busybox-static)',
+  );
 }
 
 /** ELF64, x86-64, and no program header of type PT_INTERP. */
 function isStaticX64(path: string): boolean {
   const elf = readFileSync(path);
-  if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2 || elf.readUInt16LE(18) !== 62) return false;
+  if (elf.length < 64 || elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2 || elf.readUInt16LE(18) !== 62)
+    return false;
   const table = Number(elf.readBigUInt64LE(32));
   for (let i = 0; i < elf.readUInt16LE(56); i++) {
     const header = table + i * elf.readUInt16LE(54);

@@ -66,7 +66,11 @@ function selfModifying(machine: BareMachine): SelfTestResult {
   // movb $7,1(%rip) changes the operand of the mov that follows it.
   const code = [0xc6, 0x05, 0x01, 0, 0, 0, 7, 0xb8, 1, 0, 0, 0, 0x0f, 0x05];
   const stop = machine.runAt(CODE, code);
-  return result('a guest that writes its next instruction runs what it wrote', machine, stop.kind === 'syscall' && machine.get(Reg.rax) === 7);
+  return result(
+    'a guest that writes its next instruction runs what it wrote',
+    machine,
+    stop.kind === 'syscall' && machine.get(Reg.rax) === 7,
+  );
 }
 
 function guardByte(machine: BareMachine): SelfTestResult {
@@ -128,7 +132,11 @@ class BareMachine {
     }
     const frame = this.#frame();
     this.#frames.set(address, frame);
-    this.#memory.setBigUint64(table + 8 * (Math.floor(address / PAGE_SIZE) % 512), BigInt(frame) | PRESENT | flags, true);
+    this.#memory.setBigUint64(
+      table + 8 * (Math.floor(address / PAGE_SIZE) % 512),
+      BigInt(frame) | PRESENT | flags,
+      true,
+    );
     this.cpu.flushTlb();
   }
 

@@ -4,7 +4,17 @@
 // patched, and the same run twice is the same byte for byte.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,25 +77,37 @@ describe.runIf(existsSync(BUSYBOX))("Debian's busybox", () => {
     let text = '';
     for (let i = 0; i < 3000; i++) text += `${((i * 7919) % 3001).toString(36)} ${(i * 31) % 977} line\n`;
     writeFileSync(join(root, 'text'), text);
-    for (const path of ['data', 'etc', 'etc/passwd', 'etc/group', 'text', 'busybox']) utimesSync(join(root, path), then, then);
+    for (const path of ['data', 'etc', 'etc/passwd', 'etc/group', 'text', 'busybox'])
+      utimesSync(join(root, path), then, then);
     execFileSync('chmod', ['-R', 'a+rX', scratch]);
   });
   afterAll(() => {
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  function run(options: readonly string[], command: readonly string[]): { status: number | null; output: string; errors: string } {
+  function run(
+    options: readonly string[],
+    command: readonly string[],
+  ): { status: number | null; output: string; errors: string } {
     const uid = String(process.getuid?.() ?? 1000);
     const common = ['--root', root, '--cwd', '/', '--uid', uid, '--env', 'TZ=UTC0', '--env', 'PATH=/'];
-    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'run', ...common, ...options, '--', '/busybox', ...command], {
-      maxBuffer: 1 << 26,
-    });
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [cli, 'run', ...common, ...options, '--', '/busybox', ...command],
+      {
+        maxBuffer: 1 << 26,
+      },
+    );
     return { status, output: stdout.toString('latin1'), errors: stderr.toString('latin1') };
   }
 
   for (const command of COMMANDS) {
     it(`gives the same output as natively: ${command.join(' ')}`, () => {
-      const native = spawnSync('./busybox', command, { cwd: root, env: { TZ: 'UTC0', PATH: root }, maxBuffer: 1 << 26 });
+      const native = spawnSync('./busybox', command, {
+        cwd: root,
+        env: { TZ: 'UTC0', PATH: root },
+        maxBuffer: 1 << 26,
+      });
       const expected = {
         status: native.signal === null ? native.status : 128 + 9,
         output: native.stdout.toString('latin1'),
@@ -97,7 +119,10 @@ describe.runIf(existsSync(BUSYBOX))("Debian's busybox", () => {
 
   it.each(['off', 'upstream', 'hardened'])('lists everything with --patch %s as natively', (mode) => {
     const native = spawnSync('./busybox', ['ls', '-lR', '.'], { cwd: root, env: { TZ: 'UTC0' } });
-    expect(run(['--patch', mode], ['ls', '-lR', '.'])).toMatchObject({ status: 0, output: native.stdout.toString('latin1') });
+    expect(run(['--patch', mode], ['ls', '-lR', '.'])).toMatchObject({
+      status: 0,
+      output: native.stdout.toString('latin1'),
+    });
   });
 
   it.each(['upstream', 'hardened'])('makes nearly all calls of repeated sites patched ones with --patch %s', (mode) => {
@@ -112,16 +137,22 @@ describe.runIf(existsSync(BUSYBOX))("Debian's busybox", () => {
     expect(calls / (calls + repeated.length)).toBeGreaterThan(0.9);
   });
 
-  it.each(['off', 'upstream', 'hardened'])('does the same twice with --patch %s, to the byte of strace and metrics', (mode) => {
-    const once = (name: string): { strace: string; metrics: Metrics } => {
-      const [strace, metricsFile] = [join(scratch, `${name}.strace`), join(scratch, `${name}.json`)];
-      run(['--patch', mode, '--strace-file', strace, '--metrics', metricsFile, '--seed', '5'], ['sh', '-c', 'find data | sort -r | head -n 20']);
-      const metrics = JSON.parse(readFileSync(metricsFile, 'utf8')) as Metrics;
-      metrics.wallMs = 0;
-      return { strace: readFileSync(strace, 'utf8'), metrics };
-    };
-    const first = once('first');
-    expect(first.strace.split('\n').length).toBeGreaterThan(50);
-    expect(once('second')).toEqual(first);
-  });
+  it.each(['off', 'upstream', 'hardened'])(
+    'does the same twice with --patch %s, to the byte of strace and metrics',
+    (mode) => {
+      const once = (name: string): { strace: string; metrics: Metrics } => {
+        const [strace, metricsFile] = [join(scratch, `${name}.strace`), join(scratch, `${name}.json`)];
+        run(
+          ['--patch', mode, '--strace-file', strace, '--metrics', metricsFile, '--seed', '5'],
+          ['sh', '-c', 'find data | sort -r | head -n 20'],
+        );
+        const metrics = JSON.parse(readFileSync(metricsFile, 'utf8')) as Metrics;
+        metrics.wallMs = 0;
+        return { strace: readFileSync(strace, 'utf8'), metrics };
+      };
+      const first = once('first');
+      expect(first.strace.split('\n').length).toBeGreaterThan(50);
+      expect(once('second')).toEqual(first);
+    },
+  );
 });

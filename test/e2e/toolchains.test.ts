@@ -36,7 +36,11 @@ interface Ended {
   readonly output: string;
 }
 
-function execute(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended & { errors: string }> {
+function execute(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Ended & { errors: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env, timeout: 100_000 });
     let output = '';
@@ -68,11 +72,21 @@ describe.runIf(isNative)('programs of ordinary toolchains', () => {
 
       beforeAll(async () => {
         const program = join(scratch, file);
-        execFileSync(compiler, args.map((arg) => (arg === 'OUT' ? program : arg)), {
-          cwd: sources,
-          stdio: ['ignore', 'pipe', 'pipe'],
-          env: { ...process.env, CGO_ENABLED: '0', GOCACHE: join(scratch, 'go-cache'), GOFLAGS: '-mod=mod', GO111MODULE: 'off' },
-        });
+        execFileSync(
+          compiler,
+          args.map((arg) => (arg === 'OUT' ? program : arg)),
+          {
+            cwd: sources,
+            stdio: ['ignore', 'pipe', 'pipe'],
+            env: {
+              ...process.env,
+              CGO_ENABLED: '0',
+              GOCACHE: join(scratch, 'go-cache'),
+              GOFLAGS: '-mod=mod',
+              GO111MODULE: 'off',
+            },
+          },
+        );
         const { status, signal, output } = await execute(program, ['argument'], { GREETING: 'hello' });
         expected = { status, signal, output };
       }, 300_000);

@@ -54,7 +54,11 @@ function execute(program: string, args: readonly string[]): Promise<Ended> {
 
 describe('the manifest', () => {
   it.each(guests)('has the hash of $name', (guest) => {
-    expect(createHash('sha256').update(readFileSync(elf(guest))).digest('hex')).toBe(guest.sha256);
+    expect(
+      createHash('sha256')
+        .update(readFileSync(elf(guest)))
+        .digest('hex'),
+    ).toBe(guest.sha256);
   });
 });
 
@@ -73,7 +77,13 @@ describe('guests', () => {
         const expected = guest[mode] ?? guest.native;
         const metricsFile = join(scratch, `${guest.name}-${mode}.json`);
         const options = ['--patch', mode, '--metrics', metricsFile, ...(guest.options ?? [])];
-        const run = await execute(process.execPath, [join(root, 'dist', 'cli.js'), 'run', ...options, '--', elf(guest)]);
+        const run = await execute(process.execPath, [
+          join(root, 'dist', 'cli.js'),
+          'run',
+          ...options,
+          '--',
+          elf(guest),
+        ]);
         const says = `status ${run.status}, stderr:\n${run.errors}`;
         expect(run.signal, says).toBeNull();
         expect(run.status, says).not.toBe(125);
@@ -81,7 +91,9 @@ describe('guests', () => {
           expect({ exit: 124 }, says).toEqual(expected);
           return;
         }
-        const { exit } = JSON.parse(readFileSync(metricsFile, 'utf8')) as { exit: { code: number } | { signal: number } };
+        const { exit } = JSON.parse(readFileSync(metricsFile, 'utf8')) as {
+          exit: { code: number } | { signal: number };
+        };
         expect('code' in exit ? { exit: exit.code } : { signal: exit.signal }, says).toEqual(expected);
         expect(run.status).toBe('code' in exit ? exit.code : 128 + exit.signal);
         if (guest.output !== undefined) expect(run.output).toBe(guest.output);
@@ -91,9 +103,12 @@ describe('guests', () => {
 });
 
 describe.runIf(process.platform === 'linux' && process.arch === 'x64')('guests on the real Linux', () => {
-  it.concurrent.each(guests.filter((guest) => guest.native !== null))('$name ends as the manifest says', async (guest) => {
-    const run = await execute(elf(guest), []);
-    expect(run.signal === null ? { exit: run.status } : { signal: run.signal }).toEqual(guest.native);
-    if (guest.output !== undefined) expect(run.output).toBe(guest.output);
-  });
+  it.concurrent.each(guests.filter((guest) => guest.native !== null))(
+    '$name ends as the manifest says',
+    async (guest) => {
+      const run = await execute(elf(guest), []);
+      expect(run.signal === null ? { exit: run.status } : { signal: run.signal }).toEqual(guest.native);
+      if (guest.output !== undefined) expect(run.output).toBe(guest.output);
+    },
+  );
 });

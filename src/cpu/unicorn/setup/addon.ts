@@ -16,8 +16,16 @@ import { findCommand, installCommand, say } from './system.ts';
 const require = createRequire(import.meta.url);
 
 const FLAGS = [
-  '-std=c++17', '-O2', '-fPIC', '-shared', '-fvisibility=hidden', '-Wall', '-Wextra',
-  '-DNAPI_VERSION=8', '-DNAPI_DISABLE_CPP_EXCEPTIONS', '-DNODE_ADDON_API_DISABLE_DEPRECATED',
+  '-std=c++17',
+  '-O2',
+  '-fPIC',
+  '-shared',
+  '-fvisibility=hidden',
+  '-Wall',
+  '-Wextra',
+  '-DNAPI_VERSION=8',
+  '-DNAPI_DISABLE_CPP_EXCEPTIONS',
+  '-DNODE_ADDON_API_DISABLE_DEPRECATED',
 ];
 
 /** The command that compiles C++ here, with the arguments that `$CXX` may carry; undefined when there is none. */
@@ -125,9 +133,11 @@ export function packageFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     const file = join(folder, 'package.json');
-    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'trapline') return folder;
+    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'trapline')
+      return folder;
     const parent = dirname(folder);
-    if (parent === folder) throw new TraplineError('SETUP_PACKAGE', 'the package.json of trapline is not above its code; install it again');
+    if (parent === folder)
+      throw new TraplineError('SETUP_PACKAGE', 'the package.json of trapline is not above its code; install it again');
     folder = parent;
   }
 }

@@ -13,8 +13,16 @@ export interface AptSource {
 }
 
 const CODE_NAMES = [
-  'stable', 'oldstable', 'testing', 'unstable', 'sid',
-  'bullseye', 'bookworm', 'trixie', 'forky', 'duke',
+  'stable',
+  'oldstable',
+  'testing',
+  'unstable',
+  'sid',
+  'bullseye',
+  'bookworm',
+  'trixie',
+  'forky',
+  'duke',
 ];
 
 /** Entries for binary packages in one file, in order; `name` decides the format as apt does (.sources is deb822). */

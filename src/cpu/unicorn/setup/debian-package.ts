@@ -81,11 +81,18 @@ export function fetchDebianPackage(request: DebianPackageRequest): DebianPackage
   });
 }
 
-function fetchFromSuite(request: DebianPackageRequest, source: AptSource, suite: string, room: string): DebianPackage | undefined {
+function fetchFromSuite(
+  request: DebianPackageRequest,
+  source: AptSource,
+  suite: string,
+  room: string,
+): DebianPackage | undefined {
   furnish(room, source, suite, architectureOf(request));
   say(`reading Debian's package list (${suite})`);
   apt(room, 'apt-get', ['update', '-q']);
-  const names = apt(room, 'apt-cache', ['pkgnames']).split('\n').filter((name) => request.name.test(name));
+  const names = apt(room, 'apt-cache', ['pkgnames'])
+    .split('\n')
+    .filter((name) => request.name.test(name));
   for (const name of names) {
     const version = /^ {2}Candidate: (\S+)$/m.exec(apt(room, 'apt-cache', ['policy', name]))?.[1];
     if (version === undefined || version === '(none)') continue;
@@ -147,7 +154,9 @@ function furnish(room: string, source: AptSource, suite: string, architecture: s
 export function transportSettings(dump: string): string[] {
   return dump
     .split('\n')
-    .filter((line) => /^Acquire::(http|https|ftp|tor|socks|Retries|Max-|Check-|ForceIPv|Proxy|Queue|Send)[^ ]* ".*";$/i.test(line));
+    .filter((line) =>
+      /^Acquire::(http|https|ftp|tor|socks|Retries|Max-|Check-|ForceIPv|Proxy|Queue|Send)[^ ]* ".*";$/i.test(line),
+    );
 }
 
 function debianSource(): AptSource | undefined {
@@ -177,12 +186,23 @@ function architectureOf(request: DebianPackageRequest): string {
 }
 
 function apt(room: string, command: string, args: readonly string[], folder = room): string {
-  return run(command, args, folder, { ...process.env, APT_CONFIG: join(room, 'apt.conf'), LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' });
+  return run(command, args, folder, {
+    ...process.env,
+    APT_CONFIG: join(room, 'apt.conf'),
+    LC_ALL: 'C',
+    DEBIAN_FRONTEND: 'noninteractive',
+  });
 }
 
 function run(command: string, args: readonly string[], folder: string, env: NodeJS.ProcessEnv): string {
   try {
-    return execFileSync(command, args, { cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 });
+    return execFileSync(command, args, {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      maxBuffer: 1 << 28,
+    });
   } catch (cause) {
     const detail = String((cause as { stderr?: unknown }).stderr ?? (cause as Error).message);
     const line = detail.split('\n').find((text) => text.startsWith('E:')) ?? detail.trim().split('\n')[0] ?? '';

@@ -39,7 +39,11 @@ export function ensureUnicorn(): UnicornSetup {
   try {
     probe = createRequire(import.meta.url)(addonPath) as AddonProbe;
   } catch (cause) {
-    throw new TraplineError('SETUP_BUILD', `the built Unicorn binding does not load (${(cause as Error).message}); remove ${addonPath} and try again`, { cause });
+    throw new TraplineError(
+      'SETUP_BUILD',
+      `the built Unicorn binding does not load (${(cause as Error).message}); remove ${addonPath} and try again`,
+      { cause },
+    );
   }
   const library = findLibrary((path) => probe.libraryVersion(path));
   done = { addonPath, libraryPath: library.path, libraryVersion: library.version, libraryOrigin: library.origin };

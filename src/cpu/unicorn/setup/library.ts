@@ -6,7 +6,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TraplineError } from '../../../base/errors.ts';
-import { cachedDebianPackage, canFetchDebianPackages, fetchDebianPackage, type DebianPackage } from './debian-package.ts';
+import {
+  cachedDebianPackage,
+  canFetchDebianPackages,
+  fetchDebianPackage,
+  type DebianPackage,
+} from './debian-package.ts';
 import { installCommand } from './system.ts';
 import { compareVersions, MINIMUM_UNICORN } from './versions.ts';
 
@@ -43,7 +48,8 @@ export function libraryPlaces(): LibraryPlaces {
     override: override === '' ? undefined : override,
     system: SYSTEM_NAMES[process.platform] ?? ['libunicorn.so'],
     debian: () =>
-      cachedDebianPackage(UNICORN_PACKAGE) ?? (canFetchDebianPackages() ? fetchDebianPackage(UNICORN_PACKAGE) : undefined),
+      cachedDebianPackage(UNICORN_PACKAGE) ??
+      (canFetchDebianPackages() ? fetchDebianPackage(UNICORN_PACKAGE) : undefined),
   };
 }
 
@@ -82,14 +88,18 @@ function overridden(ask: AskVersion, path: string): Library {
   } catch (error) {
     fail(`this is no libunicorn that loads here (${(error as Error).message})`);
   }
-  if (compareVersions(version, MINIMUM_UNICORN) < 0) fail(`this is libunicorn ${version}, and ${MINIMUM_UNICORN} or later is needed`);
+  if (compareVersions(version, MINIMUM_UNICORN) < 0)
+    fail(`this is libunicorn ${version}, and ${MINIMUM_UNICORN} or later is needed`);
   return { path, version, origin: 'TRAPLINE_LIBUNICORN' };
 }
 
 function fromDebian(ask: AskVersion, unpacked: DebianPackage): Library {
   const path = libraryFile(join(unpacked.folder, 'usr', 'lib'));
   if (path === undefined) {
-    throw new TraplineError('SETUP_LIBRARY', `Debian's ${unpacked.name} ${unpacked.version} holds no libunicorn.so; set TRAPLINE_LIBUNICORN`);
+    throw new TraplineError(
+      'SETUP_LIBRARY',
+      `Debian's ${unpacked.name} ${unpacked.version} holds no libunicorn.so; set TRAPLINE_LIBUNICORN`,
+    );
   }
   try {
     return { path, version: ask(path), origin: 'debian' };

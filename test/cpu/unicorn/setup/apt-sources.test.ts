@@ -30,7 +30,8 @@ describe('parseAptSources', () => {
   });
 
   it('reads continuation lines, several URIs and both package types of a stanza', () => {
-    const text = 'Types: deb deb-src\nURIs: http://a.example/debian\n http://b.example/debian\nSuites: trixie\nComponents: main\n contrib\n';
+    const text =
+      'Types: deb deb-src\nURIs: http://a.example/debian\n http://b.example/debian\nSuites: trixie\nComponents: main\n contrib\n';
     const sources = parseAptSources('x.sources', text);
     expect(sources.map((source) => source.uri)).toEqual(['http://a.example/debian', 'http://b.example/debian']);
     expect(sources[0]?.components).toEqual(['main', 'contrib']);
@@ -43,7 +44,8 @@ describe('parseAptSources', () => {
   });
 
   it('does not take a key that is written into the field for a path', () => {
-    const text = 'Types: deb\nURIs: http://a.example/debian\nSuites: sid\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQ\n';
+    const text =
+      'Types: deb\nURIs: http://a.example/debian\nSuites: sid\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mQ\n';
     expect(parseAptSources('x.sources', text)[0]).not.toHaveProperty('signedBy');
   });
 
@@ -56,7 +58,12 @@ describe('parseAptSources', () => {
     ].join('\n');
     expect(parseAptSources('sources.list', text)).toEqual([
       { uri: 'http://plain.example/debian', suites: ['bookworm'], components: ['main', 'contrib'] },
-      { uri: 'http://options.example/debian', suites: ['bookworm'], components: ['main'], signedBy: '/keys/debian.gpg' },
+      {
+        uri: 'http://options.example/debian',
+        suites: ['bookworm'],
+        components: ['main'],
+        signedBy: '/keys/debian.gpg',
+      },
     ]);
   });
 });
@@ -70,13 +77,19 @@ describe('findDebianSource', () => {
   ];
 
   it("takes the first Debian archive and passes over other vendors' and the security archive", () => {
-    const text = [...vendors, 'deb http://first.example/debian/ bookworm main', 'deb http://second.example/debian bookworm main'].join('\n');
+    const text = [
+      ...vendors,
+      'deb http://first.example/debian/ bookworm main',
+      'deb http://second.example/debian bookworm main',
+    ].join('\n');
     expect(findDebianSource(parseAptSources('sources.list', text))?.uri).toBe('http://first.example/debian/');
   });
 
   it('accepts a mirror list in a file', () => {
     const text = 'Types: deb\nURIs: mirror+file:///etc/apt/mirrors/debian.list\nSuites: bookworm\nComponents: main\n';
-    expect(findDebianSource(parseAptSources('x.sources', text))?.uri).toBe('mirror+file:///etc/apt/mirrors/debian.list');
+    expect(findDebianSource(parseAptSources('x.sources', text))?.uri).toBe(
+      'mirror+file:///etc/apt/mirrors/debian.list',
+    );
   });
 
   it('finds none among vendors only', () => {

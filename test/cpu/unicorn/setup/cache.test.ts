@@ -59,7 +59,11 @@ describe('withLock', () => {
   it('removes its lock after the work, also when that fails', () => {
     const lock = join(folder, 'lock');
     expect(withLock(lock, () => readFileSync(lock, 'utf8'))).toBe(String(process.pid));
-    expect(() => withLock(lock, () => { throw new Error('failed'); })).toThrow('failed');
+    expect(() =>
+      withLock(lock, () => {
+        throw new Error('failed');
+      }),
+    ).toThrow('failed');
     expect(existsSync(lock)).toBe(false);
   });
 
