@@ -6,7 +6,7 @@
 import { PAGE_SIZE, pageUp, type Addr } from '../base/addr.ts';
 import * as E from '../abi/errno.ts';
 import * as M from '../abi/mman.ts';
-import { PAGE_NO_FILE, PAGE_READY, TOUCH_READ, TOUCH_WRITE, allows, type Pager } from './pager.ts';
+import { PAGE_NO_FILE, PAGE_READY, TOUCH_READ, TOUCH_WRITE, type Pager } from './pager.ts';
 import { MAX_MAP_COUNT, type SpaceCore } from './space-core.ts';
 import type { UserMemory } from './user-memory.ts';
 import * as V from './vma.ts';
@@ -225,17 +225,14 @@ export class Advisor {
         return 0;
       case M.MADV_REMOVE:
         if (isLocked) return -E.EINVAL;
-        if (!area.shared || area.pages === null || area.file === undefined) return -E.EINVAL;
-        if ((area.maxProt & M.PROT_WRITE) === 0) return -E.EACCES;
-        // A file with storage of its own would need to punch the hole there.
-        if (area.file.writePage !== undefined) return -E.EOPNOTSUPP;
-        area.pages.punch(area.pageIndex(start), area.pageIndex(end));
-        return 0;
+        if (area.pages === null || area.file === undefined) return -E.EINVAL;
+        if (!area.shared || (area.maxProt & M.PROT_WRITE) === 0) return -E.EACCES;
+        return area.pages.removeRange(core.memory, area.file, area.pageIndex(start), area.pageIndex(end));
       case M.MADV_COLD:
       case M.MADV_PAGEOUT:
         return isLocked ? -E.EINVAL : 0;
       case M.MADV_WILLNEED:
-        return area.file === undefined ? -E.EBADF : 0;
+        return 0;
       default:
         // MADV_COLLAPSE: there are no huge pages to collapse into.
         return -E.EINVAL;
@@ -247,7 +244,7 @@ export class Advisor {
     for (let at = start; at < end;) {
       const area = vmas.find(at);
       if (area === undefined) return -E.ENOMEM;
-      if (!allows(area.prot, touch)) return -E.EINVAL;
+      if ((area.prot & (touch === TOUCH_WRITE ? M.PROT_WRITE : M.PROT_READ)) === 0) return -E.EINVAL;
       const stop = Math.min(end, area.end);
       const got = this.#pager.populateAs(area, at, stop, touch);
       if (got !== PAGE_READY) return got === PAGE_NO_FILE ? -E.EFAULT : -E.ENOMEM;

@@ -5,7 +5,7 @@
 // see stores through another address than the executed one. Models Linux's struct address_space.
 
 import { PAGE_SIZE } from '../base/addr.ts';
-import { EIO } from '../abi/errno.ts';
+import { EIO, ENOMEM } from '../abi/errno.ts';
 import { PTE_DIRTY, PTE_NX_HIGH, PTE_PRESENT, PTE_WRITE } from './page-table.ts';
 import { FRAME_CACHED, FRAME_EXECUTED, FRAME_WRITABLE, type PhysicalMemory } from './physical-memory.ts';
 
@@ -142,7 +142,28 @@ export class FilePages {
     }
   }
 
-  /** Pages [from, to) leave the cache and every mapping (hole punching, MADV_REMOVE). */
+  /**
+   * Pages [from, to) read as zero from now on (MADV_REMOVE). Where a file has storage of its own the zeroes reach it
+   * by write-back.
+   * @returns 0 or -errno
+   */
+  removeRange(memory: PhysicalMemory, file: MappableFile, from: number, to: number): number {
+    if (file.writePage === undefined) {
+      this.punch(from, to);
+      return 0;
+    }
+    const end = Math.min(to, Math.ceil(file.sizeInBytes() / PAGE_SIZE));
+    for (let index = from; index < end; index++) {
+      const frame = this.load(memory, file, index);
+      if (frame <= 0) return frame === 0 ? -ENOMEM : frame;
+      memory.bytes.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
+      memory.written(frame * PAGE_SIZE, PAGE_SIZE);
+      this.markDirty(index);
+    }
+    return 0;
+  }
+
+  /** Pages [from, to) leave the cache and every mapping; those without storage behind them are lost. */
   punch(from: number, to: number): void {
     for (const user of [...this.#users.keys()]) user.unmapPages(this, from, to, false);
     if (this.#memory !== null) this.#drop(this.#memory, (index) => index >= from && index < to);

@@ -11,7 +11,7 @@ import { moveEntries } from './move-entries.ts';
 import type { Pager } from './pager.ts';
 import { SharedMemory } from './shared-memory.ts';
 import { isDataArea, MAX_MAP_COUNT, type SpaceCore } from './space-core.ts';
-import { MappedArea, VMA_GROWSDOWN, VMA_LOCK_ON_FAULT, VMA_LOCKED, VMA_NORESERVE } from './vma.ts';
+import { MappedArea, VMA_ACCOUNTED, VMA_GROWSDOWN, VMA_LOCK_ON_FAULT, VMA_LOCKED, VMA_NORESERVE } from './vma.ts';
 
 const PROT_ACCESS = M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC;
 /** Where MAP_32BIT looks. */
@@ -96,13 +96,16 @@ export class Mapper {
     const pages = length / PAGE_SIZE;
     if ((flags & VMA_LOCKED) !== 0 && (core.lockedPages + pages) * PAGE_SIZE > limits.memlockBytes) return -E.EAGAIN;
     if (r.lockEager === true) flags |= VMA_LOCKED;
-    if (type === M.MAP_SHARED_VALIDATE && (r.flags & ~KNOWN_FLAGS) !== 0) return -E.EOPNOTSUPP;
     if (!shared && type !== M.MAP_PRIVATE) return -E.EINVAL;
+    if (type === M.MAP_SHARED_VALIDATE) {
+      if (file === undefined) return -E.EINVAL;
+      if ((r.flags & ~KNOWN_FLAGS) !== 0) return -E.EOPNOTSUPP;
+    }
+    if ((prot & ~maxProt) !== 0) return -E.EACCES;
     if ((r.flags & M.MAP_GROWSDOWN) !== 0) {
       if (shared || file !== undefined) return -E.EINVAL;
       flags |= VMA_GROWSDOWN;
     }
-    if ((prot & ~maxProt) !== 0) return -E.EACCES;
     // There are no huge pages in the pool.
     if ((r.flags & M.MAP_HUGETLB) !== 0) return file === undefined ? -E.ENOMEM : -E.EINVAL;
     if ((r.flags & M.MAP_NORESERVE) !== 0) flags |= VMA_NORESERVE;
@@ -111,6 +114,7 @@ export class Mapper {
     const data = isDataArea(kind);
     if (!core.mayExpand(pages - this.#pagesIn(place, place + length), data)) return -E.ENOMEM;
     if (this.#overcommits(pages, kind)) return -E.ENOMEM;
+    if (isAccountable(kind)) flags |= VMA_ACCOUNTED;
     const unmapped = this.#unmap(place, place + length);
     if (unmapped < 0) return unmapped;
 
@@ -183,33 +187,24 @@ export class Mapper {
 
   mremap(oldAddr: Addr, oldBytes: number, newBytes: number, flags: number, newAddr: Addr): number {
     const core = this.#core;
-    if ((flags & ~(M.MREMAP_FIXED | M.MREMAP_MAYMOVE | M.MREMAP_DONTUNMAP)) !== 0) return -E.EINVAL;
-    const mayMove = (flags & M.MREMAP_MAYMOVE) !== 0;
-    const keepsOld = (flags & M.MREMAP_DONTUNMAP) !== 0;
-    const isFixed = (flags & M.MREMAP_FIXED) !== 0;
-    if (isFixed && !mayMove) return -E.EINVAL;
-    if (keepsOld && (!mayMove || pageUp(oldBytes) !== pageUp(newBytes))) return -E.EINVAL;
-    if (oldAddr % PAGE_SIZE !== 0 || !(oldAddr >= 0)) return -E.EINVAL;
+    const { layout } = core;
     const oldLength = pageUp(oldBytes);
     const newLength = pageUp(newBytes);
-    if (!(newLength > 0)) return -E.EINVAL;
-    const area = core.vmas.find(oldAddr);
-    if (area === undefined) return -E.EFAULT;
-    if (isFixed || keepsOld)
-      return this.#moveTo(oldAddr, oldLength, newLength, isFixed ? newAddr : undefined, keepsOld);
-    if (oldLength >= newLength) {
-      if (oldLength === newLength) return this.#checkResize(area, oldAddr, oldLength, newLength) ?? oldAddr;
-      const result = this.#unmap(oldAddr + newLength, oldAddr + oldLength);
-      return result < 0 ? result : oldAddr;
-    }
-    const refused = this.#checkResize(area, oldAddr, oldLength, newLength);
-    if (refused !== undefined) return refused;
-    if (oldLength > 0 && oldAddr + oldLength === area.end && this.#isFree(area.end, oldAddr + newLength)) {
-      return this.#growInPlace(area, oldAddr, oldAddr + newLength);
-    }
-    if (!mayMove) return -E.ENOMEM;
-    const place = this.#findGap(newLength);
-    return place < 0 ? place : this.#move(oldAddr, oldLength, newLength, place, false);
+    const keepsOld = (flags & M.MREMAP_DONTUNMAP) !== 0;
+    const isFixed = (flags & M.MREMAP_FIXED) !== 0;
+    if ((flags & ~(M.MREMAP_FIXED | M.MREMAP_MAYMOVE | M.MREMAP_DONTUNMAP)) !== 0) return -E.EINVAL;
+    if (oldAddr % PAGE_SIZE !== 0 || !(oldAddr >= 0)) return -E.EINVAL;
+    if (!(newLength > 0 && newLength <= layout.end)) return -E.EINVAL;
+    if (!isFixed && !keepsOld) return this.#resize(oldAddr, oldLength, newLength, (flags & M.MREMAP_MAYMOVE) !== 0);
+
+    // With MREMAP_DONTUNMAP alone the new address is a hint, but one that must make sense.
+    if (!(newAddr >= 0) || newAddr > layout.end - newLength || newAddr % PAGE_SIZE !== 0) return -E.EINVAL;
+    if ((flags & M.MREMAP_MAYMOVE) === 0) return -E.EINVAL;
+    if (keepsOld && oldLength !== newLength) return -E.EINVAL;
+    if (oldAddr + oldLength > newAddr && newAddr + newLength > oldAddr) return -E.EINVAL;
+    if (core.vmas.items.length + 2 >= MAX_MAP_COUNT - 3) return -E.ENOMEM;
+    if (isFixed && oldLength === newLength) return this.#moveAreas(oldAddr, oldLength, newAddr, keepsOld);
+    return this.#moveTo(oldAddr, oldLength, newLength, newAddr, isFixed, keepsOld);
   }
 
   brk(addr: Addr): Addr {
@@ -224,7 +219,7 @@ export class Mapper {
       const next = core.vmas.items[core.vmas.indexAbove(oldEnd)];
       if (newEnd > core.layout.end || (next !== undefined && newEnd + PAGE_SIZE > next.guardedStart)) return core.brk;
       const pages = (newEnd - oldEnd) / PAGE_SIZE;
-      const kind = { prot: M.PROT_READ | M.PROT_WRITE, shared: false, flags: core.defaultFlags };
+      const kind = { prot: M.PROT_READ | M.PROT_WRITE, shared: false, flags: core.defaultFlags | VMA_ACCOUNTED };
       if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || core.vmas.items.length >= MAX_MAP_COUNT)
         return core.brk;
       const isLocked = (kind.flags & VMA_LOCKED) !== 0;
@@ -299,8 +294,7 @@ export class Mapper {
 
   /** Linux's heuristic overcommit: refuses only what could never be met. */
   #overcommits(pages: number, kind: { prot: number; shared: boolean; flags: number }): boolean {
-    const accountable = (kind.prot & M.PROT_WRITE) !== 0 && !kind.shared && (kind.flags & VMA_NORESERVE) === 0;
-    return accountable && pages > this.#core.memory.limitFrames;
+    return isAccountable(kind) && pages > this.#core.memory.limitFrames;
   }
 
   #unmap(start: Addr, end: Addr): number {
@@ -347,6 +341,8 @@ export class Mapper {
     if (part === undefined) return -E.ENOMEM;
     core.account(part, -1);
     part.prot = prot;
+    if (isAccountable(part)) part.flags |= VMA_ACCOUNTED;
+    else if (part.file === undefined && !part.touched && (prot & M.PROT_WRITE) === 0) part.flags &= ~VMA_ACCOUNTED;
     core.account(part, 1);
     this.#pager.reprotect(part, start, end);
     return 0;
@@ -376,32 +372,73 @@ export class Mapper {
     return addr;
   }
 
-  #moveTo(oldAddr: Addr, oldLength: number, newLength: number, target: Addr | undefined, keepsOld: boolean): number {
+  #resize(addr: Addr, oldLength: number, newLength: number, mayMove: boolean): number {
     const core = this.#core;
-    const { layout } = core;
-    let length = oldLength;
-    if (target !== undefined) {
-      if (target % PAGE_SIZE !== 0 || newLength > layout.end || !(target >= 0) || target > layout.end - newLength)
-        return -E.EINVAL;
-      if (oldAddr + oldLength > target && target + newLength > oldAddr) return -E.EINVAL;
-      if (target < layout.minAddress) return -E.EPERM;
+    const area = core.vmas.find(addr);
+    if (area === undefined) return -E.EFAULT;
+    if (oldLength === newLength) return addr;
+    if (oldLength > newLength) {
+      const result = this.#unmap(addr + newLength, addr + oldLength);
+      return result < 0 ? result : addr;
     }
-    if (core.vmas.items.length + 2 >= MAX_MAP_COUNT - 3) return -E.ENOMEM;
-    if (target !== undefined) {
+    const refused = this.#checkResize(area, addr, oldLength, newLength);
+    if (refused !== undefined) return refused;
+    if (oldLength > 0 && addr + oldLength === area.end && this.#isFree(area.end, addr + newLength)) {
+      return this.#growInPlace(area, addr, addr + newLength);
+    }
+    if (!mayMove) return -E.ENOMEM;
+    const place = this.#findGap(newLength);
+    return place < 0 ? place : this.#move(addr, oldLength, newLength, place, false);
+  }
+
+  /** Moves every area in a range (Linux 6.17 and later); holes between them are kept. */
+  #moveAreas(oldAddr: Addr, length: number, target: Addr, keepsOld: boolean): number {
+    const { vmas } = this.#core;
+    const end = oldAddr + length;
+    let moved = false;
+    for (let at = oldAddr; at < end;) {
+      const area = vmas.items[vmas.indexAbove(at)];
+      if (area === undefined || area.start >= end) break;
+      if (area.start > at && !moved) break;
+      const start = Math.max(at, area.start);
+      const stop = Math.min(end, area.end);
+      const result = this.#moveTo(start, stop - start, stop - start, target + (start - oldAddr), true, keepsOld);
+      if (result < 0) return result;
+      moved = true;
+      at = stop;
+    }
+    return moved ? target : -E.EFAULT;
+  }
+
+  #moveTo(
+    oldAddr: Addr,
+    oldLength: number,
+    newLength: number,
+    target: Addr,
+    isFixed: boolean,
+    keepsOld: boolean,
+  ): number {
+    const core = this.#core;
+    let area = core.vmas.find(oldAddr);
+    if (area === undefined) return -E.EFAULT;
+    const refused = this.#checkResize(area, oldAddr, Math.min(oldLength, newLength), newLength);
+    if (refused !== undefined) return refused;
+    if (isFixed) {
+      if (target < core.layout.minAddress) return -E.EPERM;
       const result = this.#unmap(target, target + newLength);
       if (result < 0) return result;
     }
+    let length = oldLength;
     if (oldLength > newLength) {
       const result = this.#unmap(oldAddr + newLength, oldAddr + oldLength);
       if (result < 0) return result;
       length = newLength;
     }
-    const area = core.vmas.find(oldAddr);
+    area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
-    const refused = this.#checkResize(area, oldAddr, length, newLength);
-    if (refused !== undefined) return refused;
     if (keepsOld && !core.mayExpand(length / PAGE_SIZE, isDataArea(area))) return -E.ENOMEM;
-    const place = target ?? this.#findGap(newLength);
+    const isHintFree = isFixed || (target >= core.layout.minAddress && this.#isFree(target, target + newLength));
+    const place = isHintFree ? target : this.#findGap(newLength);
     return place < 0 ? place : this.#move(oldAddr, length, newLength, place, keepsOld);
   }
 
@@ -439,4 +476,9 @@ export class Mapper {
     if ((moved.flags & VMA_LOCKED) !== 0) this.#populate(place, place + newLength);
     return place;
   }
+}
+
+/** Whether memory for the area is set aside: private, writable, not MAP_NORESERVE. */
+function isAccountable(kind: { prot: number; shared: boolean; flags: number }): boolean {
+  return (kind.prot & M.PROT_WRITE) !== 0 && !kind.shared && (kind.flags & VMA_NORESERVE) === 0;
 }

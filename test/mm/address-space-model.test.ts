@@ -36,8 +36,6 @@ interface ModelPage {
   cell: Cell | undefined;
   /** The private copy's byte. */
   own: number | undefined;
-  /** Tells areas apart: mremap works within one area. */
-  area: object;
 }
 
 class ModelSpace {
@@ -280,7 +278,6 @@ class Pair {
       return;
     }
     expect(got).toBe(BASE + op.at * PAGE_SIZE);
-    const area = {};
     for (let i = 0; i < n; i++) {
       const cell =
         op.backing === 'shm'
@@ -288,7 +285,7 @@ class Pair {
           : isFile
             ? (this.cells[op.from + i] ?? { value: 0, exists: false })
             : undefined;
-      model.pages.set(op.at + i, { prot: op.prot, maxProt, shared, cell, own: undefined, area });
+      model.pages.set(op.at + i, { prot: op.prot, maxProt, shared, cell, own: undefined });
     }
   }
 
@@ -314,34 +311,28 @@ class Pair {
     const m = op.keep ? n : Math.min(op.newCount, PAGES - op.to);
     const to = BASE + op.to * PAGE_SIZE;
     const flags = M.MREMAP_MAYMOVE | M.MREMAP_FIXED | (op.keep ? M.MREMAP_DONTUNMAP : 0);
-    const vma = mm.findVma(BASE + op.at * PAGE_SIZE);
-    const fits = vma !== undefined && vma.end >= BASE + (op.at + Math.min(n, m)) * PAGE_SIZE;
+    const end = mm.findVma(BASE + op.at * PAGE_SIZE)?.end;
     const before = mm.mapsText();
     const got = mm.mremap(BASE + op.at * PAGE_SIZE, n * PAGE_SIZE, m * PAGE_SIZE, flags, to);
-    if (vma === undefined) {
-      expect(got).toBe(-EFAULT);
-      return;
-    }
-    if (op.at + n > op.to && op.to + m > op.at) {
-      expect(got).toBe(-EINVAL);
+    const overlaps = op.at + n > op.to && op.to + m > op.at;
+    // A move of the same size takes all areas with it; another must stay within one.
+    const fits = end !== undefined && (n === m || end >= BASE + (op.at + Math.min(n, m)) * PAGE_SIZE);
+    if (overlaps || !fits) {
+      expect(got).toBe(overlaps ? -EINVAL : -EFAULT);
       expect(mm.mapsText()).toBe(before);
-      return;
-    }
-    for (let i = 0; i < m; i++) model.pages.delete(op.to + i);
-    for (let i = m; i < n; i++) model.pages.delete(op.at + i);
-    if (!fits) {
-      expect(got).toBe(-EFAULT);
       return;
     }
     expect(got).toBe(to);
     const first = model.pages.get(op.at) as ModelPage;
+    if (n !== m) for (let i = 0; i < m; i++) model.pages.delete(op.to + i);
+    for (let i = m; i < n; i++) model.pages.delete(op.at + i);
     for (let i = 0; i < m; i++) {
       const old = i < n ? model.pages.get(op.at + i) : undefined;
       if (old !== undefined) {
-        model.pages.set(op.to + i, { ...old, area: to === 0 ? {} : old.area });
+        model.pages.set(op.to + i, { ...old });
         if (op.keep) old.own = undefined;
         else model.pages.delete(op.at + i);
-      } else {
+      } else if (i >= n) {
         model.pages.set(op.to + i, { ...first, own: undefined, cell: this.#cellBehind(mm, op.to + i) });
       }
     }
