@@ -3,7 +3,6 @@
 // Little-endian access and hex text for byte arrays.
 
 const encoder = new TextEncoder();
-const latin1 = new TextDecoder('latin1');
 
 /** Bytes of a string in UTF-8, without a terminator. */
 export function utf8(s: string): Uint8Array {
@@ -36,7 +35,10 @@ export function fromHex(text: string): Uint8Array {
 
 /** Text of bytes as Latin-1, one character a byte: keeps guest strings that are not UTF-8 intact. */
 export function fromLatin1(bytes: Uint8Array): string {
-  return latin1.decode(bytes);
+  // Not TextDecoder('latin1'): that is windows-1252, which maps 0x80 to 0x9f elsewhere.
+  let out = '';
+  for (let i = 0; i < bytes.length; i += 4096) out += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  return out;
 }
 
 /** Bytes of a Latin-1 string: the inverse of fromLatin1. */

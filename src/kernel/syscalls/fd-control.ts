@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+//
+// Calls on descriptors themselves: close, dup, fcntl, flock, ioctl. fs/file.c, fs/fcntl.c, fs/locks.c, fs/ioctl.c.
+
+import {
+  EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOTTY, EPERM, ERESTARTSYS,
+} from '../../abi/errno.ts';
+import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX } from '../../abi/ioctl.ts';
+import {
+  CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK,
+  F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SEAL_SEAL, F_SETFD,
+  F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, F_WRLCK, FASYNC, FD_CLOEXEC,
+  LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, O_APPEND, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END,
+  SEEK_SET,
+} from '../../abi/open.ts';
+import { RLIMIT_NOFILE } from '../../abi/resource.ts';
+import { Flock } from '../../abi/stat.ts';
+import { getI64, putU64 } from '../../abi/words.ts';
+import { viewOf } from '../../base/bytes.ts';
+import { CAP_SYS_RESOURCE, hasCapability, ownsOrOverrides } from '../../vfs/credentials.ts';
+import { locksOf } from '../../vfs/file-locks.ts';
+import type { FileLocks, RangeLock } from '../../vfs/file-locks.ts';
+import { MemoryFile } from '../../vfs/memory-file-system.ts';
+import type { OpenFile } from '../../vfs/open-file.ts';
+import { PipeFile } from '../../vfs/pipe.ts';
+import type { Task } from '../task.ts';
+import { installFile } from './file-arguments.ts';
+import type { SyscallDef, SyscallResult } from './table.ts';
+
+function closeRange(task: Task, first: number, last: number, flags: number): number {
+  if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0 || first > last) return -EINVAL;
+  if ((flags & CLOSE_RANGE_UNSHARE) !== 0 && task.files.refs > 1) {
+    const own = task.files.copy();
+    task.files.release();
+    task.files = own;
+  }
+  task.files.closeRange(first, last, (flags & CLOSE_RANGE_CLOEXEC) !== 0);
+  return 0;
+}
+
+function dup(task: Task, fd: number): number {
+  const file = task.files.get(fd);
+  return file === undefined ? -EBADF : installFile(task, file.retain(), false);
+}
+
+function dupTo(task: Task, from: number, to: number, cloexec: boolean): number {
+  const file = task.files.get(from);
+  const limit = task.group.softLimit(RLIMIT_NOFILE);
+  if (to < 0 || to >= limit || file === undefined) return -EBADF;
+  return task.files.installAt(to, file.retain(), cloexec, limit);
+}
+
+function dup2(task: Task, from: number, to: number): number {
+  if (from === to) return task.files.get(from) === undefined ? -EBADF : to;
+  return dupTo(task, from, to, false);
+}
+
+function dup3(task: Task, from: number, to: number, flags: number): number {
+  if ((flags & ~O_CLOEXEC) !== 0 || from === to) return -EINVAL;
+  return dupTo(task, from, to, (flags & O_CLOEXEC) !== 0);
+}
+
+/** Flags that F_SETFL changes; the others are ignored. */
+const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
+
+function setFlags(task: Task, file: OpenFile, flags: number): number {
+  if ((flags & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownsOrOverrides(file.inode, task.creds)) {
+    return -EPERM;
+  }
+  return file.setFlags((file.flags & ~SETTABLE) | (flags & SETTABLE));
+}
+
+/** struct flock as a range; -errno. */
+function readLock(task: Task, file: OpenFile, addr: number, owner: object, pid: number): RangeLock | number {
+  const bytes = new Uint8Array(Flock.size);
+  if (task.mm.copyIn(addr, bytes) < bytes.length) return -EFAULT;
+  const view = viewOf(bytes);
+  const type = view.getInt16(Flock.type, true);
+  const whence = view.getInt16(Flock.whence, true);
+  let start = getI64(view, Flock.start);
+  const length = getI64(view, Flock.length);
+  if (pid === -1 && view.getInt32(Flock.pid, true) !== 0) return -EINVAL;
+  if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
+  if (whence === SEEK_CUR) start += file.offset;
+  else if (whence === SEEK_END) start += file.end;
+  else if (whence !== SEEK_SET) return -EINVAL;
+  let end = length === 0 ? Infinity : start + length;
+  if (length < 0) {
+    end = start;
+    start += length;
+  }
+  if (start < 0) return -EINVAL;
+  return { owner, type, start, end, pid };
+}
+
+function getLock(task: Task, file: OpenFile, addr: number, owner: object, pid: number): number {
+  const wanted = readLock(task, file, addr, owner, pid);
+  if (typeof wanted === 'number') return wanted;
+  if (wanted.type === F_UNLCK) return -EINVAL;
+  const held = file.inode.locks?.conflict(wanted);
+  const bytes = new Uint8Array(Flock.size);
+  const view = viewOf(bytes);
+  if (held === undefined) {
+    task.mm.copyIn(addr, bytes);
+    view.setInt16(Flock.type, F_UNLCK, true);
+  } else {
+    view.setInt16(Flock.type, held.type, true);
+    view.setInt16(Flock.whence, SEEK_SET, true);
+    putU64(view, Flock.start, held.start);
+    putU64(view, Flock.length, held.end === Infinity ? 0 : held.end - held.start);
+    view.setInt32(Flock.pid, held.pid, true);
+  }
+  return task.mm.copyOut(addr, bytes) === bytes.length ? 0 : -EFAULT;
+}
+
+function setLock(task: Task, file: OpenFile, addr: number, owner: object, pid: number, waits: boolean): SyscallResult {
+  const wanted = readLock(task, file, addr, owner, pid);
+  if (typeof wanted === 'number') return wanted;
+  if (wanted.type === F_RDLCK && !file.canRead) return -EBADF;
+  if (wanted.type === F_WRLCK && !file.canWrite) return -EBADF;
+  const locks = locksOf(file.inode);
+  // OFD locks go with their description.
+  if (owner === file && wanted.type !== F_UNLCK) file.onRelease(() => locks.releaseOwner(file));
+  return waitForLock(task, locks, () => locks.set(wanted), waits);
+}
+
+function waitForLock(task: Task, locks: FileLocks, attempt: () => number, waits: boolean): SyscallResult {
+  const result = attempt();
+  if (result !== -EAGAIN || !waits) return result;
+  return task.block({
+    queues: [{ queue: locks.queue }],
+    interrupted: -ERESTARTSYS,
+    retry: () => waitForLock(task, locks, attempt, true),
+  });
+}
+
+function flock(task: Task, fd: number, operation: number): SyscallResult {
+  const file = task.files.get(fd);
+  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  const kind = operation & ~LOCK_NB;
+  if (kind === LOCK_UN) {
+    file.inode.locks?.releaseWhole(file);
+    return 0;
+  }
+  if (kind !== LOCK_SH && kind !== LOCK_EX) return -EINVAL;
+  const locks = locksOf(file.inode);
+  file.onRelease(() => locks.releaseWhole(file));
+  return waitForLock(task, locks, () => locks.setWhole(file, kind === LOCK_EX), (operation & LOCK_NB) === 0);
+}
+
+/** F_ADD_SEALS and F_GET_SEALS on memfds. */
+function seals(file: OpenFile, add: number | null): number {
+  const { inode } = file;
+  if (!(inode instanceof MemoryFile) || !file.dentry.name.startsWith('/memfd:')) return -EINVAL;
+  if (add === null) return inode.seals;
+  if ((add & ~0x1f) !== 0) return -EINVAL;
+  if (!file.canWrite || (inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
+  inode.seals |= add;
+  return 0;
+}
+
+function fcntl(task: Task, fd: number, command: number, argument: number, addr: number): SyscallResult {
+  const file = task.files.get(fd);
+  if (file === undefined) return -EBADF;
+  const { tgid } = task.group;
+  switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: {
+      if (argument < 0 || argument >= task.group.softLimit(RLIMIT_NOFILE)) return -EINVAL;
+      const made = installFile(task, file.retain(), command === F_DUPFD_CLOEXEC, argument);
+      return made === -EINVAL ? -EMFILE : made;
+    }
+    case F_GETFD:
+      return task.files.isCloexec(fd) ? FD_CLOEXEC : 0;
+    case F_SETFD:
+      return task.files.setCloexec(fd, (argument & FD_CLOEXEC) !== 0);
+    case F_GETFL:
+      return file.flags;
+  }
+  if ((file.flags & O_PATH) !== 0) return -EBADF;
+  switch (command) {
+    case F_SETFL:
+      return setFlags(task, file, argument);
+    case F_GETLK:
+      return getLock(task, file, addr, task.files, tgid);
+    case F_SETLK:
+    case F_SETLKW:
+      return setLock(task, file, addr, task.files, tgid, command === F_SETLKW);
+    case F_OFD_GETLK:
+      return getLock(task, file, addr, file, -1);
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+      return setLock(task, file, addr, file, -1, command === F_OFD_SETLKW);
+    case F_GETOWN:
+      return file.owner;
+    case F_SETOWN:
+      file.owner = argument;
+      return 0;
+    case F_GETSIG:
+      return file.ownerSignal;
+    case F_SETSIG:
+      if (argument < 0 || argument > 64) return -EINVAL;
+      file.ownerSignal = argument;
+      return 0;
+    case F_GETLEASE:
+      return F_UNLCK;
+    case F_SETLEASE:
+      return argument === F_UNLCK ? -EAGAIN : -ENOLCK;
+    case F_GETPIPE_SZ:
+      return file instanceof PipeFile ? file.pipe.capacity : -EBADF;
+    case F_SETPIPE_SZ:
+      return file instanceof PipeFile ? file.pipe.resize(argument >>> 0, hasCapability(task.creds, CAP_SYS_RESOURCE)) : -EBADF;
+    case F_ADD_SEALS:
+      return seals(file, argument >>> 0);
+    case F_GET_SEALS:
+      return seals(file, null);
+    default:
+      return -EINVAL;
+  }
+}
+
+function ioctl(task: Task, fd: number, request: number, argument: number): number {
+  const file = task.files.get(fd);
+  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  switch (request) {
+    case FIOCLEX:
+      return task.files.setCloexec(fd, true);
+    case FIONCLEX:
+      return task.files.setCloexec(fd, false);
+    case FIONBIO:
+    case FIOASYNC: {
+      const value = task.mm.readU32(argument);
+      if (value === undefined) return -EFAULT;
+      if (request === FIOASYNC) return value === 0 ? 0 : -ENOTTY;
+      return file.setFlags(value === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK);
+    }
+    default:
+      return file.ioctl(request, argument, task.mm);
+  }
+}
+
+export const FD_CONTROL_CALLS: readonly SyscallDef[] = [
+  { nr: 3, name: 'close', args: ['fd'], call: (t, a) => t.files.close(a.int(0)) },
+  { nr: 436, name: 'close_range', args: ['uint', 'uint', 'flags:close_range'], call: (t, a) => closeRange(t, a.uint(0), a.uint(1), a.uint(2)) },
+  { nr: 32, name: 'dup', args: ['fd'], ret: 'fd', call: (t, a) => dup(t, a.int(0)) },
+  { nr: 33, name: 'dup2', args: ['fd', 'fd'], ret: 'fd', call: (t, a) => dup2(t, a.int(0), a.int(1)) },
+  { nr: 292, name: 'dup3', args: ['fd', 'fd', 'flags:dup3'], ret: 'fd', call: (t, a) => dup3(t, a.int(0), a.int(1), a.uint(2)) },
+  { nr: 72, name: 'fcntl', args: ['fd', 'int', 'hex'], call: (t, a) => fcntl(t, a.int(0), a.int(1), a.int(2), a.num(2)) },
+  { nr: 73, name: 'flock', args: ['fd', 'flags:flock'], call: (t, a) => flock(t, a.int(0), a.int(1)) },
+  { nr: 16, name: 'ioctl', args: ['fd', 'hex', 'hex'], call: (t, a) => ioctl(t, a.int(0), a.uint(1), a.num(2)) },
+];

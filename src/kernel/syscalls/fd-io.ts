@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: MIT
+//
+// Calls that move bytes: read and write in all forms, lseek, sendfile, splice, copy_file_range, fsync, fallocate.
+// fs/read_write.c, fs/splice.c, fs/sync.c.
+
+import {
+  EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EOVERFLOW, EPIPE, ESPIPE, EXDEV,
+} from '../../abi/errno.ts';
+import { O_APPEND, O_NONBLOCK, O_PATH, RWF_APPEND, RWF_NOWAIT } from '../../abi/open.ts';
+import { POLLIN, POLLOUT } from '../../abi/poll.ts';
+import { RLIMIT_FSIZE } from '../../abi/resource.ts';
+import { SIGPIPE, SIGXFSZ } from '../../abi/signal.ts';
+import type { ByteSink, ByteSource, OpenFile } from '../../vfs/open-file.ts';
+import { BufferTransfer, MAX_FILE_SIZE } from '../../vfs/open-file.ts';
+import { PipeFile } from '../../vfs/pipe.ts';
+import { TRANSFER_BYTES } from '../../vfs/regular-file.ts';
+import { kernelInfo, killInfo } from '../signals/siginfo.ts';
+import { sendSignal } from '../signals/send.ts';
+import type { Task } from '../task.ts';
+import { MAX_RW_COUNT, userBuffer, userVector, waitFor } from './file-arguments.ts';
+import type { UserBuffers } from './file-arguments.ts';
+import type { SyscallDef, SyscallResult } from './table.ts';
+
+/** SI_USER: what SIGPIPE says it comes from. */
+const SI_USER = 0;
+
+function sendSigpipe(task: Task): void {
+  sendSignal(task.group, task, killInfo(SIGPIPE, SI_USER, task.group.tgid, task.creds.uid));
+}
+
+function readable(task: Task, fd: number): OpenFile | number {
+  const file = task.files.get(fd);
+  return file === undefined || !file.canRead ? -EBADF : file;
+}
+
+function writable(task: Task, fd: number): OpenFile | number {
+  const file = task.files.get(fd);
+  return file === undefined || !file.canWrite ? -EBADF : file;
+}
+
+/** Reads at the shared offset, or from a stream. */
+function readFile(task: Task, file: OpenFile, sink: ByteSink, count: number, isNonblock?: boolean): SyscallResult {
+  if (file.inode.isDirectory) return -EISDIR;
+  if (file.isSeekable) {
+    const n = file.readAt(sink, count, file.offset);
+    if (n > 0) file.offset += n;
+    return n;
+  }
+  return waitFor(task, file, POLLIN, () => file.readAt(sink, count, 0), undefined, isNonblock);
+}
+
+/** How much of a write RLIMIT_FSIZE and the largest offset allow; -EFBIG with the signal when nothing. */
+function allowedBytes(task: Task, file: OpenFile, at: number, count: number): number {
+  if (!file.inode.isRegular) return count;
+  const limit = task.group.softLimit(RLIMIT_FSIZE);
+  if (at >= limit && count > 0) {
+    sendSignal(task.group, task, kernelInfo(SIGXFSZ));
+    return -EFBIG;
+  }
+  if (at >= MAX_FILE_SIZE && count > 0) return -EFBIG;
+  return Math.min(count, limit - at);
+}
+
+/** Writes at the shared offset, at the end with O_APPEND, or to a stream until everything has gone. */
+function writeFile(task: Task, file: OpenFile, source: ByteSource, count: number, isNonblock?: boolean): SyscallResult {
+  if (file.isSeekable) {
+    const at = (file.flags & O_APPEND) !== 0 ? file.end : file.offset;
+    const allowed = allowedBytes(task, file, at, count);
+    if (allowed < 0) return allowed;
+    const n = file.writeAt(source, allowed, at);
+    if (n > 0) {
+      file.offset = at + n;
+      file.inode.dropSetId(task.creds);
+    }
+    return n;
+  }
+  let done = 0;
+  const attempt = (): number => {
+    for (;;) {
+      const n = file.writeAt(source, count - done, 0);
+      if (n === -EPIPE) sendSigpipe(task);
+      if (n === -EAGAIN) return n;
+      if (n < 0) return done > 0 ? done : n;
+      done += n;
+      if (done >= count || n === 0) return done;
+    }
+  };
+  return waitFor(task, file, POLLOUT, attempt, () => done, isNonblock);
+}
+
+function read(task: Task, fd: number, addr: number, count: number): SyscallResult {
+  const file = readable(task, fd);
+  if (typeof file === 'number') return file;
+  const buffer = userBuffer(task, addr, count);
+  return typeof buffer === 'number' ? buffer : readFile(task, file, buffer, buffer.length);
+}
+
+function write(task: Task, fd: number, addr: number, count: number): SyscallResult {
+  const file = writable(task, fd);
+  if (typeof file === 'number') return file;
+  const buffer = userBuffer(task, addr, count);
+  return typeof buffer === 'number' ? buffer : writeFile(task, file, buffer, buffer.length);
+}
+
+function readv(task: Task, fd: number, addr: number, count: number): SyscallResult {
+  const file = readable(task, fd);
+  if (typeof file === 'number') return file;
+  const buffers = userVector(task, addr, count);
+  return typeof buffers === 'number' ? buffers : readFile(task, file, buffers, buffers.length);
+}
+
+function writev(task: Task, fd: number, addr: number, count: number): SyscallResult {
+  const file = writable(task, fd);
+  if (typeof file === 'number') return file;
+  const buffers = userVector(task, addr, count);
+  return typeof buffers === 'number' ? buffers : writeFile(task, file, buffers, buffers.length);
+}
+
+/** pread and preadv once the arguments are known. */
+function readAt(file: OpenFile, buffers: UserBuffers | number, offset: number): number {
+  if (offset < 0) return -EINVAL;
+  if (!file.isSeekable) return -ESPIPE;
+  if (typeof buffers === 'number') return buffers;
+  if (file.inode.isDirectory) return -EISDIR;
+  return file.readAt(buffers, buffers.length, offset);
+}
+
+function writeAt(task: Task, file: OpenFile, buffers: UserBuffers | number, offset: number): number {
+  if (offset < 0) return -EINVAL;
+  if (!file.isSeekable) return -ESPIPE;
+  if (typeof buffers === 'number') return buffers;
+  // As in Linux, and unlike POSIX, an append file appends whatever the offset says.
+  const at = (file.flags & O_APPEND) !== 0 ? file.end : offset;
+  const allowed = allowedBytes(task, file, at, buffers.length);
+  if (allowed < 0) return allowed;
+  const n = file.writeAt(buffers, allowed, at);
+  if (n > 0) file.inode.dropSetId(task.creds);
+  return n;
+}
+
+function pread(task: Task, fd: number, addr: number, count: number, offset: number): number {
+  if (offset < 0) return -EINVAL;
+  const file = readable(task, fd);
+  return typeof file === 'number' ? file : readAt(file, userBuffer(task, addr, count), offset);
+}
+
+function pwrite(task: Task, fd: number, addr: number, count: number, offset: number): number {
+  if (offset < 0) return -EINVAL;
+  const file = writable(task, fd);
+  return typeof file === 'number' ? file : writeAt(task, file, userBuffer(task, addr, count), offset);
+}
+
+function preadv(task: Task, fd: number, addr: number, count: number, offset: number): number {
+  if (offset < 0) return -EINVAL;
+  const file = readable(task, fd);
+  return typeof file === 'number' ? file : readAt(file, userVector(task, addr, count), offset);
+}
+
+function pwritev(task: Task, fd: number, addr: number, count: number, offset: number): number {
+  if (offset < 0) return -EINVAL;
+  const file = writable(task, fd);
+  return typeof file === 'number' ? file : writeAt(task, file, userVector(task, addr, count), offset);
+}
+
+const KNOWN_RWF = 0x1f;
+
+function preadv2(task: Task, fd: number, addr: number, count: number, offset: number, flags: number): SyscallResult {
+  if ((flags & ~KNOWN_RWF) !== 0) return -EOPNOTSUPP;
+  if (offset !== -1) return preadv(task, fd, addr, count, offset);
+  const file = readable(task, fd);
+  if (typeof file === 'number') return file;
+  const buffers = userVector(task, addr, count);
+  if (typeof buffers === 'number') return buffers;
+  return readFile(task, file, buffers, buffers.length, (flags & RWF_NOWAIT) !== 0 ? true : undefined);
+}
+
+function pwritev2(task: Task, fd: number, addr: number, count: number, offset: number, flags: number): SyscallResult {
+  if ((flags & ~KNOWN_RWF) !== 0) return -EOPNOTSUPP;
+  const file = writable(task, fd);
+  if (typeof file === 'number') return file;
+  const appends = (flags & RWF_APPEND) !== 0 && (file.flags & O_APPEND) === 0;
+  const old = file.flags;
+  if (appends) file.flags |= O_APPEND;
+  try {
+    if (offset !== -1) return pwritev(task, fd, addr, count, offset);
+    const buffers = userVector(task, addr, count);
+    if (typeof buffers === 'number') return buffers;
+    return writeFile(task, file, buffers, buffers.length, (flags & RWF_NOWAIT) !== 0 ? true : undefined);
+  } finally {
+    if (appends) file.flags = old;
+  }
+}
+
+function lseek(task: Task, fd: number, offset: number, whence: number): number {
+  const file = task.files.get(fd);
+  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (whence < 0 || whence > 4) return -EINVAL;
+  return file.seek(offset, whence);
+}
+
+/** Moves up to `count` bytes through a buffer, without touching either description's offset; bytes or -errno. */
+function copyThrough(from: OpenFile, fromAt: number, to: OpenFile, toAt: number, count: number): number {
+  const buffer = new Uint8Array(Math.min(count, TRANSFER_BYTES));
+  let done = 0;
+  while (done < count) {
+    const part = new BufferTransfer(count - done < buffer.length ? buffer.subarray(0, count - done) : buffer);
+    const got = from.readAt(part, part.bytes.length, fromAt + done);
+    if (got < 0) return done > 0 ? done : got;
+    if (got === 0) break;
+    const put = to.writeAt(new BufferTransfer(buffer.subarray(0, got)), got, toAt + done);
+    if (put < 0) return done > 0 ? done : put;
+    done += put;
+    if (put < got) break;
+  }
+  return done;
+}
+
+/** A loff_t argument that is read and written back; `undefined` when the pointer is null. */
+function offsetAt(task: Task, addr: number): number | undefined | { fault: true } {
+  if (addr === 0) return undefined;
+  return task.mm.readI64n(addr) ?? { fault: true };
+}
+
+function sendfile(task: Task, outFd: number, inFd: number, offsetAddr: number, count: number): SyscallResult {
+  const from = readable(task, inFd);
+  if (typeof from === 'number') return from;
+  const given = offsetAt(task, offsetAddr);
+  if (typeof given === 'object') return -EFAULT;
+  const to = writable(task, outFd);
+  if (typeof to === 'number') return to;
+  if (!from.isSeekable) return given !== undefined ? -ESPIPE : -EINVAL;
+  if (from.inode.isDirectory) return -EINVAL;
+  if ((to.flags & O_APPEND) !== 0 || (given !== undefined && given < 0)) return -EINVAL;
+  const start = given ?? from.offset;
+  const total = Math.min(count, MAX_RW_COUNT);
+  let done = 0;
+  const finish = (result: number): number => {
+    if (done === 0) return result;
+    if (given === undefined) from.offset = start + done;
+    else task.mm.writeU64(offsetAddr, start + done);
+    return done;
+  };
+  if (to.isSeekable) {
+    const allowed = allowedBytes(task, to, to.offset, total);
+    if (allowed < 0) return allowed;
+    const n = copyThrough(from, start, to, to.offset, allowed);
+    if (n <= 0) return n;
+    done = n;
+    to.offset += n;
+    return finish(n);
+  }
+  const attempt = (): number => {
+    while (done < total) {
+      const n = copyToStream(from, start + done, to, Math.min(total - done, TRANSFER_BYTES));
+      if (n === -EAGAIN) return n;
+      if (n === -EPIPE) sendSigpipe(task);
+      if (n <= 0) return finish(n);
+      done += n;
+    }
+    return finish(0);
+  };
+  const result = waitFor(task, to, POLLOUT, attempt, () => done);
+  // A non-blocking target that took a part: the offset has moved by that part.
+  return typeof result === 'number' && result === done && done > 0 ? finish(result) : result;
+}
+
+/** One piece from a file to a stream; what the stream does not take is read again later. */
+function copyToStream(from: OpenFile, at: number, to: OpenFile, count: number): number {
+  const buffer = new Uint8Array(count);
+  const got = from.readAt(new BufferTransfer(buffer), count, at);
+  if (got <= 0) return got;
+  return to.writeAt(new BufferTransfer(buffer.subarray(0, got)), got, 0);
+}
+
+const SPLICE_FLAGS = 0xf;
+const SPLICE_F_NONBLOCK = 2;
+
+function splice(
+  task: Task,
+  inFd: number,
+  inOffset: number,
+  outFd: number,
+  outOffset: number,
+  count: number,
+  flags: number,
+): SyscallResult {
+  if (count === 0) return 0;
+  if ((flags & ~SPLICE_FLAGS) !== 0) return -EINVAL;
+  const from = readable(task, inFd);
+  if (typeof from === 'number') return from;
+  const to = writable(task, outFd);
+  if (typeof to === 'number') return to;
+  const fromPipe = from instanceof PipeFile ? from : null;
+  const toPipe = to instanceof PipeFile ? to : null;
+  if (fromPipe === null && toPipe === null) return -EINVAL;
+  if ((fromPipe !== null && inOffset !== 0) || (toPipe !== null && outOffset !== 0)) return -ESPIPE;
+  if (fromPipe !== null && toPipe !== null && fromPipe.pipe === toPipe.pipe) return -EINVAL;
+  if (toPipe === null && (to.flags & O_APPEND) !== 0) return -EINVAL;
+  const givenIn = offsetAt(task, inOffset);
+  const givenOut = offsetAt(task, outOffset);
+  if (typeof givenIn === 'object' || typeof givenOut === 'object') return -EFAULT;
+  if ((givenIn ?? 0) < 0 || (givenOut ?? 0) < 0) return -EINVAL;
+  if ((givenIn !== undefined && !from.isSeekable) || (givenOut !== undefined && !to.isSeekable)) return -EINVAL;
+  const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
+  const most = Math.min(count, TRANSFER_BYTES);
+  const attempt = (): number => {
+    const buffer = new Uint8Array(most);
+    // Look before taking: what the target refuses must stay in the source.
+    let got: number;
+    if (fromPipe !== null) {
+      const waiting = fromPipe.pipe.peek(most);
+      if (waiting.length === 0) return fromPipe.pipe.writers === 0 ? 0 : -EAGAIN;
+      buffer.set(waiting);
+      got = waiting.length;
+    } else {
+      const room = toPipe === null ? most : toPipe.pipe.capacity - toPipe.pipe.length;
+      if (toPipe !== null && toPipe.pipe.readers > 0 && room === 0) return -EAGAIN;
+      const want = Math.min(most, Math.max(room, 1));
+      got = from.readAt(new BufferTransfer(buffer.subarray(0, want)), want, givenIn ?? from.offset);
+      if (got <= 0) return got;
+    }
+    if (toPipe !== null && got <= 4096) got = Math.min(got, Math.max(1, toPipe.pipe.capacity - toPipe.pipe.length));
+    const put = to.writeAt(new BufferTransfer(buffer.subarray(0, got)), got, givenOut ?? to.offset);
+    if (put === -EPIPE) sendSigpipe(task);
+    if (put <= 0) return put;
+    if (fromPipe !== null) fromPipe.pipe.read(new BufferTransfer(new Uint8Array(put)), put);
+    else if (givenIn !== undefined) task.mm.writeU64(inOffset, givenIn + put);
+    else if (from.isSeekable) from.offset += put;
+    if (givenOut !== undefined) task.mm.writeU64(outOffset, givenOut + put);
+    else if (to.isSeekable) to.offset += put;
+    return put;
+  };
+  const isNonblock = nonblock || ((from.flags | to.flags) & O_NONBLOCK) !== 0;
+  // Whichever side is not ready: one that waits for input, or one that waits for room.
+  const waits = fromPipe !== null && fromPipe.pipe.length === 0 ? from : toPipe !== null ? to : from;
+  return waitFor(task, waits, waits === from ? POLLIN : POLLOUT, attempt, undefined, isNonblock);
+}
+
+function tee(task: Task, inFd: number, outFd: number, count: number, flags: number): SyscallResult {
+  if ((flags & ~SPLICE_FLAGS) !== 0) return -EINVAL;
+  const from = readable(task, inFd);
+  if (typeof from === 'number') return from;
+  const to = writable(task, outFd);
+  if (typeof to === 'number') return to;
+  if (!(from instanceof PipeFile) || !(to instanceof PipeFile) || from.pipe === to.pipe) return -EINVAL;
+  if (count === 0) return 0;
+  const attempt = (): number => {
+    const waiting = from.pipe.peek(Math.min(count, to.pipe.capacity - to.pipe.length));
+    if (waiting.length > 0) return to.pipe.write(new BufferTransfer(waiting), waiting.length);
+    if (to.pipe.readers === 0) return -EPIPE;
+    return from.pipe.length === 0 && from.pipe.writers === 0 ? 0 : -EAGAIN;
+  };
+  const isNonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
+  return waitFor(task, from.pipe.length === 0 ? from : to, POLLIN | POLLOUT, attempt, undefined, isNonblock);
+}
+
+function vmsplice(task: Task, fd: number, addr: number, count: number, flags: number): SyscallResult {
+  if ((flags & ~SPLICE_FLAGS) !== 0) return -EINVAL;
+  const file = task.files.get(fd);
+  if (file === undefined) return -EBADF;
+  if (!(file instanceof PipeFile)) return -EBADF;
+  const buffers = userVector(task, addr, count);
+  if (typeof buffers === 'number') return buffers;
+  const isNonblock = (flags & SPLICE_F_NONBLOCK) !== 0 ? true : undefined;
+  return file.canWrite
+    ? writeFile(task, file, buffers, buffers.length, isNonblock)
+    : readFile(task, file, buffers, buffers.length, isNonblock);
+}
+
+function copyFileRange(
+  task: Task,
+  inFd: number,
+  inOffset: number,
+  outFd: number,
+  outOffset: number,
+  count: number,
+  flags: number,
+): number {
+  const from = task.files.get(inFd);
+  const to = task.files.get(outFd);
+  if (from === undefined || to === undefined) return -EBADF;
+  const givenIn = offsetAt(task, inOffset);
+  const givenOut = offsetAt(task, outOffset);
+  if (typeof givenIn === 'object' || typeof givenOut === 'object') return -EFAULT;
+  if (flags !== 0) return -EINVAL;
+  if (from.inode.isDirectory || to.inode.isDirectory) return -EISDIR;
+  if (!from.inode.isRegular || !to.inode.isRegular) return -EINVAL;
+  if (!from.canRead || !to.canWrite || (to.flags & O_APPEND) !== 0) return -EBADF;
+  if (from.inode.fs !== to.inode.fs && from.inode.fs.typeName !== to.inode.fs.typeName) return -EXDEV;
+  const fromAt = givenIn ?? from.offset;
+  const toAt = givenOut ?? to.offset;
+  if (fromAt < 0 || toAt < 0) return -EINVAL;
+  let total = Math.min(count, MAX_RW_COUNT);
+  if (fromAt + total > MAX_FILE_SIZE || toAt + total > MAX_FILE_SIZE) return -EOVERFLOW;
+  if (from.inode === to.inode && fromAt < toAt + total && toAt < fromAt + total && total > 0) return -EINVAL;
+  total = Math.max(0, Math.min(total, from.inode.size - fromAt));
+  const allowed = allowedBytes(task, to, toAt, total);
+  if (allowed <= 0) return allowed;
+  const n = copyThrough(from, fromAt, to, toAt, allowed);
+  if (n <= 0) return n;
+  if (givenIn === undefined) from.offset += n;
+  else if (!task.mm.writeU64(inOffset, givenIn + n)) return -EFAULT;
+  if (givenOut === undefined) to.offset += n;
+  else if (!task.mm.writeU64(outOffset, givenOut + n)) return -EFAULT;
+  return n;
+}
+
+function fsync(task: Task, fd: number): number {
+  const file = task.files.get(fd);
+  return file === undefined || (file.flags & O_PATH) !== 0 ? -EBADF : file.sync();
+}
+
+function syncfs(task: Task, fd: number): number {
+  const file = task.files.get(fd);
+  return file === undefined || (file.flags & O_PATH) !== 0 ? -EBADF : 0;
+}
+
+function syncFileRange(task: Task, fd: number, offset: number, length: number, flags: number): number {
+  if ((flags & ~7) !== 0 || offset < 0 || length < 0) return -EINVAL;
+  const file = task.files.get(fd);
+  if (file === undefined) return -EBADF;
+  return file.isSeekable ? 0 : -ESPIPE;
+}
+
+function fallocate(task: Task, fd: number, mode: number, offset: number, length: number): number {
+  const file = task.files.get(fd);
+  if (file === undefined) return -EBADF;
+  if (offset < 0 || length <= 0) return -EINVAL;
+  if (!file.canWrite) return -EBADF;
+  if (file instanceof PipeFile) return -ESPIPE;
+  if (file.inode.isDirectory) return -EISDIR;
+  const limit = task.group.softLimit(RLIMIT_FSIZE);
+  if (offset + length > limit) {
+    sendSignal(task.group, task, kernelInfo(SIGXFSZ));
+    return -EFBIG;
+  }
+  return file.allocate(mode, offset, length);
+}
+
+function fadvise(task: Task, fd: number, length: number, advice: number): number {
+  const file = task.files.get(fd);
+  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  if (file instanceof PipeFile) return -ESPIPE;
+  return length < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
+}
+
+function readahead(task: Task, fd: number): number {
+  const file = readable(task, fd);
+  if (typeof file === 'number') return file;
+  return file.inode.isRegular ? 0 : -EINVAL;
+}
+
+export const FD_IO_CALLS: readonly SyscallDef[] = [
+  { nr: 0, name: 'read', args: ['fd', 'outbuf', 'size'], call: (t, a) => read(t, a.int(0), a.num(1), a.num(2)) },
+  { nr: 1, name: 'write', args: ['fd', 'buf', 'size'], call: (t, a) => write(t, a.int(0), a.num(1), a.num(2)) },
+  { nr: 8, name: 'lseek', args: ['fd', 'off', 'enum:whence'], call: (t, a) => lseek(t, a.int(0), a.long(1), a.int(2)) },
+  { nr: 17, name: 'pread64', args: ['fd', 'outbuf', 'size', 'off'], call: (t, a) => pread(t, a.int(0), a.num(1), a.num(2), a.long(3)) },
+  { nr: 18, name: 'pwrite64', args: ['fd', 'buf', 'size', 'off'], call: (t, a) => pwrite(t, a.int(0), a.num(1), a.num(2), a.long(3)) },
+  { nr: 19, name: 'readv', args: ['fd', 'iov:out', 'int'], call: (t, a) => readv(t, a.int(0), a.num(1), a.int(2)) },
+  { nr: 20, name: 'writev', args: ['fd', 'iov:in', 'int'], call: (t, a) => writev(t, a.int(0), a.num(1), a.int(2)) },
+  { nr: 295, name: 'preadv', args: ['fd', 'iov:out', 'int', 'off'], call: (t, a) => preadv(t, a.int(0), a.num(1), a.int(2), a.long(3)) },
+  { nr: 296, name: 'pwritev', args: ['fd', 'iov:in', 'int', 'off'], call: (t, a) => pwritev(t, a.int(0), a.num(1), a.int(2), a.long(3)) },
+  { nr: 327, name: 'preadv2', args: ['fd', 'iov:out', 'int', 'off', 'none', 'flags:rwf'], call: (t, a) => preadv2(t, a.int(0), a.num(1), a.int(2), a.long(3), a.uint(5)) },
+  { nr: 328, name: 'pwritev2', args: ['fd', 'iov:in', 'int', 'off', 'none', 'flags:rwf'], call: (t, a) => pwritev2(t, a.int(0), a.num(1), a.int(2), a.long(3), a.uint(5)) },
+  { nr: 40, name: 'sendfile', args: ['fd', 'fd', 'inout:off', 'size'], call: (t, a) => sendfile(t, a.int(0), a.int(1), a.num(2), a.num(3)) },
+  { nr: 275, name: 'splice', args: ['fd', 'in:off', 'fd', 'in:off', 'size', 'flags:splice'], call: (t, a) => splice(t, a.int(0), a.num(1), a.int(2), a.num(3), a.num(4), a.uint(5)) },
+  { nr: 276, name: 'tee', args: ['fd', 'fd', 'size', 'flags:splice'], call: (t, a) => tee(t, a.int(0), a.int(1), a.num(2), a.uint(3)) },
+  { nr: 278, name: 'vmsplice', args: ['fd', 'iov:in', 'size', 'flags:splice'], call: (t, a) => vmsplice(t, a.int(0), a.num(1), a.int(2), a.uint(3)) },
+  { nr: 326, name: 'copy_file_range', args: ['fd', 'in:off', 'fd', 'in:off', 'size', 'hex'], call: (t, a) => copyFileRange(t, a.int(0), a.num(1), a.int(2), a.num(3), a.num(4), a.uint(5)) },
+  { nr: 74, name: 'fsync', args: ['fd'], call: (t, a) => fsync(t, a.int(0)) },
+  { nr: 75, name: 'fdatasync', args: ['fd'], call: (t, a) => fsync(t, a.int(0)) },
+  { nr: 162, name: 'sync', args: [], call: () => 0 },
+  { nr: 306, name: 'syncfs', args: ['fd'], call: (t, a) => syncfs(t, a.int(0)) },
+  { nr: 277, name: 'sync_file_range', args: ['fd', 'off', 'off', 'hex'], call: (t, a) => syncFileRange(t, a.int(0), a.long(1), a.long(2), a.uint(3)) },
+  { nr: 285, name: 'fallocate', args: ['fd', 'flags:fallocate', 'off', 'off'], call: (t, a) => fallocate(t, a.int(0), a.uint(1), a.long(2), a.long(3)) },
+  { nr: 221, name: 'fadvise64', args: ['fd', 'off', 'size', 'enum:fadvise'], call: (t, a) => fadvise(t, a.int(0), a.long(2), a.int(3)) },
+  { nr: 187, name: 'readahead', args: ['fd', 'off', 'size'], call: (t, a) => readahead(t, a.int(0)) },
+];

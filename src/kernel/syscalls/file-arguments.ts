@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+//
+// What the file calls share: paths and starting points from arguments, user buffers as sinks and sources, and waiting
+// for a file. Models fs/namei.c (getname), lib/iov_iter.c.
+
+import { EAGAIN, EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERESTARTSYS } from '../../abi/errno.ts';
+import { AT_FDCWD, IOV_MAX, O_NONBLOCK, PATH_MAX } from '../../abi/open.ts';
+import { POLLERR, POLLHUP } from '../../abi/poll.ts';
+import { RLIMIT_NOFILE } from '../../abi/resource.ts';
+import { getU64 } from '../../abi/words.ts';
+import { fromLatin1, viewOf } from '../../base/bytes.ts';
+import type { AddressSpace } from '../../mm/address-space.ts';
+import type { Credentials } from '../../vfs/credentials.ts';
+import type { Dentry } from '../../vfs/dentry.ts';
+import type { Caller } from '../../vfs/fs-context.ts';
+import type { ByteSink, ByteSource, OpenFile } from '../../vfs/open-file.ts';
+import { lookupPath } from '../../vfs/path-walk.ts';
+import type { Task } from '../task.ts';
+import type { SyscallResult } from './table.ts';
+
+/** Largest transfer of one call (MAX_RW_COUNT). */
+export const MAX_RW_COUNT = 0x7ffff000;
+/** End of what a user pointer may reach. */
+const USER_END = 2 ** 47 - 4096;
+
+/** The task as one who walks paths. */
+export function callerOf(task: Task, cred: Credentials = task.creds): Caller {
+  return { fs: task.fs, cred };
+}
+
+/** A path argument, one character a byte, or -errno. */
+export function readPath(task: Task, addr: number): string | number {
+  const bytes = task.mm.readCString(addr, PATH_MAX);
+  return typeof bytes === 'number' ? bytes : fromLatin1(bytes);
+}
+
+/** Where a relative path starts. */
+export function startOf(task: Task, dirfd: number, path: string): Dentry | number {
+  if (path.startsWith('/') || dirfd === AT_FDCWD) return task.fs.cwd;
+  const file = task.files.get(dirfd);
+  if (file === undefined) return -EBADF;
+  if (path.length > 0 && !file.inode.isDirectory) return -ENOTDIR;
+  return file.dentry;
+}
+
+/** The place that a call's directory and path arguments name. `emptyOk` is AT_EMPTY_PATH. */
+export function resolveAt(
+  task: Task,
+  dirfd: number,
+  addr: number,
+  follow: boolean,
+  emptyOk: boolean,
+  cred: Credentials = task.creds,
+): Dentry | number {
+  const path = readPath(task, addr);
+  if (typeof path === 'number') return path;
+  if (path === '' && !emptyOk) return -ENOENT;
+  const start = startOf(task, dirfd, path);
+  if (typeof start === 'number' || path === '') return start;
+  return lookupPath(callerOf(task, cred), start, path, follow);
+}
+
+/** Enters a file; on failure its reference is given back. */
+export function installFile(task: Task, file: OpenFile, cloexec: boolean, min = 0): number {
+  const fd = task.files.install(file, cloexec, task.group.softLimit(RLIMIT_NOFILE), min);
+  if (fd < 0) file.release();
+  return fd;
+}
+
+interface Segment {
+  readonly addr: number;
+  readonly length: number;
+}
+
+/** Guest memory as the place that bytes go to or come from. */
+export class UserBuffers implements ByteSink, ByteSource {
+  readonly #mm: AddressSpace;
+  readonly #segments: readonly Segment[];
+  #index = 0;
+  #at = 0;
+  /** Bytes in all segments. */
+  readonly length: number;
+
+  constructor(mm: AddressSpace, segments: readonly Segment[]) {
+    this.#mm = mm;
+    this.#segments = segments;
+    let length = 0;
+    for (const s of segments) length += s.length;
+    this.length = length;
+  }
+
+  static single(mm: AddressSpace, addr: number, length: number): UserBuffers {
+    return new UserBuffers(mm, [{ addr, length }]);
+  }
+
+  put(bytes: Uint8Array): number {
+    return this.#move(bytes, false);
+  }
+
+  take(into: Uint8Array): number {
+    return this.#move(into, true);
+  }
+
+  #move(bytes: Uint8Array, isTake: boolean): number {
+    let done = 0;
+    while (done < bytes.length) {
+      const segment = this.#segments[this.#index];
+      if (segment === undefined) break;
+      const n = Math.min(bytes.length - done, segment.length - this.#at);
+      if (n > 0) {
+        const part = done === 0 && n === bytes.length ? bytes : bytes.subarray(done, done + n);
+        const addr = segment.addr + this.#at;
+        const moved = isTake ? this.#mm.copyIn(addr, part) : this.#mm.copyOut(addr, part);
+        done += moved;
+        this.#at += moved;
+        if (moved < n) break;
+      }
+      if (this.#at === segment.length) {
+        this.#index++;
+        this.#at = 0;
+      }
+    }
+    return done;
+  }
+}
+
+/** One buffer argument, checked as access_ok does; -EFAULT when it leaves user space. */
+export function userBuffer(task: Task, addr: number, length: number): UserBuffers | number {
+  if (addr + length > USER_END) return -EFAULT;
+  return UserBuffers.single(task.mm, addr, Math.min(length, MAX_RW_COUNT));
+}
+
+/** An iovec argument. */
+export function userVector(task: Task, addr: number, count: number): UserBuffers | number {
+  if (count < 0 || count > IOV_MAX) return -EINVAL;
+  const bytes = new Uint8Array(count * 16);
+  if (task.mm.copyIn(addr, bytes) < bytes.length) return -EFAULT;
+  const view = viewOf(bytes);
+  const segments: Segment[] = [];
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const base = getU64(view, 16 * i);
+    let length = getU64(view, 16 * i + 8);
+    if (length >= 2 ** 63) return -EINVAL;
+    if (base + length > USER_END) return -EFAULT;
+    length = Math.min(length, MAX_RW_COUNT - total);
+    total += length;
+    segments.push({ addr: base, length });
+  }
+  return new UserBuffers(task.mm, segments);
+}
+
+/**
+ * Runs `attempt` until it gives something else than -EAGAIN, sleeping on the file's queue in between.
+ * @param done result when a signal comes: bytes moved so far, or 0 for "restart the call"
+ */
+export function waitFor(
+  task: Task,
+  file: OpenFile,
+  mask: number,
+  attempt: () => number,
+  done: () => number = (): number => 0,
+  isNonblock = (file.flags & O_NONBLOCK) !== 0,
+): SyscallResult {
+  const first = attempt();
+  const { queue } = file;
+  if (first !== -EAGAIN || queue === null) return first;
+  if (isNonblock) return done() > 0 ? done() : -EAGAIN;
+  // Another thread may close the descriptor meanwhile: the description stays until the call is over.
+  file.retain();
+  const sleep = (): SyscallResult =>
+    task.block({
+      queues: [{ queue, mask: mask | POLLERR | POLLHUP }],
+      interrupted: done() > 0 ? done() : -ERESTARTSYS,
+      retry: () => {
+        const result = attempt();
+        if (result === -EAGAIN) return sleep();
+        file.release();
+        return result;
+      },
+      onCancel: () => file.release(),
+    });
+  return sleep();
+}
