@@ -3,8 +3,12 @@
 // Where the engine is known to differ from a real processor. Data: each entry has a reason and the narrowest
 // predicate that covers it. It is asked about one instruction, run alone from a known state.
 
+import { Reg } from '../../src/cpu/regs.ts';
+import { PRIVILEGED } from './excluded.ts';
 import type { Difference } from './compare.ts';
 import type { Case, Outcome } from './records.ts';
+import { PageFault, Trap } from './records.ts';
+import { Flag } from './undefined-state.ts';
 
 /** One instruction that came out differently. */
 export interface Observation {
@@ -24,7 +28,315 @@ export interface KnownDifference {
   explains(d: Difference, o: Observation): boolean;
 }
 
-export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [];
+const X87 = /^(F(?!xsave|xrstor|emms)\w+|Wait)/;
+const SSE_FLOAT = /^(Add|Sub|Mul|Div|Min|Max|Sqrt|Cmp|Hadd|Hsub|Addsub|Round|Dp)(ps|pd|ss|sd)_|^Addsub|^U?[Cc]omis[sd]_|^Cvt/;
+const SSE_FORMS = /_xmm|xmmm|_m128|_mm/;
+const EXCEPTION_FLAGS = 0x3fn;
+/** Status-word bits that report exceptions: the flags, stack fault, error summary, busy, and C1 (rounding or stack direction). */
+const X87_REPORT = 0x82ffn;
+
+const within = (d: Difference, bits: bigint) => ((d.native ^ d.emulated) & ~bits) === 0n;
+const field16 = (fx: Uint8Array, offset: number) => (fx[offset] ?? 0) | ((fx[offset + 1] ?? 0) << 8);
+const isX87Field = (d: Difference) => /^(fcw|fsw|ftw|st\d)$/.test(d.field);
+const isStateAfterTrap = (o: Observation, trap: number) => o.native.trap === trap && o.emulated.trap !== trap;
+const isNonCanonical = (a: bigint) => a >= 1n << 47n && a < (1n << 64n) - (1n << 47n);
+/** CR2 of the native side in the page before the emulated side's. */
+const isAcrossPages = (d: Difference) => d.emulated % 4096n === 0n && d.emulated - d.native < 16n && d.emulated > d.native;
+const bytesOf = (o: Observation) => o.case.units[o.case.units.length - 1]?.bytes ?? new Uint8Array();
+/** The prefixes of the instruction. */
+function prefixesOf(o: Observation): Set<number> {
+  const prefixes = new Set<number>();
+  for (const byte of bytesOf(o)) {
+    if (![0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65].includes(byte) && (byte & 0xf0) !== 0x40) break;
+    prefixes.add(byte);
+  }
+  return prefixes;
+}
+
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  {
+    id: 'sse-flags', forms: SSE_FLOAT,
+    reason: 'TCG does not set the exception flags of MXCSR',
+    explains: (d) => d.field === 'mxcsr' && within(d, EXCEPTION_FLAGS),
+  },
+  {
+    id: 'sse-unmasked', forms: SSE_FLOAT,
+    reason: 'TCG never raises #XM: an unmasked SSE exception gives the masked result',
+    explains: (_, o) => isStateAfterTrap(o, Trap.simdError),
+  },
+  {
+    id: 'sse-alignment', forms: /./,
+    reason: 'TCG does not check the 16-byte alignment of SSE memory operands',
+    explains: (_, o) => isStateAfterTrap(o, Trap.generalProtection) && isSseMemoryOperand(o),
+  },
+  {
+    id: 'mxcsr-reserved', forms: /^(Ldmxcsr|Fxrstor)/,
+    reason: 'TCG loads reserved bits of MXCSR where hardware raises #GP',
+    explains: (_, o) => isStateAfterTrap(o, Trap.generalProtection),
+  },
+  {
+    id: 'x87-flags', forms: X87,
+    reason: 'TCG reports no x87 exceptions but #Z: the flags, the error summary and C1 stay as they were',
+    explains: (d) => d.field === 'fsw' && within(d, X87_REPORT),
+  },
+  {
+    id: 'x87-stack', forms: X87,
+    reason: 'TCG does not detect x87 stack overflow and underflow, which give the indefinite value',
+    explains: (d, o) => (isX87Field(d) || d.field === 'memory' || d.field === 'rflags') && (field16(o.native.fx, 2) & 0x41) === 0x41,
+  },
+  {
+    id: 'x87-control-reserved', forms: /^(Fldcw|Fldenv|Frstor|Fxrstor)/,
+    reason: 'TCG keeps reserved bits of the x87 control word; hardware reads bit 6 as one and the others as zero',
+    explains: (d) => d.field === 'fcw' && within(d, 0xe0c0n),
+  },
+  {
+    id: 'x87-fcomi-flags', forms: /^Fu?comip?_/,
+    reason: 'TCG leaves OF, SF and AF alone where hardware clears them',
+    explains: (d) => d.field === 'rflags' && within(d, BigInt(Flag.of | Flag.sf | Flag.af | Flag.rf)),
+  },
+  {
+    id: 'mmx-exponent', forms: /mm_|_mm$|^(Movdq2q|Cvtt?p[sd]2pi)/,
+    reason: 'TCG does not set the exponent of an x87 register to ones when MMX writes it',
+    explains: (d) => /^st\d$/.test(d.field) && within(d, 0xffffn << 64n) && d.native >> 64n === 0xffffn,
+  },
+  {
+    id: 'mmx-transition', forms: /_mm_mm/,
+    reason: 'TCG does not enter MMX state (TOP and tags) for the MMX forms of SSSE3',
+    explains: (d, o) => isX87Field(d) && /^(Pabs|Phadd|Phsub|Psign|Pmulhrsw|Pmaddubsw|Pshufb|Palignr)/.test(o.form),
+  },
+  {
+    id: 'mmx-pending', forms: /mm_|_mm(_|$)|^(Movdq2q|Cvt\w*pi)|^Emms|^Maskmovq/,
+    reason: 'TCG does not raise a pending x87 exception at MMX instructions',
+    explains: (_, o) => isStateAfterTrap(o, Trap.fpuError),
+  },
+  {
+    id: 'cmp-predicate', forms: /^Cmp(ps|pd|ss|sd)_xmm/,
+    reason: 'TCG raises #UD for comparison predicates above 7; hardware ignores the upper bits of the immediate',
+    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode && (bytesOf(o).at(-1) ?? 0) > 7,
+  },
+  {
+    id: 'test-alias', forms: /^Test_.*_F[67]r1$/,
+    reason: 'TCG raises #UD for the undocumented alias /1 of TEST',
+    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode,
+  },
+  {
+    id: 'double-mandatory', forms: /./,
+    reason: 'of F2 and F3 on one SSE instruction hardware takes the last, TCG prefers F3',
+    explains: (_, o) => prefixesOf(o).has(0xf2) && prefixesOf(o).has(0xf3),
+  },
+  {
+    id: 'data-prefix-first', forms: SSE_FORMS,
+    reason: 'with 66 beside F2 or F3 on an SSE opcode hardware takes F2 or F3, TCG takes 66',
+    explains: (_, o) => prefixesOf(o).has(0x66) && (prefixesOf(o).has(0xf2) || prefixesOf(o).has(0xf3)),
+  },
+  {
+    id: 'rmw-read-fault', forms: /./,
+    reason: 'TCG loads the operand of a read-modify-write before it stores: on an absent page the fault says read',
+    explains: (d, o) => (d.field === 'cr2' && isAcrossPages(d)) || d.field === 'error' && o.native.trap === Trap.pageFault && within(d, BigInt(PageFault.write | PageFault.present)) && (d.native & 2n) === 2n && d.emulated === 0n,
+  },
+  {
+    id: 'enter-probe', forms: /^Enter[qw]_/,
+    reason: 'TCG does not probe the final stack pointer of ENTER for writing',
+    explains: (_, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.breakpoint,
+  },
+  {
+    id: 'x87-unmasked', forms: X87,
+    reason: 'TCG sets no x87 exception flags, so an unmasked exception is never pending and never raises #MF',
+    explains: (_, o) => isStateAfterTrap(o, Trap.fpuError),
+  },
+  {
+    id: 'x87-integer-indefinite', forms: /^F(ist|istp|isttp|bstp)_m/,
+    reason: 'TCG saturates a value that does not fit where hardware stores the indefinite integer',
+    explains: (d, o) => d.field === 'memory' && (field16(o.native.fx, 2) & 1) === 1,
+  },
+  {
+    id: 'x87-fst-tag', forms: /^F(st|stp|stpnce)_sti/,
+    reason: 'TCG does not mark the destination register of FST ST(i) as used',
+    explains: (d) => d.field === 'ftw' || d.field === 'fsw' || /^st\d$/.test(d.field),
+  },
+  {
+    id: 'x87-constants', forms: /^Fld(l2t|l2e|pi|lg2|ln2)$/,
+    reason: 'TCG does not round the built-in constants by the rounding control',
+    explains: (d) => /^st\d$/.test(d.field) && d.native - d.emulated <= 1n && d.emulated - d.native <= 1n,
+  },
+  {
+    id: 'x87-remainder', forms: /^Fprem1?$/,
+    reason: 'TCG computes FPREM and FPREM1 in double precision',
+    explains: (d) => d.field === 'fsw' || /^st\d$/.test(d.field),
+  },
+  {
+    id: 'x87-extract', forms: /^(Fxtract|Fscale)$/,
+    reason: 'TCG does not treat infinities, NaNs, zeros and denormals in FXTRACT and FSCALE as hardware does',
+    explains: (d) => d.field === 'fsw' || d.field === 'ftw' || /^st\d$/.test(d.field),
+  },
+  {
+    id: 'x87-environment', forms: /^F(n?stenv|n?save)_m/i,
+    reason: 'reserved words of the environment image are ones on hardware and zeros in TCG, and it holds FIP, FDP and FOP',
+    explains: (d) => d.field === 'memory',
+  },
+  {
+    id: 'fxsave-reserved', forms: /^Fxsave/,
+    reason: 'hardware clears the reserved bytes of the x87 slots and reports its own MXCSR_MASK; FIP, FDP and FOP are in the image',
+    explains: (d) => d.field === 'memory',
+  },
+  {
+    id: 'torn-store', forms: /^(F(n?stenv|n?save|xsave|stp)|Fxsave|Fxrstor|Fldenv|Frstor|Enter|Mov\w*_\w*m128|Call|Push|Cmpxchg)/i,
+    reason: 'TCG stores (and loads) operands wider than eight bytes in pieces: the part before a fault is written, and CR2 is that of the piece',
+    explains: (d, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.pageFault && /^(memory|cr2|error)$/.test(d.field),
+  },
+  {
+    id: 'maskmov-fault', forms: /^Maskmov/,
+    reason: 'TCG accesses only the bytes that the mask selects, so CR2 of a fault is the first of those',
+    explains: (d, o) => d.field === 'cr2' || (o.native.trap === Trap.pageFault && o.emulated.trap === Trap.breakpoint),
+  },
+  {
+    id: 'mmx-fault-tags', forms: /mm/,
+    reason: 'TCG enters MMX state before it accesses memory, so a fault leaves TOP and tags changed',
+    explains: (d, o) => isX87Field(d) && (o.native.trap === Trap.pageFault || o.native.trap === Trap.generalProtection || o.native.trap === Trap.stackFault),
+  },
+  {
+    id: 'mmx-convert', forms: /^Cvtpi2p[sd]_/,
+    reason: 'TCG enters MMX state for the memory forms of CVTPI2PS and CVTPI2PD too',
+    explains: (d) => isX87Field(d),
+  },
+  {
+    id: 'emms-top', forms: /^Emms$/,
+    reason: 'TCG sets TOP to 0 on EMMS; hardware leaves it',
+    explains: (d) => d.field === 'fsw' || /^st\d$/.test(d.field),
+  },
+  {
+    id: 'shift-double-16', forms: /^Sh[lr]d_rm16/,
+    reason: 'the result of a 16-bit double shift by more than 16 is undefined (SDM vol. 2, SHLD, SHRD)',
+    explains: () => true,
+  },
+  {
+    id: 'cmpxchg-upper', forms: /^Cmpxchg_rm32_r32$/,
+    reason: 'a 32-bit CMPXCHG that fails leaves the upper half of a register destination on AMD, clears it on Intel and in TCG',
+    explains: (d) => /^r/.test(d.field) && d.native % 2n ** 32n === d.emulated,
+  },
+  {
+    id: 'nop-0f18-register', forms: /^Reservednop_rm\d+_r\d+_0F18$/,
+    reason: 'TCG raises #UD for the register form of 0F 18; hardware treats it as a no-op',
+    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode,
+  },
+  {
+    id: 'segment-base-canonical', forms: /^Wr[fg]sbase_r64$/,
+    reason: 'TCG loads a non-canonical segment base where hardware raises #GP',
+    explains: (_, o) => isStateAfterTrap(o, Trap.generalProtection),
+  },
+  {
+    id: 'branch-canonical', forms: /^(Jmp|Call|Retnq)/,
+    reason: 'a branch to a non-canonical address faults at the branch on hardware, at the target in TCG',
+    explains: (_, o) => o.native.trap === Trap.generalProtection && o.emulated.trap === Trap.generalProtection && isNonCanonical(o.emulated.regs[Reg.rip] ?? 0n),
+  },
+  {
+    id: 'ret-imm-signed', forms: /^Retnq_imm16$/,
+    reason: 'TCG adds the immediate of RET as a signed number',
+    explains: (d) => d.field === 'rsp' && d.native - d.emulated === 0x10000n,
+  },
+  {
+    id: 'clflush-probe', forms: /^(Clflush|Prefetch)/,
+    reason: 'TCG treats CLFLUSH as a no-op: it does not fault',
+    explains: (_, o) => o.emulated.trap === Trap.breakpoint && (o.native.trap === Trap.pageFault || o.native.trap === Trap.generalProtection),
+  },
+  {
+    id: 'rotate-carry-fault', forms: /^Rc[lr]_/,
+    reason: 'TCG sets CF and OF of RCL and RCR before it stores, so a store that faults leaves them changed',
+    explains: (d, o) => d.field === 'rflags' && o.native.trap === Trap.pageFault && within(d, BigInt(Flag.cf | Flag.of | Flag.rf)),
+  },
+  {
+    id: 'pause-trap', forms: /^Pause$/,
+    reason: 'TCG loses the single-step trap of a PAUSE',
+    explains: (_, o) => o.native.trap === Trap.debug,
+  },
+  {
+    id: 'max-min-daz', forms: /^(Max|Min)[ps][sd]_/,
+    reason: 'with DAZ set MAX and MIN return a denormal operand as zero on hardware, unchanged in TCG',
+    explains: (d, o) => /^xmm/.test(d.field) && (field16(o.case.fx, 24) & 0x40) !== 0,
+  },
+  {
+    id: 'lock-neg-flags', forms: /^Neg_/,
+    reason: 'TCG computes the flags of LOCK NEG from the operand, not from the result',
+    explains: (d, o) => d.field === 'rflags' && prefixesOf(o).has(0xf0),
+  },
+  {
+    id: 'stale-flags', forms: /^(Loope|Loopne|Cmpxchg8b|Cmpxchg16b)_/,
+    reason: 'TCG loses lazily computed flags of earlier instructions in the block at LOOPcc and CMPXCHG8B/16B',
+    explains: (d, o) => d.field === 'rflags' && o.case.units.length > 1,
+  },
+  {
+    id: 'x87-snan-load', forms: /^Fld_m(32|64)fp$/,
+    reason: 'TCG loads a signalling NaN as it is; hardware makes it quiet and flags #I',
+    explains: (d) => d.field === 'fsw' || (/^st0$/.test(d.field) && d.native === (d.emulated | (1n << 62n))),
+  },
+  {
+    id: 'sse-nan-choice', forms: SSE_FLOAT,
+    reason: 'of two NaN operands SSE takes the first, TCG the one that the x87 rules take',
+    explains: (d) => /^xmm/.test(d.field) && lanesDiffer(d, (a, b) => isNan32(a) && isNan32(b)),
+  },
+  {
+    id: 'sse-ftz', forms: SSE_FLOAT,
+    reason: 'TCG applies MXCSR.FTZ to x87 results, not to SSE results',
+    explains: (d, o) => /^xmm/.test(d.field) && (field16(o.case.fx, 24) & 0x8000) !== 0,
+  },
+  {
+    id: 'x87-ftz', forms: X87,
+    reason: 'TCG applies MXCSR.FTZ to x87 results',
+    explains: (d, o) => (/^st\d$/.test(d.field) || d.field === 'memory' || d.field === 'fsw') && (field16(o.case.fx, 24) & 0x8000) !== 0,
+  },
+  {
+    id: 'x87-fstenv-masks', forms: /^F(n?stenv)_m/i,
+    reason: 'FNSTENV masks all exceptions afterwards on hardware (SDM vol. 2, FSTENV); TCG leaves the masks',
+    explains: (d) => d.field === 'fcw' && within(d, 0x3fn),
+  },
+  {
+    id: 'x87-rexw', forms: /^F(n?stenv|n?save|ldenv|rstor)_m/i,
+    reason: 'TCG takes another layout for the x87 environment when a REX.W prefix is present; hardware ignores it',
+    explains: (_, o) => bytesOf(o).some((byte, i, all) => (byte & 0xf8) === 0x48 && ((all[i + 1] ?? 0) & 0xf8) === 0xd8),
+  },
+  {
+    id: 'rex-high-byte', forms: /^(Lahf|Sahf)$/,
+    reason: 'with a redundant REX prefix TCG takes SPL for AH in LAHF and SAHF',
+    explains: (_, o) => bytesOf(o).some((byte) => (byte & 0xf0) === 0x40),
+  },
+  {
+    id: 'mmx-rex', forms: /_mm_mm/,
+    reason: 'TCG takes REX.R and REX.B for a register number above 7 in the MMX forms of SSSE3',
+    explains: (d, o) => /^(xmm|st)\d/.test(d.field) && bytesOf(o).some((byte, i, all) => (byte & 0xf5) > 0x40 && (byte & 0xf0) === 0x40 && all[i + 1] === 0x0f),
+  },
+  {
+    id: 'privileged-order', forms: PRIVILEGED,
+    reason: 'a hypervisor that emulates the instruction reads the operand before it refuses the privilege',
+    explains: (_, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.generalProtection,
+  },
+  {
+    id: 'stack-alignment-order', forms: /^(Fxsave|Fxrstor|Cmpxchg16b)/,
+    reason: 'TCG checks alignment before the address, so a misaligned non-canonical stack operand is #GP, not #SS',
+    explains: (_, o) => o.native.trap === Trap.stackFault && o.emulated.trap === Trap.generalProtection,
+  },
+  {
+    id: 'phadds-alias', forms: /^Ph(add|sub)\w*_(xmm_xmmm128|mm_mmm64)$/,
+    reason: 'TCG overwrites the source of PHADD and PHSUB while reading it when it is the destination too',
+    explains: (d) => /^(xmm|st)\d/.test(d.field),
+  },
+];
+
+const isNan32 = (lane: bigint) => (lane & 0x7fffffffn) > 0x7f800000n;
+
+/** True when `accept` holds for every 32-bit lane that differs. */
+function lanesDiffer(d: Difference, accept: (native: bigint, emulated: bigint) => boolean): boolean {
+  for (let i = 0n; i < 128n; i += 32n) {
+    const a = (d.native >> i) & 0xffffffffn;
+    const b = (d.emulated >> i) & 0xffffffffn;
+    if (a !== b && !accept(a, b)) return false;
+  }
+  return true;
+}
+
+// Modes 00, 01 and 10 of the ModRM byte refer to memory; all that matters here is that #GP came from alignment.
+function isSseMemoryOperand(o: Observation): boolean {
+  return /xmmm128|_m128/.test(o.form);
+}
 
 /** The entries that together account for every difference, or undefined when one is left. */
 export function explain(o: Observation): string[] | undefined {

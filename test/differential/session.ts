@@ -35,6 +35,8 @@ export interface Compared {
 interface Pending {
   readonly case: Case;
   readonly original: Case;
+  /** The comparison that put it here. */
+  readonly compared?: Compared;
 }
 
 /** Native and emulated outcomes of a disagreement's prefixes: entry k is after k instructions. */
@@ -106,7 +108,7 @@ export class Session {
     compared.forEach((r, i) => {
       const p = pending[i];
       if (!p) return;
-      if (r.differences.length > 0) differing.push(p);
+      if (r.differences.length > 0) differing.push({ ...p, compared: r });
       else this.onAgreed(p.case, r.native);
     });
     return this.#settle(this.#locate(differing));
@@ -120,12 +122,23 @@ export class Session {
       const own = prefixes.slice(at, at + p.case.units.length);
       at += p.case.units.length;
       const first = own.findIndex((r) => r.differences.length > 0);
-      const last = own[own.length - 1];
-      // The whole differed a moment ago, so one of its prefixes must (it is its own last prefix).
-      if (first < 0 && last) this.#fail({ ...p, case: p.case }, last);
-      else located.push({ ...p, prefixes: own, first });
+      if (first >= 0) located.push({ ...p, prefixes: own, first });
+      else if (p.compared) this.#settleUnstable(p, p.compared);
     }
     return located;
+  }
+
+  /** The whole differed, but not when it was run again: the instruction that it stopped at answers for it. */
+  #settleUnstable(p: Pending, compared: Compared): void {
+    let at = p.case.codeAddress;
+    const culprit = p.case.units.find((u) => {
+      const isHere = at === rip(compared.native);
+      at += u.bytes.length;
+      return isHere;
+    });
+    const ids = culprit && explain({ form: CODE_NAMES.get(culprit.form) ?? '', case: p.case, ...compared });
+    if (!ids) this.#fail(p, compared);
+    else for (const id of ids) this.known.set(id, (this.known.get(id) ?? 0) + 1);
   }
 
   #settle(located: readonly Located[]): Pending[] {
@@ -170,6 +183,6 @@ export class Session {
   }
 
   #fail(p: Pending, r: Compared): void {
-    this.failures.push({ ...p, ...r });
+    this.failures.push({ case: p.case, original: p.original, ...r });
   }
 }
