@@ -75,10 +75,12 @@ export class SpaceTraps implements StepPerformer {
 
   perform(step: Step): StepResult {
     switch (step.op) {
-      // One task runs at a time and steps are not interleaved: the lock is always free, and nobody holds stale code.
+      // One task runs at a time and steps are not interleaved: the lock is free, the others stand still, no code is stale.
       case 'lock':
       case 'unlock':
       case 'sync':
+      case 'stop':
+      case 'resume':
         return 1;
       case 'load': {
         const bytes = new Uint8Array(step.length);

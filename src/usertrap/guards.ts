@@ -11,8 +11,8 @@ export interface Guards {
   readonly compareSysno: boolean;
   /** Recovery checks that the jump's operand is a slot of this table that returns right behind the site. */
   readonly checkSlot: boolean;
-  /** A site that a line boundary splits is patched with every other task stopped between the steps. */
-  readonly syncSplitSites: boolean;
+  /** A site that a line boundary splits is patched while every other task of the space stands still. */
+  readonly stopForSplitSites: boolean;
   /** A site that a page boundary splits is left alone. */
   readonly refusePageSplit: boolean;
   /** The `mov` must be an instruction of its own (gVisor issue #10849, `41 b8`). */
@@ -36,13 +36,13 @@ export interface Guards {
 }
 
 export const UPSTREAM_GUARDS: Guards = {
-  validateAllBytes: false, compareSysno: false, checkSlot: false, syncSplitSites: false, refusePageSplit: false,
+  validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
   spareGuestMappings: false, inheritTable: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
 };
 
 export const HARDENED_GUARDS: Guards = {
-  validateAllBytes: true, compareSysno: true, checkSlot: true, syncSplitSites: true, refusePageSplit: true,
+  validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
   spareGuestMappings: true, inheritTable: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
 };

@@ -10,7 +10,7 @@ import {
 } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import { patchedBytes, trapBytes } from './layout.ts';
-import { storePieces, SYNCED_PROTOCOL } from './protocol.ts';
+import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
 import { ask, load, lock, store, unlock } from './steps.ts';
 import type { Steps } from './steps.ts';
@@ -117,15 +117,20 @@ function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null>
 function* writeSite(site: number, slot: number, protocol: PatchProtocol): Steps<{ written: number; complete: boolean }> {
   const bytes = patchedBytes(slot);
   let written = 0;
+  if (protocol.stopsOthers === true) yield { op: 'stop', what: 'stop the others' };
   for (const step of protocol.steps) {
     for (const piece of storePieces(site + step.offset, step.length, protocol.split)) {
       const from = step.offset + piece.offset;
       const what = `step ${step.name}`;
-      if (!(yield* store(site + from, bytes.slice(from, from + piece.length), what))) return { written, complete: false };
+      if (!(yield* store(site + from, bytes.slice(from, from + piece.length), what))) {
+        if (protocol.stopsOthers === true) yield { op: 'resume', what: 'let the others go' };
+        return { written, complete: false };
+      }
       written++;
     }
     if (protocol.syncAfter.includes(step.name)) yield { op: 'sync', what: `sync after ${step.name}` };
   }
+  if (protocol.stopsOthers === true) yield { op: 'resume', what: 'let the others go' };
   return { written, complete: true };
 }
 
@@ -152,8 +157,8 @@ function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOu
   if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
   const body = trapBytes(trap.address, request.ip, request.sysno);
   if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
-  const needsSync = guards.syncSplitSites && splitsLine(site) && config.protocol.syncAfter.length === 0;
-  const protocol = needsSync ? { ...config.protocol, syncAfter: SYNCED_PROTOCOL.syncAfter } : config.protocol;
+  const needsStop = guards.stopForSplitSites && splitsLine(site);
+  const protocol = needsStop ? { ...config.protocol, stopsOthers: true } : config.protocol;
   const { written, complete } = yield* writeSite(site, trap.address, protocol);
   if (!complete) return { kind: 'failed', site, rule: 'unwritable', written };
   if (guards.keepFailedSlot) yield* commitTrap(trap);

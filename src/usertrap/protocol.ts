@@ -22,6 +22,8 @@ export interface PatchProtocol {
   readonly split: 'memcpy' | 'step' | 'byte';
   /** Names of the steps after which the other processors serialise. */
   readonly syncAfter: readonly string[];
+  /** All other tasks of the address space stand still from before the first store until after the last. */
+  readonly stopsOthers?: boolean;
 }
 
 /** The guard at the `syscall`. */
@@ -35,7 +37,7 @@ const BY_NAME: Record<string, ProtocolStep> = { a: A, b: B, c: C };
 
 export const GVISOR_PROTOCOL: PatchProtocol = { name: 'abc', steps: [A, B, C], split: 'memcpy', syncAfter: [] };
 
-/** gVisor's order with a stop of all other tasks after the guard and after the operand: sound under any fetch model. */
+/** gVisor's order where the others serialise after the guard and after the operand: sound under any fetch model. */
 export const SYNCED_PROTOCOL: PatchProtocol = { ...GVISOR_PROTOCOL, name: 'abc-sync', syncAfter: ['a', 'b'] };
 
 const ONE_SHOT: PatchProtocol = {

@@ -15,6 +15,8 @@ export type Step =
   | { readonly op: 'store'; readonly addr: Addr; readonly bytes: Uint8Array; readonly what: string }
   /** Every other processor of this address space executes a serialising instruction. Result: 1. */
   | { readonly op: 'sync'; readonly what: string }
+  /** Every other task of this address space stands still between two instructions, until `resume`, where it serialises. */
+  | { readonly op: 'stop' | 'resume'; readonly what: string }
   /** The Sentry's own records of the table: `next` is 0 before the first use. Result: the value. */
   | { readonly op: 'get'; readonly field: TableField; readonly what: string }
   | { readonly op: 'set'; readonly field: TableField; readonly value: number; readonly what: string }

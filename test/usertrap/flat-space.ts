@@ -67,6 +67,8 @@ export class FlatSpace implements StepPerformer {
         this.locked = 'no';
         return 1;
       case 'sync':
+      case 'stop':
+      case 'resume':
         return 1;
       case 'load':
         return this.read(step.addr, step.length);

@@ -96,13 +96,16 @@ describe('patchSyscall', () => {
     expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: TEXT + 0x1000 })).toMatchObject({ kind: 'patched' });
   });
 
-  it('hardened: stops the others between the steps where a line splits the site', () => {
+  it('hardened: stops the others while it writes where a line splits the site', () => {
     const { space, ip } = spaceWith(GETPID, TEXT + 0x103d);
     expect(patch(space, ip, HARDENED_GUARDS).kind).toBe('patched');
-    expect(space.steps.filter((s) => s.op === 'sync').map((s) => s.what)).toEqual(['sync after a', 'sync after b']);
+    const kinds = space.steps.map((s) => s.op);
+    const siteStores = space.steps.flatMap((s, i) => (s.op === 'store' && s.addr >= TEXT ? [i] : []));
+    expect(kinds.indexOf('stop')).toBeLessThan(Math.min(...siteStores));
+    expect(kinds.indexOf('resume')).toBeGreaterThan(Math.max(...siteStores));
     const whole = spaceWith(GETPID);
     patch(whole.space, whole.ip, HARDENED_GUARDS);
-    expect(whole.space.steps.some((s) => s.op === 'sync')).toBe(false);
+    expect(whole.space.steps.some((s) => s.op === 'stop')).toBe(false);
   });
 
   it('hardened: refuses a site that a page boundary splits, and code in a shared mapping', () => {

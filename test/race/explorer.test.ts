@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+//
+// The explorer on systems without machine code, against brute force over all interleavings.
+
+import { describe, expect, it } from 'vitest';
+
+import { explore } from '../../src/race/explorer.ts';
+import type { ExplorableSystem, Failure, Transition } from '../../src/race/explorer.ts';
+import { finish, formatSchedule, parseSchedule, replay } from '../../src/race/schedule.ts';
+
+interface Counter {
+  readonly pc: readonly number[];
+  readonly held: readonly number[];
+  readonly value: number;
+}
+
+/** Each actor reads a shared counter and writes back one more, without a lock. */
+class LostUpdate implements ExplorableSystem<Counter> {
+  readonly actors: readonly string[];
+
+  constructor(actors: number) {
+    this.actors = Array.from({ length: actors }, (_, i) => `A${i}`);
+  }
+
+  initial(): Counter {
+    return { pc: this.actors.map(() => 0), held: this.actors.map(() => 0), value: 0 };
+  }
+
+  key(state: Counter): string {
+    return JSON.stringify(state);
+  }
+
+  enabled(state: Counter): readonly number[] {
+    return state.pc.flatMap((pc, i) => (pc < 2 ? [i] : []));
+  }
+
+  step(state: Counter, actor: number): Transition<Counter> {
+    const pc = state.pc.map((p, i) => (i === actor ? p + 1 : p));
+    if (state.pc[actor] === 0) {
+      return { state: { pc, held: state.held.map((h, i) => (i === actor ? state.value : h)), value: state.value }, name: 'read', text: 'read' };
+    }
+    return { state: { pc, held: state.held.map((h, i) => (i === actor ? 0 : h)), value: (state.held[actor] ?? 0) + 1 }, name: 'write', text: 'write' };
+  }
+
+  stuck(state: Counter): Failure | undefined {
+    return state.value === this.actors.length ? undefined : { signature: 'lost', text: `the counter is ${state.value}` };
+  }
+
+  outcome(state: Counter): string {
+    return String(state.value);
+  }
+}
+
+/** All final values, by trying every interleaving. */
+function bruteForce(system: LostUpdate, state = system.initial()): Set<string> {
+  const out = new Set<string>();
+  const enabled = system.enabled(state);
+  if (enabled.length === 0) out.add(system.outcome(state));
+  for (const actor of enabled) for (const end of bruteForce(system, system.step(state, actor).state)) out.add(end);
+  return out;
+}
+
+describe('explore', () => {
+  it('finds the lost update, with the fewest switches that show it', () => {
+    const system = new LostUpdate(2);
+    const result = explore(system);
+    expect(result.verdict).toBe('fails');
+    expect(result.complete).toBe(true);
+    expect(result.witnesses[0]?.switches).toBe(2);
+    expect(formatSchedule(system.actors, result.witnesses[0]?.steps ?? [])).toMatch(/^A(\d):read \| A(?!\1)\d:read write \| A\1:write$/);
+  });
+
+  it('reaches every end that brute force reaches', () => {
+    for (const actors of [1, 2, 3]) {
+      const system = new LostUpdate(actors);
+      const ends = new Set([...explore(system).outcomes.keys()].map((end) => (end === 'lost' ? 'lost' : end)));
+      const expected = new Set([...bruteForce(system)].map((end) => (end === String(actors) ? end : 'lost')));
+      expect(ends).toEqual(expected);
+    }
+  });
+
+  it('says incomplete when the bound ends it before anything was found', () => {
+    expect(explore(new LostUpdate(3), 3)).toMatchObject({ verdict: 'incomplete', complete: false, states: 3 });
+  });
+
+  it('finds nothing where one actor is alone', () => {
+    expect(explore(new LostUpdate(1))).toMatchObject({ verdict: 'holds', states: 3, transitions: 2 });
+  });
+});
+
+describe('schedules', () => {
+  it('round-trip through their text and replay to the same failure', () => {
+    const system = new LostUpdate(2);
+    const [witness] = explore(system).witnesses;
+    const text = formatSchedule(system.actors, witness?.steps ?? []);
+    const replayed = replay(system, parseSchedule(system.actors, text));
+    expect(replayed.kind).toBe('passed');
+    expect(finish(system, replayed.state, [0, 1]).failure?.signature).toBe('lost');
+  });
+
+  it('say where they no longer fit', () => {
+    const system = new LostUpdate(2);
+    expect(replay(system, parseSchedule(system.actors, 'A0:write'))).toMatchObject({ kind: 'diverged', problem: 'step 1: A0 does read, not write' });
+    expect(replay(system, parseSchedule(system.actors, 'A0:read write read'))).toMatchObject({
+      kind: 'diverged', problem: 'step 3: A0 cannot go on (read was expected)',
+    });
+  });
+
+  it('refuse actors that do not exist', () => {
+    expect(() => parseSchedule(['P'], 'Q:X')).toThrow('"Q:X" is no part of a schedule');
+    expect(() => parseSchedule(['P'], 'P:')).toThrow('no part of a schedule');
+  });
+});
