@@ -69,7 +69,7 @@ BlockTable::BlockTable(uint8_t* memory, uint64_t bytes)
       scratch_(new uint8_t[kMaxBlock]) {}
 
 void BlockTable::newEpoch() {
-  if (++epoch_ < 0x10000) return;
+  if (++epoch_ < 0xffff) return;
   // Tags of old epochs must not come back to life.
   std::memset(static_cast<void*>(entries_.get()), 0, sizeof(BlockEntry) * kEntries);
   epoch_ = 1;

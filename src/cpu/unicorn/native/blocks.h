@@ -63,9 +63,9 @@ class BlockTable {
  public:
   BlockTable(uint8_t* memory, uint64_t bytes);
 
-  static constexpr uint32_t kEntries = 1 << 15;
+  static constexpr uint32_t kEntries = 1 << 16;
   static uint32_t slot(uint64_t address) {
-    return static_cast<uint32_t>(address ^ (address >> 15)) & (kEntries - 1);
+    return static_cast<uint32_t>(address) & (kEntries - 1);
   }
 
   BlockEntry* entries() { return entries_.get(); }

@@ -30,12 +30,12 @@ Engine::StepResult Engine::stepOnce() {
   regs[kRflags] |= kTrapFlag;
   machine_.writeRegs(regs);
   event_ = Event::none;
-  current_ = nullptr;
+  hot_.current = nullptr;
   stepping_ = true;
-  control_->attention = 1;
+  setAttention(true);
   UcErr error = machine_.start(rip, 0);
   stepping_ = false;
-  control_->attention = 0;
+  setAttention(false);
   machine_.readRegs(regs);
   // popf and iretq load TF from the stack; everything else leaves what was there.
   bool loadsFlags = insn.opcode == kPopf || insn.opcode == kIret;
@@ -46,7 +46,7 @@ Engine::StepResult Engine::stepOnce() {
     return StepResult::failed;
   }
   if (trapped) {
-    left_--;
+    hot_.left--;
     if (!guestTraps && insn.opcode == kPushf) {
       // The image on the stack holds the flag that only the engine wanted.
       blocks_.code().clearBits(machine_.root(), regs[4] + 1, 1);
@@ -56,7 +56,7 @@ Engine::StepResult Engine::stepOnce() {
     return StepResult::stopped;
   }
   if (event_ == Event::syscall) {
-    left_--;
+    hot_.left--;
     regs[kRip] = rip + insn.length;
     regs[kRcx] = regs[kRip];
     regs[kR11] = regs[kRflags];
@@ -69,7 +69,7 @@ Engine::StepResult Engine::stepOnce() {
   }
   Stop kind = Stop::generalProtection;
   decodeInterrupt(&kind);
-  if (kind == Stop::breakpoint) left_--;
+  if (kind == Stop::breakpoint) hot_.left--;
   control_->kind = static_cast<uint32_t>(kind);
   return failure_.empty() ? StepResult::stopped : StepResult::failed;
 }
@@ -77,7 +77,7 @@ Engine::StepResult Engine::stepOnce() {
 bool Engine::step(uint64_t viewAddress, const uint8_t* view, size_t viewLength) {
   if (inRun_) return fail("run or step was called inside a run");
   base_ = control_->instructions;
-  granted_ = left_ = 0;
+  granted_ = hot_.left = 0;
   if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);
   adoptTables();
   control_->blockStart = static_cast<double>(control_->regs[kRip]);

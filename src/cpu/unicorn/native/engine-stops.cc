@@ -61,7 +61,7 @@ Stop Engine::stopAtSpecial(const Insn& insn) {
     case Special::softInterrupt:
       if (insn.vector == 0x80 || insn.vector == 3) {
         regs[kRip] += insn.length;
-        left_--;
+        hot_.left--;
         control_->vector = insn.vector;
         return insn.vector == 3 ? Stop::breakpoint : Stop::softInterrupt;
       }
@@ -69,7 +69,7 @@ Stop Engine::stopAtSpecial(const Insn& insn) {
       return Stop::generalProtection;
     case Special::icebp:
       regs[kRip] += insn.length;
-      left_--;
+      hot_.left--;
       return Stop::debug;
     case Special::undefined: return Stop::invalidOpcode;
     default: return Stop::generalProtection;
@@ -97,27 +97,27 @@ int64_t Engine::instructionsBefore(uint64_t address, uint64_t rip) {
 void Engine::settleCount(uint64_t rip) {
   if (repLoops_) {
     settleRep(control_->regs[kRcx]);
-    current_ = nullptr;
+    hot_.current = nullptr;
     return;
   }
   settleRep(0);
-  if (current_ == nullptr) return;
-  const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
-  current_ = nullptr;
+  if (hot_.current == nullptr) return;
+  const BlockInfo& info = blocks_.info(static_cast<uint32_t>(hot_.current - blocks_.entries()));
+  hot_.current = nullptr;
   // A fault outside the block is the fetch of the next one.
   if (rip < info.address || rip >= info.address + info.size) return;
-  left_ += info.count - instructionsBefore(info.address, rip);
+  hot_.left += info.count - instructionsBefore(info.address, rip);
 }
 
 void Engine::settleRep(uint64_t rcx) {
   if (repLoops_) {
     uint64_t iterations = repStart_ - rcx;
     if (rep32_) iterations &= 0xffffffff;
-    left_ += repVisits_ - static_cast<int64_t>(iterations);
+    hot_.left += repVisits_ - static_cast<int64_t>(iterations);
     repLoops_ = false;
   }
   repAddress_ = 0;
-  control_->attention = 0;
+  setAttention(false);
 }
 
 }  // namespace trapline

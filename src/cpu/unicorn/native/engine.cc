@@ -28,8 +28,13 @@ Engine::Engine(const UnicornApi& api, uint8_t* memory, uint64_t bytes, Control* 
       control_(control),
       machine_(api, memory, bytes),
       blocks_(memory, bytes),
-      watchdog_(&control->interrupt),
-      views_(memory, bytes) {}
+      views_(memory, bytes),
+      watchdog_([this] {
+        control_->interrupt.store(1);
+        hot_.tag.store(kNoTag);
+      }) {
+  hot_.entries = blocks_.entries();
+}
 
 Engine::~Engine() = default;
 
@@ -50,7 +55,7 @@ bool Engine::finish(Stop kind) {
   control_->kind = static_cast<uint32_t>(kind);
   control_->instructions = retired();
   base_ = control_->instructions;
-  granted_ = left_ = 0;
+  granted_ = hot_.left = 0;
   return true;
 }
 
@@ -66,24 +71,26 @@ void Engine::adoptTables() {
   }
   control_->flushTlb = 0;
   blocks_.newEpoch();
+  publishTag();
 }
 
 bool Engine::refill() {
-  int64_t used = granted_ - left_;
+  int64_t used = granted_ - hot_.left;
   base_ += static_cast<double>(used);
   remaining_ -= used;
-  granted_ = left_ = 0;
+  granted_ = hot_.left = 0;
   if (remaining_ <= 0) return false;
   slices_++;
-  granted_ = left_ = std::min(remaining_, slices_ <= kEarlySlices ? kEarlySlice : kSlice);
+  granted_ = hot_.left = std::min(remaining_, slices_ <= kEarlySlices ? kEarlySlice : kSlice);
   return true;
 }
 
 bool Engine::run(double budget) {
   if (inRun_) return fail("run or step was called inside a run");
   base_ = control_->instructions;
-  granted_ = left_ = 0;
+  granted_ = hot_.left = 0;
   if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);
+  runStart_ = base_;
   remaining_ = budget >= static_cast<double>(kUnlimited) ? kUnlimited : static_cast<int64_t>(budget);
   inRun_ = true;
   bool ok = runSlices();
@@ -97,15 +104,16 @@ bool Engine::runSlices() {
     adoptTables();
     machine_.writeRegs(control_->regs);
     event_ = Event::none;
-    current_ = nullptr;
+    hot_.current = nullptr;
     repAddress_ = 0;
     repLoops_ = false;
-    control_->attention = 0;
+    attention_ = false;
+    publishTag();
     UcErr code = machine_.start(control_->regs[kRip], 0);
     bool ok = true;
     if (handleEvent(code, &ok)) return ok;
     // A part of the run by steps may have used up the slice.
-    if (left_ <= 0 && !refill()) return finish(Stop::budget);
+    if (hot_.left <= 0 && !refill()) return finish(Stop::budget);
   }
 }
 
@@ -117,7 +125,7 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
   uint64_t* regs = control_->regs;
   machine_.readRegs(regs);
   uint64_t rip = regs[kRip];
-  control_->blockStart = current_ != nullptr ? static_cast<double>(current_->tag & kAddressMask) : 0;
+  control_->blockStart = hot_.current != nullptr ? static_cast<double>(hot_.current->tag & kAddressMask) : 0;
   switch (event_) {
     case Event::interrupt: {
       Stop kind = Stop::generalProtection;
@@ -182,20 +190,53 @@ bool Engine::stepInRun(bool* ok) {
   return false;
 }
 
-void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
-  Engine* self = static_cast<Engine*>(user);
-  const BlockEntry* entry = self->blocks_.entries() + BlockTable::slot(address);
-  uint64_t wanted;
-  std::memcpy(&wanted, &self->control_->interrupt, sizeof wanted);  // both words: interrupt and attention
-  if (entry->tag == (address | self->blocks_.epochTag()) && entry->size == size && self->left_ > 0 && wanted == 0) {
-    self->left_ -= entry->count;
-    self->current_ = entry;
-    return;
-  }
-  self->blockSlow(address, size);
+void Engine::publishTag() {
+  hot_.tag.store(blocks_.epochTag());
+  // The watchdog sets the flag first and the tag then, this side the other way round: one of the two sees the other.
+  if (attention_ || control_->interrupt.load() != 0) hot_.tag.store(kNoTag);
 }
 
-void Engine::blockSlow(uint64_t address, uint32_t size) {
+void Engine::setAttention(bool on) {
+  if (attention_ == on) return;
+  attention_ = on;
+  publishTag();
+}
+
+void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
+  Engine* self = static_cast<Engine*>(user);
+  Hot& hot = self->hot_;
+  const BlockEntry* entry = hot.entries + BlockTable::slot(address);
+  if (entry->tag == (address | hot.tag.load(std::memory_order_relaxed)) && entry->size == size) {
+    if ((hot.left -= entry->count) >= 0) {
+      hot.current = entry;
+      return;
+    }
+    hot.left += entry->count;
+  }
+  blockSlow(self, address, size);
+}
+
+void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) { self->screenBlock(address, size); }
+
+bool Engine::affordBlock(int64_t count) {
+  if (count <= hot_.left) return true;
+  int64_t total = remaining_ - granted_ + hot_.left;
+  // A run makes progress even when its first block is longer than its budget.
+  bool progressed = retired() > runStart_;
+  if (total <= 0 || (total < count && progressed)) {
+    event_ = Event::budget;
+    machine_.stop();
+    return false;
+  }
+  if (total == hot_.left) return true;
+  refill();
+  if (!earlyFlushes_) return true;
+  event_ = Event::slice;
+  machine_.stop();
+  return false;
+}
+
+void Engine::screenBlock(uint64_t address, uint32_t size) {
   auto end = [this](Event event) {
     event_ = event;
     machine_.stop();
@@ -203,19 +244,14 @@ void Engine::blockSlow(uint64_t address, uint32_t size) {
   // A step has been screened already; and after a hook has asked for a stop, nothing more happens.
   if (stepping_ || event_ != Event::none) return;
   bool loops = repAddress_ != 0 && repAddress_ == address;
-  if (repAddress_ != 0 && !loops) {
-    settleRep(repLoops_ ? machine_.read(kRegRcx) : 0);
-  }
+  if (repAddress_ != 0 && !loops) settleRep(repLoops_ ? machine_.read(kRegRcx) : 0);
   if (control_->interrupt.load() != 0) {
     control_->interrupt.store(0);
+    publishTag();
     return end(Event::interrupted);
   }
-  if (left_ <= 0) {
-    if (remaining_ - granted_ + left_ <= 0) return end(Event::budget);
-    refill();
-    if (earlyFlushes_) return end(Event::slice);
-  }
   if (loops) {
+    if (!affordBlock(1)) return;
     // Another iteration of the repeated instruction that ended the last block, or the look at a counter that has
     // come to zero, which is no iteration: settleRep tells them apart.
     if (!repLoops_) {
@@ -224,15 +260,21 @@ void Engine::blockSlow(uint64_t address, uint32_t size) {
       repVisits_ = 0;
     }
     repVisits_++;
-    left_--;
+    hot_.left--;
     return;
   }
   const BlockEntry& entry = blocks_.entry(BlockTable::slot(address));
+  if (entry.tag == (address | blocks_.epochTag()) && entry.size == size) {
+    if (!affordBlock(entry.count)) return;
+    hot_.left -= entry.count;
+    hot_.current = &entry;
+    return;
+  }
   // What the last block was, before its place in the table may be taken by this one.
   uint64_t previousStart = 0, previousEnd = 0;
   int64_t previousCount = 0;
-  if (current_ != nullptr) {
-    const BlockInfo& previous = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+  if (hot_.current != nullptr) {
+    const BlockInfo& previous = blocks_.info(static_cast<uint32_t>(hot_.current - blocks_.entries()));
     if (previous.writable) {
       previousStart = previous.address;
       previousEnd = previous.address + previous.size;
@@ -246,20 +288,22 @@ void Engine::blockSlow(uint64_t address, uint32_t size) {
   }
   // A block that wrote into itself is left at the store, which then runs as a block of its own.
   if (address > previousStart && address < previousEnd && info->count == 1 && address + size < previousEnd) {
-    left_ += previousCount - instructionsBefore(previousStart, address);
+    hot_.left += previousCount - instructionsBefore(previousStart, address);
   }
+  if (!affordBlock(info->count)) return;
   if (info->hasSpecial) {
+    hot_.current = nullptr;
     specialAddress_ = address;
     return end(Event::special);
   }
-  current_ = &entry;
-  left_ -= info->count;
+  hot_.current = &entry;
+  hot_.left -= info->count;
   if (info->endsInRep) {
     repAddress_ = info->repAddress;
     repLength_ = info->repLength;
     rep32_ = info->rep32;
     repLoops_ = false;
-    control_->attention = 1;
+    setAttention(true);
   }
 }
 
@@ -273,9 +317,9 @@ void Engine::onSyscall() {
   uint64_t at = regs[kRip];
   // The instruction ends its block; its length is 2 but for useless prefixes.
   uint64_t after = at + 2;
-  if (current_ != nullptr) {
-    uint64_t start = current_->tag & kAddressMask;
-    const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+  if (hot_.current != nullptr) {
+    uint64_t start = hot_.current->tag & kAddressMask;
+    const BlockInfo& info = blocks_.info(static_cast<uint32_t>(hot_.current - blocks_.entries()));
     after = start + info.size;
     control_->blockStart = static_cast<double>(start);
   }
@@ -290,7 +334,8 @@ void Engine::onSyscall() {
       machine_.writeRegs(regs);
       // Unicorn adds the length of the instruction to whatever RIP holds when the hook returns.
       if (regs[kRip] != after) machine_.writeRip(regs[kRip] - (after - at));
-      current_ = nullptr;
+      hot_.current = nullptr;
+      if (control_->interrupt.load() != 0) publishTag();
       return;
     }
     event_ = answer == Answer::end ? Event::syscall : Event::thrown;
@@ -315,9 +360,9 @@ void Engine::onInvalid() {
 
 void Engine::onTimestamp(bool withAux) {
   double now = retired();
-  if (!stepping_ && current_ != nullptr) {
+  if (!stepping_ && hot_.current != nullptr) {
     // The whole block is counted when it starts.
-    const BlockInfo& info = blocks_.info(static_cast<uint32_t>(current_ - blocks_.entries()));
+    const BlockInfo& info = blocks_.info(static_cast<uint32_t>(hot_.current - blocks_.entries()));
     now -= static_cast<double>(info.count - instructionsBefore(info.address, machine_.read(kRegRip)));
   }
   uint64_t ticks = static_cast<uint64_t>(static_cast<int64_t>(control_->tscOffset + now));
@@ -346,6 +391,7 @@ void Engine::invalidateCode(uint64_t start, uint64_t length) {
   if (length == 0 || start >= bytes_) return;
   uint64_t end = std::min(start + length, bytes_);
   blocks_.newEpoch();
+  publishTag();
   // By frame: through the flat root every frame is executable at its own address, whatever is mapped now.
   uint64_t root = machine_.root();
   machine_.setRoot(layout::kFlatRoot);

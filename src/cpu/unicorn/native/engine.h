@@ -53,13 +53,25 @@ struct Control {
   /** Set to ask for a TLB flush before guest code goes on. */
   uint32_t flushTlb;
   uint32_t hasHandler;
-  /** Non-zero asks the run to end with `interrupted`. One 64-bit load in the block hook reads both words. */
+  /** Non-zero asks the run to end with `interrupted`. */
   std::atomic<uint32_t> interrupt;
-  /** The block hook has a repeated string instruction to settle. */
-  uint32_t attention;
+  uint32_t unused;
   double blockStart;
 };
 static_assert(sizeof(Control) == 232, "the layout is fixed");
+
+/** All that the block hook touches when nothing is special. */
+struct alignas(64) Hot {
+  /** The current epoch's tag, or kNoTag to send every block down the slow path. Also written by the watchdog. */
+  std::atomic<uint64_t> tag;
+  const BlockEntry* entries;
+  /** Instructions that may still start before the next look at budget and TLB. */
+  int64_t left;
+  /** The block being run. */
+  const BlockEntry* current;
+};
+/** Matches no entry. */
+constexpr uint64_t kNoTag = 0xffffull << 48;
 
 /** One row of the CPUID table. A subleaf of kAnySubleaf matches every ECX. */
 struct CpuidRow {
@@ -98,7 +110,13 @@ class Engine : private MachineEvents {
   void onTimestamp(bool withAux) override;
   void onCpuid() override;
   static void blockHook(UcEngine*, uint64_t address, uint32_t size, void* user);
-  void blockSlow(uint64_t address, uint32_t size);
+  static void blockSlow(Engine* self, uint64_t address, uint32_t size);
+  void screenBlock(uint64_t address, uint32_t size);
+  /** Whether `count` more instructions fit the budget; if not, asks for a stop. */
+  bool affordBlock(int64_t count);
+  /** Lets the block hook trust its table, unless something asks for the slow path. */
+  void publishTag();
+  void setAttention(bool on);
 
   bool fail(const std::string& what);
   /** Writes the stop and the counters that JavaScript reads. */
@@ -126,7 +144,7 @@ class Engine : private MachineEvents {
   void settleCount(uint64_t rip);
   void settleRep(uint64_t rcx);
   int64_t instructionsBefore(uint64_t address, uint64_t rip);
-  double retired() const { return base_ + static_cast<double>(granted_ - left_); }
+  double retired() const { return base_ + static_cast<double>(granted_ - hot_.left); }
 
   const UnicornApi& api_;
   uint8_t* memory_;
@@ -134,21 +152,22 @@ class Engine : private MachineEvents {
   Control* control_;
   Machine machine_;
   BlockTable blocks_;
-  Watchdog watchdog_;
+  Hot hot_{};
   std::vector<CpuidRow> cpuid_;
   std::string failure_;
 
   // The run in progress.
   Event event_ = Event::none;
   uint32_t vector_ = 0;
-  const BlockEntry* current_ = nullptr;
-  /** Instructions that may still start before the next look at budget and TLB; granted by refill. */
-  int64_t left_ = 0;
+  /** What refill granted of the budget, of which hot_.left is left. */
   int64_t granted_ = 0;
   double base_ = 0;
+  double runStart_ = 0;
   int64_t remaining_ = 0;
   bool inRun_ = false;
   bool stepping_ = false;
+  /** A step or a repeated string instruction: every block takes the slow path. */
+  bool attention_ = false;
   /** Address of the repeated string instruction that ended the last block, 0 if none did. */
   uint64_t repAddress_ = 0;
   uint8_t repLength_ = 0;
@@ -163,6 +182,8 @@ class Engine : private MachineEvents {
   uint64_t slices_ = 0;
 
   ViewFrames views_;
+  // Last: its thread must be gone before what it writes to.
+  Watchdog watchdog_;
 };
 
 }  // namespace trapline

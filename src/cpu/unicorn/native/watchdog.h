@@ -6,18 +6,20 @@
 #ifndef TRAPLINE_WATCHDOG_H
 #define TRAPLINE_WATCHDOG_H
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace trapline {
 
 class Watchdog {
  public:
-  explicit Watchdog(std::atomic<uint32_t>* flag) : flag_(flag) {}
+  /** @param fire called on the watchdog's thread */
+  explicit Watchdog(std::function<void()> fire) : fire_(std::move(fire)) {}
   ~Watchdog() {
     if (!thread_.joinable()) return;
     {
@@ -28,7 +30,7 @@ class Watchdog {
     thread_.join();
   }
 
-  /** Sets the flag `ms` from now, in place of an earlier deadline; 0 only cancels that. */
+  /** Fires `ms` from now, in place of an earlier deadline; 0 only cancels that. */
   void arm(uint32_t ms) {
     {
       std::lock_guard<std::mutex> guard(lock_);
@@ -51,14 +53,14 @@ class Watchdog {
         wake_.wait(guard);
       } else if (std::chrono::steady_clock::now() >= deadline_) {
         armed_ = false;
-        flag_->store(1);
+        fire_();
       } else {
         wake_.wait_until(guard, deadline_);
       }
     }
   }
 
-  std::atomic<uint32_t>* flag_;
+  std::function<void()> fire_;
   std::thread thread_;
   std::mutex lock_;
   std::condition_variable wake_;
