@@ -92,7 +92,6 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
     kernel.releaseSpace(mm);
     return attached !== 0 ? attached : pidfd;
   }
-  kernel.platform.setGuestGsBase(child, kernel.platform.guestGsBase(parent));
   if (pidfd >= 0 && !parent.mm.writeU32(request.pidfd, pidfd)) return -EFAULT;
   enroll(parent, child, flags);
 
