@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+//
+// `trapline bench`: the figures of the README, measured here and now with the guests that come with Trapline. Each is
+// the best of several runs of the command itself; the goals are for a machine that does nothing else.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TraplineError } from '../base/errors.ts';
+import { findCommand, packageFolder } from '../cpu/unicorn/setup/index.ts';
+
+const RUNS = 5;
+const GETPID_CALLS = 100_000;
+const YIELDS = 40_000;
+const TOUCHED_PAGES = 16_384;
+const HASHED_BYTES = 50_000_000;
+
+export interface BenchOptions {
+  /** Prints one JSON object instead of the table. */
+  readonly json?: boolean;
+}
+
+interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The most that it should be, in the same unit. */
+  readonly goal?: number;
+}
+
+interface RunMetrics {
+  readonly instructions: number;
+  readonly wallMs: number;
+}
+
+/** Exit status: 0; figures that miss their goals are marked, for the machine may be busy. */
+export function benchCommand(options: BenchOptions): number {
+  const folder = mkdtempSync(join(tmpdir(), 'trapline-bench-'));
+  try {
+    const figures: Figure[] = [];
+    for (const figure of measure(folder)) {
+      figures.push(figure);
+      if (options.json !== true) process.stdout.write(`${format(figure)}\n`);
+    }
+    if (options.json === true) process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
+    return 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function format({ name, value, unit, goal }: Figure): string {
+  const text = value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  const promise = goal === undefined ? '' : `(goal: at most ${goal})${value > goal ? '  MISSED' : ''}`;
+  return `${name.padEnd(44)}${text.padStart(8)} ${unit.padEnd(14)}${promise}`.trimEnd();
+}
+
+function* measure(folder: string): Generator<Figure> {
+  for (const kernel of ['crc', 'sieve', 'memory', 'sse', 'interpreter']) {
+    const { instructions, wallMs } = best(folder, `bench-${kernel}`, 'off');
+    yield { name: `kernel ${kernel}`, value: instructions / 1000 / wallMs, unit: 'MIPS' };
+  }
+
+  const calls = new Map<string, number>();
+  for (const mode of ['off', 'upstream', 'hardened']) {
+    const ns = (best(folder, 'getpid-loop', mode).wallMs * 1e6) / GETPID_CALLS;
+    calls.set(mode, ns);
+    yield { name: `getpid, --patch ${mode}`, value: ns, unit: 'ns a call', ...(mode === 'off' && { goal: 450 }) };
+  }
+  const off = calls.get('off') ?? Number.NaN;
+  yield {
+    name: 'getpid, upstream against off',
+    value: (calls.get('upstream') ?? Number.NaN) / off,
+    unit: 'times',
+    goal: 4,
+  };
+  yield {
+    name: 'getpid, hardened against off',
+    value: (calls.get('hardened') ?? Number.NaN) / off,
+    unit: 'times',
+    goal: 1.6,
+  };
+
+  yield {
+    name: 'switch between two tasks',
+    value: (best(folder, 'bench-yield', 'off').wallMs * 1000) / YIELDS,
+    unit: 'us',
+    goal: 5,
+  };
+  yield {
+    name: 'first touch of a page',
+    value: (best(folder, 'bench-touch', 'off').wallMs * 1000) / TOUCHED_PAGES,
+    unit: 'us',
+    goal: 2,
+  };
+  const start = best(folder, 'hello', 'off').wallMs;
+  yield {
+    name: '1,000 mmaps and munmaps of a page',
+    value: best(folder, 'bench-mmap', 'off').wallMs - start,
+    unit: 'ms',
+    goal: 20,
+  };
+
+  yield* wholeCommand();
+  yield* againstQemu(folder);
+}
+
+/** `trapline run hello` as a whole: time from start to end, and memory. */
+function* wholeCommand(): Generator<Figure> {
+  let milliseconds = Number.POSITIVE_INFINITY;
+  let kibibytes = Number.POSITIVE_INFINITY;
+  const tell =
+    'data:text/javascript,process.on("exit",()=>process.stderr.write("maxrss="+process.resourceUsage().maxRSS))';
+  for (let i = 0; i < RUNS; i++) {
+    const before = performance.now();
+    const run = spawnSync(process.execPath, [cli(), 'run', '--', guest('hello')], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (run.status !== 0) throw new TraplineError('BENCH', 'trapline run hello failed');
+    milliseconds = Math.min(milliseconds, performance.now() - before);
+    const told = spawnSync(process.execPath, ['--import', tell, cli(), 'run', '--', guest('hello')], {
+      encoding: 'utf8',
+    });
+    kibibytes = Math.min(kibibytes, Number(/maxrss=(\d+)/.exec(told.stderr)?.[1] ?? Number.NaN));
+  }
+  yield { name: 'trapline run hello', value: milliseconds, unit: 'ms', goal: 300 };
+  yield { name: 'trapline run hello, memory', value: kibibytes / 1024, unit: 'MiB', goal: 150 };
+}
+
+/** busybox sha256sum of 50 MB, processor time against qemu-user's where both are there. */
+function* againstQemu(folder: string): Generator<Figure> {
+  const busybox = findCommand('busybox');
+  const qemu = findCommand('qemu-x86_64');
+  if (busybox === undefined) return;
+  const file = join(folder, 'data');
+  writeFileSync(file, Buffer.alloc(HASHED_BYTES, 'trapline '));
+  const ours = cpuSeconds([process.execPath, cli(), 'run', '--root', '/', '--', busybox, 'sha256sum', file]);
+  yield { name: 'busybox sha256sum of 50 MB', value: ours, unit: 's CPU' };
+  if (qemu === undefined) return;
+  yield {
+    name: 'against qemu-x86_64',
+    value: ours / cpuSeconds([qemu, busybox, 'sha256sum', file]),
+    unit: 'times',
+    goal: 4,
+  };
+}
+
+/** Processor time, user and system, of a command and its children: the shell's `times` prints it. */
+function cpuSeconds(command: readonly string[]): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 2; i++) {
+    const run = spawnSync('/bin/sh', ['-c', '"$@" >/dev/null || exit 1; times', 'sh', ...command], {
+      encoding: 'utf8',
+    });
+    if (run.status !== 0) throw new TraplineError('BENCH', `${command.join(' ')} failed: ${run.stderr}`);
+    const times = (run.stdout.trim().split('\n').at(-1) ?? '').match(/(\d+)m([\d.]+)s/g) ?? [];
+    const seconds = times.map((text) => {
+      const [minutes = '0', rest = '0'] = text.split(/[ms]/);
+      return Number(minutes) * 60 + Number(rest);
+    });
+    least = Math.min(
+      least,
+      seconds.reduce((sum, part) => sum + part, 0),
+    );
+  }
+  return least;
+}
+
+/** The quickest of several runs of a guest. */
+function best(folder: string, name: string, mode: string): RunMetrics {
+  let quickest: RunMetrics | undefined;
+  const metricsFile = join(folder, 'metrics.json');
+  for (let i = 0; i < RUNS; i++) {
+    const args = [cli(), 'run', '--patch', mode, '--metrics', metricsFile, '--', guest(name)];
+    const run = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    if (run.status !== 0) throw new TraplineError('BENCH', `the guest ${name} ended with ${run.status ?? run.signal}`);
+    const metrics = JSON.parse(readFileSync(metricsFile, 'utf8')) as RunMetrics;
+    if (quickest === undefined || metrics.wallMs < quickest.wallMs) quickest = metrics;
+  }
+  if (quickest === undefined) throw new TraplineError('BENCH', 'nothing was run');
+  return quickest;
+}
+
+function cli(): string {
+  return join(packageFolder(), 'dist', 'cli.js');
+}
+
+function guest(name: string): string {
+  const path = join(packageFolder(), 'guests', 'bin', `${name}.elf`);
+  if (!existsSync(path)) throw new TraplineError('BENCH', `${path} is not there; install trapline again`);
+  return path;
+}
