@@ -6,6 +6,8 @@
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
 import { ExitStatus } from './exit-status.ts';
+import { declareRunOptions, readRunOptions } from './run-options.ts';
+import type { RawRunOptions } from './run-options.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
@@ -43,6 +45,20 @@ function buildProgram(setStatus: (status: number) => void): Command {
       const { doctorCommand } = await import('./doctor.ts');
       setStatus(doctorCommand(options));
     });
+
+  const run = program
+    .command('run')
+    .usage('[options] [--] PROGRAM [ARG...]')
+    .description("run a program; the exit status is the program's, 128+n when a signal killed it, 124 when a limit ended it")
+    .argument('<program>', 'a static x86-64 Linux program')
+    .argument('[args...]', 'its arguments, options included')
+    .passThroughOptions();
+  declareRunOptions(run);
+  run.action(async (name: string, args: readonly string[], raw: RawRunOptions) => {
+    const options = readRunOptions(raw);
+    const { runCommand } = await import('./run-command.ts');
+    setStatus(await runCommand(name, args, options));
+  });
   return program;
 }
 

@@ -51,7 +51,8 @@ const CODES: ReadonlyMap<number, EnumTable> = new Map([
 
 const CHILD_CODES: readonly number[] = [CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED];
 
-function codeText(signo: number, code: number): string {
+/** `SEGV_MAPERR`, `SI_USER`. */
+export function siginfoCodeName(signo: number, code: number): string {
   const own = CODES.get(signo);
   const name = own?.names.get(code) ?? ANY_CODE.names.get(code);
   if (name !== undefined) return name;
@@ -64,7 +65,7 @@ export function siginfoText(view: DataView): string {
   const code = view.getInt32(Siginfo.code, true);
   const errno = view.getInt32(Siginfo.errno, true);
   if (signo === 0) return '{}';
-  let text = `{si_signo=${signo >= 1 && signo <= NSIG ? signalName(signo) : signo}, si_code=${codeText(signo, code)}`;
+  let text = `{si_signo=${signo >= 1 && signo <= NSIG ? signalName(signo) : signo}, si_code=${siginfoCodeName(signo, code)}`;
   if (errno !== 0) text += `, si_errno=${errno}`;
   return text + detail(view, signo, code) + '}';
 }

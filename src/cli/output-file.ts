@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// Files that a run writes beside the guest's output. They are opened before the guest starts, so that a bad path is
+// an error at once; results appear whole (a temporary file, then a rename), streams grow by whole lines.
+
+import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { UsageError } from './usage-error.ts';
+
+/** A file that grows during the run. */
+export class StreamFile {
+  readonly #fd: number;
+  readonly #path: string;
+  #failed: Error | undefined;
+
+  /** @throws UsageError when the file cannot be written */
+  constructor(option: string, path: string) {
+    this.#path = path;
+    this.#fd = openForWriting(option, path, path);
+  }
+
+  /** Writes all of it, or remembers why not: a full disk must not change what the guest does. */
+  write(text: string): void {
+    if (this.#failed !== undefined) return;
+    try {
+      writeAll(this.#fd, text);
+    } catch (error) {
+      this.#failed = error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  /** @throws UsageError when something could not be written */
+  close(): void {
+    closeSync(this.#fd);
+    if (this.#failed !== undefined) throw new UsageError(`${this.#path}: not complete: ${this.#failed.message}`);
+  }
+}
+
+/** A file that is there completely or not at all. */
+export class ResultFile {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #fd: number;
+  #isDone = false;
+
+  /** @throws UsageError when the file cannot be written */
+  constructor(option: string, path: string) {
+    this.#path = path;
+    // A device or a pipe (/dev/stdout) cannot be replaced: it is written directly.
+    this.#temporary = isReplaceable(path) ? `${path}.${process.pid}.tmp` : path;
+    this.#fd = openForWriting(option, this.#temporary, path);
+  }
+
+  finish(text: string): void {
+    try {
+      writeAll(this.#fd, text);
+      if (this.#temporary !== this.#path) renameSync(this.#temporary, this.#path);
+      this.#isDone = true;
+    } catch (error) {
+      throw new UsageError(`${this.#path}: ${reason(error)}`);
+    } finally {
+      this.discard();
+    }
+  }
+
+  /** Leaves nothing behind when the run did not come to its end. */
+  discard(): void {
+    if (this.#temporary !== this.#path && !this.#isDone) rmSync(this.#temporary, { force: true });
+    try {
+      closeSync(this.#fd);
+    } catch {
+      // Closed already by an earlier call.
+    }
+  }
+}
+
+function isReplaceable(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return true;
+  }
+}
+
+function openForWriting(option: string, path: string, shown: string): number {
+  try {
+    const fd = openSync(path, 'w');
+    if (fstatSync(fd).isDirectory()) throw new Error('is a directory');
+    return fd;
+  } catch (error) {
+    throw new UsageError(`${option}: cannot write ${shown}: ${reason(error)}`);
+  }
+}
+
+/** Node's message without the system call and the path. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
+}
+
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text, 'utf8');
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += writeSync(fd, bytes, done);
+    } catch (error) {
+      // A pipe that somebody made non-blocking: its reader is slow.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    }
+  }
+}
+
+/** Writes to stderr at once and completely; a closed stderr is no reason to fail. */
+export function writeToStderr(text: string): void {
+  try {
+    writeAll(2, text);
+  } catch {
+    // Nobody is listening.
+  }
+}

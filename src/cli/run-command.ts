@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+//
+// `trapline run`: opens what the run writes, makes a sandbox, runs it, reports, and gives the exit status.
+
+import { createRequire } from 'node:module';
+import { SIGINT, SIGTERM } from '../abi/signal.ts';
+import { TraplineError } from '../base/errors.ts';
+import type { HostDirectory } from '../base/host.ts';
+import { openUnicorn } from '../cpu/unicorn/index.ts';
+import { Disassembler } from '../isa/disassembler.ts';
+import { crashText } from '../report/crash-text.ts';
+import { GvisorText } from '../report/gvisor-text.ts';
+import { PerfettoJson } from '../report/perfetto.ts';
+import { StraceText } from '../report/strace-text.ts';
+import type { StraceOptions } from '../report/strace-text.ts';
+import { SyscallSummary } from '../report/syscall-summary.ts';
+import { nodeHost, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
+import { Sandbox, guestText } from '../sandbox/sandbox.ts';
+import type { RunResult } from '../sandbox/sandbox.ts';
+import type { TraceConsumer } from '../trace/ring.ts';
+import { ExitStatus } from './exit-status.ts';
+import { findProgram } from './find-program.ts';
+import { makeLogger } from './logger.ts';
+import { ResultFile, StreamFile, writeToStderr } from './output-file.ts';
+import type { RunOptions } from './run-options.ts';
+import { UsageError } from './usage-error.ts';
+
+/** A renderer that has an end. */
+interface Renderer extends TraceConsumer {
+  close?(): void;
+}
+
+/** What a run writes beside the guest's output, opened before the guest starts. */
+class Outputs {
+  readonly renderers: Renderer[] = [];
+  readonly #files: StreamFile[] = [];
+  readonly #summary: SyscallSummary | undefined;
+  readonly #metrics: ResultFile | undefined;
+  /** Lines of strace, and the summary after them. */
+  readonly #writeStrace: (text: string) => void;
+
+  constructor(options: RunOptions) {
+    const file = options.straceFile === undefined ? undefined : this.#open('--strace-file', options.straceFile);
+    this.#writeStrace = file === undefined ? writeToStderr : (text) => file.write(text);
+    if (options.strace || (file !== undefined && !options.straceSummary)) {
+      const strace: StraceOptions = {
+        write: this.#writeStrace, immediate: file === undefined, times: options.straceTimes, epochNs: 0n,
+      };
+      this.renderers.push(options.straceFormat === 'gvisor' ? new GvisorText(strace) : new StraceText(strace));
+    }
+    if (options.straceSummary) {
+      this.#summary = new SyscallSummary();
+      this.renderers.push(this.#summary);
+    }
+    if (options.trace !== undefined) {
+      const trace = this.#open('--trace', options.trace);
+      this.renderers.push(new PerfettoJson((piece) => trace.write(piece)));
+    }
+    this.#metrics = options.metrics === undefined ? undefined : new ResultFile('--metrics', options.metrics);
+  }
+
+  #open(option: string, path: string): StreamFile {
+    const file = new StreamFile(option, path);
+    this.#files.push(file);
+    return file;
+  }
+
+  /** Writes everything out. */
+  finish(result: RunResult): void {
+    for (const renderer of this.renderers) renderer.close?.();
+    if (this.#summary !== undefined) this.#writeStrace(this.#summary.text());
+    this.#metrics?.finish(`${JSON.stringify(result.metrics, null, 2)}\n`);
+    for (const file of this.#files) file.close();
+  }
+
+  /** The run failed: what is there stays, but no result appears. */
+  discard(): void {
+    this.#metrics?.discard();
+  }
+}
+
+/**
+ * Runs one program.
+ * @param args the guest's own arguments
+ * @returns the exit status
+ */
+export async function runCommand(program: string, args: readonly string[], options: RunOptions): Promise<number> {
+  const root = options.root === undefined ? undefined : openRoot(options.root);
+  const cwd = options.cwd ?? '/';
+  if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
+  const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
+  const found = findProgram(program, cwd, searchPath, (path) => root !== undefined && existsIn(root, path));
+  const outputs = new Outputs(options);
+  const logger = makeLogger({ level: options.logLevel, file: options.logFile });
+  const host = nodeHost();
+  const disassembler = lazyDisassembler();
+  let sandbox: Sandbox | undefined;
+  try {
+    sandbox = Sandbox.create({
+      host,
+      openCpu: openUnicorn,
+      program: guestText(found.guestPath),
+      argv: [options.argv0 ?? program, ...args].map(guestText),
+      env: options.env.map(guestText),
+      cwd: guestText(cwd),
+      uid: options.uid,
+      patch: options.patch,
+      binds: options.binds.map((bind) => ({ ...openBind(bind.host, bind.writable), guestPath: guestText(bind.guest) })),
+      seed: options.seed,
+      memoryBytes: options.memoryBytes,
+      wallClock: options.wallClock,
+      entropy: options.entropy,
+      consumers: outputs.renderers,
+      logger,
+      disassembler,
+      ...(found.hostPath === undefined ? {} : { programFile: openHostPath(found.hostPath, { writable: false }) }),
+      ...(root === undefined ? {} : { root }),
+      ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
+      ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
+    });
+    const signals = new ToolSignals(sandbox);
+    let result: RunResult;
+    try {
+      result = await sandbox.run();
+    } finally {
+      signals.dispose();
+    }
+    outputs.finish(result);
+    if (result.crash !== undefined && isReported(result)) {
+      writeToStderr(crashText(result.crash, (code, address) => disassembler().disassemble(code, address)));
+    }
+    return exitStatus(result, signals.stoppedBy);
+  } catch (error) {
+    outputs.discard();
+    throw withStatus(error);
+  } finally {
+    sandbox?.dispose();
+    logger.close();
+    host.dispose();
+  }
+}
+
+/** Signals that a guest raises by its own mistakes; one that somebody sent needs no report. */
+function isReported(result: RunResult): boolean {
+  return result.crash?.faultAddress !== undefined || result.crash?.patchedSite !== undefined;
+}
+
+/** The status that tells how the run ended. */
+function exitStatus(result: RunResult, stoppedBy: number | undefined): number {
+  switch (result.ended) {
+    case 'timeout':
+    case 'budget':
+    case 'output':
+      return ExitStatus.limitReached;
+    case 'deadlock':
+      return ExitStatus.limitReached;
+    case 'stopped':
+      return ExitStatus.signalBase + (stoppedBy ?? SIGTERM);
+    default:
+      return 'code' in result.exit ? result.exit.code : ExitStatus.signalBase + result.exit.signal;
+  }
+}
+
+/**
+ * SIGINT and SIGTERM to the tool: the first goes to the guest's first process group, as a terminal would send it; a
+ * second one ends the run.
+ */
+class ToolSignals {
+  /** The signal that ended the run. */
+  stoppedBy: number | undefined;
+  readonly #sandbox: Sandbox;
+  #isSecond = false;
+  readonly #onInterrupt = (): void => this.#take(SIGINT);
+  readonly #onTerminate = (): void => this.#take(SIGTERM);
+
+  constructor(sandbox: Sandbox) {
+    this.#sandbox = sandbox;
+    process.on('SIGINT', this.#onInterrupt);
+    process.on('SIGTERM', this.#onTerminate);
+  }
+
+  #take(signo: number): void {
+    if (this.#isSecond) {
+      this.stoppedBy = signo;
+      this.#sandbox.stop();
+    } else {
+      this.#isSecond = true;
+      this.#sandbox.interrupt(signo);
+    }
+  }
+
+  dispose(): void {
+    process.off('SIGINT', this.#onInterrupt);
+    process.off('SIGTERM', this.#onTerminate);
+  }
+}
+
+function openRoot(path: string): HostDirectory {
+  try {
+    return openHostDirectory(path, { writable: false });
+  } catch (error) {
+    throw new UsageError(`--root: ${messageOf(error)}`);
+  }
+}
+
+function openBind(path: string, writable: boolean): { directory: HostDirectory; entry: string } {
+  try {
+    return openHostPath(path, { writable });
+  } catch (error) {
+    throw new UsageError(`--bind: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof TraplineError) return error.message;
+  throw error;
+}
+
+/** Whether a guest path leads to something in the root; a link counts, the kernel follows it. */
+function existsIn(root: HostDirectory, path: string): boolean {
+  let at = '';
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+      continue;
+    }
+    at = at === '' ? part : `${at}/${part}`;
+    const stat = root.stat(guestText(at));
+    if (typeof stat === 'number') return false;
+    if (stat.kind === 'symlink') return true;
+  }
+  return true;
+}
+
+/** Errors about the program have statuses of their own. */
+function withStatus(error: unknown): unknown {
+  if (!(error instanceof TraplineError)) return error;
+  if (error.code === 'RUN_NOT_FOUND') return new UsageError(error.message, ExitStatus.notFound);
+  if (error.code === 'RUN_NOT_EXECUTABLE') return new UsageError(error.message, ExitStatus.notExecutable);
+  return error;
+}
+
+/** iced-x86 takes a while to load: only when something is shown. */
+function lazyDisassembler(): () => Disassembler {
+  let made: Disassembler | undefined;
+  return () => {
+    made ??= new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'));
+    return made;
+  };
+}

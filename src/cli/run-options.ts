@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//
+// The options of `trapline run`: what they are called, what they mean, and their values after checking.
+
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { parseChoice, parseCount, parseSeconds, parseSize } from './sizes.ts';
+import { UsageError } from './usage-error.ts';
+
+export const PATCH_MODES = ['off', 'upstream', 'hardened'] as const;
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const ENGINES = ['unicorn'] as const;
+const STRACE_FORMATS = ['linux', 'gvisor'] as const;
+
+const MIN_MEMORY = 16 * 2 ** 20;
+const MAX_MEMORY = 4 * 2 ** 30;
+const MAX_UID = 0xfffffffe;
+
+/** Environment of a guest when no --env is given: the same on every host. */
+export const DEFAULT_ENVIRONMENT: readonly string[] = [
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/', 'TERM=dumb',
+];
+
+/** One `--bind`. */
+export interface Bind {
+  readonly host: string;
+  readonly guest: string;
+  readonly writable: boolean;
+}
+
+/** The options of one run, checked. */
+export interface RunOptions {
+  readonly patch: (typeof PATCH_MODES)[number];
+  readonly engine: (typeof ENGINES)[number];
+  readonly root: string | undefined;
+  readonly binds: readonly Bind[];
+  readonly cwd: string | undefined;
+  readonly env: readonly string[];
+  readonly argv0: string | undefined;
+  readonly uid: number;
+  readonly seed: number;
+  readonly wallClock: boolean;
+  readonly entropy: boolean;
+  readonly memoryBytes: number;
+  readonly timeoutSec: number | undefined;
+  readonly maxInstructions: number | undefined;
+  readonly strace: boolean;
+  readonly straceFile: string | undefined;
+  readonly straceTimes: boolean;
+  readonly straceFormat: (typeof STRACE_FORMATS)[number];
+  readonly straceSummary: boolean;
+  readonly metrics: string | undefined;
+  readonly trace: string | undefined;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logFile: string | undefined;
+}
+
+/** What commander hands over. */
+export type RawRunOptions = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+
+interface Row {
+  readonly flags: string;
+  readonly text: string;
+  /** Default as the help shows it. */
+  readonly preset?: string;
+  readonly repeats?: boolean;
+}
+
+const ROWS: readonly Row[] = [
+  { flags: '--patch MODE', text: 'off: trap every syscall; upstream: patch as gVisor does; hardened: patch, and always right', preset: 'hardened' },
+  { flags: '--root DIR', text: "the guest's /: DIR read-only below a memory layer (default: an empty tree holding only PROGRAM)" },
+  { flags: '--bind HOST:GUEST[:rw]', text: 'show one host file or directory to the guest', repeats: true },
+  { flags: '--cwd DIR', text: "the guest's working directory (default: /)" },
+  { flags: '--env K=V', text: 'set an environment variable; K alone copies it from here', repeats: true },
+  { flags: '--argv0 NAME', text: 'argv[0] (default: PROGRAM as given)' },
+  { flags: '--uid N', text: 'user and group of the guest', preset: '1000' },
+  { flags: '--seed N', text: 'seed of everything random: schedule, getrandom, addresses', preset: '0' },
+  { flags: '--wall-clock', text: "the guest's clocks follow the real ones" },
+  { flags: '--entropy', text: "the guest's random bytes come from this system" },
+  { flags: '--memory SIZE', text: "the guest's memory, such as 512M or 2G", preset: '1G' },
+  { flags: '--timeout SEC', text: 'end the run after this much real time, with status 124' },
+  { flags: '--max-instructions N', text: 'end the run after this many instructions, with status 124' },
+  { flags: '--strace', text: 'print system calls and signals to stderr as strace -f does' },
+  { flags: '--strace-file FILE', text: 'the same into a file' },
+  { flags: '--strace-times', text: 'with the columns of strace -ttt -T (virtual time)' },
+  { flags: '--strace-format NAME', text: 'linux or gvisor', preset: 'linux' },
+  { flags: '--strace-summary', text: 'print a table of system calls at the end, as strace -c does' },
+  { flags: '--metrics FILE', text: 'write the figures of the run as one JSON object' },
+  { flags: '--trace FILE', text: 'write the events of the run for Perfetto or chrome://tracing' },
+  { flags: '--engine NAME', text: 'the processor emulator: unicorn', preset: 'unicorn' },
+  { flags: '--log-level LEVEL', text: LOG_LEVELS.join(', '), preset: 'warn' },
+  { flags: '--log-file FILE', text: 'write the log as JSON lines into a file (default: stderr)' },
+];
+
+/** `--strace-file` has the twin TRAPLINE_STRACE_FILE. */
+function twin(flags: string): string {
+  const name = /^--([a-z0-9-]+)/.exec(flags)?.[1] ?? '';
+  return `TRAPLINE_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** Declares the options on the `run` command. */
+export function declareRunOptions(command: Command): void {
+  for (const row of ROWS) {
+    const option = new Option(row.flags, row.text).env(twin(row.flags));
+    if (row.preset !== undefined) option.default(row.preset);
+    if (row.repeats === true) {
+      option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
+    }
+    command.addOption(option);
+  }
+}
+
+/** Checks what was given. @throws UsageError */
+export function readRunOptions(raw: RawRunOptions): RunOptions {
+  const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
+  const required = (name: string): string => text(name) ?? '';
+  const list = (name: string): readonly string[] => (Array.isArray(raw[name]) ? raw[name] : []);
+  const on = (name: string): boolean => raw[name] === true;
+  const memoryBytes = parseSize('--memory', required('memory'));
+  if (memoryBytes < MIN_MEMORY || memoryBytes > MAX_MEMORY) {
+    throw new UsageError(`--memory: ${required('memory')} is out of range; give 16M to 4G`);
+  }
+  const timeout = text('timeout');
+  const maxInstructions = text('maxInstructions');
+  return {
+    patch: parseChoice('--patch', required('patch'), PATCH_MODES),
+    engine: parseChoice('--engine', required('engine'), ENGINES),
+    root: text('root'),
+    binds: list('bind').map(parseBind),
+    cwd: text('cwd'),
+    env: readEnvironment(list('env')),
+    argv0: text('argv0'),
+    uid: parseCount('--uid', required('uid'), 0, MAX_UID),
+    seed: parseCount('--seed', required('seed'), 0, Number.MAX_SAFE_INTEGER),
+    wallClock: on('wallClock'),
+    entropy: on('entropy'),
+    memoryBytes,
+    timeoutSec: timeout === undefined ? undefined : parseSeconds('--timeout', timeout),
+    maxInstructions:
+      maxInstructions === undefined ? undefined : parseCount('--max-instructions', maxInstructions, 1, Number.MAX_SAFE_INTEGER),
+    strace: on('strace'),
+    straceFile: text('straceFile'),
+    straceTimes: on('straceTimes'),
+    straceFormat: parseChoice('--strace-format', required('straceFormat'), STRACE_FORMATS),
+    straceSummary: on('straceSummary'),
+    metrics: text('metrics'),
+    trace: text('trace'),
+    logLevel: parseChoice('--log-level', required('logLevel'), LOG_LEVELS),
+    logFile: text('logFile'),
+  };
+}
+
+/** `HOST:GUEST` or `HOST:GUEST:rw`. A host path with a colon cannot be written. */
+function parseBind(text: string): Bind {
+  const [host = '', guest = '', mode, ...rest] = text.split(':');
+  const isValid = host !== '' && guest.startsWith('/') && rest.length === 0 && (mode === undefined || mode === 'rw' || mode === 'ro');
+  if (!isValid) throw new UsageError(`--bind: "${text}" is not HOST:GUEST or HOST:GUEST:rw with an absolute GUEST`);
+  return { host, guest, writable: mode === 'rw' };
+}
+
+/** The default environment with what was asked for on top; a name given twice keeps its first place. */
+function readEnvironment(given: readonly string[]): string[] {
+  const variables = new Map<string, string>();
+  for (const entry of [...DEFAULT_ENVIRONMENT, ...given]) {
+    const equals = entry.indexOf('=');
+    const name = equals < 0 ? entry : entry.slice(0, equals);
+    if (name === '' || entry.includes('\0')) throw new UsageError(`--env: "${entry}" is not K=V`);
+    const value = equals < 0 ? process.env[name] : entry.slice(equals + 1);
+    if (value !== undefined) variables.set(name, value);
+  }
+  return [...variables].map(([name, value]) => `${name}=${value}`);
+}
