@@ -51,7 +51,7 @@ export function runParts(parts, options = {}) {
       'run',
       '--config',
       join('.ci', 'vitest.config.mjs'),
-      `--reporter=${process.stdout.isTTY ? 'default' : 'dot'}`,
+      '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
       ...parts.flatMap(filters),
@@ -60,7 +60,7 @@ export function runParts(parts, options = {}) {
     const run = spawnSync(options.node ?? process.execPath, args, {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }), ...options.env },
       timeout: options.timeoutMs,
       killSignal: 'SIGKILL',
     });

@@ -10,6 +10,7 @@ export default defineConfig({
     // A crash inside the native engine must end one file's worker, not the whole run.
     pool: 'forks',
     maxWorkers: 2,
+    maxConcurrency: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     allowOnly: false,
