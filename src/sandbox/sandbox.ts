@@ -24,7 +24,7 @@ import { HostInput } from '../kernel/host-input.ts';
 import type { RunEnd } from '../kernel/kernel.ts';
 import { Kernel } from '../kernel/kernel.ts';
 import { defaultLimits } from '../kernel/limits.ts';
-import { KernelProcSource } from '../kernel/proc-source.ts';
+import { procSource } from '../kernel/proc-source.ts';
 import { startFirstProgram } from '../kernel/start.ts';
 import { makeSyscallTable } from '../kernel/syscalls/index.ts';
 import { PhysicalMemory } from '../mm/address-space.ts';
@@ -195,7 +195,7 @@ export class Sandbox {
     const options = this.#options;
     const { kernel, vfs } = this;
     vfs.mountDev();
-    vfs.mountProc(new KernelProcSource(kernel));
+    vfs.mountProc(procSource(kernel));
     for (const bind of options.binds ?? []) {
       const mounted = vfs.bind(bind.directory, bind.entry, bind.guestPath);
       if (typeof mounted === 'number') {

@@ -3,9 +3,15 @@
 // The table of all calls, by number: the families' rows in one array.
 
 import { TraplineError } from '../../base/errors.ts';
+import { FD_CONTROL_CALLS } from './fd-control.ts';
+import { FD_IO_CALLS } from './fd-io.ts';
+import { FS_ATTRIBUTE_CALLS } from './fs-attributes.ts';
+import { FS_PATH_CALLS } from './fs-path.ts';
+import { FS_STAT_CALLS } from './fs-stat.ts';
 import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
 import { memoryCalls } from './memory.ts';
+import { POLL_CALLS } from './poll.ts';
 import { processCalls } from './processes.ts';
 import { schedulingCalls } from './scheduling.ts';
 import { signalCalls } from './signals.ts';
@@ -17,7 +23,7 @@ import { timerCalls } from './timers.ts';
 
 const FAMILIES: readonly (readonly SyscallDef[])[] = [
   processCalls, signalCalls, futexCalls, memoryCalls, timeCalls, timerCalls, identityCalls, schedulingCalls, systemCalls,
-  refusedCalls,
+  refusedCalls, FS_PATH_CALLS, FS_STAT_CALLS, FS_ATTRIBUTE_CALLS, FD_IO_CALLS, FD_CONTROL_CALLS, POLL_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */

@@ -342,7 +342,7 @@ export const systemCalls: readonly SyscallDef[] = [
 /** Calls that a kernel without the feature, or a caller without the right, answers at once. */
 export const refusedCalls: readonly SyscallDef[] = [
   ...refused(-EPERM, [
-    [155, 'pivot_root'], [161, 'chroot'], [163, 'acct'], [165, 'mount'], [166, 'umount2'], [167, 'swapon'], [168, 'swapoff'],
+    [163, 'acct'], [167, 'swapon'], [168, 'swapoff'],
     [169, 'reboot'], [172, 'iopl'], [173, 'ioperm'], [175, 'init_module'], [176, 'delete_module'], [179, 'quotactl'],
     [153, 'vhangup'], [246, 'kexec_load'], [304, 'open_by_handle_at'], [308, 'setns'], [313, 'finit_module'],
     [321, 'bpf'], [428, 'open_tree'], [429, 'move_mount'], [430, 'fsopen'], [431, 'fsconfig'], [432, 'fsmount'], [433, 'fspick'],
