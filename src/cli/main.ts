@@ -6,7 +6,9 @@
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
 import { ExitStatus } from './exit-status.ts';
-import { declareRunOptions, readRunOptions } from './run-options.ts';
+import { declareRaceOptions } from './race-options.ts';
+import type { RawRaceOptions } from './race-options.ts';
+import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-options.ts';
 import type { RawRunOptions } from './run-options.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -17,6 +19,7 @@ import { UsageError } from './usage-error.ts';
  */
 export async function main(argv: readonly string[]): Promise<number> {
   let status: number = 0;
+  ignoreFalseSwitches();
   const program = buildProgram((value) => {
     status = value;
   });
@@ -46,6 +49,26 @@ function buildProgram(setStatus: (status: number) => void): Command {
       setStatus(doctorCommand(options));
     });
 
+  // Only options are declared here: what a command needs is loaded when it runs.
+  const race = program
+    .command('race')
+    .description('explore every interleaving of a scenario: exit status 0 holds, 1 fails, 3 incomplete')
+    .argument('[scenario]', 'its name; --list shows them');
+  declareRaceOptions(race);
+  race.action(async (scenario: string | undefined, options: RawRaceOptions) => {
+    const { raceCommand } = await import('./race-command.ts');
+    setStatus(raceCommand(scenario, options));
+  });
+
+  program
+    .command('bench')
+    .description('measure the figures of the README on this machine')
+    .option('--json', 'print one JSON object')
+    .action(async (options: { json?: boolean }) => {
+      const { benchCommand } = await import('./bench.ts');
+      setStatus(benchCommand(options));
+    });
+
   const run = program
     .command('run')
     .usage('[options] [--] PROGRAM [ARG...]')
@@ -62,11 +85,21 @@ function buildProgram(setStatus: (status: number) => void): Command {
   return program;
 }
 
+/** An environment twin of a switch that says no: commander would take any value for yes. */
+function ignoreFalseSwitches(): void {
+  for (const name of RUN_SWITCH_VARIABLES) {
+    if (['', '0', 'false', 'no'].includes(process.env[name] ?? 'yes')) delete process.env[name];
+  }
+}
+
 /** Says what went wrong, and gives the status for it. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
-    process.stderr.write(`trapline: ${error.message.replace(/^error: /, '')}; see trapline --help\n`);
+    // Called without a command: the help has been shown, on stderr.
+    if (error.code === 'commander.help') return ExitStatus.traplineFailed;
+    const message = error.message.replace(/^error: /, '').replace(/\.?\s*\n\s*/g, ' ').replace(/\.$/, '');
+    process.stderr.write(`trapline: ${message}; see trapline --help\n`);
     return ExitStatus.traplineFailed;
   }
   if (error instanceof UsageError) {

@@ -67,29 +67,29 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  { flags: '--patch MODE', text: 'off: trap every syscall; upstream: patch as gVisor does; hardened: patch, and always right', preset: 'hardened' },
-  { flags: '--root DIR', text: "the guest's /: DIR read-only below a memory layer (default: an empty tree holding only PROGRAM)" },
-  { flags: '--bind HOST:GUEST[:rw]', text: 'show one host file or directory to the guest', repeats: true },
-  { flags: '--cwd DIR', text: "the guest's working directory (default: /)" },
-  { flags: '--env K=V', text: 'set an environment variable; K alone copies it from here', repeats: true },
-  { flags: '--argv0 NAME', text: 'argv[0] (default: PROGRAM as given)' },
-  { flags: '--uid N', text: 'user and group of the guest', preset: '1000' },
-  { flags: '--seed N', text: 'seed of everything random: schedule, getrandom, addresses', preset: '0' },
+  { flags: '--patch <MODE>', text: 'off: trap every syscall; upstream: patch as gVisor does; hardened: patch, and always right', preset: 'hardened' },
+  { flags: '--root <DIR>', text: "the guest's /: DIR read-only below a memory layer (default: an empty tree holding only PROGRAM)" },
+  { flags: '--bind <HOST:GUEST>', text: 'show one host file or directory to the guest; with :rw behind it the guest may write', repeats: true },
+  { flags: '--cwd <DIR>', text: "the guest's working directory (default: /)" },
+  { flags: '--env <K=V>', text: 'set an environment variable; K alone copies it from here', repeats: true },
+  { flags: '--argv0 <NAME>', text: 'argv[0] (default: PROGRAM as given)' },
+  { flags: '--uid <N>', text: 'user and group of the guest', preset: '1000' },
+  { flags: '--seed <N>', text: 'seed of everything random: schedule, getrandom, addresses', preset: '0' },
   { flags: '--wall-clock', text: "the guest's clocks follow the real ones" },
   { flags: '--entropy', text: "the guest's random bytes come from this system" },
-  { flags: '--memory SIZE', text: "the guest's memory, such as 512M or 2G", preset: '1G' },
-  { flags: '--timeout SEC', text: 'end the run after this much real time, with status 124' },
-  { flags: '--max-instructions N', text: 'end the run after this many instructions, with status 124' },
+  { flags: '--memory <SIZE>', text: "the guest's memory, such as 512M or 2G", preset: '1G' },
+  { flags: '--timeout <SEC>', text: 'end the run after this much real time, with status 124' },
+  { flags: '--max-instructions <N>', text: 'end the run after this many instructions, with status 124' },
   { flags: '--strace', text: 'print system calls and signals to stderr as strace -f does' },
-  { flags: '--strace-file FILE', text: 'the same into a file' },
+  { flags: '--strace-file <FILE>', text: 'the same into a file' },
   { flags: '--strace-times', text: 'with the columns of strace -ttt -T (virtual time)' },
-  { flags: '--strace-format NAME', text: 'linux or gvisor', preset: 'linux' },
+  { flags: '--strace-format <NAME>', text: 'linux or gvisor', preset: 'linux' },
   { flags: '--strace-summary', text: 'print a table of system calls at the end, as strace -c does' },
-  { flags: '--metrics FILE', text: 'write the figures of the run as one JSON object' },
-  { flags: '--trace FILE', text: 'write the events of the run for Perfetto or chrome://tracing' },
-  { flags: '--engine NAME', text: 'the processor emulator: unicorn', preset: 'unicorn' },
-  { flags: '--log-level LEVEL', text: LOG_LEVELS.join(', '), preset: 'warn' },
-  { flags: '--log-file FILE', text: 'write the log as JSON lines into a file (default: stderr)' },
+  { flags: '--metrics <FILE>', text: 'write the figures of the run as one JSON object' },
+  { flags: '--trace <FILE>', text: 'write the events of the run for Perfetto or chrome://tracing' },
+  { flags: '--engine <NAME>', text: 'the processor emulator: unicorn', preset: 'unicorn' },
+  { flags: '--log-level <LEVEL>', text: LOG_LEVELS.join(', '), preset: 'warn' },
+  { flags: '--log-file <FILE>', text: 'write the log as JSON lines into a file (default: stderr)' },
 ];
 
 /** `--strace-file` has the twin TRAPLINE_STRACE_FILE. */
@@ -97,6 +97,9 @@ function twin(flags: string): string {
   const name = /^--([a-z0-9-]+)/.exec(flags)?.[1] ?? '';
   return `TRAPLINE_${name.toUpperCase().replaceAll('-', '_')}`;
 }
+
+/** Environment twins of the options that take no value. */
+export const RUN_SWITCH_VARIABLES: readonly string[] = ROWS.filter((row) => !row.flags.includes('<')).map((row) => twin(row.flags));
 
 /** Declares the options on the `run` command. */
 export function declareRunOptions(command: Command): void {
