@@ -234,34 +234,32 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddr: number, c
   const start = given ?? from.offset;
   const total = Math.min(count, MAX_RW_COUNT);
   let done = 0;
-  const finish = (result: number): number => {
-    if (done === 0) return result;
+  // The offset moves with each piece, so that it is right however the call ends.
+  const moved = (n: number): void => {
+    done += n;
     if (given === undefined) from.offset = start + done;
     else task.mm.writeU64(offsetAddr, start + done);
-    return done;
   };
   if (to.isSeekable) {
     const allowed = allowedBytes(task, to, to.offset, total);
     if (allowed < 0) return allowed;
     const n = copyThrough(from, start, to, to.offset, allowed);
     if (n <= 0) return n;
-    done = n;
     to.offset += n;
-    return finish(n);
+    moved(n);
+    return n;
   }
   const attempt = (): number => {
     while (done < total) {
       const n = copyToStream(from, start + done, to, Math.min(total - done, TRANSFER_BYTES));
       if (n === -EAGAIN) return n;
       if (n === -EPIPE) sendSigpipe(task);
-      if (n <= 0) return finish(n);
-      done += n;
+      if (n <= 0) return done > 0 ? done : n;
+      moved(n);
     }
-    return finish(0);
+    return done;
   };
-  const result = waitFor(task, to, POLLOUT, attempt, () => done);
-  // A non-blocking target that took a part: the offset has moved by that part.
-  return typeof result === 'number' && result === done && done > 0 ? finish(result) : result;
+  return waitFor(task, to, POLLOUT, attempt, () => done);
 }
 
 /** One piece from a file to a stream; what the stream does not take is read again later. */

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+//
+// What /proc shows of the kernel: tasks, machine, names. Formatting is procfs's (src/vfs/proc-*.ts).
+
+import { RLIMIT_SIGPENDING } from '../abi/resource.ts';
+import { CPUID_TABLE } from '../cpu/cpuid.ts';
+import { PAGE_SIZE } from '../base/addr.ts';
+import type { UserMemory } from '../vfs/open-file.ts';
+import type { FourIds, ProcSource, ProcTask } from '../vfs/proc-source.ts';
+import { SYSTEM_NAME } from './identity.ts';
+import type { Kernel } from './kernel.ts';
+import { limitNumber } from './limits.ts';
+import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signals/signal-actions.ts';
+import type { Task } from './task.ts';
+
+const PID_MAX = 4_194_304;
+const NSIG = 64;
+
+/** Strings one after the other, each with its terminating zero. */
+function joined(strings: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const s of strings) length += s.length + 1;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const s of strings) {
+    out.set(s, at);
+    at += s.length + 1;
+  }
+  return out;
+}
+
+/** One task; all getters, because files are read at any time. */
+class TaskView implements ProcTask {
+  readonly #task: Task;
+
+  constructor(task: Task) {
+    this.#task = task;
+  }
+
+  get tid(): number {
+    return this.#task.tid;
+  }
+  get tgid(): number {
+    return this.#task.group.tgid;
+  }
+  get ppid(): number {
+    return this.#task.group.parent?.tgid ?? 0;
+  }
+  get pgid(): number {
+    return this.#task.group.pgid;
+  }
+  get sid(): number {
+    return this.#task.group.sid;
+  }
+  get name(): string {
+    return this.#task.name;
+  }
+
+  get state(): ProcTask['state'] {
+    switch (this.#task.state) {
+      case 'ready':
+        return 'R';
+      case 'blocked':
+        return this.#task.request?.killableOnly === true ? 'D' : 'S';
+      case 'stopped':
+        return 'T';
+      case 'ended':
+        return 'Z';
+    }
+  }
+
+  get uids(): FourIds {
+    const c = this.#task.creds;
+    return [c.uid, c.euid, c.suid, c.fsuid];
+  }
+  get gids(): FourIds {
+    const c = this.#task.creds;
+    return [c.gid, c.egid, c.sgid, c.fsgid];
+  }
+  get groups(): readonly number[] {
+    return this.#task.creds.groups;
+  }
+  get threads(): readonly number[] {
+    const { tasks, leader } = this.#task.group;
+    const tids = tasks.map((t) => t.tid);
+    if (!tids.includes(leader.tid)) tids.push(leader.tid);
+    return tids.sort((a, b) => a - b);
+  }
+
+  get mm(): ProcTask['mm'] {
+    return this.#task.state === 'ended' ? null : this.#task.mm;
+  }
+  get files(): ProcTask['files'] {
+    return this.#task.state === 'ended' ? null : this.#task.files;
+  }
+  get fs(): ProcTask['fs'] {
+    return this.#task.state === 'ended' ? null : this.#task.fs;
+  }
+  get exe(): ProcTask['exe'] {
+    return this.#task.state === 'ended' ? null : this.#task.group.exe;
+  }
+
+  commandLine(): Uint8Array {
+    return this.#task.state === 'ended' ? new Uint8Array(0) : joined(this.#task.group.argv);
+  }
+  environment(): Uint8Array {
+    return this.#task.state === 'ended' ? new Uint8Array(0) : joined(this.#task.group.envp);
+  }
+  auxv(): Uint8Array {
+    return this.#task.state === 'ended' ? new Uint8Array(0) : this.#task.group.auxv;
+  }
+
+  get signals(): ProcTask['signals'] {
+    const { pending, group, mask } = this.#task;
+    let ignored = 0n;
+    let caught = 0n;
+    for (let signo = 1; signo <= NSIG; signo++) {
+      const { handler } = group.actions.get(signo);
+      if (handler === HANDLER_IGNORE) ignored |= 1n << BigInt(signo - 1);
+      else if (handler !== HANDLER_DEFAULT) caught |= 1n << BigInt(signo - 1);
+    }
+    const limit = group.limits[RLIMIT_SIGPENDING];
+    return {
+      pending: pending.set,
+      sharedPending: group.pending.set,
+      blocked: mask,
+      ignored,
+      caught,
+      queued: pending.size + group.pending.size,
+      queueLimit: limit === undefined ? 0 : limitNumber(limit.soft),
+    };
+  }
+
+  get capabilities(): ProcTask['capabilities'] {
+    return this.#task.creds;
+  }
+  get noNewPrivs(): boolean {
+    return this.#task.noNewPrivs;
+  }
+  get nice(): number {
+    return this.#task.nice;
+  }
+  get exitSignal(): number {
+    return this.#task.group.exitSignal;
+  }
+  get startNs(): number {
+    return this.#task.startNs;
+  }
+  get userNs(): number {
+    return this.#task.group.cpuNs();
+  }
+  get childUserNs(): number {
+    return this.#task.group.childUsage.userNs;
+  }
+  get minorFaults(): number {
+    return 0;
+  }
+  get voluntarySwitches(): number {
+    return this.#task.voluntarySwitches;
+  }
+  get involuntarySwitches(): number {
+    return this.#task.involuntarySwitches;
+  }
+  get limits(): ProcTask['limits'] {
+    return this.#task.group.limits;
+  }
+  get oomScoreAdj(): number {
+    return this.#task.group.oomScoreAdj;
+  }
+  setName(name: string): void {
+    this.#task.name = name;
+  }
+  setOomScoreAdj(value: number): void {
+    this.#task.group.oomScoreAdj = value;
+  }
+}
+
+/** The kernel as /proc shows it. */
+export class KernelProcSource implements ProcSource {
+  readonly #kernel: Kernel;
+  readonly cpuInfo: readonly (readonly [string, string])[] = cpuInfo();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  processes(): readonly number[] {
+    return [...this.#kernel.groups.keys()].sort((a, b) => a - b);
+  }
+
+  task(tid: number): ProcTask | undefined {
+    const task = this.#kernel.task(tid) ?? this.#kernel.groups.get(tid)?.leader;
+    return task === undefined ? undefined : new TaskView(task);
+  }
+
+  get currentTgid(): number {
+    return this.#kernel.current?.group.tgid ?? 0;
+  }
+  get currentTid(): number {
+    return this.#kernel.current?.tid ?? 0;
+  }
+  get currentMemory(): UserMemory | null {
+    return this.#kernel.current?.mm ?? null;
+  }
+  get release(): string {
+    return SYSTEM_NAME.release;
+  }
+  get version(): string {
+    return SYSTEM_NAME.version;
+  }
+  get hostname(): string {
+    return this.#kernel.hostname;
+  }
+  get domainname(): string {
+    return this.#kernel.domainname;
+  }
+  get uptimeNs(): number {
+    return this.#kernel.clock.now();
+  }
+
+  get bootTimeSeconds(): number {
+    const { clock } = this.#kernel;
+    return Number((clock.realtimeNs() - BigInt(Math.floor(clock.now()))) / 1_000_000_000n);
+  }
+
+  get memory(): ProcSource['memory'] {
+    const { memory } = this.#kernel;
+    return {
+      totalBytes: memory.limitFrames * PAGE_SIZE,
+      freeBytes: Math.max(0, memory.limitFrames - memory.usedFrames) * PAGE_SIZE,
+      cachedBytes: 0,
+    };
+  }
+
+  get contextSwitches(): number {
+    let sum = 0;
+    for (const task of this.#kernel.tasks.values()) sum += task.voluntarySwitches + task.involuntarySwitches;
+    return sum;
+  }
+  get tasksStarted(): number {
+    return this.#kernel.tasksStarted;
+  }
+  get runningTasks(): number {
+    let n = 0;
+    for (const task of this.#kernel.tasks.values()) if (task.state === 'ready') n++;
+    return n;
+  }
+  get allTasks(): number {
+    return this.#kernel.tasks.size;
+  }
+  get pidMax(): number {
+    return PID_MAX;
+  }
+  get maxTasks(): number {
+    return this.#kernel.options.maxTasks;
+  }
+
+  readonly randomBytes = (into: Uint8Array): void => this.#kernel.fillRandom(into);
+}
+
+/** Flags of /proc/cpuinfo by CPUID register and bit, in the order in which Linux prints them. */
+const LEAF1_EDX: readonly (readonly [number, string])[] = [
+  [0, 'fpu'], [3, 'pse'], [4, 'tsc'], [5, 'msr'], [6, 'pae'], [8, 'cx8'], [13, 'pge'], [15, 'cmov'], [16, 'pat'],
+  [19, 'clflush'], [23, 'mmx'], [24, 'fxsr'], [25, 'sse'], [26, 'sse2'],
+];
+const EXT_EDX: readonly (readonly [number, string])[] = [[11, 'syscall'], [20, 'nx'], [27, 'rdtscp'], [29, 'lm']];
+const LEAF1_ECX: readonly (readonly [number, string])[] = [
+  [0, 'pni'], [1, 'pclmulqdq'], [9, 'ssse3'], [13, 'cx16'], [19, 'sse4_1'], [20, 'sse4_2'], [22, 'movbe'], [23, 'popcnt'],
+  [25, 'aes'],
+];
+const EXT_ECX: readonly (readonly [number, string])[] = [[0, 'lahf_lm'], [5, 'abm'], [8, '3dnowprefetch']];
+const LEAF7_EBX: readonly (readonly [number, string])[] = [[0, 'fsgsbase'], [3, 'bmi1'], [8, 'bmi2'], [19, 'adx']];
+
+/** EAX, EBX, ECX, EDX of a leaf. */
+function leaf(number: number): readonly [number, number, number, number] {
+  for (let at = 0; at < CPUID_TABLE.length; at += 6) {
+    if (CPUID_TABLE[at] !== number) continue;
+    return [CPUID_TABLE[at + 2] ?? 0, CPUID_TABLE[at + 3] ?? 0, CPUID_TABLE[at + 4] ?? 0, CPUID_TABLE[at + 5] ?? 0];
+  }
+  return [0, 0, 0, 0];
+}
+
+function text(...words: number[]): string {
+  let out = '';
+  for (const word of words) for (let i = 0; i < 4; i++) out += String.fromCharCode((word >>> (8 * i)) & 0xff);
+  return out.replace(/\0+$/, '');
+}
+
+function named(bits: number, names: readonly (readonly [number, string])[]): string[] {
+  return names.filter(([bit]) => ((bits >>> bit) & 1) === 1).map(([, name]) => name);
+}
+
+/** The lines of /proc/cpuinfo from the same table that CPUID answers from. */
+function cpuInfo(): [string, string][] {
+  const [, ebx0, ecx0, edx0] = leaf(0);
+  const [signature, , ecx1, edx1] = leaf(1);
+  const [, ebx7] = leaf(7);
+  const [, , ecxE, edxE] = leaf(0x80000001);
+  const brand = text(...leaf(0x80000002), ...leaf(0x80000003), ...leaf(0x80000004)).trim();
+  const family = (signature >>> 8) & 0xf;
+  const model = ((signature >>> 4) & 0xf) | ((signature >>> 12) & 0xf0);
+  const flags = [
+    ...named(edx1, LEAF1_EDX), ...named(edxE, EXT_EDX), 'constant_tsc', 'nopl', 'cpuid', ...named(ecx1, LEAF1_ECX),
+    ...named(ecxE, EXT_ECX), ...named(ebx7, LEAF7_EBX),
+  ];
+  return [
+    ['vendor_id', text(ebx0, edx0, ecx0)],
+    ['cpu family', String(family)],
+    ['model', String(model)],
+    ['model name', brand],
+    ['stepping', String(signature & 0xf)],
+    ['cpu MHz', '1000.000'],
+    ['cache size', '8192 KB'],
+    ['physical id', '0'],
+    ['siblings', '1'],
+    ['core id', '0'],
+    ['cpu cores', '1'],
+    ['apicid', '0'],
+    ['initial apicid', '0'],
+    ['fpu', 'yes'],
+    ['fpu_exception', 'yes'],
+    ['cpuid level', String(leaf(0)[0])],
+    ['wp', 'yes'],
+    ['flags', flags.join(' ')],
+    ['bugs', ''],
+    ['bogomips', '2000.00'],
+    ['clflush size', '64'],
+    ['cache_alignment', '64'],
+    ['address sizes', '40 bits physical, 48 bits virtual'],
+    ['power management', ''],
+  ];
+}
