@@ -47,10 +47,10 @@ const STACK_INDEX = Msg.appStack / 4;
 const TRAP_FLAG = 0x100;
 const PAGE_FAULT_VECTOR = 14;
 const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
-/** Instructions that a stub may take to get out of its own code. */
-const STUB_BUDGET = 64;
-/** Runs of that length before a guest that loops in stub code is stopped all the same. */
-const STUB_RUNS = 16;
+/** Block by block: a longer run would leave the stub's code and be in it again by the time it ends. */
+const STUB_BUDGET = 1;
+/** Blocks before a guest that loops in stub code is stopped all the same. */
+const STUB_RUNS = 64;
 /** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
 const FOREIGN_ABI = 0x86000000;
 /** Reasons that stay as long as the code does. */
@@ -340,7 +340,7 @@ export class Platform implements PlatformApi {
     }
   }
 
-  /** Whether the registers are the application's; an instruction pointer at a slot's start becomes the site's. */
+  /** Whether the registers are the application's. */
   #isInGuest(ctx: GuestContext): boolean {
     const thread = this.#thread;
     if (thread === null) return true;
@@ -349,11 +349,9 @@ export class Platform implements PlatformApi {
     if (!thread.traps.inSlots(rip)) return true;
     const { base } = thread.traps;
     const offset = (rip - base) % TRAP_BYTES;
-    // Before the slot's first instruction has run the task is ordinary user code (spec 2.9).
-    if (offset !== TRAP_CODE_OFFSET) return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
-    const site = thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET);
-    if (this.#config.guards.hideSlotRip && site !== undefined) ctx.regs.set(Reg.rip, site.address);
-    return true;
+    // Before the slot's first instruction has run the task is ordinary user code, and upstream shows it so (its handler acts on state NONE).
+    if (offset === TRAP_CODE_OFFSET) return !this.#config.guards.hideSlotRip;
+    return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
   }
 
   #endOfCall(): void {
@@ -609,7 +607,7 @@ export class Platform implements PlatformApi {
     if (traps.isClosed) return;
     traps.isClosed = true;
     // No other task is between the instructions of a site or in a slot: one processor runs one task, a preempted one is
-    // taken back to its site (hideSlotRip), and behind the mov the restored syscall is what it needs.
+    // taken through its slot first (hideSlotRip), and behind the mov the restored syscall is what it needs.
     for (const site of traps.bySlot.values()) {
       const now = new Uint8Array(SITE_BYTES);
       if (traps.mm.copyIn(site.address, now) !== SITE_BYTES || !looksPatched(now) || jumpOperand(now) !== site.slot) continue;

@@ -31,7 +31,7 @@ export interface Guards {
   readonly assertGs: boolean;
   /** A patched call leaves rcx and r11 as a trapped one does. */
   readonly syscallClobbers: boolean;
-  /** An instruction pointer in a slot is never shown: it becomes the site's. */
+  /** An instruction pointer in a slot is never shown: a task that is about to run one goes through it first. */
   readonly hideSlotRip: boolean;
 }
 
