@@ -176,7 +176,7 @@ class TaskView implements ProcTask {
 }
 
 /** The kernel as /proc shows it. */
-export class KernelProcSource implements ProcSource {
+class KernelProcSource implements ProcSource {
   readonly #kernel: Kernel;
   readonly cpuInfo: readonly (readonly [string, string])[] = cpuInfo();
 
@@ -256,6 +256,11 @@ export class KernelProcSource implements ProcSource {
   }
 
   readonly randomBytes = (into: Uint8Array): void => this.#kernel.fillRandom(into);
+}
+
+/** Shows `kernel` to procfs. */
+export function procSource(kernel: Kernel): ProcSource {
+  return new KernelProcSource(kernel);
 }
 
 /** Flags of /proc/cpuinfo by CPUID register and bit, in the order in which Linux prints them. */

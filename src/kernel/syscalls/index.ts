@@ -16,6 +16,8 @@ import { processCalls } from './processes.ts';
 import { schedulingCalls } from './scheduling.ts';
 import { signalCalls } from './signals.ts';
 import { refusedCalls, systemCalls } from './system.ts';
+import { SOCKET_CALLS } from './sockets.ts';
+import { SPECIAL_FILE_CALLS } from './special-files.ts';
 import type { SyscallDef } from './table.ts';
 import { SYSCALL_TABLE_SIZE } from './table.ts';
 import { timeCalls } from './time.ts';
@@ -24,6 +26,7 @@ import { timerCalls } from './timers.ts';
 const FAMILIES: readonly (readonly SyscallDef[])[] = [
   processCalls, signalCalls, futexCalls, memoryCalls, timeCalls, timerCalls, identityCalls, schedulingCalls, systemCalls,
   refusedCalls, FS_PATH_CALLS, FS_STAT_CALLS, FS_ATTRIBUTE_CALLS, FD_IO_CALLS, FD_CONTROL_CALLS, POLL_CALLS,
+  SPECIAL_FILE_CALLS, SOCKET_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */
