@@ -98,6 +98,11 @@ export interface Cpu extends Mmu {
    * or 0 when unknown: an address from which decoding forward meets true instruction boundaries.
    */
   readonly blockStart: number;
+  /**
+   * Makes every instruction that writes the GS selector or base (mov, pop, lgs, wrgsbase) end the run with
+   * `general-protection` at the instruction, so that the caller can give it a meaning of its own. Off by default.
+   */
+  screenGsWrites: boolean;
   /** What rdtsc and rdtscp return: offset + instructions. rdtscp's IA32_TSC_AUX is 0. */
   tscOffset: number;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What CPUID answers (SDM vol. 2, CPUID): one fixed processor on every host. Every feature named here executes on
-// the engine; what does not (AVX, XSAVE, RDRAND, RDSEED, SYSENTER) or is dear (ERMS) is not offered.
+// the engine; what does not (AVX, XSAVE, ADX, RDRAND, RDSEED, SYSENTER), is wrong there (BMI1, BMI2) or dear (ERMS)
+// is not offered.
 
 /** Matches every subleaf. */
 const ANY = 0xffffffff;
@@ -21,8 +22,8 @@ const Leaf1Edx = {
   sse: 25, sse2: 26,
 } as const;
 
-/** Bits of leaf 7, EBX. */
-const Leaf7Ebx = { fsgsbase: 0, bmi1: 3, bmi2: 8, adx: 19 } as const;
+/** Bits of leaf 7, EBX. Unicorn 2.1.4 sets CF wrongly in blsi and blsr and takes 64 mask bits in 32-bit pdep and pext. */
+const Leaf7Ebx = { fsgsbase: 0 } as const;
 
 /** Bits of leaf 0x80000001. */
 const Ext1Ecx = { lahf: 0, lzcnt: 5, prefetchw: 8 } as const;

@@ -15,6 +15,7 @@ export interface NativeEngine {
   loadFpu(from: Uint8Array): void;
   armWatchdog(ms: number): void;
   setEarlyFlushes(on: boolean): void;
+  setScreenGs(on: boolean): void;
   /** Rows of six words: leaf, subleaf (0xffffffff for any), eax, ebx, ecx, edx. */
   setCpuid(table: Uint32Array): void;
   setSyscallHandler(handler: () => boolean): void;

@@ -30,6 +30,7 @@ export class UnicornCpu implements Cpu {
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
   #onSyscall: SyscallHandler | null = null;
+  #screenGsWrites = false;
 
   constructor(native: NativeEngine) {
     this.#native = native;
@@ -72,6 +73,15 @@ export class UnicornCpu implements Cpu {
   set onSyscall(handler: SyscallHandler | null) {
     this.#onSyscall = handler;
     this.#u32[Control.hasHandler / U32] = handler === null ? 0 : 1;
+  }
+
+  get screenGsWrites(): boolean {
+    return this.#screenGsWrites;
+  }
+
+  set screenGsWrites(on: boolean) {
+    this.#screenGsWrites = on;
+    this.#native.setScreenGs(on);
   }
 
   initRoot(root: PhysAddr): void {

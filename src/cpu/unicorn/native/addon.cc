@@ -146,6 +146,17 @@ napi_value setEarlyFlushes(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value setScreenGs(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argv[1];
+  Engine* engine = engineOf(env, info, &argc, argv);
+  if (engine == nullptr) return nullptr;
+  bool on = false;
+  napi_get_value_bool(env, argv[0], &on);
+  engine->setScreenGs(on);
+  return nullptr;
+}
+
 napi_value setCpuid(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argv[1];
@@ -258,6 +269,7 @@ napi_value openEngine(napi_env env, napi_callback_info info) {
                  {"loadFpu", loadFpu},
                  {"armWatchdog", armWatchdog},
                  {"setEarlyFlushes", setEarlyFlushes},
+                 {"setScreenGs", setScreenGs},
                  {"setCpuid", setCpuid},
                  {"setSyscallHandler", setSyscallHandler},
                  {"dispose", dispose}};

@@ -75,14 +75,23 @@ void BlockTable::newEpoch() {
   epoch_ = 1;
 }
 
+void BlockTable::setScreenGs(bool on) {
+  if (on == screenGs_) return;
+  screenGs_ = on;
+  newEpoch();
+  // What was decoded under the other rule must be decoded again.
+  for (uint32_t i = 0; i < kEntries; i++) infos_[i].size = 0;
+}
+
 void BlockTable::decode(BlockInfo& info, const uint8_t* bytes) {
   info.count = 0;
   info.hasSpecial = false;
   info.endsInRep = false;
   int at = 0;
   while (at < info.size) {
-    Insn insn = decodeInsn(bytes + at, info.size - at);
-    if (insn.special != Special::none && !info.hasSpecial) {
+    Insn insn = decodeInsn(bytes + at, info.size - at, screenGs_);
+    bool special = insn.special != Special::none && (insn.special != Special::startsBlock || at > 0);
+    if (special && !info.hasSpecial) {
       info.hasSpecial = true;
       info.plainBefore = info.count;
     }

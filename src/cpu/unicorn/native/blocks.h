@@ -81,6 +81,9 @@ class BlockTable {
   const BlockInfo* find(uint64_t root, uint64_t address, uint32_t size);
   const BlockInfo& info(uint32_t slot) const { return infos_[slot]; }
 
+  /** Whether blocks that write GS count as special. */
+  void setScreenGs(bool on);
+
   const CodeView& code() const { return view_; }
 
  private:
@@ -90,6 +93,7 @@ class BlockTable {
   std::unique_ptr<BlockEntry[]> entries_;
   std::unique_ptr<BlockInfo[]> infos_;
   uint64_t epoch_ = 1;
+  bool screenGs_ = false;
   std::unique_ptr<uint8_t[]> scratch_;
 };
 

@@ -27,6 +27,7 @@ struct Cursor {
   int available;
   int at = 0;
   bool overrun = false;
+  int modrmAt = 0xff;
 
   uint8_t next() {
     if (at >= available) {
@@ -36,7 +37,7 @@ struct Cursor {
     return code[at++];
   }
   uint8_t peek() const { return at < available ? code[at] : 0; }
-  void skip(int n) {
+  void advance(int n) {
     at += n;
     if (at > available) overrun = true;
   }
@@ -51,8 +52,14 @@ struct Prefixes {
   uint8_t rex = 0;
 };
 
+void assist(Insn* out, Quirk quirk) {
+  out->special = Special::assisted;
+  out->quirk = quirk;
+}
+
 // Reads ModRM, SIB and displacement; tells in `stack` whether the base register is rsp or rbp.
 uint8_t readModRm(Cursor& c, uint8_t rex, bool* stack) {
+  c.modrmAt = c.at;
   uint8_t modrm = c.next();
   int mod = modrm >> 6;
   int rm = modrm & 7;
@@ -62,30 +69,30 @@ uint8_t readModRm(Cursor& c, uint8_t rex, bool* stack) {
     uint8_t sib = c.next();
     int base = sib & 7;
     if (base == 5 && mod == 0) {
-      c.skip(4);
+      c.advance(4);
     } else if ((base == 4 || base == 5) && !rexB) {
       *stack = true;
     }
   } else if (rm == 5 && mod == 0) {
-    c.skip(4);
+    c.advance(4);
   } else if (rm == 5 && !rexB) {
     *stack = true;
   }
-  if (mod == 1) c.skip(1);
-  if (mod == 2) c.skip(4);
+  if (mod == 1) c.advance(1);
+  if (mod == 2) c.advance(4);
   return modrm;
 }
 
 void skipImmediate(Cursor& c, char form, const Prefixes& p) {
   int wide = p.operand16 && (p.rex & 8) == 0 ? 2 : 4;
   switch (form) {
-    case 'b': case 'i': c.skip(1); break;
-    case 'z': case 'Z': c.skip(wide); break;
-    case 'V': c.skip((p.rex & 8) != 0 ? 8 : wide); break;
-    case 'O': c.skip(p.address32 ? 4 : 8); break;
-    case 'w': c.skip(2); break;
-    case 'E': c.skip(3); break;
-    case 'J': c.skip(4); break;
+    case 'b': case 'i': c.advance(1); break;
+    case 'z': case 'Z': c.advance(wide); break;
+    case 'V': c.advance((p.rex & 8) != 0 ? 8 : wide); break;
+    case 'O': c.advance(p.address32 ? 4 : 8); break;
+    case 'w': c.advance(2); break;
+    case 'E': c.advance(3); break;
+    case 'J': c.advance(4); break;
     default: break;
   }
 }
@@ -130,19 +137,19 @@ void decodeVector(Cursor& c, uint8_t op, Insn* out) {
   int map = 1;
   if (op == 0xc4) {
     map = c.next() & 31;
-    c.skip(1);
+    c.advance(1);
   } else if (op == 0xc5) {
-    c.skip(1);
+    c.advance(1);
   } else {
     map = c.next() & 7;
-    c.skip(2);
+    c.advance(2);
   }
   uint8_t opcode = c.next();
   if (map == 1 && opcode == 0x77 && op != 0x62) return;
   readModRm(c, 0, &out->usesStackSegment);
   bool immediate = map == 3 || (map == 1 && ((opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 ||
                                              (opcode >= 0xc4 && opcode <= 0xc6)));
-  if (immediate) c.skip(1);
+  if (immediate) c.advance(1);
 }
 
 void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
@@ -151,23 +158,34 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
   bool stack = false;
   uint8_t modrm = 0;
   if (op == 0x38 || op == 0x3a) {
-    c.skip(1);
-    readModRm(c, p.rex, &stack);
-    if (op == 0x3a) c.skip(1);
+    uint8_t opcode = c.next();
+    modrm = readModRm(c, p.rex, &stack);
+    if (op == 0x3a) c.advance(1);
+    bool mmx = !p.operand16 && p.repeat == 0 && (op == 0x3a ? opcode == 0x0f : opcode <= 0x1e);
+    int extends = (modrm >> 6) == 3 ? 5 : 4;
+    if (mmx && (p.rex & extends) != 0) assist(out, Quirk::mmxRex);
+    if (op == 0x3a && p.operand16 && (opcode == 0x60 || opcode == 0x61)) assist(out, Quirk::stringLengths);
     if (p.lock) out->special = Special::undefined;
   } else if (op >= 0x20 && op <= 0x23) {
     // Moves to and from control and debug registers ignore the mod field.
-    c.skip(1);
+    c.advance(1);
   } else {
     char form = kTwoByte[op];
     bool hasModRm = form == 'm' || form == 'b';
     if (hasModRm) modrm = readModRm(c, p.rex, &stack);
     skipImmediate(c, form, p);
+    int reg = (modrm >> 3) & 7;
+    bool registerForm = hasModRm && (modrm >> 6) == 3;
+    if (op == 0xc7 && reg == 1 && !registerForm) {
+      out->special = Special::startsBlock;
+      out->quirk = Quirk::lazyFlags;
+    }
+    if (op == 0xae && registerForm && p.repeat == 0xf3 && (reg == 2 || reg == 3)) assist(out, Quirk::segmentBase);
+    out->writesGs = op == 0xa9 || op == 0xb5 || (op == 0xae && registerForm && p.repeat == 0xf3 && reg == 3);
     if (p.lock && !lockableTwoByte(op, modrm)) out->special = Special::undefined;
     if (op == 0x05) out->isSyscall = !p.lock;
     if (op == 0x34) out->special = Special::undefined;
-    int reg = (modrm >> 3) & 7;
-    if (op == 0xc7 && (modrm >> 6) == 3 && (reg == 6 || (reg == 7 && p.repeat != 0xf3))) {
+    if (op == 0xc7 && registerForm && (reg == 6 || (reg == 7 && p.repeat != 0xf3))) {
       out->special = Special::undefined;
     }
     if (op == 0xa0 || op == 0xa1 || op == 0xa8 || op == 0xa9) stack = true;
@@ -179,7 +197,7 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
 
 }  // namespace
 
-Insn decodeInsn(const uint8_t* code, int available) {
+Insn decodeInsn(const uint8_t* code, int available, bool screenGs) {
   Insn out;
   Cursor c{code, available < kMaxInsnLength ? available : kMaxInsnLength};
   Prefixes p;
@@ -187,10 +205,15 @@ Insn decodeInsn(const uint8_t* code, int available) {
   while (!c.overrun && kOneByte[op] == 'p') {
     if ((op & 0xf0) == 0x40) {
       p.rex = op;
+      out.rexAt = static_cast<uint8_t>(c.at - 1);
     } else {
       p.rex = 0;
-      if (op == 0xf0) p.lock = true;
-      else if (op == 0xf2 || op == 0xf3) p.repeat = op;
+      out.rexAt = 0xff;
+      if (op == 0xf0) {
+        p.lock = true;
+        out.lockAt = static_cast<uint8_t>(c.at - 1);
+      }
+      if (op == 0xf2 || op == 0xf3) p.repeat = op;
       else if (op == 0x66) p.operand16 = true;
       else if (op == 0x67) p.address32 = true;
       else if (op == 0x64 || op == 0x65) p.segment = true;
@@ -215,17 +238,37 @@ Insn decodeInsn(const uint8_t* code, int available) {
     } else {
       skipImmediate(c, form, p);
     }
+    int reg = (modrm >> 3) & 7;
+    bool memoryForm = form != '-' && (modrm >> 6) != 3;
     if (op == 0xf1) out.special = Special::icebp;
+    if (op == 0xe0 || op == 0xe1) {
+      out.special = Special::startsBlock;
+      out.quirk = Quirk::lazyFlags;
+    }
+    bool rotates = op == 0xc0 || op == 0xc1 || (op >= 0xd0 && op <= 0xd3);
+    if (rotates && memoryForm && (reg == 2 || reg == 3)) assist(&out, Quirk::rotateMemory);
+    if ((op == 0xf6 || op == 0xf7) && p.lock && memoryForm && reg == 3) assist(&out, Quirk::lockNeg);
+    if (op == 0xc2 && !c.overrun && (code[c.at - 1] & 0x80) != 0) assist(&out, Quirk::retImmediate);
+    if (op == 0x90 && p.repeat == 0xf3 && (p.rex & 1) == 0) out.quirk = Quirk::pause;
+    out.writesGs = op == 0x8e && reg == 5;
     if (isPortIo(op)) out.special = Special::portIo;
     if (p.repeat != 0 && isString(op)) out.isRepString = true;
     if (p.lock && !lockableOneByte(op, modrm)) out.special = Special::undefined;
     // LEA computes an address without an access.
     if (op != 0x8d && ((stack && !p.segment) || usesStackImplicitly(op, modrm))) out.usesStackSegment = true;
   }
+  if (screenGs && out.writesGs && out.special != Special::undefined) {
+    out.special = Special::gsWrite;
+    out.quirk = Quirk::none;
+  }
   out.addressSize32 = p.address32;
   out.length = c.overrun ? 0 : static_cast<uint8_t>(c.at);
+  out.modrmAt = static_cast<uint8_t>(c.modrmAt);
   // An overlong instruction faults by itself, before anything special in it counts.
-  if (c.overrun) out.special = Special::none;
+  if (c.overrun) {
+    out.special = Special::none;
+    out.quirk = Quirk::none;
+  }
   return out;
 }
 

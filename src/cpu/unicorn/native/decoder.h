@@ -20,6 +20,33 @@ enum class Special : uint8_t {
   portIo,
   /** Raises #UD on the machine that we model. */
   undefined,
+  /** Writes the GS selector or base, and the caller wants to see that. */
+  gsWrite,
+  /** Right only as the first instruction of a block: see Quirk. */
+  startsBlock,
+  /** Runs by a step, with what `quirk` says done before or after. */
+  assisted,
+};
+
+/** Why Unicorn's own execution of an instruction will not do (libunicorn 2.1.4; each has a conformance test). */
+enum class Quirk : uint8_t {
+  none,
+  /** pcmpestri, pcmpestrm: lengths that it cannot clamp make it read far outside its own memory. */
+  stringLengths,
+  /** loope, loopne, cmpxchg8b, cmpxchg16b: take the flags of an earlier block for those of this one. */
+  lazyFlags,
+  /** SSSE3 and later on MMX registers: REX.R and REX.B select registers that do not exist. */
+  mmxRex,
+  /** lock neg: flags of the operand in place of the result. */
+  lockNeg,
+  /** ret imm16: the immediate is taken as signed. */
+  retImmediate,
+  /** wrfsbase, wrgsbase: a non-canonical base is taken. */
+  segmentBase,
+  /** rcl, rcr in memory: flags change before a store that faults. */
+  rotateMemory,
+  /** pause: forgets the trap flag. Only matters to steps. */
+  pause,
 };
 
 struct Insn {
@@ -28,6 +55,13 @@ struct Insn {
   /** One-byte opcode, or 0x0f00 | opcode of the two-byte map; escapes and vector maps are not told apart. */
   uint16_t opcode = 0;
   Special special = Special::none;
+  Quirk quirk = Quirk::none;
+  /** Offset of the ModRM byte, of the REX prefix and of a LOCK prefix; 0xff when there is none. */
+  uint8_t modrmAt = 0xff;
+  uint8_t rexAt = 0xff;
+  uint8_t lockAt = 0xff;
+  /** Writes the GS selector or base: mov, pop, lgs, wrgsbase. */
+  bool writesGs = false;
   uint8_t vector = 0;
   /** movs, cmps, stos, lods or scas with a repeat prefix: Unicorn runs each iteration as a block. */
   bool isRepString = false;
@@ -41,8 +75,11 @@ struct Insn {
 /** Longest instruction that a processor accepts. */
 constexpr int kMaxInsnLength = 15;
 
-/** Decodes one instruction. Bytes that no processor accepts get some length from 1 up: they fault when run. */
-Insn decodeInsn(const uint8_t* code, int available);
+/**
+ * Decodes one instruction. Bytes that no processor accepts get some length from 1 up: they fault when run.
+ * @param screenGs tell writers of GS apart as Special::gsWrite
+ */
+Insn decodeInsn(const uint8_t* code, int available, bool screenGs = false);
 
 }  // namespace trapline
 

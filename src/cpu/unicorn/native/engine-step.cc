@@ -21,11 +21,19 @@ Engine::StepResult Engine::stepOnce() {
   uint64_t rip = regs[kRip];
   uint8_t code[kMaxInsnLength];
   int held = blocks_.code().fetch(machine_.root(), rip, code, kMaxInsnLength);
-  Insn insn = decodeInsn(code, held);
-  if (insn.special != Special::none) {
+  Insn insn = decodeInsn(code, held, screenGs_);
+  if (insn.quirk != Quirk::none && insn.special != Special::startsBlock) return stepWithQuirk(insn, code);
+  if (insn.special != Special::none && insn.special != Special::startsBlock) {
     control_->kind = static_cast<uint32_t>(stopAtSpecial(insn));
     return StepResult::stopped;
   }
+  return stepPlain(insn);
+}
+
+Engine::StepResult Engine::stepPlain(const Insn& insn) {
+  uint64_t* regs = control_->regs;
+  uint64_t rip = regs[kRip];
+  uint64_t rsp = regs[kRsp];
   bool guestTraps = (regs[kRflags] & kTrapFlag) != 0;
   regs[kRflags] |= kTrapFlag;
   machine_.writeRegs(regs);
@@ -45,11 +53,18 @@ Engine::StepResult Engine::stepOnce() {
     fail(std::string("a step ended without a reason: ") + machine_.errorText(error));
     return StepResult::failed;
   }
+  if (trapped && !isCanonical(regs[kRip])) {
+    // The processor refuses such a branch where it stands.
+    regs[kRip] = rip;
+    regs[kRsp] = rsp;
+    control_->kind = static_cast<uint32_t>(Stop::generalProtection);
+    return StepResult::stopped;
+  }
   if (trapped) {
     hot_.left--;
     if (!guestTraps && insn.opcode == kPushf) {
       // The image on the stack holds the flag that only the engine wanted.
-      blocks_.code().clearBits(machine_.root(), regs[4] + 1, 1);
+      blocks_.code().clearBits(machine_.root(), regs[kRsp] + 1, 1);
     }
     if (!guestTraps) return StepResult::completed;
     control_->kind = static_cast<uint32_t>(Stop::debug);
@@ -74,6 +89,90 @@ Engine::StepResult Engine::stepOnce() {
   return failure_.empty() ? StepResult::stopped : StepResult::failed;
 }
 
+Engine::StepResult Engine::stepWithQuirk(const Insn& insn, uint8_t* code) {
+  uint64_t* regs = control_->regs;
+  switch (insn.quirk) {
+    case Quirk::stringLengths: {
+      // The processor saturates the lengths itself (SDM vol. 2, PCMPESTRI), so saturated ones give its result.
+      uint64_t saved[2] = {regs[kRax], regs[kRdx]};
+      bool wide = insn.rexAt != 0xff && (code[insn.rexAt] & 8) != 0;
+      bool changed = false;
+      for (int r : {kRax, kRdx}) {
+        int64_t length = wide ? static_cast<int64_t>(regs[r]) : static_cast<int32_t>(regs[r]);
+        if (length >= -16 && length <= 16) continue;
+        regs[r] = 16;
+        changed = true;
+      }
+      if (!changed) return stepPlain(insn);
+      if (addressUses(insn, code, kRax) || addressUses(insn, code, kRdx)) {
+        // DIVERGES: a length that is also the address of the operand cannot be replaced; no compiler makes that.
+        regs[kRax] = saved[0];
+        regs[kRdx] = saved[1];
+        control_->kind = static_cast<uint32_t>(Stop::invalidOpcode);
+        return StepResult::stopped;
+      }
+      StepResult result = stepPlain(insn);
+      regs[kRax] = saved[0];
+      regs[kRdx] = saved[1];
+      return result;
+    }
+    case Quirk::mmxRex:
+      // MMX has eight registers: the processor ignores the bits.
+      code[insn.rexAt] &= static_cast<uint8_t>((code[insn.modrmAt] >> 6) == 3 ? ~5 : ~4);
+      return stepAs(insn, code);
+    case Quirk::lockNeg:
+      code[insn.lockAt] = 0xf2;  // a prefix that neg ignores; nothing runs beside a step
+      return stepAs(insn, code);
+    case Quirk::retImmediate: {
+      StepResult result = stepPlain(insn);
+      if (result == StepResult::completed) regs[kRsp] += 0x10000;
+      return result;
+    }
+    case Quirk::segmentBase: {
+      int r = (code[insn.modrmAt] & 7) | (insn.rexAt != 0xff && (code[insn.rexAt] & 1) != 0 ? 8 : 0);
+      bool wide = insn.rexAt != 0xff && (code[insn.rexAt] & 8) != 0;
+      if (!wide || isCanonical(regs[r])) return stepPlain(insn);
+      control_->kind = static_cast<uint32_t>(Stop::generalProtection);
+      return StepResult::stopped;
+    }
+    case Quirk::rotateMemory: {
+      uint64_t flags = regs[kRflags];
+      StepResult result = stepPlain(insn);
+      if (result == StepResult::stopped && control_->kind == static_cast<uint32_t>(Stop::pageFault)) {
+        regs[kRflags] = flags;
+      }
+      return result;
+    }
+    default:
+      // pause does nothing here.
+      regs[kRip] += insn.length;
+      hot_.left--;
+      if ((regs[kRflags] & kTrapFlag) == 0) return StepResult::completed;
+      control_->kind = static_cast<uint32_t>(Stop::debug);
+      return StepResult::stopped;
+  }
+}
+
+Engine::StepResult Engine::stepAs(const Insn& insn, const uint8_t* code) {
+  auto changed = [this](uint64_t frame) { invalidateCode(frame, 4096); };
+  size_t mark = views_.show(machine_.root(), control_->regs[kRip], code, insn.length, changed);
+  machine_.flushTlb();
+  StepResult result = stepPlain(insn);
+  views_.hide(mark, changed);
+  machine_.flushTlb();
+  return result;
+}
+
+bool Engine::addressUses(const Insn& insn, const uint8_t* code, int reg) {
+  uint8_t modrm = code[insn.modrmAt];
+  int mod = modrm >> 6;
+  if (mod == 3) return false;
+  uint8_t rex = insn.rexAt != 0xff ? code[insn.rexAt] : 0;
+  if ((modrm & 7) != 4) return (modrm & 7) == reg && (rex & 1) == 0;
+  uint8_t sib = code[insn.modrmAt + 1];
+  return ((sib & 7) == reg && (rex & 1) == 0) || (((sib >> 3) & 7) == reg && (rex & 2) == 0);
+}
+
 bool Engine::step(uint64_t viewAddress, const uint8_t* view, size_t viewLength) {
   if (inRun_) return fail("run or step was called inside a run");
   base_ = control_->instructions;
@@ -81,15 +180,17 @@ bool Engine::step(uint64_t viewAddress, const uint8_t* view, size_t viewLength) 
   if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);
   adoptTables();
   control_->blockStart = static_cast<double>(control_->regs[kRip]);
+  auto changed = [this](uint64_t frame) { invalidateCode(frame, 4096); };
+  size_t mark = 0;
   if (viewLength > 0) {
-    views_.show(machine_.root(), viewAddress, view, viewLength, [this](uint64_t frame) { invalidateCode(frame, 4096); });
+    mark = views_.show(machine_.root(), viewAddress, view, viewLength, changed);
     machine_.flushTlb();
   }
   inRun_ = true;
   StepResult result = stepOnce();
   inRun_ = false;
   if (viewLength > 0) {
-    views_.hide([this](uint64_t frame) { invalidateCode(frame, 4096); });
+    views_.hide(mark, changed);
     machine_.flushTlb();
   }
   if (result == StepResult::failed) return false;

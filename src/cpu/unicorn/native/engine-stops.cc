@@ -19,7 +19,7 @@ constexpr uint32_t kFaultFetch = 16;
 Insn Engine::insnAt(uint64_t rip) {
   uint8_t bytes[kMaxInsnLength];
   int n = blocks_.code().fetch(static_cast<uint64_t>(control_->root), rip, bytes, kMaxInsnLength);
-  return decodeInsn(bytes, n);
+  return decodeInsn(bytes, n, screenGs_);
 }
 
 void Engine::decodeInterrupt(Stop* kind) {
@@ -33,6 +33,11 @@ void Engine::decodeInterrupt(Stop* kind) {
     case 12: *kind = Stop::stackFault; break;
     case 13: {
       // Unicorn raises #GP for every non-canonical address; through SS it is #SS.
+      if (!isCanonical(control_->regs[kRip])) {
+        unwindBranch();
+        *kind = Stop::generalProtection;
+        break;
+      }
       bool stack = errorCode == 0 && insnAt(control_->regs[kRip]).usesStackSegment;
       *kind = stack ? Stop::stackFault : Stop::generalProtection;
       break;
@@ -73,6 +78,31 @@ Stop Engine::stopAtSpecial(const Insn& insn) {
       return Stop::debug;
     case Special::undefined: return Stop::invalidOpcode;
     default: return Stop::generalProtection;
+  }
+}
+
+void Engine::unwindBranch() {
+  // Unicorn takes a branch to a non-canonical address and faults there; the processor faults at the branch.
+  if (hot_.current == nullptr) return;
+  const BlockInfo& info = blocks_.info(static_cast<uint32_t>(hot_.current - blocks_.entries()));
+  uint8_t bytes[kMaxInsnLength];
+  uint64_t at = info.address;
+  uint64_t end = info.address + info.size;
+  for (;;) {
+    int n = blocks_.code().fetch(machine_.root(), at, bytes, kMaxInsnLength);
+    Insn insn = decodeInsn(bytes, n);
+    if (insn.length == 0) return;
+    if (at + insn.length < end) {
+      at += insn.length;
+      continue;
+    }
+    uint64_t* regs = control_->regs;
+    int reg = insn.modrmAt != 0xff ? (bytes[insn.modrmAt] >> 3) & 7 : 0;
+    if (insn.opcode == 0xff && reg == 2) regs[kRsp] += 8;
+    if (insn.opcode == 0xc3) regs[kRsp] -= 8;
+    if (insn.opcode == 0xc2) regs[kRsp] -= 8u + (bytes[insn.length - 2] | (bytes[insn.length - 1] << 8));
+    regs[kRip] = at;
+    return;
   }
 }
 

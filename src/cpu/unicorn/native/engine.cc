@@ -138,7 +138,7 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
         *ok = finish(kind);
         return true;
       }
-      settleCount(rip);
+      settleCount(regs[kRip]);
       *ok = failure_.empty() && finish(kind);
       return true;
     }
@@ -170,8 +170,9 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
         if (!stepInRun(ok)) return true;
       }
       Insn insn = insnAt(regs[kRip]);
-      // The instructions before may have changed it.
-      if (insn.special == Special::none) return false;
+      // Now it starts a block; or the instructions before have changed it.
+      if (insn.special == Special::none || insn.special == Special::startsBlock) return false;
+      if (insn.special == Special::assisted) return !stepInRun(ok);
       Stop kind = stopAtSpecial(insn);
       *ok = finish(kind);
       return true;

@@ -94,6 +94,11 @@ class Engine : private MachineEvents {
   void loadFpu(const uint8_t* image) { machine_.loadFpu(image); }
   void setCpuid(std::vector<CpuidRow> rows) { cpuid_ = std::move(rows); }
   void armWatchdog(uint32_t ms) { watchdog_.arm(ms); }
+  void setScreenGs(bool on) {
+    screenGs_ = on;
+    blocks_.setScreenGs(on);
+    publishTag();
+  }
   void setEarlyFlushes(bool on) { earlyFlushes_ = on; }
   const std::string& failure() const { return failure_; }
 
@@ -133,6 +138,12 @@ class Engine : private MachineEvents {
   enum class StepResult { completed, stopped, failed };
   /** One instruction; `stopped` leaves the kind in the control block. */
   StepResult stepOnce();
+  StepResult stepPlain(const Insn& insn);
+  StepResult stepWithQuirk(const Insn& insn, uint8_t* code);
+  /** Steps over the instruction as if its bytes were `code`. */
+  StepResult stepAs(const Insn& insn, const uint8_t* code);
+  /** Whether the address of the memory operand is made with one of the first eight registers. */
+  static bool addressUses(const Insn& insn, const uint8_t* code, int reg);
   /** A step within a run. @return false when the run is over, with `ok` set */
   bool stepInRun(bool* ok);
 
@@ -141,6 +152,7 @@ class Engine : private MachineEvents {
   /** The stop for an instruction that the engine does not let Unicorn run. */
   Stop stopAtSpecial(const Insn& insn);
   Insn insnAt(uint64_t rip);
+  void unwindBranch();
   void settleCount(uint64_t rip);
   void settleRep(uint64_t rcx);
   int64_t instructionsBefore(uint64_t address, uint64_t rip);
@@ -180,6 +192,8 @@ class Engine : private MachineEvents {
   // Early TLB flushes.
   bool earlyFlushes_ = true;
   uint64_t slices_ = 0;
+
+  bool screenGs_ = false;
 
   ViewFrames views_;
   // Last: its thread must be gone before what it writes to.

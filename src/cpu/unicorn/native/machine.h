@@ -50,13 +50,21 @@ constexpr uint64_t kTrapFlag = 0x100;
 constexpr int kRegCount = 20;
 constexpr int kRip = 16;
 constexpr int kRflags = 17;
+constexpr int kRax = 0;
 constexpr int kRcx = 1;
+constexpr int kRdx = 2;
+constexpr int kRsp = 4;
 constexpr int kR11 = 11;
 
 /** Flags that ring 3 can set. RF is left out: the processor clears it with every instruction. */
 constexpr uint64_t kUserFlags = 0x244dd5;
 /** Always one, and IF. */
 constexpr uint64_t kFixedFlags = 0x202;
+
+inline bool isCanonical(uint64_t address) {
+  int64_t top = static_cast<int64_t>(address) >> 47;
+  return top == 0 || top == -1;
+}
 
 /** What a hook saw; the owner decides what it means. */
 class MachineEvents {

@@ -48,8 +48,9 @@ uint64_t ViewFrames::frameFor(uint64_t guestFrame, uint64_t from, uint64_t to, c
   return frame;
 }
 
-void ViewFrames::show(uint64_t root, uint64_t address, const uint8_t* view, size_t length,
-                      const std::function<void(uint64_t)>& changed) {
+size_t ViewFrames::show(uint64_t root, uint64_t address, const uint8_t* view, size_t length,
+                        const std::function<void(uint64_t)>& changed) {
+  size_t mark = shown_.size();
   uint64_t end = address + length;
   for (uint64_t at = address; at < end;) {
     uint64_t page = at & ~0xfffull;
@@ -70,10 +71,13 @@ void ViewFrames::show(uint64_t root, uint64_t address, const uint8_t* view, size
     }
     at = stop;
   }
+  return mark;
 }
 
-void ViewFrames::hide(const std::function<void(uint64_t)>& stored) {
-  for (const Shown& s : shown_) {
+void ViewFrames::hide(size_t mark, const std::function<void(uint64_t)>& stored) {
+  while (shown_.size() > mark) {
+    Shown s = shown_.back();
+    shown_.pop_back();
     uint64_t entry;
     std::memcpy(&entry, memory_ + s.entryAt, 8);
     std::memcpy(memory_ + s.entryAt, &s.entry, 8);
@@ -86,7 +90,6 @@ void ViewFrames::hide(const std::function<void(uint64_t)>& stored) {
     }
     stored(s.guestFrame);
   }
-  shown_.clear();
 }
 
 }  // namespace trapline

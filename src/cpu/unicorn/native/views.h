@@ -18,13 +18,14 @@ class ViewFrames {
 
   /**
    * Makes instruction fetch at `address` see `view` in place of memory, until `hide`. Pages that ring 3 cannot
-   * execute stay as they are. The caller flushes the TLB after both.
+   * execute stay as they are. The caller flushes the TLB after both. Views nest.
    * @param changed called with the physical address of a frame whose content is not what was translated
+   * @return what `hide` needs to end this view
    */
-  void show(uint64_t root, uint64_t address, const uint8_t* view, size_t length,
+  size_t show(uint64_t root, uint64_t address, const uint8_t* view, size_t length,
             const std::function<void(uint64_t)>& changed);
   /** Puts memory back. @param stored called with the physical address of each guest page that the step wrote to */
-  void hide(const std::function<void(uint64_t)>& stored);
+  void hide(size_t mark, const std::function<void(uint64_t)>& stored);
 
  private:
   /** A page of the guest that a frame stands for. */
