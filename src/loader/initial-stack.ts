@@ -8,7 +8,7 @@ import { utf8 } from '../base/bytes.ts';
 import * as L from '../abi/elf.ts';
 import {
   MAP_ANONYMOUS,
-  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
   MAP_PRIVATE,
   MAP_STACK,
@@ -81,7 +81,7 @@ export function buildStack(
     addr: start,
     length: top - start,
     prot,
-    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN | MAP_STACK,
+    flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_STACK,
   });
   if (mapped < 0) return loadError('ENOMEM', 'no room for its stack');
 
