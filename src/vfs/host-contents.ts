@@ -71,3 +71,24 @@ export function readFully(file: HostFile, into: Uint8Array, position: number): n
   }
   return done;
 }
+
+/** Entries of a directory that `newestTime` looks at. */
+const MAX_LOOKED_AT = 4096;
+
+/**
+ * The latest modification of a host directory or of what lies directly in it: the moment from which a virtual clock
+ * can start without the tree lying in its future. It depends on the tree alone, so a run stays repeatable.
+ */
+export function newestTime(directory: HostDirectory): bigint {
+  let newest = 0n;
+  const look = (path: string): void => {
+    const stat = directory.stat(path);
+    if (typeof stat === 'number') return;
+    if (stat.mtimeNs > newest) newest = stat.mtimeNs;
+    if (stat.ctimeNs > newest) newest = stat.ctimeNs;
+  };
+  look('');
+  const names = directory.list('');
+  if (typeof names !== 'number') for (const name of names.slice(0, MAX_LOOKED_AT)) look(name);
+  return newest;
+}
