@@ -10,7 +10,7 @@ import { branchTarget } from '../isa/branch-target.ts';
 import { instructionLength } from '../isa/instruction-length.ts';
 import { looksLikeSite, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
 import { bytesSource, readElf, readSymbols } from '../loader/index.ts';
-import type { ElfSymbol, SymbolTable } from '../loader/index.ts';
+import type { SymbolTable } from '../loader/index.ts';
 
 /** Why a site does not match, or what hardened mode refuses it for. */
 export type SiteRule =
@@ -58,10 +58,10 @@ interface Sweep {
   readonly syscalls: readonly number[];
 }
 
-/** Walks a segment instruction by instruction; each function symbol is a boundary, bytes that are no code are skipped. */
-function sweep(segment: Segment, functions: readonly ElfSymbol[], targets: Set<number>): Sweep {
+/** Walks a segment instruction by instruction; known starts of functions are boundaries, bytes that are no code are skipped. */
+function sweep(segment: Segment, known: readonly number[], targets: Set<number>): Sweep {
   const { code, start } = segment;
-  const boundaries = functions.map((f) => f.value - start).filter((at) => at >= 0 && at < code.length);
+  const boundaries = known.map((address) => address - start).filter((at) => at >= 0 && at < code.length);
   const starts: number[] = [];
   const syscalls: number[] = [];
   let next = 0;
@@ -131,12 +131,13 @@ export function analyseSites(program: Uint8Array): SiteReport[] {
   const image = readElf(source);
   if (!image.ok) throw new TraplineError('SITES_NOT_ELF', image.message);
   const symbols = readSymbols(source);
-  const functions = symbols.symbols.filter((s) => s.isFunction);
+  const functions = symbols.symbols.filter((s) => s.isFunction).map((s) => s.value);
+  const known = [...functions, image.entry].sort((a, b) => a - b);
   const segments: Segment[] = image.segments
     .filter((s) => s.executable)
     .map((s) => ({ start: s.vaddr, code: program.subarray(s.offset, s.offset + s.fileSize) }));
   const targets = new Set<number>();
-  const sweeps = segments.map((segment) => sweep(segment, functions, targets));
+  const sweeps = segments.map((segment) => sweep(segment, known, targets));
   return segments.flatMap((segment, i) => sitesOf(segment, sweeps[i] as Sweep, targets, symbols));
 }
 

@@ -100,9 +100,11 @@ describe('sitesCommand', () => {
   it('prints a table', () => {
     const code = fromHex('90 b8 27 00 00 00 0f 05 48 89 f8 0f 05 c3');
     expect(sitesCommand(elf(code)).text).toMatchInlineSnapshot(`
-      "SITE  BYTES (S-1 .. S+6)  NUMBER  UPSTREAM  HARDENED  RULE  HAZARDS  IN
+      "SITE      BYTES (S-1 .. S+6)       NUMBER  UPSTREAM  HARDENED  RULE                HAZARDS  IN
+      0x400081  90 b8 27 00 00 00 0f 05  39      patched   patched   mov-eax             -        -
+      0x400086  00 0f 05 48 89 f8 0f 05  -       refused   refused   number-in-register  -        -
 
-      0 syscall instructions; patched: upstream 0, hardened 0
+      2 syscall instructions; patched: upstream 1, hardened 1
       "
     `);
   });
