@@ -45,8 +45,9 @@ export function exitTask(task: Task, status: number): void {
   kernel.platform.detach(task);
   kernel.releaseSpace(task.mm);
   if (kernel.current === task) kernel.current = null;
-  if (task.isLeader) group.leaderStatus = ownStatus;
-  else kernel.tasks.delete(task.tid);
+  // Without exit_group the status of the last task counts (Linux 5.17 and later).
+  if (isLast) group.exitStatus ??= ownStatus;
+  if (!task.isLeader) kernel.tasks.delete(task.tid);
   sendParentDeathSignals(task);
   kernel.trace.emit(EventKind.taskExit, task.tid, group.tgid, ownStatus, isLast ? 1 : 0);
   if (isLast) groupEnded(kernel, group);
@@ -75,7 +76,6 @@ export function letParentGo(task: Task): void {
 
 function groupEnded(kernel: Kernel, group: ThreadGroup): void {
   group.isZombie = true;
-  group.exitStatus ??= group.leaderStatus;
   group.timers.cancel();
   group.posixTimers.deleteAll();
   if (group === kernel.init) {

@@ -377,7 +377,8 @@ export class Kernel implements Sentry {
     if (task.sliceEnd === 0) task.sliceEnd = task.turnStart + SLICE_INSTRUCTIONS;
     this.#leave = false;
     if (task.request !== null) this.#wakeUp(task);
-    while (task.state === 'ready' && this.#end === null) {
+    // A sleep that a waiting signal ended at once has put the task into the queue: its turn is over all the same.
+    while (task.state === 'ready' && task.request === null && this.#end === null) {
       if (task.attention && !beforeGuestCode(task)) break;
       const budget = this.#budget(task);
       if (budget <= 0) break;

@@ -51,8 +51,6 @@ export class ThreadGroup {
 
   /** Wait status once exit_group or a fatal signal has struck; tasks end with it. */
   exitStatus: number | null = null;
-  /** The leader's own status, when others outlive it. */
-  leaderStatus = 0;
   /** Every task has ended; waiting to be reaped. */
   isZombie = false;
   isReaped = false;

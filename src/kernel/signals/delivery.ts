@@ -22,6 +22,8 @@ import { kernelInfo } from './siginfo.ts';
 import { recheckGroupStop, recheckSignals, takeSignal } from './send.ts';
 import { defaultAction, sigBit } from './signal-sets.ts';
 
+const PAGE_FAULT = 14;
+
 /** A signal that the task cannot ignore or block: if it tries to, the signal kills it. */
 export function forceSignal(task: Task, info: SignalInfo): void {
   const bit = sigBit(info.signo);
@@ -31,7 +33,11 @@ export function forceSignal(task: Task, info: SignalInfo): void {
     actions.set(info.signo, { ...action, handler: HANDLER_DEFAULT });
     task.mask &= ~bit;
   }
-  if (info.fault !== undefined) task.lastFault = info.fault;
+  if (info.fault !== undefined) {
+    // cr2 changes with page faults only.
+    const { cr2 } = info.fault.trapno === PAGE_FAULT ? info.fault : task.lastFault;
+    task.lastFault = { ...info.fault, cr2 };
+  }
   task.pending.add(info);
   task.attention = true;
 }
