@@ -17,6 +17,8 @@ const WRITABLE = 0x2n;
 const NO_EXECUTE = 1n << 63n;
 /** Instructions before a case counts as endless: far more than 8, or than a rep over every page. */
 const BUDGET = 200_000;
+/** KEEP IN SYNC: native/helper.c MAX_STEPS. */
+const MAX_STEPS = 4096;
 
 const VECTORS: Readonly<Record<Stop['kind'], number>> = {
   'divide-error': Trap.divideError, debug: Trap.debug, breakpoint: Trap.breakpoint, 'invalid-opcode': Trap.invalidOpcode,
@@ -24,9 +26,6 @@ const VECTORS: Readonly<Record<Stop['kind'], number>> = {
   'fpu-error': Trap.fpuError, 'alignment-check': Trap.alignmentCheck, 'simd-error': Trap.simdError,
   syscall: Trap.syscall, int: Trap.int80, budget: Trap.endless, interrupted: Trap.lost,
 };
-
-/** How a case is driven: in one run, or one step per instruction. */
-export type Drive = 'run' | 'step';
 
 export class EmulatedCpu {
   readonly cpu: Cpu;
@@ -105,41 +104,34 @@ export class EmulatedCpu {
     }
   }
 
-  run(c: Case, drive: Drive = 'run'): Outcome {
+  run(c: Case): Outcome {
     const code = codeBytes(c);
     this.#setUp(c, code);
-    const { cpu } = this;
-    let stop: Stop;
-    if (drive === 'run') stop = cpu.run(BUDGET);
-    else {
-      // A step that merely reports "the next instruction" goes on; a guest's own TF would look the same, so
-      // the caller keeps TF out of stepped cases.
-      let left = BUDGET;
-      do stop = cpu.step();
-      while ((stop.kind === 'budget' || stop.kind === 'debug') && --left > 0);
-    }
-    const outcome = this.#record(stop);
-    for (const patch of c.patches) this.#unpoke(patch.address, 8);
-    this.#unpoke(c.codeAddress, code.length);
-    this.#invalidate(c.codeAddress, code.length);
+    const outcome = this.#record(this.cpu.run(BUDGET), []);
+    this.#tidy(c, code);
     return outcome;
   }
 
-  /** Runs a case step by step and reports the state at each instruction boundary until it stops. */
-  trace(c: Case, visit: (regs: BigUint64Array) => void): Outcome {
+  /** Runs a case one step at a time, noting RIP after each. A guest's own TF would end it early. */
+  trace(c: Case): Outcome {
     const code = codeBytes(c);
     this.#setUp(c, code);
+    const steps: number[] = [];
     let stop: Stop;
-    let left = BUDGET;
-    do {
+    for (;;) {
       stop = this.cpu.step();
-      visit(this.cpu.regs.u64);
-    } while ((stop.kind === 'budget' || stop.kind === 'debug') && --left > 0);
-    const outcome = this.#record(stop);
+      if (stop.kind !== 'budget' || steps.length >= MAX_STEPS) break;
+      steps.push(this.cpu.regs.get(Reg.rip));
+    }
+    const outcome = this.#record(stop, steps);
+    this.#tidy(c, code);
+    return outcome;
+  }
+
+  #tidy(c: Case, code: Uint8Array): void {
     for (const patch of c.patches) this.#unpoke(patch.address, 8);
     this.#unpoke(c.codeAddress, code.length);
     this.#invalidate(c.codeAddress, code.length);
-    return outcome;
   }
 
   #setUp(c: Case, code: Uint8Array): void {
@@ -155,7 +147,7 @@ export class EmulatedCpu {
     this.cpu.loadFpu(c.fx);
   }
 
-  #record(stop: Stop): Outcome {
+  #record(stop: Stop, steps: readonly number[]): Outcome {
     const { cpu } = this;
     const isPageFault = stop.kind === 'page-fault';
     const fx = new Uint8Array(FPU_BYTES);
@@ -182,7 +174,7 @@ export class EmulatedCpu {
         ? (stop.present ? PageFault.present : 0) | (stop.access === 'write' ? PageFault.write : 0) | (stop.access === 'execute' ? PageFault.fetch : 0)
         : 0,
       cr2: isPageFault ? BigInt(stop.address) : 0n,
-      regs, fx, changes,
+      regs, fx, changes, steps,
     };
   }
 

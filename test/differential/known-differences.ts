@@ -14,6 +14,7 @@ import { Flag } from './undefined-state.ts';
 export interface Observation {
   /** iced's Code name. */
   readonly form: string;
+  readonly bytes: Uint8Array;
   readonly case: Case;
   readonly native: Outcome;
   readonly emulated: Outcome;
@@ -42,11 +43,10 @@ const isStateAfterTrap = (o: Observation, trap: number) => o.native.trap === tra
 const isNonCanonical = (a: bigint) => a >= 1n << 47n && a < (1n << 64n) - (1n << 47n);
 /** CR2 of the native side in the page before the emulated side's. */
 const isAcrossPages = (d: Difference) => d.emulated % 4096n === 0n && d.emulated - d.native < 16n && d.emulated > d.native;
-const bytesOf = (o: Observation) => o.case.units[o.case.units.length - 1]?.bytes ?? new Uint8Array();
 /** The prefixes of the instruction. */
 function prefixesOf(o: Observation): Set<number> {
   const prefixes = new Set<number>();
-  for (const byte of bytesOf(o)) {
+  for (const byte of o.bytes) {
     if (![0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65].includes(byte) && (byte & 0xf0) !== 0x40) break;
     prefixes.add(byte);
   }
@@ -75,7 +75,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     explains: (_, o) => isStateAfterTrap(o, Trap.generalProtection),
   },
   {
-    id: 'x87-flags', forms: X87,
+    id: 'x87-flags', forms: /^(F\w+|Wait)/,
     reason: 'TCG reports no x87 exceptions but #Z: the flags, the error summary and C1 stay as they were',
     explains: (d) => d.field === 'fsw' && within(d, X87_REPORT),
   },
@@ -112,12 +112,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     id: 'cmp-predicate', forms: /^Cmp(ps|pd|ss|sd)_xmm/,
     reason: 'TCG raises #UD for comparison predicates above 7; hardware ignores the upper bits of the immediate',
-    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode && (bytesOf(o).at(-1) ?? 0) > 7,
+    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode && (o.bytes.at(-1) ?? 0) > 7,
   },
   {
     id: 'test-alias', forms: /^Test_.*_F[67]r1$/,
-    reason: 'TCG raises #UD for the undocumented alias /1 of TEST',
-    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode,
+    reason: 'TCG knows the undocumented alias /1 of TEST not at all (#UD), and takes it for an instruction without immediate',
+    explains: (_, o) => o.emulated.trap === Trap.invalidOpcode || o.native.trap === Trap.pageFault,
   },
   {
     id: 'double-mandatory', forms: /./,
@@ -137,12 +137,37 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     id: 'enter-probe', forms: /^Enter[qw]_/,
     reason: 'TCG does not probe the final stack pointer of ENTER for writing',
-    explains: (_, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.breakpoint,
+    explains: (_, o) => o.native.trap === Trap.pageFault && (o.native.regs[Reg.rip] ?? 0n) < (o.emulated.regs[Reg.rip] ?? 0n),
+  },
+  {
+    id: 'enter-16', forms: /^Enterw_/,
+    reason: 'ENTER with operand size 16: AMD truncates the frame pointer, TCG keeps it',
+    explains: (d) => d.field === 'rbp' && d.native % 0x10000n === d.emulated % 0x10000n,
   },
   {
     id: 'x87-unmasked', forms: X87,
     reason: 'TCG sets no x87 exception flags, so an unmasked exception is never pending and never raises #MF',
-    explains: (_, o) => isStateAfterTrap(o, Trap.fpuError),
+    explains: (d, o) => isStateAfterTrap(o, Trap.fpuError) || ((field16(o.native.fx, 2) & 0x80) !== 0 && (isX87Field(d) || d.field === 'memory')),
+  },
+  {
+    id: 'x87-nan-choice', forms: X87,
+    reason: 'which NaN operand an x87 instruction returns, and that a signalling one is made quiet, differs',
+    explains: (d) => /^st\d$/.test(d.field) && isNan80(d.native) && isNan80(d.emulated),
+  },
+  {
+    id: 'x87-snan-store', forms: /^F(st|stp)_m(32|64)fp$/,
+    reason: 'TCG stores a signalling NaN as it is; hardware makes it quiet',
+    explains: (d, o) => d.field === 'memory' && ((field16(o.native.fx, 2) & 1) === 1 || isOneBit(d.native ^ d.emulated)),
+  },
+  {
+    id: 'x87-fxam-sign', forms: /^Fxam$/,
+    reason: 'TCG classifies unsupported encodings as NaN',
+    explains: (d) => d.field === 'fsw',
+  },
+  {
+    id: 'x87-bcd-zero', forms: /^Fbstp_/,
+    reason: 'TCG stores a negative value that rounds to zero as plus zero',
+    explains: (d) => d.field === 'memory' && isOneBit(d.native ^ d.emulated),
   },
   {
     id: 'x87-integer-indefinite', forms: /^F(ist|istp|isttp|bstp)_m/,
@@ -180,9 +205,14 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     explains: (d) => d.field === 'memory',
   },
   {
-    id: 'torn-store', forms: /^(F(n?stenv|n?save|xsave|stp)|Fxsave|Fxrstor|Fldenv|Frstor|Enter|Mov\w*_\w*m128|Call|Push|Cmpxchg)/i,
+    id: 'torn-store', forms: /^(F(n?stenv|n?save|bstp|bld|stp|ld)|Fxsave|Fxrstor|Fldenv|Frstor|Lddqu|Mov(up[sd]|dqu)_xmm_|Enter|Mov\w*_\w*m128|Call|Push|Cmpxchg)/i,
     reason: 'TCG stores (and loads) operands wider than eight bytes in pieces: the part before a fault is written, and CR2 is that of the piece',
-    explains: (d, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.pageFault && /^(memory|cr2|error)$/.test(d.field),
+    explains: (d, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.pageFault && (/^(memory|cr2|error)$/.test(d.field) || (/^(F(ldenv|rstor|xrstor)|Lddqu|Mov)/.test(o.form) && /^(f|st|mxcsr|xmm)/.test(d.field))),
+  },
+  {
+    id: 'fxsave-tail', forms: /^Fxsave/,
+    reason: 'TCG does not touch the reserved bytes at the end of an FXSAVE area, so a fault there is not met',
+    explains: (_, o) => o.native.trap === Trap.pageFault && o.emulated.trap === Trap.breakpoint,
   },
   {
     id: 'maskmov-fault', forms: /^Maskmov/,
@@ -215,6 +245,31 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     explains: (d) => /^r/.test(d.field) && d.native % 2n ** 32n === d.emulated,
   },
   {
+    id: 'bit-scan-zero', forms: /^Bs[fr]_r32_rm32$/,
+    reason: 'with a zero source the destination is undefined (SDM vol. 2, BSF, BSR): AMD leaves 64 bits, TCG 32',
+    explains: (d) => /^r/.test(d.field) && d.native % 2n ** 32n === d.emulated,
+  },
+  {
+    id: 'popcnt-prefix', forms: /^Popcnt_r64_rm64$/,
+    reason: 'TCG lets a redundant 66 win over REX.W in POPCNT',
+    explains: (_, o) => prefixesOf(o).has(0x66),
+  },
+  {
+    id: 'rep-loop', forms: /^Loopn?e_/,
+    reason: 'F2 and F3 in front of LOOPcc are ignored by Intel and TCG, not by AMD',
+    explains: (_, o) => prefixesOf(o).has(0xf2) || prefixesOf(o).has(0xf3),
+  },
+  {
+    id: 'int-4', forms: /^Int_imm8$/,
+    reason: 'Linux lets ring 3 raise #OF by INT 4; the Stops of a Cpu have no kind for it, it is reported as #GP',
+    explains: (_, o) => o.native.trap === Trap.overflow && o.emulated.trap === Trap.generalProtection,
+  },
+  {
+    id: 'segment-base-prefix', forms: /^Wr[fg]sbase_r32$/,
+    reason: 'with a redundant 66 prefix TCG writes 64 bits of the base',
+    explains: (d, o) => /Base$/.test(d.field) && prefixesOf(o).has(0x66),
+  },
+  {
     id: 'nop-0f18-register', forms: /^Reservednop_rm\d+_r\d+_0F18$/,
     reason: 'TCG raises #UD for the register form of 0F 18; hardware treats it as a no-op',
     explains: (_, o) => o.emulated.trap === Trap.invalidOpcode,
@@ -245,6 +300,16 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     explains: (d, o) => d.field === 'rflags' && o.native.trap === Trap.pageFault && within(d, BigInt(Flag.cf | Flag.of | Flag.rf)),
   },
   {
+    id: 'flags-at-fault', forms: /^(Rc[lr]|Set(n?[po]|n?[lgb]e?|n?[as]|n?e|[ab]e?))_/,
+    reason: 'TCG computes the lazy flags of earlier instructions before the access that faults, and then reports them by the old rule',
+    explains: (d, o) => d.field === 'rflags' && o.native.trap === Trap.pageFault && o.case.units.length > 1,
+  },
+  {
+    id: 'shift-double-rip', forms: /^Sh[lr]d_rm\d+_r\d+_imm8$/,
+    reason: 'TCG forgets the immediate byte in the address of a RIP-relative double shift: it accesses one byte too low',
+    explains: (_, o) => isRipRelative(o.bytes),
+  },
+  {
     id: 'pause-trap', forms: /^Pause$/,
     reason: 'TCG loses the single-step trap of a PAUSE',
     explains: (_, o) => o.native.trap === Trap.debug,
@@ -272,7 +337,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     id: 'sse-nan-choice', forms: SSE_FLOAT,
     reason: 'of two NaN operands SSE takes the first, TCG the one that the x87 rules take',
-    explains: (d) => /^xmm/.test(d.field) && lanesDiffer(d, (a, b) => isNan32(a) && isNan32(b)),
+    explains: (d) => /^xmm/.test(d.field) && (lanesDiffer(d, 32n, (a, b) => isNan32(a) && isNan32(b)) || lanesDiffer(d, 64n, (a, b) => isNan64(a) && isNan64(b))),
   },
   {
     id: 'sse-ftz', forms: SSE_FLOAT,
@@ -292,17 +357,17 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     id: 'x87-rexw', forms: /^F(n?stenv|n?save|ldenv|rstor)_m/i,
     reason: 'TCG takes another layout for the x87 environment when a REX.W prefix is present; hardware ignores it',
-    explains: (_, o) => bytesOf(o).some((byte, i, all) => (byte & 0xf8) === 0x48 && ((all[i + 1] ?? 0) & 0xf8) === 0xd8),
+    explains: (_, o) => o.bytes.some((byte, i, all) => (byte & 0xf8) === 0x48 && ((all[i + 1] ?? 0) & 0xf8) === 0xd8),
   },
   {
     id: 'rex-high-byte', forms: /^(Lahf|Sahf)$/,
     reason: 'with a redundant REX prefix TCG takes SPL for AH in LAHF and SAHF',
-    explains: (_, o) => bytesOf(o).some((byte) => (byte & 0xf0) === 0x40),
+    explains: (_, o) => o.bytes.some((byte) => (byte & 0xf0) === 0x40),
   },
   {
     id: 'mmx-rex', forms: /_mm_mm/,
     reason: 'TCG takes REX.R and REX.B for a register number above 7 in the MMX forms of SSSE3',
-    explains: (d, o) => /^(xmm|st)\d/.test(d.field) && bytesOf(o).some((byte, i, all) => (byte & 0xf5) > 0x40 && (byte & 0xf0) === 0x40 && all[i + 1] === 0x0f),
+    explains: (d, o) => /^(xmm|st)\d/.test(d.field) && o.bytes.some((byte, i, all) => (byte & 0xf5) > 0x40 && (byte & 0xf0) === 0x40 && all[i + 1] === 0x0f),
   },
   {
     id: 'privileged-order', forms: PRIVILEGED,
@@ -323,14 +388,26 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
 
 const isNan32 = (lane: bigint) => (lane & 0x7fffffffn) > 0x7f800000n;
 
-/** True when `accept` holds for every 32-bit lane that differs. */
-function lanesDiffer(d: Difference, accept: (native: bigint, emulated: bigint) => boolean): boolean {
-  for (let i = 0n; i < 128n; i += 32n) {
-    const a = (d.native >> i) & 0xffffffffn;
-    const b = (d.emulated >> i) & 0xffffffffn;
+const isNan64 = (lane: bigint) => (lane & ((1n << 63n) - 1n)) > 0x7ff0000000000000n;
+
+/** True when `accept` holds for every lane that differs. */
+function lanesDiffer(d: Difference, bits: 32n | 64n, accept: (native: bigint, emulated: bigint) => boolean): boolean {
+  const mask = (1n << bits) - 1n;
+  for (let i = 0n; i < 128n; i += bits) {
+    const a = (d.native >> i) & mask;
+    const b = (d.emulated >> i) & mask;
     if (a !== b && !accept(a, b)) return false;
   }
   return true;
+}
+
+const isNan80 = (value: bigint) => ((value >> 64n) & 0x7fffn) === 0x7fffn && (value & ((1n << 63n) - 1n)) !== 0n;
+const isOneBit = (bits: bigint) => bits !== 0n && (bits & (bits - 1n)) === 0n;
+
+/** ModRM with mod 0 and rm 5 behind the opcode of a two-byte form. */
+function isRipRelative(bytes: Uint8Array): boolean {
+  const opcode = bytes.indexOf(0x0f);
+  return opcode >= 0 && ((bytes[opcode + 2] ?? 0) & 0xc7) === 5;
 }
 
 // Modes 00, 01 and 10 of the ModRM byte refer to memory; all that matters here is that #GP came from alignment.

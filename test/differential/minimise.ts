@@ -12,8 +12,8 @@ import type { Compared, Failure, Session } from './session.ts';
 function unexplained(session: Session, c: Case): Compared | undefined {
   const [result] = session.compare([c]);
   if (!result || result.differences.length === 0) return undefined;
-  const form = CODE_NAMES.get(c.units[c.units.length - 1]?.form ?? 0) ?? '';
-  return explain({ form, case: c, ...result }) ? undefined : result;
+  const last = c.units[c.units.length - 1];
+  return last && explain({ form: CODE_NAMES.get(last.form) ?? '', bytes: last.bytes, case: c, ...result }) ? undefined : result;
 }
 
 function* dropped(c: Case): Generator<Case> {

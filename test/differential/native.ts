@@ -43,7 +43,7 @@ function compileHelper(): string {
   return binary;
 }
 
-const LOST: Outcome = { trap: Trap.lost, error: 0, cr2: 0n, regs: new BigUint64Array(REG_COUNT), fx: new Uint8Array(FPU_BYTES), changes: [] };
+const LOST: Outcome = { trap: Trap.lost, error: 0, cr2: 0n, regs: new BigUint64Array(REG_COUNT), fx: new Uint8Array(FPU_BYTES), changes: [], steps: [] };
 
 /** Cases per helper process: bounds its buffers. */
 const BATCH = 4000;
@@ -53,15 +53,15 @@ export class NativeCpu {
   readonly #image = baseImage();
 
   /** Runs every case; the outcome of one that killed the helper is `lost`. */
-  run(cases: readonly Case[]): Outcome[] {
+  run(cases: readonly Case[], traced = false): Outcome[] {
     const outcomes: Outcome[] = [];
-    for (let i = 0; i < cases.length; i += BATCH) outcomes.push(...this.#runBatch(cases.slice(i, i + BATCH)));
+    for (let i = 0; i < cases.length; i += BATCH) outcomes.push(...this.#runBatch(cases.slice(i, i + BATCH), traced));
     return outcomes;
   }
 
-  #runBatch(cases: readonly Case[]): Outcome[] {
+  #runBatch(cases: readonly Case[], traced: boolean): Outcome[] {
     const child = spawnSync(this.#binary, [], {
-      input: Buffer.concat([this.#image, ...cases.map(encodeCase)]), maxBuffer: 2 ** 30, env: {}, timeout: 120_000,
+      input: Buffer.concat([this.#image, ...cases.map((c) => encodeCase(c, traced))]), maxBuffer: 2 ** 30, env: {}, timeout: 120_000,
     });
     if (child.error) throw child.error;
     const outcomes = decodeOutcomes(child.stdout);
@@ -69,6 +69,6 @@ export class NativeCpu {
     if (child.signal === null && child.status !== 0) throw new Error(`the native helper gave up with status ${child.status} (see die() in helper.c)`);
     if (cases.length === 1) return [LOST];
     const half = cases.length >> 1;
-    return [...this.#runBatch(cases.slice(0, half)), ...this.#runBatch(cases.slice(half))];
+    return [...this.#runBatch(cases.slice(0, half), traced), ...this.#runBatch(cases.slice(half), traced)];
   }
 }

@@ -59,11 +59,16 @@ export interface Outcome {
   readonly fx: Uint8Array;
   /** Aligned words of writable pages that changed, ascending. */
   readonly changes: readonly Change[];
+  /** Traced cases: RIP after each step. */
+  readonly steps: readonly number[];
 }
 
 export const REG_BYTES = REG_COUNT * 8;
 const INPUT_HEADER = 16 + REG_BYTES + FPU_BYTES;
-const OUTPUT_HEADER = 24 + REG_BYTES + FPU_BYTES;
+const OUTPUT_HEADER = 32 + REG_BYTES + FPU_BYTES;
+/** Set in the code length of a case that is single-stepped. */
+const TRACED = 0x8000;
+const TRAP_FLAG = 0x100n;
 /** The part of an FXSAVE image that holds architectural state: up to XMM15. */
 export const FX_STATE_BYTES = 416;
 
@@ -86,17 +91,18 @@ export function codeBytes(c: Case): Uint8Array {
   return bytes;
 }
 
-/** The case as the helper reads it. */
-export function encodeCase(c: Case): Uint8Array {
+/** The case as the helper reads it; a traced one runs under TF. */
+export function encodeCase(c: Case, traced = false): Uint8Array {
   const code = codeBytes(c);
   const length = Math.ceil((INPUT_HEADER + c.patches.length * 16 + code.length) / 8) * 8;
   const record = new Uint8Array(length);
   const view = new DataView(record.buffer);
   view.setUint32(0, length, true);
-  view.setUint16(4, code.length, true);
+  view.setUint16(4, code.length | (traced ? TRACED : 0), true);
   view.setUint16(6, c.patches.length, true);
   view.setBigUint64(8, BigInt(c.codeAddress), true);
   record.set(new Uint8Array(c.regs.buffer, c.regs.byteOffset, REG_BYTES), 16);
+  if (traced) view.setBigUint64(16 + Reg.rflags * 8, (c.regs[Reg.rflags] ?? 0n) | TRAP_FLAG, true);
   record.set(c.fx, 16 + REG_BYTES);
   let at = INPUT_HEADER;
   for (const patch of c.patches) {
@@ -126,13 +132,15 @@ export function decodeOutcomes(output: Uint8Array): Outcome[] {
       const entry = at + OUTPUT_HEADER + i * 16;
       changes.push({ address: Number(view.getBigUint64(entry, true)), value: view.getBigUint64(entry + 8, true) });
     }
+    const stepsAt = at + OUTPUT_HEADER + changeCount * 16;
+    const steps = Array.from({ length: view.getUint32(at + OUTPUT_HEADER - 8, true) }, (_, i) => Number(view.getBigUint64(stepsAt + i * 8, true)));
     outcomes.push({
       trap,
       error: isPageFault ? view.getUint32(at + 12, true) & PAGE_FAULT_BITS : 0,
       cr2: isPageFault ? view.getBigUint64(at + 16, true) : 0n,
       regs,
       fx: output.slice(at + 24 + REG_BYTES, at + 24 + REG_BYTES + FPU_BYTES),
-      changes,
+      changes, steps,
     });
     at += length;
   }

@@ -7,11 +7,11 @@
 import { Reg } from '../../src/cpu/regs.ts';
 import type { Difference } from './compare.ts';
 import { compareOutcomes, masksOf } from './compare.ts';
-import type { Drive, EmulatedCpu } from './emulated.ts';
+import type { EmulatedCpu } from './emulated.ts';
 import { CODE_NAMES } from './forms.ts';
 import { explain } from './known-differences.ts';
 import type { NativeCpu } from './native.ts';
-import type { Case, Outcome } from './records.ts';
+import type { Case, Outcome, Unit } from './records.ts';
 import { Trap, offsetOfUnit, rip } from './records.ts';
 import { Flag } from './undefined-state.ts';
 
@@ -86,12 +86,12 @@ export class Session {
     this.onAgreed = onAgreed;
   }
 
-  compare(cases: readonly Case[], drive: Drive = 'run'): Compared[] {
+  compare(cases: readonly Case[]): Compared[] {
     const outcomes = this.native.run(cases);
     return cases.map((c, i) => {
       const native = outcomes[i];
       if (!native) throw new Error('the native side lost count');
-      const emulated = this.emulated.run(c, drive);
+      const emulated = this.emulated.run(c);
       return { native, emulated, differences: compareOutcomes(c, native, emulated, masksOf(c)) };
     });
   }
@@ -136,9 +136,14 @@ export class Session {
       at += u.bytes.length;
       return isHere;
     });
-    const ids = culprit && explain({ form: CODE_NAMES.get(culprit.form) ?? '', case: p.case, ...compared });
-    if (!ids) this.#fail(p, compared);
-    else for (const id of ids) this.known.set(id, (this.known.get(id) ?? 0) + 1);
+    if (!this.#isKnown(p.case, culprit, compared)) this.#fail(p, compared);
+  }
+
+  /** Asks the known differences about `unit`, and counts those that answer. */
+  #isKnown(c: Case, unit: Unit | undefined, compared: Compared): boolean {
+    const ids = unit && explain({ form: CODE_NAMES.get(unit.form) ?? '', bytes: unit.bytes, case: c, ...compared });
+    for (const id of ids ?? []) this.known.set(id, (this.known.get(id) ?? 0) + 1);
+    return ids !== undefined;
   }
 
   #settle(located: readonly Located[]): Pending[] {
@@ -163,18 +168,17 @@ export class Session {
         const whole = l.prefixes[l.first];
         if (carried.every((d) => d.field === 'rflags' && ((d.native ^ d.emulated) & ~BigInt(Flag.rf)) === 0n) && whole) {
           // Same state, other outcome: it takes the instructions before to show it.
-          this.#fail({ case: { ...l.case, units: l.case.units.slice(0, l.first + 1) }, original: l.original }, whole);
-          return;
-        }
-        this.undefinedUsed++;
+          const c = { ...l.case, units: l.case.units.slice(0, l.first + 1) };
+          if (!this.#isKnown(c, l.case.units[l.first], whole)) {
+            this.#fail({ case: c, original: l.original }, whole);
+            return;
+          }
+        } else this.undefinedUsed++;
       } else {
-        const form = CODE_NAMES.get(single.units[single.units.length - 1]?.form ?? 0) ?? '';
-        const ids = explain({ form, case: single, ...r });
-        if (!ids) {
+        if (!this.#isKnown(single, single.units[single.units.length - 1], r)) {
           this.#fail({ case: single, original: l.original }, r);
           return;
         }
-        for (const id of ids) this.known.set(id, (this.known.get(id) ?? 0) + 1);
       }
       const remaining = l.case.units.length - l.first - 1;
       if (remaining > 0 && ranToEnd(single, r.native)) rest.push({ case: continueFrom(l.case, l.first + 1, remaining, r.native), original: l.original });

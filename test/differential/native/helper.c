@@ -103,7 +103,7 @@ struct patch {
 
 struct input {
   u32 bytes;       // length of the whole record
-  u16 code_length;
+  u16 code_length; // bit 15: trace, see below
   u16 patch_count;
   u64 code_address;
   u64 regs[20];    // hardware order, rip, rflags, fs base, gs base
@@ -122,7 +122,8 @@ struct output {
   u64 cr2;
   u64 regs[20];
   u8 fx[512];
-  // changes
+  u64 step_count;
+  // changes, then RIP after each step
 };
 
 enum { TRAP_SYSCALL = 0x100, TRAP_INT80 = 0x180, TRAP_ENDLESS = 0x200 };
@@ -133,6 +134,14 @@ static u8 *shadow[PAGES];  // what the page holds when no sequence has touched i
 static u8 *alias[PAGES];   // writable view of the page
 static const struct input *current;
 static u32 case_number, tick_case;
+
+// A traced case starts with TF set: each single-step trap notes RIP and goes on, any other trap ends it.
+#define TRACED 0x8000
+#define MAX_STEPS 4096
+static u64 steps[MAX_STEPS];
+static u32 step_count;
+static int code_length_of(const struct input *c) { return c->code_length & ~TRACED; }
+
 static u8 altstack[1 << 17] __attribute__((aligned(64)));
 
 static int page_of(u64 address) {
@@ -199,12 +208,14 @@ static void record(u32 trap, struct ucontext *uc, u64 fs, u64 gs) {
     }
   }
   o->change_count = (u32)(ch - (struct change *)(o + 1));
-  out = (u8 *)ch;
+  o->step_count = step_count;
+  memcpy(ch, steps, step_count * 8);
+  out = (u8 *)ch + step_count * 8;
   o->bytes = (u32)(out - (u8 *)o);
 
   const struct patch *pt = patches_of(current);
   for (int i = 0; i < current->patch_count; i++) unpoke(pt[i].address, 8);
-  unpoke(current->code_address, current->code_length);
+  unpoke(current->code_address, code_length_of(current));
 }
 
 static void next_case(struct ucontext *uc) {
@@ -217,9 +228,10 @@ static void next_case(struct ucontext *uc) {
   if (c->bytes < sizeof *c || c->bytes > in_end - in) die(5);
   in += c->bytes;
   case_number++;
+  step_count = 0;
   const struct patch *pt = patches_of(c);
   for (int i = 0; i < c->patch_count; i++) poke(pt[i].address, (const u8 *)&pt[i].value, 8);
-  poke(c->code_address, (const u8 *)(pt + c->patch_count), c->code_length);
+  poke(c->code_address, (const u8 *)(pt + c->patch_count), code_length_of(c));
 
   u64 *g = uc->gregs;
   const u64 *r = c->regs;
@@ -250,6 +262,10 @@ static void on_signal(int signo, u8 *info, struct ucontext *uc) {
     record(TRAP_ENDLESS, uc, fs, gs);
   } else if (current) {
     u32 trap = (u32)uc->gregs[TRAPNO];
+    if (signo == SIGTRAP && trap == 1 && (current->code_length & TRACED) && step_count < MAX_STEPS) {
+      steps[step_count++] = uc->gregs[RIP];
+      goto leave;
+    }
     if (signo == SIGSYS) trap = *(u32 *)(info + 28) == 0xc000003e ? TRAP_SYSCALL : TRAP_INT80;  // si_arch
     record(trap, uc, fs, gs);
   }
