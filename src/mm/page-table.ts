@@ -45,17 +45,19 @@ export class PageTable {
     return this.#tables;
   }
 
+  // Bits 12 to 20 of an address, times two, are the place of its entry in a leaf table, counted in words.
+
   /** Index of the low word of the entry for `address`, or 0 when its table does not exist. */
   entry(address: number): number {
     const key = Math.floor(address / LEAF_SPAN);
-    if (key === this.#lastKey) return this.#lastLeaf + (((address % LEAF_SPAN) >>> 12) << 1);
+    if (key === this.#lastKey) return this.#lastLeaf + ((address >>> 11) & 0x3fe);
     return this.#walk(address, key, false);
   }
 
   /** As `entry`, but makes missing tables; 0 when memory is out. */
   ensure(address: number): number {
     const key = Math.floor(address / LEAF_SPAN);
-    if (key === this.#lastKey) return this.#lastLeaf + (((address % LEAF_SPAN) >>> 12) << 1);
+    if (key === this.#lastKey) return this.#lastLeaf + ((address >>> 11) & 0x3fe);
     return this.#walk(address, key, true);
   }
 
@@ -106,7 +108,8 @@ export class PageTable {
   #walk(address: number, key: number, create: boolean): number {
     const words = this.#words;
     const gib = Math.floor(address / GIB);
-    const inGib = address % GIB;
+    // Integer operators see the low 32 bits, which is what the lower levels need, and far faster than a remainder.
+    const inGib = address & (GIB - 1);
     let table = this.root / 4;
     let slot = table + (gib >>> 9) * 2;
     for (let level = 4; level > 1; level--) {
@@ -126,7 +129,7 @@ export class PageTable {
     }
     this.#lastKey = key;
     this.#lastLeaf = table;
-    return table + (((inGib % LEAF_SPAN) >>> 12) << 1);
+    return table + ((inGib >>> 11) & 0x3fe);
   }
 
   #pruneLevel(table: number, level: number, base: number, start: number, end: number): void {

@@ -13,6 +13,8 @@ import type { SpaceCore } from './space-core.ts';
 import type { MappedArea } from './vma.ts';
 
 const TWO_32 = 2 ** 32;
+/** Integer operators take the low 32 bits of any address, and are far faster than a remainder of doubles. */
+const IN_PAGE = PAGE_SIZE - 1;
 /** Below this many bytes a loop beats making a view. */
 const LOOP_BYTES = 80;
 
@@ -39,7 +41,7 @@ export class UserMemory {
     while (done < length) {
       const from = this.#readable(addr + done, ignorePermissions);
       if (from < 0) return done;
-      const n = Math.min(length - done, PAGE_SIZE - (from % PAGE_SIZE));
+      const n = Math.min(length - done, PAGE_SIZE - (from & IN_PAGE));
       if (n <= LOOP_BYTES) for (let i = 0; i < n; i++) into[done + i] = bytes[from + i] as number;
       else into.set(bytes.subarray(from, from + n), done);
       done += n;
@@ -54,7 +56,7 @@ export class UserMemory {
     while (done < length) {
       const to = this.#writable(addr + done, ignorePermissions);
       if (to < 0) return done;
-      const n = Math.min(length - done, PAGE_SIZE - (to % PAGE_SIZE));
+      const n = Math.min(length - done, PAGE_SIZE - (to & IN_PAGE));
       if (n <= LOOP_BYTES) for (let i = 0; i < n; i++) bytes[to + i] = from[done + i] as number;
       else bytes.set(n === length ? from : from.subarray(done, done + n), to);
       this.#core.memory.written(to, n);
@@ -68,7 +70,7 @@ export class UserMemory {
     while (done < length) {
       const to = this.#writable(addr + done, false);
       if (to < 0) return done;
-      const n = Math.min(length - done, PAGE_SIZE - (to % PAGE_SIZE));
+      const n = Math.min(length - done, PAGE_SIZE - (to & IN_PAGE));
       this.#bytes.fill(0, to, to + n);
       this.#core.memory.written(to, n);
       done += n;
@@ -84,15 +86,15 @@ export class UserMemory {
   readU16(addr: Addr): number | undefined {
     const from = this.#readable(addr, false);
     if (from < 0) return undefined;
-    if (from % PAGE_SIZE <= PAGE_SIZE - 2) return this.#core.memory.view.getUint16(from, true);
+    if ((from & IN_PAGE) <= PAGE_SIZE - 2) return this.#core.memory.view.getUint16(from, true);
     return this.#gather(addr, 2) ? this.#scratchView.getUint16(0, true) : undefined;
   }
 
   readU32(addr: Addr): number | undefined {
     const from = this.#readable(addr, false);
     if (from < 0) return undefined;
-    if (from % 4 === 0) return this.#words[from / 4];
-    if (from % PAGE_SIZE <= PAGE_SIZE - 4) return this.#core.memory.view.getUint32(from, true);
+    if ((from & 3) === 0) return this.#words[from / 4];
+    if ((from & IN_PAGE) <= PAGE_SIZE - 4) return this.#core.memory.view.getUint32(from, true);
     return this.#gather(addr, 4) ? this.#scratchView.getUint32(0, true) : undefined;
   }
 
@@ -101,7 +103,7 @@ export class UserMemory {
     const from = this.#readable(addr, false);
     if (from < 0) return undefined;
     const { view } = this.#core.memory;
-    if (from % PAGE_SIZE <= PAGE_SIZE - 8) return view.getUint32(from, true) + view.getUint32(from + 4, true) * TWO_32;
+    if ((from & IN_PAGE) <= PAGE_SIZE - 8) return view.getUint32(from, true) + view.getUint32(from + 4, true) * TWO_32;
     if (!this.#gather(addr, 8)) return undefined;
     return this.#scratchView.getUint32(0, true) + this.#scratchView.getUint32(4, true) * TWO_32;
   }
@@ -111,7 +113,7 @@ export class UserMemory {
     const from = this.#readable(addr, false);
     if (from < 0) return undefined;
     const { view } = this.#core.memory;
-    if (from % PAGE_SIZE <= PAGE_SIZE - 8) return view.getUint32(from, true) + view.getInt32(from + 4, true) * TWO_32;
+    if ((from & IN_PAGE) <= PAGE_SIZE - 8) return view.getUint32(from, true) + view.getInt32(from + 4, true) * TWO_32;
     if (!this.#gather(addr, 8)) return undefined;
     return this.#scratchView.getUint32(0, true) + this.#scratchView.getInt32(4, true) * TWO_32;
   }
@@ -119,7 +121,7 @@ export class UserMemory {
   readU64(addr: Addr): bigint | undefined {
     const from = this.#readable(addr, false);
     if (from < 0) return undefined;
-    if (from % PAGE_SIZE <= PAGE_SIZE - 8) return this.#core.memory.view.getBigUint64(from, true);
+    if ((from & IN_PAGE) <= PAGE_SIZE - 8) return this.#core.memory.view.getBigUint64(from, true);
     return this.#gather(addr, 8) ? this.#scratchView.getBigUint64(0, true) : undefined;
   }
 
@@ -137,7 +139,7 @@ export class UserMemory {
   }
 
   writeU32(addr: Addr, value: number): boolean {
-    if (addr % 4 === 0) {
+    if ((addr & 3) === 0) {
       const to = this.#writable(addr, false);
       if (to < 0) return false;
       this.#words[to / 4] = value;
@@ -150,19 +152,22 @@ export class UserMemory {
 
   /** Writes a 64-bit word; a number is sign-extended and must be between -2^53 and 2^53. */
   writeU64(addr: Addr, value: number | bigint): boolean {
-    if (typeof value === 'bigint') {
-      this.#scratchView.setBigUint64(0, BigInt.asUintN(64, value), true);
-    } else {
-      this.#scratchView.setUint32(0, value % TWO_32, true);
-      this.#scratchView.setInt32(4, Math.floor(value / TWO_32), true);
+    const to = this.#writable(addr, false);
+    if (to < 0) return false;
+    const { view } = this.#core.memory;
+    if ((to & IN_PAGE) <= PAGE_SIZE - 8) {
+      put64(view, to, value);
+      this.#core.memory.written(to, 8);
+      return true;
     }
+    put64(this.#scratchView, 0, value);
     return this.#scatter(addr, 8);
   }
 
   /** Stores `desired` if the word equals `expected`; the word as it was, undefined on a fault (also when only readable). */
   compareExchangeU32(addr: Addr, expected: number, desired: number): number | undefined {
     const at = this.#writable(addr, false);
-    if (at < 0 || at % 4 !== 0) return undefined;
+    if (at < 0 || (at & 3) !== 0) return undefined;
     const old = this.#words[at / 4] as number;
     if (old === expected >>> 0) {
       this.#words[at / 4] = desired;
@@ -178,7 +183,7 @@ export class UserMemory {
     while (done < max) {
       const from = this.#readable(addr + done, false);
       if (from < 0) return -EFAULT;
-      const n = Math.min(max - done, PAGE_SIZE - (from % PAGE_SIZE));
+      const n = Math.min(max - done, PAGE_SIZE - (from & IN_PAGE));
       const end = bytes.indexOf(0, from);
       const found = end >= 0 && end < from + n;
       const part = bytes.slice(from, found ? end : from + n);
@@ -212,7 +217,7 @@ export class UserMemory {
     const entry = this.#core.table.entry(addr);
     if (entry !== 0) {
       const low = this.#words[entry] as number;
-      if ((low & PTE_PRESENT) !== 0) return (low >>> 12) * PAGE_SIZE + (addr % PAGE_SIZE);
+      if ((low & PTE_PRESENT) !== 0) return (low >>> 12) * PAGE_SIZE + (addr & IN_PAGE);
     }
     return this.#readableSlow(addr, ignorePermissions);
   }
@@ -220,7 +225,7 @@ export class UserMemory {
   #readableSlow(addr: Addr, ignorePermissions: boolean): number {
     const area = this.#pager.areaFor(addr);
     if (area === undefined) return -1;
-    const inPage = addr % PAGE_SIZE;
+    const inPage = addr & IN_PAGE;
     if (!allows(area.prot, TOUCH_READ)) {
       if (!ignorePermissions || !allows(area.maxProt, TOUCH_READ)) return -1;
     }
@@ -239,7 +244,7 @@ export class UserMemory {
     if (entry !== 0) {
       const low = this.#words[entry] as number;
       if ((low & (PTE_PRESENT | PTE_WRITE)) === (PTE_PRESENT | PTE_WRITE))
-        return (low >>> 12) * PAGE_SIZE + (addr % PAGE_SIZE);
+        return (low >>> 12) * PAGE_SIZE + (addr & IN_PAGE);
     }
     return this.#writableSlow(addr, ignorePermissions);
   }
@@ -248,7 +253,7 @@ export class UserMemory {
     const area = this.#pager.areaFor(addr);
     if (area === undefined) return -1;
     const page = pageDown(addr);
-    const inPage = addr % PAGE_SIZE;
+    const inPage = addr & IN_PAGE;
     if ((area.prot & PROT_WRITE) === 0) {
       if (!ignorePermissions || (area.maxProt & PROT_WRITE) === 0) return -1;
       return this.#force(area, page, inPage);
@@ -291,7 +296,7 @@ export class UserMemory {
   #scatter(addr: Addr, n: number): boolean {
     const to = this.#writable(addr, false);
     if (to < 0) return false;
-    const here = PAGE_SIZE - (to % PAGE_SIZE);
+    const here = PAGE_SIZE - (to & IN_PAGE);
     if (here < n && this.#writable(addr + here, false) < 0) return false;
     for (let i = 0; i < n; i++) {
       const at = i < here ? to + i : this.#writable(addr + i, false);
@@ -300,6 +305,15 @@ export class UserMemory {
     this.#core.memory.written(to, Math.min(n, here));
     if (here < n) this.#core.memory.written(this.#writable(addr + here, false), n - here);
     return true;
+  }
+}
+
+function put64(view: DataView, at: number, value: number | bigint): void {
+  if (typeof value === 'bigint') {
+    view.setBigUint64(at, BigInt.asUintN(64, value), true);
+  } else {
+    view.setUint32(at, value >>> 0, true);
+    view.setInt32(at + 4, Math.floor(value / TWO_32), true);
   }
 }
 
