@@ -38,6 +38,9 @@ export class StraceText implements TraceConsumer {
   readonly #alive = new Set<number>();
   /** When each task's call began. */
   readonly #entered = new Map<number, number>();
+  /** Tasks inside a call, and lines that appear when it returns. */
+  readonly #calling = new Set<number>();
+  readonly #pending = new Map<number, string[]>();
   #open: OpenLine | undefined;
   /** Lines that wait for the open one to end. */
   #after: string[] = [];
@@ -59,6 +62,7 @@ export class StraceText implements TraceConsumer {
         this.#alive.add(e.tid);
         this.#interrupt();
         this.#entered.set(e.tid, e.timeNs);
+        this.#calling.add(e.tid);
         this.#open = { tid: e.tid, text: `${this.#prefix(e)}${syscallName(e.a)}(${e.text ?? ''}` };
         break;
       case EventKind.syscallExit:
@@ -67,6 +71,9 @@ export class StraceText implements TraceConsumer {
       case EventKind.signalDelivered:
         this.#line(e, `--- ${signalName(e.a)} ${e.text ?? '{}'} ---`);
         break;
+      case EventKind.signalIgnored:
+        this.#afterCall(e, `--- ${signalName(e.a)} ${e.text ?? '{}'} ---`);
+        break;
       case EventKind.taskStopped:
         this.#line(e, `--- stopped by ${signalName(e.a)} ---`);
         break;
@@ -74,6 +81,8 @@ export class StraceText implements TraceConsumer {
         this.#line(e, exitLine(e.b));
         this.#alive.delete(e.tid);
         this.#entered.delete(e.tid);
+        this.#calling.delete(e.tid);
+        this.#pending.delete(e.tid);
         break;
       case EventKind.sitePatched:
         this.#note(e, `--- usertrap: patched ${hex(e.a)} sysno=${e.b} trap=${e.c} ---`);
@@ -124,6 +133,20 @@ export class StraceText implements TraceConsumer {
     this.#out += this.#options.times ? `${line} <${secondsText(BigInt(Math.round(e.timeNs - entered)))}>\n` : `${line}\n`;
     for (const note of this.#after) this.#out += note;
     this.#after = [];
+    this.#calling.delete(e.tid);
+    for (const pending of this.#pending.get(e.tid) ?? []) this.#line(e, pending);
+    this.#pending.delete(e.tid);
+  }
+
+  /** A signal is seen when the task leaves the kernel. */
+  #afterCall(e: TraceEvent, text: string): void {
+    if (!this.#calling.has(e.tid)) {
+      this.#line(e, text);
+      return;
+    }
+    const pending = this.#pending.get(e.tid);
+    if (pending === undefined) this.#pending.set(e.tid, [text]);
+    else pending.push(text);
   }
 
   #line(e: TraceEvent, text: string): void {

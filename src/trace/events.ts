@@ -29,13 +29,14 @@ export const TRACE_VERSION = 1;
  * | mapChanged | start | length | protection, -1 unmapped | |
  * | unimplemented | sysno | rip | | |
  * | taskStopped | signo | | | |
+ * | signalIgnored | signo | si_code | | siginfo |
  * | runStart | seed | | | program |
  * | runEnd | exit code, or -signo | instructions | | |
  */
 export const EventKind = {
   syscallEnter: 1, syscallArgs: 2, syscallExit: 3, signalDelivered: 4, signalFatal: 5, taskStart: 6, taskExit: 7, exec: 8,
   contextSwitch: 9, guestFault: 10, sitePatched: 11, siteRefused: 12, patchStore: 13, siteRestarted: 14, slotUsed: 15,
-  mapChanged: 16, unimplemented: 17, runStart: 18, runEnd: 19, taskStopped: 20,
+  mapChanged: 16, unimplemented: 17, runStart: 18, runEnd: 19, taskStopped: 20, signalIgnored: 21,
 } as const;
 
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];

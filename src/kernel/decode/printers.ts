@@ -14,7 +14,7 @@ import { flagsText } from './flags.ts';
 import type { ArgKind, EnumSet, FlagSet, GuestMemory, RawArgs, StructName } from './kinds.ts';
 import { readBytes, readString, readStruct, readU64 } from './reader.ts';
 import { pointerText } from './signal-text.ts';
-import { STRUCTS, deviceText, epollEventText, fileModeText } from './structs.ts';
+import { STRUCTS, deviceText, epollEventText, fileModeText, modeText } from './structs.ts';
 import { STRING_LIMIT, quote } from './strings.ts';
 
 /** One call being shown. */
@@ -159,10 +159,6 @@ function envpText(call: Call, i: number): string {
   return `${pointerText(addr)} /* ${count} var${count === 1 ? '' : 's'} */`;
 }
 
-/** Octal with at least three digits: `0644`, `000`. */
-export function modeText(mode: number): string {
-  return mode === 0 ? '000' : `0${mode.toString(8).padStart(3, '0')}`;
-}
 
 /** A descriptor that may be AT_FDCWD. */
 function dirfdText(call: Call, i: number): string {

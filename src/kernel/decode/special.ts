@@ -276,6 +276,7 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   execve: { args: () => kinds('path', 'argv', 'envp') },
   execveat: { args: () => kinds('dirfd', 'path', 'argv', 'envp', 'flags:at') },
   sethostname: { args: () => kinds('buf', 'size') },
+  rseq: { args: () => kinds('hex', 'hex', 'hex', 'hex') },
   memfd_create: { args: () => [input(({ args, memory }, i) => stringText(memory, args.num(i), 249)), printerOf('flags:memfd')] },
   timer_create: { args: () => kinds('enum:clockid', 'in:sigevent', 'out:timerid') },
   timer_settime: { args: () => [TIMER_ID, ...kinds('flags:timer', 'in:itimerspec', 'out:itimerspec')] },
@@ -284,7 +285,7 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   timer_delete: { args: () => [TIMER_ID] },
 };
 
-const TIMER_ID = input(({ args }, i) => (args.uint(i) === 0 ? '0' : hex(args.uint(i))));
+const TIMER_ID = printerOf('int');
 
 function isDevice(mode: number): boolean {
   const type = mode & 0o170000;

@@ -24,17 +24,21 @@ export interface StructText {
   text(view: DataView): string;
 }
 
+/** Octal, at least three characters with its leading zero: `0644`, `022`, `000`. */
+export function modeText(mode: number): string {
+  return (mode === 0 ? '' : `0${mode.toString(8)}`).padStart(3, '0');
+}
+
 /** `S_IFREG|0644`; a mode without a known type is octal alone. */
 export function fileModeText(mode: number): string {
-  const octal = (value: number): string => (value === 0 ? '000' : `0${value.toString(8).padStart(3, '0')}`);
   const type = mode & S_IFMT;
   const name = TYPE_NAMES.get(type);
-  if (name === undefined) return octal(mode);
+  if (name === undefined) return modeText(mode);
   let text = name;
   for (const [bit, flag] of [[stat.S_ISUID, 'S_ISUID'], [stat.S_ISGID, 'S_ISGID'], [stat.S_ISVTX, 'S_ISVTX']] as const) {
     if ((mode & bit) !== 0) text += `|${flag}`;
   }
-  return `${text}|${octal(mode & 0o777)}`;
+  return `${text}|${modeText(mode & 0o777)}`;
 }
 
 const TYPE_NAMES = new Map<number, string>([
@@ -237,7 +241,7 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
   int: scalar(4, (v) => String(v.getInt32(0, true))),
   uint: scalar(4, (v) => String(v.getUint32(0, true))),
   uid: scalar(4, (v) => String(v.getInt32(0, true))),
-  timerid: scalar(4, (v) => (v.getInt32(0, true) === 0 ? '0' : hex(v.getUint32(0, true)))),
+  timerid: scalar(4, (v) => String(v.getInt32(0, true))),
   long: scalar(8, (v) => String(v.getBigInt64(0, true))),
   off: scalar(8, (v) => String(v.getBigInt64(0, true))),
   ptr: scalar(8, (v) => pointerText(v.getBigUint64(0, true))),

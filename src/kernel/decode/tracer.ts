@@ -2,6 +2,8 @@
 //
 // What the kernel calls around each syscall: records the event and, when a sink wants texts, its decoded form.
 
+import { ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
+import { SYS } from '../../abi/sysno.ts';
 import { EventKind } from '../../trace/events.ts';
 import type { TraceSink } from '../../trace/events.ts';
 import { decodeEnter, decodeExit } from './decoder.ts';
@@ -10,6 +12,9 @@ import type { CallShape, GuestMemory, RawArgs } from './kinds.ts';
 /** Records entries and exits of syscalls. */
 export class SyscallTracer {
   readonly #trace: TraceSink;
+
+  /** The call of each task that restart_syscall would go on with, by name. */
+  readonly #interrupted = new Map<number, string>();
 
   constructor(trace: TraceSink) {
     this.#trace = trace;
@@ -23,7 +28,10 @@ export class SyscallTracer {
     const trace = this.#trace;
     const via = patched ? 1 : 0;
     if (trace.wantsText) {
-      trace.emitText(EventKind.syscallEnter, tid, decodeEnter(shape, args, memory), shape.nr, rip, via);
+      const text = shape.nr === SYS.restart_syscall
+        ? `<... resuming interrupted ${this.#interrupted.get(tid) ?? 'system call'} ...>`
+        : decodeEnter(shape, args, memory);
+      trace.emitText(EventKind.syscallEnter, tid, text, shape.nr, rip, via);
     } else {
       trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
       trace.emit(EventKind.syscallArgs, tid, args.num(0), args.num(1), args.num(2));
@@ -40,6 +48,7 @@ export class SyscallTracer {
       trace.emit(EventKind.syscallExit, tid, shape.nr, result);
       return;
     }
+    if (result === -ERESTART_RESTARTBLOCK && shape.nr !== SYS.restart_syscall) this.#interrupted.set(tid, shape.name);
     const text = decodeExit(shape, args, memory, result);
     trace.emitText(EventKind.syscallExit, tid, text.args + text.result, shape.nr, result, text.args.length);
   }

@@ -19,7 +19,7 @@ import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
 import { pushSignalFrame } from './signal-frame.ts';
 import type { SignalInfo } from './siginfo.ts';
 import { kernelInfo } from './siginfo.ts';
-import { recheckGroupStop, recheckSignals, takeSignal } from './send.ts';
+import { recheckGroupStop, recheckSignals, takeSignal, traceIgnored } from './send.ts';
 import { defaultAction, sigBit } from './signal-sets.ts';
 
 const PAGE_FAULT = 14;
@@ -94,7 +94,10 @@ function act(task: Task, info: SignalInfo): boolean {
   const { trace } = kernel;
   const { signo } = info;
   const action = group.actions.get(signo);
-  if (action.handler === HANDLER_IGNORE) return true;
+  if (action.handler === HANDLER_IGNORE) {
+    traceIgnored(task, info);
+    return true;
+  }
   task.signalsTaken++;
   kernel.signalsDelivered++;
   if (action.handler !== HANDLER_DEFAULT) {
@@ -103,7 +106,10 @@ function act(task: Task, info: SignalInfo): boolean {
     return true;
   }
   const byDefault = defaultAction(signo);
-  if (byDefault === 'ignore' || byDefault === 'continue') return true;
+  if (byDefault === 'ignore' || byDefault === 'continue') {
+    traceIgnored(task, info);
+    return true;
+  }
   traceDelivery(task, info, 0);
   if (byDefault === 'stop') {
     beginGroupStop(task, signo);

@@ -6,6 +6,9 @@
 import { EAGAIN } from '../../abi/errno.ts';
 import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
 import { CLD_CONTINUED, CLD_STOPPED, SA_NOCLDSTOP, SIGCHLD, SIGCONT, SIGKILL } from '../../abi/signal.ts';
+import { viewOf } from '../../base/bytes.ts';
+import { EventKind } from '../../trace/events.ts';
+import { siginfoText } from '../decode/signal-text.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
@@ -45,7 +48,10 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
   }
   const asked = task ?? group.leader;
   const isWanted = (asked.mask & bit) !== 0n || (asked.waitingFor & bit) !== 0n;
-  if (info.fault === undefined && !isWanted && isIgnored(group, signo)) return 0;
+  if (info.fault === undefined && !isWanted && isIgnored(group, signo)) {
+    traceIgnored(asked, info);
+    return 0;
+  }
 
   const queue = task === null ? group.pending : task.pending;
   if (isRealtime(signo) && queue.size >= group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
@@ -59,6 +65,14 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
   const target = task ?? chooseTask(group, bit);
   if (target !== undefined && canTake(target, bit)) target.alert();
   return 0;
+}
+
+/** A tracer sees signals that the process ignores, too. */
+export function traceIgnored(task: Task, info: SignalInfo): void {
+  const { trace } = task.kernel;
+  if (trace.wantsText) {
+    trace.emitText(EventKind.signalIgnored, task.tid, siginfoText(viewOf(info.bytes)), info.signo, info.code);
+  }
 }
 
 function canTake(task: Task, bit: bigint): boolean {
