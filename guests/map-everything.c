@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Maps and touches memory until there is no more, which must come as ENOMEM or as the end of this guest.
+// Maps and touches memory until there is no more: mmap fails with ENOMEM, or a touch ends this guest.
 
 #include "lib/guest.h"
 

@@ -7,6 +7,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -33,17 +34,18 @@ interface Metrics {
 
 const COMMANDS: readonly (readonly string[])[] = [
   ['echo', 'a', 'b'],
-  ['find', 'data'],
+  // A folder's own order is its file system's: whatever shows it is sorted, or names its files.
+  ['sh', '-c', 'find data | sort'],
   ['ls', '-lR', 'data'],
   ['ls', '-lR', 'etc'],
   ['sort', 'text'],
   ['sort', '-r', '-n', '-k', '2', 'text'],
   ['sha256sum', 'text', 'data/3/file'],
   ['gzip', '-c', 'text'],
-  ['grep', '-rc', 'x', 'data'],
+  ['grep', '-c', 'x', 'data/1/file', 'data/2/file', 'text'],
   ['awk', '{ s += $2 } END { print s }', 'text'],
   ['sed', '-n', 's/line/LINE/p;20q', 'text'],
-  ['tar', '-cf', '-', 'data'],
+  ['tar', '-cf', '-', 'data/3/file', 'data/9/link', 'text'],
   ['cat', 'data/7/link'],
   ['cat', 'no-such-file'],
   ['stat', '-c', '%n %s %a %F %h', 'data/1/file', 'data'],
@@ -72,6 +74,7 @@ describe.runIf(existsSync(BUSYBOX))("Debian's busybox", () => {
       writeFileSync(join(folder, 'file'), 'x'.repeat(i * 331) + '\n');
       symlinkSync('file', join(folder, 'link'));
       utimesSync(join(folder, 'file'), then, then);
+      lutimesSync(join(folder, 'link'), then, then);
       utimesSync(folder, then, then);
     }
     let text = '';
