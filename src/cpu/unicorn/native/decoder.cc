@@ -181,6 +181,10 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
       out->quirk = Quirk::lazyFlags;
     }
     if (op == 0xae && registerForm && p.repeat == 0xf3 && (reg == 2 || reg == 3)) assist(out, Quirk::segmentBase);
+    // XSAVE is not offered: CR4.OSXSAVE is clear.
+    if (op == 0x01 && (modrm == 0xd0 || modrm == 0xd1)) out->special = Special::undefined;
+    bool xsave = op == 0xae && !registerForm && (reg == 4 || reg == 5 || (reg == 6 && !p.operand16));
+    if (xsave || (op == 0xc7 && !registerForm && reg >= 3 && reg <= 5)) out->special = Special::undefined;
     out->writesGs = op == 0xa9 || op == 0xb5 || (op == 0xae && registerForm && p.repeat == 0xf3 && reg == 3);
     if (p.lock && !lockableTwoByte(op, modrm)) out->special = Special::undefined;
     if (op == 0x05) out->isSyscall = !p.lock;

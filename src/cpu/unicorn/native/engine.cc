@@ -288,7 +288,7 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
     return end(Event::thrown);
   }
   // A block that wrote into itself is left at the store, which then runs as a block of its own.
-  if (address > previousStart && address < previousEnd && info->count == 1 && address + size < previousEnd) {
+  if (address >= previousStart && address + size < previousEnd && info->count == 1) {
     hot_.left += previousCount - instructionsBefore(previousStart, address);
   }
   if (!affordBlock(info->count)) return;

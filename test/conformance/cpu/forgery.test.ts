@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// Instructions with which a guest could pretend that a fault, a breakpoint or a trap happened, or reach what ring 3
+// does not have. Each gives what Linux gives on hardware, wherever it stands.
+
+import { afterAll, expect, it } from 'vitest';
+import type { StopKind } from '../../../src/cpu/cpu.ts';
+import { Reg } from '../../../src/cpu/regs.ts';
+import { forEachEngine, TEST_MEMORY } from './engines.ts';
+import { CODE, DATA, RWX, TestMachine } from './guest.ts';
+
+/** Code, the stop that it must give, and whether RIP is after it. */
+const FORGERIES: readonly (readonly [name: string, code: string, kind: StopKind, after: boolean])[] = [
+  ['int 14 is no page fault', 'cd0e', 'general-protection', false],
+  ['int 13 has no gate', 'cd0d', 'general-protection', false],
+  ['int 6 is no invalid opcode', 'cd06', 'general-protection', false],
+  ['int 1 is no debug trap', 'cd01', 'general-protection', false],
+  ['int 0 is no divide error', 'cd00', 'general-protection', false],
+  ['int 8 is no double fault', 'cd08', 'general-protection', false],
+  ['int 4 has no gate', 'cd04', 'general-protection', false],
+  ['int 0x20 has no gate', 'cd20', 'general-protection', false],
+  ['int 0xff has no gate', 'cdff', 'general-protection', false],
+  ['icebp is a debug trap', 'f1', 'debug', true],
+  ['in al, dx', 'ec', 'general-protection', false],
+  ['in eax, imm8', 'e510', 'general-protection', false],
+  ['out dx, al', 'ee', 'general-protection', false],
+  ['out imm8, al', 'e610', 'general-protection', false],
+  ['insb', '6c', 'general-protection', false],
+  ['rep insd', 'f36d', 'general-protection', false],
+  ['outsb', '6e', 'general-protection', false],
+  ['rep outsw', '66f36f', 'general-protection', false],
+  ['sysenter', '0f34', 'invalid-opcode', false],
+  ['rdrand', '0fc7f0', 'invalid-opcode', false],
+  ['rdrand with operand prefix', '660fc7f0', 'invalid-opcode', false],
+  ['rdseed', '480fc7f8', 'invalid-opcode', false],
+  ['lock nop', 'f090', 'invalid-opcode', false],
+  ['lock mov', 'f08903', 'invalid-opcode', false],
+  ['xgetbv, as no XSAVE is offered', '0f01d0', 'invalid-opcode', false],
+  ['xsave', '0fae2424', 'invalid-opcode', false],
+  ['xsavec', '0fc72424', 'invalid-opcode', false],
+];
+
+forEachEngine('Forged events', (engine) => {
+  const cpu = engine.open(TEST_MEMORY);
+  afterAll(() => cpu.dispose());
+  const machine = new TestMachine(cpu);
+  const space = machine.space();
+  const rip = (): number => cpu.regs.get(Reg.rip) - CODE;
+
+  for (const [name, code, kind, after] of FORGERIES) {
+    const length = code.length / 2;
+    it(`${name}: alone, in the middle of a block, and again`, () => {
+      for (let i = 0; i < 2; i++) {
+        expect(space.run(code).kind).toBe(kind);
+        expect(rip()).toBe(after ? length : 0);
+      }
+      // inc eax; stc; then the instruction; inc eax
+      for (let i = 0; i < 2; i++) {
+        const before = cpu.instructions;
+        expect(space.run(`ffc0 f9 ${code} ffc0`).kind).toBe(kind);
+        expect(rip()).toBe(3 + (after ? length : 0));
+        expect(cpu.regs.get(Reg.rax)).toBe(1);
+        expect(cpu.regs.get(Reg.rflags) & 1).toBe(1);
+        expect(cpu.instructions - before).toBe(after ? 3 : 2);
+      }
+      space.enter();
+      cpu.regs.set(Reg.rip, CODE + 3);
+      expect(cpu.step().kind).toBe(kind);
+    });
+
+    it(`${name}: written by the guest over code that has run`, () => {
+      const page = 0x500000;
+      if (machine.view.getBigUint64(space.pte(page), true) === 0n) space.mapNew(page, 1, RWX);
+      // At `page`: inc eax; nops; ret.
+      space.put(page, `ffc0 ${'90'.repeat(length)} c3`);
+      cpu.invalidateCode(space.physical(page), 4096);
+      const bytes = [...code.matchAll(/../g)].map((m) => m[0]);
+      // call page; then store the forgery byte by byte; call page again
+      const stores = bytes.map((b, i) => `c60425${(0x02 + i).toString(16).padStart(2, '0')}005000${b}`).join('');
+      // The first instruction of the function stays, so the changed block starts where the old one did.
+      const stop = space.run(`bb00005000 ffd3 ${stores} ffd3 cc`);
+      expect(stop.kind).toBe(kind);
+      expect(cpu.regs.get(Reg.rip)).toBe(page + 2 + (after ? length : 0));
+      expect(cpu.regs.get(Reg.rax)).toBe(2);
+    });
+  }
+
+  it('lets prefixes on a plain instruction alone that look like a forgery in its operand', () => {
+    // mov eax, 0xec0ecd: the bytes cd 0e ec are an immediate
+    expect(space.run('b8cd0eec00 cc').kind).toBe('breakpoint');
+    expect(cpu.regs.get(Reg.rax)).toBe(0xec0ecd);
+  });
+
+  it('decides by the bytes at RIP when a jump leads into an immediate', () => {
+    // jmp +1 into: mov eax, 0x90900ecd
+    expect(space.run('eb01 b8cd0e9090').kind).toBe('general-protection');
+    expect(rip()).toBe(3);
+  });
+
+  it('keeps selectors of other segments away: no 32-bit code, no far call', () => {
+    // push 0x23; push CODE; retfq
+    expect(space.run('6a23 6800004000 48cb').kind).toBe('general-protection');
+    // mov eax, 0x33; mov ss, eax
+    expect(space.run('b833000000 8ed0').kind).toBe('general-protection');
+  });
+
+  it('reads CS 0x33 and SS 0x2b, as on Linux', () => {
+    // mov eax, cs; mov ebx, ss
+    space.run('8cc8 8cd3 cc');
+    expect(cpu.regs.get(Reg.rax)).toBe(0x33);
+    expect(cpu.regs.get(Reg.rbx)).toBe(0x2b);
+  });
+
+  it('never takes IOPL or VM from a register block', () => {
+    space.put(CODE, '9c 58 cc');
+    cpu.invalidateCode(space.physical(CODE), 16);
+    space.enter();
+    cpu.regs.set(Reg.rflags, 0x23002);
+    cpu.run(100);
+    // pushf; pop rax
+    expect(cpu.regs.get(Reg.rax) & 0x23000).toBe(0);
+    void DATA;
+  });
+});
