@@ -49,6 +49,16 @@ function buildProgram(setStatus: (status: number) => void): Command {
       setStatus(doctorCommand(options));
     });
 
+  program
+    .command('sites')
+    .description('list the syscall sites of a program: address, bytes, patched or refused and by which rule')
+    .argument('<program>', 'an ELF file')
+    .option('--json', 'print one JSON object')
+    .action(async (path: string, options: { json?: boolean }) => {
+      const { sitesOfFile } = await import('./sites-command.ts');
+      setStatus(sitesOfFile(path, options));
+    });
+
   // Only options are declared here: what a command needs is loaded when it runs.
   const race = program
     .command('race')

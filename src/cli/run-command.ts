@@ -4,14 +4,18 @@
 
 import { createRequire } from 'node:module';
 import { SIGINT, SIGTERM } from '../abi/signal.ts';
+import { hex } from '../base/addr.ts';
+import { utf8 } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
 import type { HostDirectory } from '../base/host.ts';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
+import { Reg } from '../cpu/regs.ts';
 import { Disassembler } from '../isa/disassembler.ts';
+import { STRING_LIMIT, quote } from '../kernel/decode/strings.ts';
 import { crashText } from '../report/crash-text.ts';
 import { GvisorText } from '../report/gvisor-text.ts';
 import { PerfettoJson } from '../report/perfetto.ts';
-import { StraceText } from '../report/strace-text.ts';
+import { RESULT_COLUMN, StraceText } from '../report/strace-text.ts';
 import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
 import { nodeHost, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
@@ -36,13 +40,17 @@ class Outputs {
   readonly #files: StreamFile[] = [];
   readonly #summary: SyscallSummary | undefined;
   readonly #metrics: ResultFile | undefined;
+  /** Single calls are shown, in the format of strace. */
+  readonly #showsCalls: boolean;
   /** Lines of strace, and the summary after them. */
   readonly #writeStrace: (text: string) => void;
 
   constructor(options: RunOptions) {
     const file = options.straceFile === undefined ? undefined : this.#open('--strace-file', options.straceFile);
     this.#writeStrace = file === undefined ? writeToStderr : (text) => file.write(text);
-    if (options.strace || (file !== undefined && !options.straceSummary)) {
+    const showsCalls = options.strace || (file !== undefined && !options.straceSummary);
+    this.#showsCalls = showsCalls && options.straceFormat === 'linux';
+    if (showsCalls) {
       const strace: StraceOptions = {
         write: this.#writeStrace, immediate: file === undefined, times: options.straceTimes, epochNs: 0n,
       };
@@ -63,6 +71,11 @@ class Outputs {
     const file = new StreamFile(option, path);
     this.#files.push(file);
     return file;
+  }
+
+  /** The line with which strace begins: how the program was started. */
+  start(line: string): void {
+    if (this.#showsCalls) this.#writeStrace(`${line}\n`);
   }
 
   /** Writes everything out. */
@@ -118,6 +131,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
       ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
     });
+    outputs.start(firstLine(sandbox, found.guestPath, [options.argv0 ?? program, ...args], options.env.length));
     const signals = new ToolSignals(sandbox);
     let result: RunResult;
     try {
@@ -138,6 +152,20 @@ export async function runCommand(program: string, args: readonly string[], optio
     logger.close();
     host.dispose();
   }
+}
+
+/** `execve("/h", ["./h"], 0x7ffe… …) = 0`, with the environment's address on the first stack. */
+function firstLine(sandbox: Sandbox, path: string, argv: readonly string[], variables: number): string {
+  const stack = sandbox.kernel.init?.leader.regs.get(Reg.rsp) ?? 0;
+  const environment = stack + 8 * (argv.length + 2);
+  const text = (s: string, limit: number): string => {
+    const bytes = utf8(s);
+    return bytes.length > limit ? `${quote(bytes.subarray(0, limit))}...` : quote(bytes);
+  };
+  const shown = argv.slice(0, STRING_LIMIT).map((arg) => text(arg, STRING_LIMIT));
+  if (argv.length > shown.length) shown.push('...');
+  const call = `execve(${text(path, Infinity)}, [${shown.join(', ')}], ${hex(environment)} /* ${variables} vars */)`;
+  return `${call} `.padEnd(RESULT_COLUMN) + '= 0';
 }
 
 /** Signals that a guest raises by its own mistakes; one that somebody sent needs no report. */

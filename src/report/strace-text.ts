@@ -11,7 +11,7 @@ import type { TraceEvent } from '../trace/events.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 
 /** Column of the `=`. */
-const RESULT_COLUMN = 40;
+export const RESULT_COLUMN = 40;
 
 export interface StraceOptions {
   /** Called with whole lines only. */

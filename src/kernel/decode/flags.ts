@@ -27,7 +27,7 @@ function pick(module: Readonly<Record<string, unknown>>, names: string): [string
   return names.split(' ').map((name) => [name, module[name] as number]);
 }
 
-const O_FLAGS: FlagTable = {
+export const OPEN_BITS: FlagTable = {
   unknown: 'O_???',
   entries: pick(
     open,
@@ -120,9 +120,9 @@ export const MEMBARRIER_COMMANDS: FlagTable = {
 
 /** Tables of the `flags:X` kinds. `open`, `map` and `access` have a part that is no flag: see {@link flagsText}. */
 const TABLES: Readonly<Record<FlagSet, FlagTable>> = {
-  open: O_FLAGS,
-  pipe2: O_FLAGS,
-  dup3: O_FLAGS,
+  open: OPEN_BITS,
+  pipe2: OPEN_BITS,
+  dup3: OPEN_BITS,
   at: AT_FLAGS,
   unlinkat: AT_FLAGS,
   linkat: AT_FLAGS,
@@ -228,7 +228,7 @@ export function openFlagsText(value: number): string {
   const mode = ACCESS_MODES[value & open.O_ACCMODE] ?? '';
   const rest = (value & ~open.O_ACCMODE) >>> 0;
   if (rest === 0) return mode;
-  const text = namesOf(rest, O_FLAGS);
+  const text = namesOf(rest, OPEN_BITS);
   return `${mode}|${text.replace(/ \/\*.*/, '')}`;
 }
 

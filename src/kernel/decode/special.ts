@@ -10,7 +10,7 @@ import { signalName } from '../../abi/signal.ts';
 import { TIMER_ABSTIME } from '../../abi/time.ts';
 import { hex } from '../../base/addr.ts';
 import { enumText } from './enums.ts';
-import { MEMBARRIER_COMMANDS, POLL_FLAGS, SOCK_TYPE_FLAGS, namesOf, openFlagsText } from './flags.ts';
+import { MEMBARRIER_COMMANDS, OPEN_BITS, POLL_FLAGS, SOCK_TYPE_FLAGS, namesOf, openFlagsText } from './flags.ts';
 import { arrayText, bufferText, input, isError, output, printerOf, stringText, structText } from './printers.ts';
 import type { Call, Printer } from './printers.ts';
 import { readBytes, readStruct } from './reader.ts';
@@ -126,8 +126,12 @@ const SOCK_TYPES = ['0', 'SOCK_STREAM', 'SOCK_DGRAM', 'SOCK_RAW', 'SOCK_RDM', 'S
 const SOCKET_TYPE = input(({ args }, i) => {
   const value = args.uint(i);
   let text = SOCK_TYPES[value & 0xf] ?? `0x${(value & 0xf).toString(16)} /* SOCK_??? */`;
-  for (const [name, bit] of SOCK_TYPE_FLAGS) if ((value & bit) !== 0) text += `|${name}`;
-  return text;
+  let rest = value & ~0xf;
+  for (const [name, bit] of SOCK_TYPE_FLAGS) {
+    if ((value & bit) !== 0) text += `|${name}`;
+    rest &= ~bit;
+  }
+  return rest === 0 ? text : `${text}|${hex(rest >>> 0)}`;
 });
 
 const SOCKET_PROTOCOL = input(({ args }, i) => {
@@ -276,6 +280,7 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   execve: { args: () => kinds('path', 'argv', 'envp') },
   execveat: { args: () => kinds('dirfd', 'path', 'argv', 'envp', 'flags:at') },
   sethostname: { args: () => kinds('buf', 'size') },
+  umask: { args: () => kinds('mode') },
   rseq: { args: () => kinds('hex', 'hex', 'hex', 'hex') },
   memfd_create: { args: () => [input(({ args, memory }, i) => stringText(memory, args.num(i), 249)), printerOf('flags:memfd')] },
   timer_create: { args: () => kinds('enum:clockid', 'in:sigevent', 'out:timerid') },
@@ -294,12 +299,7 @@ function isDevice(mode: number): boolean {
 
 /** open(2) flags without an access mode. */
 function openBits(index: number): SpecialArg {
-  return [input(({ args }, i) => {
-    const value = args.uint(i);
-    const text = openFlagsText(value);
-    if (value === 0) return '0';
-    return text.startsWith('O_RDONLY|') ? text.slice(9) : text;
-  }), index];
+  return [input(({ args }, i) => namesOf(args.uint(i), OPEN_BITS)), index];
 }
 
 function pselectMask({ args, memory }: Call, i: number): string {
