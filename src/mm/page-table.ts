@@ -63,6 +63,8 @@ export class PageTable {
 
   /** The first page address at or after `from` whose leaf table exists, or `end`. Skips whole absent subtrees. */
   nextTable(from: number, end: number): number {
+    // The usual case when a loop goes from page to page.
+    if (from < end && Math.floor(from / LEAF_SPAN) === this.#lastKey) return from;
     const words = this.#words;
     let at = from;
     while (at < end) {
