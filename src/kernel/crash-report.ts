@@ -121,7 +121,10 @@ export function makeCrashReport(task: Task, info: SignalInfo): CrashReport {
     faultAddress: isFault ? v.getBigUint64(16, true) : undefined,
     senderPid: !isFault && info.code <= 0 ? v.getInt32(16, true) : undefined,
     instructions: kernel.cpu.instructions,
-    registers: REG_NAMES.map((name, i) => ({ name, value: regs.u64[i] as bigint })),
+    // The platform keeps a GS base of its own while it patches; the program's is what counts.
+    registers: REG_NAMES.map((name, i) => ({
+      name, value: i === Reg.gsBase ? BigInt(kernel.platform.guestGsBase(task)) : (regs.u64[i] as bigint),
+    })),
     rip: nameAddress(kernel, task, rip),
     instructionBytes: buffer.slice(0, length),
     stack: Array.from({ length: Math.floor(readable / 8) }, (_, i) => ({

@@ -6,7 +6,6 @@
 import { EINTR, ENOSYS, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
 import { SIGKILL, SIGXCPU } from '../abi/signal.ts';
 import { RLIMIT_CPU } from '../abi/resource.ts';
-import { syscallName } from '../abi/sysno.ts';
 import { TraplineError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import type { Logger } from '../base/logger.ts';
@@ -22,6 +21,7 @@ import { EventKind } from '../trace/events.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import type { Clock } from './clock.ts';
 import { CallHistory, isVectorExtension } from './crash-report.ts';
+import { unknownCallShape } from './decode/decoder.ts';
 import type { SyscallTracer } from './decode/tracer.ts';
 import type { ProgramImage } from './exec.ts';
 import { exitGroup } from './exit.ts';
@@ -78,6 +78,8 @@ export interface KernelOptions {
 }
 
 const INVALID_OPCODE = 6;
+/** Unknown numbers that are named; a fuzzer's thousands are not. */
+const MAX_WARNINGS = 100;
 /** Host milliseconds of guest code between two looks at the outside world. */
 const BREATH_MS = 20;
 /** The longest single wait for the host, so that limits are noticed. */
@@ -120,12 +122,13 @@ export class Kernel implements Sentry {
   readonly #input: HostInput;
   readonly #random: Prng;
   readonly #spaces = new Map<AddressSpace, { users: number; image: ProgramImage | null }>();
-  readonly #unknown = new Set<number>();
+  readonly #unknown = new Map<number, SyscallDef>();
   #nextTid = 1;
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
   #leave = false;
   #breathDue = false;
   #saidVector = false;
+  #saidMemory = false;
   #end: RunEnd | null = null;
   #timeLimitMs = Infinity;
   #instructionLimit = Infinity;
@@ -241,8 +244,7 @@ export class Kernel implements Sentry {
     args.regs = task.regs;
     task.sysno = sysno;
     this.history.enter(task.tid, sysno, task.regs.get(Reg.rip));
-    const def = sysno < SYSCALL_TABLE_SIZE ? this.#table[sysno] : undefined;
-    if (def === undefined) return this.#complete(task, this.#unknownCall(task, sysno));
+    const def = (sysno < SYSCALL_TABLE_SIZE ? this.#table[sysno] : undefined) ?? this.#unknownCall(sysno);
     task.call = def;
     if (this.tracer !== null) {
       this.tracer.enter(task.tid, def, args, task.mm, task.regs.get(Reg.rip), this.platform.isPatchedCall);
@@ -289,13 +291,21 @@ export class Kernel implements Sentry {
     task.call = null;
   }
 
-  #unknownCall(task: Task, sysno: number): number {
-    this.trace.emit(EventKind.unimplemented, task.tid, sysno, task.regs.get(Reg.rip));
-    if (!this.#unknown.has(sysno) && this.#unknown.size < 1000) {
-      this.#unknown.add(sysno);
-      this.logger.warn(`syscall ${sysno} (${syscallName(sysno)}) is not implemented: it fails with ENOSYS`);
+  /** A row that answers ENOSYS, and the warning that a number without one of its own gets once. */
+  #unknownCall(sysno: number): SyscallDef {
+    const known = this.#unknown.get(sysno);
+    if (known !== undefined) return known;
+    const shape = unknownCallShape(sysno);
+    const call = (task: Task): number => {
+      this.trace.emit(EventKind.unimplemented, task.tid, sysno, task.regs.get(Reg.rip));
+      return -ENOSYS;
+    };
+    const def: SyscallDef = { ...shape, call };
+    if (this.#unknown.size < MAX_WARNINGS) {
+      this.#unknown.set(sysno, def);
+      this.logger.warn(`syscall ${sysno} (${shape.name}) is not implemented: it fails with ENOSYS`);
     }
-    return -ENOSYS;
+    return def;
   }
 
   // ---- sleeping
@@ -429,6 +439,7 @@ export class Kernel implements Sentry {
       case 'fault': {
         const { signo, code, addr, trapno, errorCode } = event;
         if (trapno === INVALID_OPCODE) this.#noteVectorExtension(task);
+        if (signo === SIGKILL) this.#noteOutOfMemory();
         const detail = { trapno, error: errorCode, cr2: trapno === 14 ? BigInt(addr) : 0n };
         forceSignal(task, faultInfo(signo, code, BigInt(addr), detail));
         return true;
@@ -438,6 +449,14 @@ export class Kernel implements Sentry {
         exitGroup(task, SIGKILL);
         return false;
     }
+  }
+
+  /** A page could not be given: the process is killed, as Linux's out-of-memory killer does. */
+  #noteOutOfMemory(): void {
+    if (this.#saidMemory) return;
+    this.#saidMemory = true;
+    const mib = Math.floor(this.options.memoryBytes / 2 ** 20);
+    this.logger.warn(`the guest's memory of ${mib} MiB is used up: a process is killed; --memory gives more`);
   }
 
   /** Says once which instruction wanted a processor that this is not. */

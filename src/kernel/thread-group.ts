@@ -80,6 +80,8 @@ export class ThreadGroup {
   /** personality(2). */
   personality = 0;
   oomScoreAdj = 0;
+  /** Registrations of membarrier(2). */
+  barriers = 0;
 
   constructor(init: {
     tgid: number; leader: Task; parent: ThreadGroup | null; pgid: number; sid: number; exitSignal: number;

@@ -11,7 +11,12 @@ import {
   PR_SET_VMA, PR_SET_VMA_ANON_NAME, ARCH_CET_STATUS, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS,
 } from '../../abi/prctl.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK, RLIM_NLIMITS, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rlimit } from '../../abi/resource.ts';
-import { GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, RSEQ_FLAG_UNREGISTER, Rseq, Sysinfo, Utsname } from '../../abi/system.ts';
+import {
+  GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+  MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+  RSEQ_FLAG_UNREGISTER, Rseq, Sysinfo, Utsname,
+} from '../../abi/system.ts';
 import { NSIG } from '../../abi/signal.ts';
 import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
@@ -291,11 +296,24 @@ function rseq(task: Task, a: Args): number {
   return -EFAULT;
 }
 
-/** One processor: every barrier is already passed. Registration is remembered by nobody. */
-function membarrier(cmd: number, flags: number): number {
-  const known = 1 | 2 | 4 | 8 | 16 | 32 | 64 | 128 | 256;
-  if (cmd === 0) return flags === 0 ? known : -EINVAL;
-  if ((flags !== 0 && cmd !== 128) || (cmd & (cmd - 1)) !== 0 || (cmd & known) === 0) return -EINVAL;
+/** Expedited commands that need a registration first, and the command that registers. */
+const EXPEDITED = new Map([
+  [MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED],
+  [MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE],
+  [MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ],
+]);
+const ALL_BARRIERS = 0x1ff;
+
+/** One processor: every barrier is already passed. */
+function membarrier(task: Task, cmd: number, flags: number): number {
+  if (cmd === 0) return flags === 0 ? ALL_BARRIERS : -EINVAL;
+  if ((flags !== 0 && cmd !== MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) || (cmd & (cmd - 1)) !== 0 || (cmd & ALL_BARRIERS) === 0) {
+    return -EINVAL;
+  }
+  const registration = EXPEDITED.get(cmd);
+  const { group } = task;
+  if (registration !== undefined) return (group.barriers & registration) !== 0 ? 0 : -EPERM;
+  group.barriers |= cmd;
   return 0;
 }
 
@@ -335,7 +353,7 @@ export const systemCalls: readonly SyscallDef[] = [
     call: (task, a) => prlimit(task, a.int(0), a.uint(1), a.num(2), a.num(3)),
   },
   { nr: 318, name: 'getrandom', args: ['outbuf', 'size', 'flags:getrandom'], call: (task, a) => getrandom(task, a.num(0), a.num(1), a.uint(2)) },
-  { nr: 324, name: 'membarrier', args: ['enum:membarrier', 'hex', 'int'], call: (_, a) => membarrier(a.int(0), a.uint(1)) },
+  { nr: 324, name: 'membarrier', args: ['enum:membarrier', 'hex', 'int'], call: (task, a) => membarrier(task, a.int(0), a.uint(1)) },
   { nr: 334, name: 'rseq', args: ['ptr', 'uint', 'flags:rseq', 'hex'], call: rseq },
 ];
 
