@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+//
+// Mistakes of the caller: one clear line on stderr, the right status, no stack trace, nothing left behind.
+
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ONE_LINE, guest, trapline } from './trapline.ts';
+
+describe('The command', () => {
+  let folder = '';
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'trapline-bad-'));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function file(name: string, content: Uint8Array | string, mode = 0o755): string {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    chmodSync(path, mode);
+    return path;
+  }
+
+  /** The hello guest with some bytes changed. */
+  function changed(name: string, change: (elf: Buffer) => Buffer | void): string {
+    const elf = readFileSync(guest('hello'));
+    return file(name, change(elf) ?? elf);
+  }
+
+  function expectRefusal(args: readonly string[], status: number, words: RegExp): void {
+    const run = trapline(args);
+    expect(run.stderr).toMatch(ONE_LINE);
+    expect(run.stderr).toMatch(words);
+    expect({ status: run.status, stdout: run.stdout }).toEqual({ status, stdout: '' });
+  }
+
+  it('refuses what is no command, no option, or lacks its value', () => {
+    expectRefusal(['no-such-command'], 125, /unknown command 'no-such-command'/);
+    expectRefusal(['run', '--no-such-option', 'x'], 125, /unknown option '--no-such-option'/);
+    expectRefusal(['run'], 125, /missing required argument 'program'/);
+    expectRefusal(['run', '--seed'], 125, /argument missing/);
+    expectRefusal(['replay', 'token'], 125, /unknown command/);
+  });
+
+  it.each([
+    ['--patch', 'sometimes', /--patch: "sometimes" is not one of off, upstream, hardened/],
+    ['--seed', 'abc', /--seed: "abc" is not a whole number/],
+    ['--seed', '1.5', /whole number/],
+    ['--uid', '-1', /--uid: "-1" is not a whole number/],
+    ['--memory', 'lots', /--memory: "lots" is not a size/],
+    ['--memory', '1K', /16M to 4G/],
+    ['--memory', '9G', /16M to 4G/],
+    ['--timeout', '0', /--timeout: "0" is not a number of seconds above 0/],
+    ['--timeout', 'soon', /seconds/],
+    ['--max-instructions', '0', /whole number/],
+    ['--engine', 'qemu', /--engine: "qemu" is not one of unicorn/],
+    ['--strace-format', 'json', /--strace-format/],
+    ['--log-level', 'loud', /--log-level/],
+    ['--env', '=x', /--env: "=x" is not K=V/],
+    ['--bind', '/tmp', /--bind: "\/tmp" is not HOST:GUEST/],
+    ['--bind', '/tmp:relative', /absolute GUEST/],
+    ['--bind', '/tmp:/x:maybe', /HOST:GUEST/],
+    ['--cwd', 'relative', /--cwd: relative is not absolute/],
+  ])('refuses %s %s', (option, value, words) => {
+    expectRefusal(['run', option, value, guest('hello')], 125, words);
+  });
+
+  it('says that a program is not found, with status 127', () => {
+    expectRefusal(['run', join(folder, 'missing')], 127, /missing: not found/);
+    expectRefusal(['run', 'no-such-program-anywhere'], 127, /no-such-program-anywhere: not found/);
+    expectRefusal(['run', ''], 127, /empty/);
+    expectRefusal(['sites', join(folder, 'missing')], 127, /missing/);
+  });
+
+  it('says why a file cannot be executed, with status 126', () => {
+    expectRefusal(['run', folder], 126, /is a directory/);
+    expectRefusal(['run', file('text', 'not a program\n')], 126, /text: /);
+    expectRefusal(['run', file('empty', '')], 126, /empty: /);
+    expectRefusal(['run', file('no-x', readFileSync(guest('hello')), 0o644)], 126, /permission denied/);
+    expectRefusal(['sites', file('text2', 'no')], 126, /not an ELF/);
+  });
+
+  it.each<[string, (elf: Buffer) => Buffer | void]>([
+    ['of 32 bits', (elf) => void elf.writeUInt8(1, 4)],
+    ['of another byte order', (elf) => void elf.writeUInt8(2, 5)],
+    ['for another machine', (elf) => void elf.writeUInt16LE(183, 18)],
+    ['that is an object file', (elf) => void elf.writeUInt16LE(1, 16)],
+    ['cut in its header', (elf) => elf.subarray(0, 40)],
+    ['cut in its program headers', (elf) => elf.subarray(0, 80)],
+    ['whose program headers lie beyond its end', (elf) => void elf.writeBigUInt64LE(1n << 40n, 32)],
+    ['whose program headers have a wrong size', (elf) => void elf.writeUInt16LE(3, 54)],
+    ['with 65535 program headers', (elf) => void elf.writeUInt16LE(0xffff, 56)],
+    ['without program headers', (elf) => void elf.writeUInt16LE(0, 56)],
+  ])('refuses an ELF file %s', (name, change) => {
+    expectRefusal(['run', changed(name.replaceAll(' ', '-'), change)], 126, /trapline: /);
+  });
+
+  it('ends with a fatal signal or a refusal, and no stack trace, whatever a program header says', () => {
+    for (let offset = 64; offset < 64 + 56; offset += 8) {
+      const run = trapline(['run', changed(`phdr-${offset}`, (elf) => void elf.writeBigUInt64LE(0xfffffffffffff123n, offset))]);
+      expect([0, 126, 128 + 4, 128 + 9, 128 + 11]).toContain(run.status);
+      expect(run.stderr).not.toMatch(/\n\s+at /);
+    }
+  });
+
+  it('refuses a root and binds that are not there', () => {
+    expectRefusal(['run', '--root', join(folder, 'nowhere'), guest('hello')], 125, /--root: .*nowhere/);
+    expectRefusal(['run', '--root', guest('hello'), guest('hello')], 125, /--root: /);
+    expectRefusal(['run', '--bind', `${join(folder, 'nowhere')}:/x`, guest('hello')], 125, /--bind: .*nowhere/);
+    expectRefusal(['run', '--cwd', '/no/such/place', guest('hello')], 125, /no directory \/no\/such\/place/);
+  });
+
+  it('says before the guest starts that a file cannot be written', () => {
+    const inside = join(folder, 'nowhere', 'file');
+    for (const option of ['--metrics', '--trace', '--strace-file', '--log-file']) {
+      expectRefusal(['run', option, inside, guest('hello')], 125, new RegExp(`${option}: cannot write .*nowhere`));
+    }
+    expectRefusal(['run', '--trace', folder, guest('hello')], 125, /--trace: cannot write/);
+  });
+
+  it('leaves no temporary file behind when a run fails', () => {
+    const out = join(folder, 'out');
+    mkdirSync(out);
+    trapline(['run', '--metrics', join(out, 'm.json'), '--cwd', '/no/such/place', guest('hello')]);
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('refuses a scenario that does not exist', () => {
+    expectRefusal(['race', 'no-such-scenario'], 125, /no-such-scenario/);
+    expectRefusal(['race'], 125, /no scenario was given/);
+    expectRefusal(['race', 'patch-vs-exec', '--protocol', 'zzz'], 125, /zzz/);
+  });
+
+  it('shows the help on stderr when called with nothing, and on stdout when asked', () => {
+    const bare = trapline([]);
+    expect({ status: bare.status, stdout: bare.stdout }).toEqual({ status: 125, stdout: '' });
+    expect(bare.stderr).toMatch(/^Usage: trapline/);
+    const asked = trapline(['run', '--help']);
+    expect({ status: asked.status, stderr: asked.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(asked.stdout).toMatch(/TRAPLINE_SEED/);
+  });
+});
