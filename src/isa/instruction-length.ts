@@ -13,6 +13,7 @@ export const MAX_INSTRUCTION_BYTES = 15;
 //   p  prefix           3  group 3: ModRM, and an immediate for /0 and /1
 //   q  ModRM, and two imm8 for SSE4A's extrq and insertq
 //   0  ModRM with /0 only                   i  c7: ModRM + imm z for /0, or xbegin
+// prettier-ignore
 const ONE_BYTE =
   'mmmmbzxxmmmmbzx.' + // 00; 0f is handled before the table
   'mmmmbzxxmmmmbzxx' +
@@ -31,6 +32,7 @@ const ONE_BYTE =
   'bbbbbbbbrrxb....' +
   'p.pp..33......mm';
 
+// prettier-ignore
 const TWO_BYTE =
   'mmmmx.....x.xm.B' +
   'mmmmmmmmmmmmmmmm' +

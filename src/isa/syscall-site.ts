@@ -18,7 +18,11 @@ export const LINE_BYTES = 64;
 /** The immediate of a site that starts at `at`. */
 export function siteSysno(bytes: Uint8Array, at = 0): number {
   return (
-    ((bytes[at + 1] ?? 0) | ((bytes[at + 2] ?? 0) << 8) | ((bytes[at + 3] ?? 0) << 16) | ((bytes[at + 4] ?? 0) << 24)) >>> 0
+    ((bytes[at + 1] ?? 0) |
+      ((bytes[at + 2] ?? 0) << 8) |
+      ((bytes[at + 3] ?? 0) << 16) |
+      ((bytes[at + 4] ?? 0) << 24)) >>>
+    0
   );
 }
 

@@ -3,8 +3,21 @@
 // What signal a processor exception is, as Linux's arch/x86/kernel/traps.c and mm/fault.c decide it.
 
 import {
-  BUS_ADRALN, FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND, FPE_INTDIV, ILL_ILLOPN, SI_KERNEL, SIGBUS, SIGFPE,
-  SIGILL, SIGSEGV, SIGTRAP, TRAP_TRACE,
+  BUS_ADRALN,
+  FPE_FLTDIV,
+  FPE_FLTINV,
+  FPE_FLTOVF,
+  FPE_FLTRES,
+  FPE_FLTUND,
+  FPE_INTDIV,
+  ILL_ILLOPN,
+  SI_KERNEL,
+  SIGBUS,
+  SIGFPE,
+  SIGILL,
+  SIGSEGV,
+  SIGTRAP,
+  TRAP_TRACE,
 } from '../abi/signal.ts';
 import type { Stop } from '../cpu/cpu.ts';
 import type { PlatformEvent } from './sentry.ts';

@@ -19,7 +19,12 @@ import { handleFault } from '../usertrap/fault-handler.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import {
-  jumpOperand, looksPatched, originalBytes, TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES,
+  jumpOperand,
+  looksPatched,
+  originalBytes,
+  TRAP_BYTES,
+  TRAP_CODE_OFFSET,
+  TRAP_USED_BYTES,
 } from '../usertrap/layout.ts';
 import { PATCH_RULES, patchSyscall } from '../usertrap/patcher.ts';
 import type { PatchConfig, PatchRule } from '../usertrap/patcher.ts';
@@ -524,7 +529,9 @@ export class Platform implements PlatformApi {
   #mayPatch(ctx: GuestContext, thread: StubThread): boolean {
     const words = this.#cpu.regs.u32;
     if (this.#config.guards.assertGs && this.#hasForeignGs(thread)) this.#giveUpGs(thread);
-    const before = ctx.mm.readU32((words[RIP_LOW + 1] as number) * 2 ** 32 + (words[RIP_LOW] as number) - SITE_BYTES - 1);
+    const before = ctx.mm.readU32(
+      (words[RIP_LOW + 1] as number) * 2 ** 32 + (words[RIP_LOW] as number) - SITE_BYTES - 1,
+    );
     if (before === undefined) return true;
     return ((before >>> 8) & 0xff) === MOV_EAX_IMM32 && before >>> 16 === ((words[0] as number) & 0xffff);
   }
@@ -548,7 +555,11 @@ export class Platform implements PlatformApi {
     }
     if (!check.canBePatched) return false;
     const request = {
-      ip, sysno, hasTracer: ctx.hasTracer, ownsGs: traps.isClosed, knownBoundary: this.#cpu.blockStart,
+      ip,
+      sysno,
+      hasTracer: ctx.hasTracer,
+      ownsGs: traps.isClosed,
+      knownBoundary: this.#cpu.blockStart,
     };
     const outcome = drain(patchSyscall(request, this.#config), traps);
     if (outcome.kind === 'patched') {
@@ -585,7 +596,8 @@ export class Platform implements PlatformApi {
     refused.isFinal = !this.#savesInGuest && FINAL_RULES.has(rule);
     refused.traps++;
     const index = PATCH_RULES.indexOf(rule);
-    if (this.#trace.wantsText) this.#trace.emitText(EventKind.siteRefused, ctx.tid, rule, address, index, refused.traps);
+    if (this.#trace.wantsText)
+      this.#trace.emitText(EventKind.siteRefused, ctx.tid, rule, address, index, refused.traps);
     else this.#trace.emit(EventKind.siteRefused, ctx.tid, address, index, refused.traps);
   }
 
@@ -610,7 +622,8 @@ export class Platform implements PlatformApi {
     // taken through its slot first (hideSlotRip), and behind the mov the restored syscall is what it needs.
     for (const site of traps.bySlot.values()) {
       const now = new Uint8Array(SITE_BYTES);
-      if (traps.mm.copyIn(site.address, now) !== SITE_BYTES || !looksPatched(now) || jumpOperand(now) !== site.slot) continue;
+      if (traps.mm.copyIn(site.address, now) !== SITE_BYTES || !looksPatched(now) || jumpOperand(now) !== site.slot)
+        continue;
       traps.mm.copyOut(site.address, originalBytes(site.sysno), true);
     }
   }

@@ -111,8 +111,14 @@ export class SpaceTraps implements StepPerformer {
 
   #mapTable(addr: number): number {
     const got = this.mm.mmap({
-      addr, length: TABLE_BYTES, prot: PROT_READ | PROT_EXEC, maxProt: PROT_READ | PROT_WRITE | PROT_EXEC,
-      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, name: TABLE_NAME, force: true, lockEager: true,
+      addr,
+      length: TABLE_BYTES,
+      prot: PROT_READ | PROT_EXEC,
+      maxProt: PROT_READ | PROT_WRITE | PROT_EXEC,
+      flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+      name: TABLE_NAME,
+      force: true,
+      lockEager: true,
     });
     if (got === addr) return 0;
     return got < 0 ? got : -EFAULT;

@@ -22,11 +22,11 @@ export const STUB_BLOCK_BYTES = 0x8000;
 export const MAX_CONTEXTS = 4095;
 
 /** Offsets inside a stub thread's block (MSG:56-77). */
-export const BLOCK_STACK = 0x1000;
 export const BLOCK_STACK_TOP = 0x3000;
 export const BLOCK_MSG = 0x7000;
 
 /** Offsets in the record that GS points at (MSG:117-162). */
+// prettier-ignore
 export const Msg = {
   self: 0x00, retAddr: 0x08, syshandler: 0x10, syshandlerStack: 0x18, appStack: 0x20,
   interrupt: 0x28, state: 0x2c, context: 0x30, faultJump: 0x38,
@@ -34,30 +34,21 @@ export const Msg = {
 } as const;
 
 /** Stub thread states (MSG:99-114). */
+// prettier-ignore
 export const ThreadState = { none: 0, done: 1, prep: 2, asleep: 3, initializing: 4 } as const;
 
 /** Offsets in a guest task's record (MSG:208-284). */
+// prettier-ignore
 export const Context = {
   fpState: 0x000, fpStateChanged: 0xe00, regs: 0xe08, siginfo: 0xee0, signo: 0xf60, state: 0xf68,
   interrupt: 0xf6c, threadId: 0xf70, lastThreadId: 0xf74, sentryFastPath: 0xf78, ackedTime: 0xf80,
   stateChangedTime: 0xf88,
 } as const;
 
-/** Context states (MSG:186-206). */
-export const ContextState = {
-  none: 0, syscall: 1, fault: 2, syscallTrap: 3, syscallCanBePatched: 4, unexpectedDeath: 5, invalid: 6,
-} as const;
-
 /** Offsets in `Context.regs`: Linux's user_regs_struct. */
+// prettier-ignore
 export const UserRegs = {
   r15: 0x00, r14: 0x08, r13: 0x10, r12: 0x18, rbp: 0x20, rbx: 0x28, r11: 0x30, r10: 0x38, r9: 0x40, r8: 0x48,
   rax: 0x50, rcx: 0x58, rdx: 0x60, rsi: 0x68, rdi: 0x70, origRax: 0x78, rip: 0x80, cs: 0x88, eflags: 0x90,
   rsp: 0x98, ss: 0xa0, fsBase: 0xa8, gsBase: 0xb0, ds: 0xb8, es: 0xc0, fs: 0xc8, gs: 0xd0,
 } as const;
-
-/** Error codes of a stub panic (MSG:291-309). */
-export const StubError = { badThreadState: 0x0bad0002 } as const;
-
-/** si_call_addr and si_syscall inside a SIGSYS siginfo. */
-export const SIGINFO_CALL_ADDR = 0x10;
-export const SIGINFO_SYSCALL = 0x18;

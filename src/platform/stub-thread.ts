@@ -11,20 +11,32 @@ import type { PhysAddr } from '../base/addr.ts';
 import { Reg, Regs } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import {
-  BLOCK_MSG, BLOCK_STACK_TOP, Context, Msg, STUB_BLOCK_BYTES, STUB_CODE, STUB_CONTEXTS, STUB_THREADS, ThreadState, UserRegs,
+  BLOCK_MSG,
+  BLOCK_STACK_TOP,
+  Context,
+  Msg,
+  STUB_BLOCK_BYTES,
+  STUB_CODE,
+  STUB_CONTEXTS,
+  STUB_THREADS,
+  ThreadState,
+  UserRegs,
 } from './stub-layout.ts';
 import type { SpaceTraps } from './space-traps.ts';
 
 const WORDS = PAGE_SIZE / 4;
 
 /** Where each general register, rip and the flags lie in a context: pairs of u32 index there and in a block. */
+// prettier-ignore
 const REGISTER_PAIRS: readonly (readonly [number, number])[] = [
   [UserRegs.r15, Reg.r15], [UserRegs.r14, Reg.r14], [UserRegs.r13, Reg.r13], [UserRegs.r12, Reg.r12], [UserRegs.rbp, Reg.rbp],
   [UserRegs.rbx, Reg.rbx], [UserRegs.r11, Reg.r11], [UserRegs.r10, Reg.r10], [UserRegs.r9, Reg.r9], [UserRegs.r8, Reg.r8],
   [UserRegs.rax, Reg.rax], [UserRegs.rcx, Reg.rcx], [UserRegs.rdx, Reg.rdx], [UserRegs.rsi, Reg.rsi], [UserRegs.rdi, Reg.rdi],
   [UserRegs.rip, Reg.rip], [UserRegs.eflags, Reg.rflags], [UserRegs.rsp, Reg.rsp],
 ];
-const RECORD_INDEX = Int32Array.from(REGISTER_PAIRS.flatMap(([at]) => [(Context.regs + at) / 4, (Context.regs + at) / 4 + 1]));
+const RECORD_INDEX = Int32Array.from(
+  REGISTER_PAIRS.flatMap(([at]) => [(Context.regs + at) / 4, (Context.regs + at) / 4 + 1]),
+);
 const BLOCK_INDEX = Int32Array.from(REGISTER_PAIRS.flatMap(([, r]) => [2 * r, 2 * r + 1]));
 const FS_BASE_INDEX = (Context.regs + UserRegs.fsBase) / 4;
 const ORIG_RAX_INDEX = (Context.regs + UserRegs.origRax) / 4;
@@ -135,7 +147,8 @@ export class StubThread extends ContextState {
   loadContext(into: Regs): number {
     const context = this.#context;
     const words = into.u32;
-    for (let i = 0; i < RECORD_INDEX.length; i++) words[BLOCK_INDEX[i] as number] = context[RECORD_INDEX[i] as number] as number;
+    for (let i = 0; i < RECORD_INDEX.length; i++)
+      words[BLOCK_INDEX[i] as number] = context[RECORD_INDEX[i] as number] as number;
     // The Sentry works with the number in rax (SPA:82-85).
     words[0] = context[ORIG_RAX_INDEX] as number;
     words[1] = context[ORIG_RAX_INDEX + 1] as number;
@@ -146,7 +159,8 @@ export class StubThread extends ContextState {
   storeContext(from: Regs): void {
     const context = this.#context;
     const words = from.u32;
-    for (let i = 0; i < RECORD_INDEX.length; i++) context[RECORD_INDEX[i] as number] = words[BLOCK_INDEX[i] as number] as number;
+    for (let i = 0; i < RECORD_INDEX.length; i++)
+      context[RECORD_INDEX[i] as number] = words[BLOCK_INDEX[i] as number] as number;
     context[FS_BASE_INDEX] = words[2 * Reg.fsBase] as number;
     context[FS_BASE_INDEX + 1] = words[2 * Reg.fsBase + 1] as number;
   }

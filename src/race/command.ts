@@ -54,7 +54,8 @@ function oneOf<T extends string>(option: string, value: string | undefined, allo
 
 function integer(option: string, value: number | undefined, fallback: number, low: number, high: number): number {
   const n = value ?? fallback;
-  if (!Number.isInteger(n) || n < low || n > high) throw usage(`--${option} must be a whole number from ${low} to ${high}`);
+  if (!Number.isInteger(n) || n < low || n > high)
+    throw usage(`--${option} must be a whole number from ${low} to ${high}`);
   return n;
 }
 
@@ -72,7 +73,10 @@ function resolve(options: RaceCommandOptions): Resolved {
   const grain = oneOf('grain', options.grain, ['isa', 'step', 'byte']);
   const name = options.protocol ?? 'abc';
   const protocol = protocolNamed(name);
-  if (protocol === undefined) throw usage(`--protocol ${name} is not known; use gvisor, abc-sync, one-shot or an order of a, b and c such as acb`);
+  if (protocol === undefined)
+    throw usage(
+      `--protocol ${name} is not known; use gvisor, abc-sync, one-shot or an order of a, b and c such as acb`,
+    );
   const threads = integer('threads', options.threads, 1, 1, 6);
   const offset = integer('offset', options.offset, 0, 0, 63);
   const sysno = integer('nr', options.nr, 39, 0, 2 ** 32 - 1);
@@ -106,7 +110,10 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
       transitions: result.transitions,
       outcomes: Object.fromEntries(result.outcomes),
       failures: result.witnesses.map((w) => ({
-        signature: w.failure.signature, text: w.failure.text, switches: w.switches, steps: w.steps.length,
+        signature: w.failure.signature,
+        text: w.failure.text,
+        switches: w.switches,
+        steps: w.steps.length,
         schedule: scheduleToken(system.actors, parameters, w),
       })),
     };
@@ -125,24 +132,40 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
 export function replayCommand(token: string, makeCpu: RaceCommandOptions['makeCpu']): RaceCommandResult {
   const [head = '', ...rest] = token.trim().split(/\s*\n\s*/);
   const fields = new Map(head.split(';').map((part) => part.split('=', 2) as [string, string | undefined]));
-  if (!fields.has('xr1') || rest.length === 0) throw new TraplineError('RACE_SCHEDULE', 'a schedule starts with "xr1;scn=…" and has its steps on the next line');
+  if (!fields.has('xr1') || rest.length === 0)
+    throw new TraplineError('RACE_SCHEDULE', 'a schedule starts with "xr1;scn=…" and has its steps on the next line');
   const number = (name: string, radix = 10): number => Number.parseInt(fields.get(name) ?? '', radix);
   const { make } = resolve({
-    scenario: fields.get('scn') ?? '', patch: fields.get('patch') ?? '', protocol: fields.get('protocol') ?? '',
-    grain: fields.get('grain') ?? '', model: fields.get('model') ?? '', offset: number('off'), nr: number('nr'),
-    table: number('tbl', 16), threads: number('threads'), makeCpu,
+    scenario: fields.get('scn') ?? '',
+    patch: fields.get('patch') ?? '',
+    protocol: fields.get('protocol') ?? '',
+    grain: fields.get('grain') ?? '',
+    model: fields.get('model') ?? '',
+    offset: number('off'),
+    nr: number('nr'),
+    table: number('tbl', 16),
+    threads: number('threads'),
+    makeCpu,
   });
   const cpu = makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
     const system = make(cpu);
     const result = replay(system, parseSchedule(system.actors, rest.join(' ')));
     const what =
-      result.kind === 'failed' ? `FAIL  ${result.failure?.text ?? ''}`
-      : result.kind === 'passed' ? 'PASS  the schedule runs without a failure'
-      : `DIVERGED  ${result.problem ?? ''}`;
-    const steps = result.steps.map((s, i) => `${String(i + 1).padStart(2)}  ${(system.actors[s.actor] ?? '').padEnd(4)}${s.text}`);
+      result.kind === 'failed'
+        ? `FAIL  ${result.failure?.text ?? ''}`
+        : result.kind === 'passed'
+          ? 'PASS  the schedule runs without a failure'
+          : `DIVERGED  ${result.problem ?? ''}`;
+    const steps = result.steps.map(
+      (s, i) => `${String(i + 1).padStart(2)}  ${(system.actors[s.actor] ?? '').padEnd(4)}${s.text}`,
+    );
     const exitCode = result.kind === 'failed' ? 1 : result.kind === 'passed' ? 0 : 3;
-    return { text: `${[what, ...steps].join('\n')}\n`, exitCode, json: { version: 1, kind: result.kind, steps: result.steps.length } };
+    return {
+      text: `${[what, ...steps].join('\n')}\n`,
+      exitCode,
+      json: { version: 1, kind: result.kind, steps: result.steps.length },
+    };
   } finally {
     cpu.dispose();
   }

@@ -142,7 +142,12 @@ export function explore<S>(system: ExplorableSystem<S>, maxStates = 200_000): Ex
           steps.set(stepKey, transition);
         }
         const child: Node<S> = {
-          state: transition.state, key: system.key(transition.state), actor, from: node, name: transition.name, text: transition.text,
+          state: transition.state,
+          key: system.key(transition.state),
+          actor,
+          from: node,
+          name: transition.name,
+          text: transition.text,
         };
         if (transition.failure !== undefined) {
           fail(child, transition.failure);

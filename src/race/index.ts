@@ -8,4 +8,4 @@ export { explore } from './explorer.ts';
 export type { Exploration, ExplorableSystem, Failure, Witness } from './explorer.ts';
 export { PatchVersusExec } from './patch-vs-exec.ts';
 export type { PatchRaceOptions } from './patch-vs-exec.ts';
-export { finish, formatSchedule, parseSchedule, replay } from './schedule.ts';
+export { finish, parseSchedule, replay } from './schedule.ts';

@@ -53,7 +53,10 @@ export class PatchMachine {
   #stores: ReadonlyMap<number, Uint8Array> = new Map();
 
   /** @param offset of the site in its 64-byte line */
-  constructor(cpu: Cpu, options: { patch: PatchMode; offset: number; tableBase: number; sysno: number; threads: number }) {
+  constructor(
+    cpu: Cpu,
+    options: { patch: PatchMode; offset: number; tableBase: number; sysno: number; threads: number },
+  ) {
     this.cpu = cpu;
     this.tableBase = options.tableBase;
     this.siteAddr = LINE + options.offset;
@@ -64,7 +67,15 @@ export class PatchMachine {
     invariant(platform.adoptSpace(this.mm) === 0, () => 'no memory for the stub of a race');
     const map = (addr: number, length: number, prot: number, name?: string): void => {
       const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-      const got = this.mm.mmap({ addr, length, prot, flags, force: true, lockEager: true, ...(name !== undefined && { name }) });
+      const got = this.mm.mmap({
+        addr,
+        length,
+        prot,
+        flags,
+        force: true,
+        lockEager: true,
+        ...(name !== undefined && { name }),
+      });
       invariant(got === addr, () => `no memory for a race (${got})`);
     };
     map(TEXT, TEXT_BYTES, PROT_READ | PROT_EXEC);
@@ -75,7 +86,12 @@ export class PatchMachine {
     this.#site = originalBytes(options.sysno);
     for (let tid = 1; tid <= options.threads; tid++) {
       const ctx: GuestContext = {
-        tid, regs: new Regs(), mm: this.mm, fpu: new Uint8Array(FPU_BYTES), hasTracer: false, platformState: null,
+        tid,
+        regs: new Regs(),
+        mm: this.mm,
+        fpu: new Uint8Array(FPU_BYTES),
+        hasTracer: false,
+        platformState: null,
       };
       invariant(platform.attach(ctx) === 0, () => 'no memory for the stub threads of a race');
       if (ctx.platformState instanceof StubThread) this.#threads.push(ctx.platformState);
@@ -96,7 +112,8 @@ export class PatchMachine {
   /** Makes memory what it is in `state`. */
   apply(state: PatchState): void {
     if (state.stores !== this.#stores) {
-      for (const [addr, bytes] of this.#stores) if (!state.stores.has(addr)) this.#write(addr, new Uint8Array(bytes.length));
+      for (const [addr, bytes] of this.#stores)
+        if (!state.stores.has(addr)) this.#write(addr, new Uint8Array(bytes.length));
       for (const [addr, bytes] of state.stores) if (this.#stores.get(addr) !== bytes) this.#write(addr, bytes);
       this.#stores = state.stores;
     }

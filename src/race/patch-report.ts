@@ -32,13 +32,26 @@ function siteText(site: Uint8Array, offset: number): string {
 /** `xr1;scn=patch-vs-exec;…` and the schedule on the next line: what `replay` takes. */
 export function scheduleToken(actors: readonly string[], p: PatchRaceParameters, witness: Witness<PatchState>): string {
   const head = [
-    'xr1', 'scn=patch-vs-exec', 'model=coherent', `patch=${p.patch}`, `protocol=${p.protocol}`, `grain=${p.grain}`,
-    `off=${p.offset}`, `nr=${p.sysno}`, `tbl=${p.table.toString(16)}`, `threads=${p.threads}`,
+    'xr1',
+    'scn=patch-vs-exec',
+    'model=coherent',
+    `patch=${p.patch}`,
+    `protocol=${p.protocol}`,
+    `grain=${p.grain}`,
+    `off=${p.offset}`,
+    `nr=${p.sysno}`,
+    `tbl=${p.table.toString(16)}`,
+    `threads=${p.threads}`,
   ];
   return `${head.join(';')}\n${formatSchedule(actors, witness.steps)}`;
 }
 
-function witnessTable(actors: readonly string[], witness: Witness<PatchState>, initial: PatchState, offset: number): string[] {
+function witnessTable(
+  actors: readonly string[],
+  witness: Witness<PatchState>,
+  initial: PatchState,
+  offset: number,
+): string[] {
   const lines: string[] = [];
   const header = actors.map((a, i) => (i === 0 ? `${a} (patcher)` : a).padEnd(COLUMN)).join('');
   lines.push(` #  ${header}site bytes in memory`);
@@ -59,14 +72,18 @@ function witnessTable(actors: readonly string[], witness: Witness<PatchState>, i
 
 /** The whole report. */
 export function patchReport(
-  actors: readonly string[], parameters: PatchRaceParameters, result: Exploration<PatchState>, initial: PatchState,
+  actors: readonly string[],
+  parameters: PatchRaceParameters,
+  result: Exploration<PatchState>,
+  initial: PatchState,
 ): string {
   const p = parameters;
   const [witness] = result.witnesses;
   const lines: string[] = [];
   const name = `patch versus execute, ${p.patch}, order ${p.protocol}`;
   if (result.verdict === 'fails' && witness !== undefined) lines.push(`FAIL  ${name}: ${witness.failure.text}`);
-  else if (result.verdict === 'holds') lines.push(`HOLDS ${name}: every thread makes its syscall once, with its own number`);
+  else if (result.verdict === 'holds')
+    lines.push(`HOLDS ${name}: every thread makes its syscall once, with its own number`);
   else lines.push(`INCOMPLETE ${name}: nothing wrong within ${result.switchesCovered} context switches`);
   lines.push(
     `model coherent: an instruction is fetched at once, from memory as it is. Stores: ${p.grain}.   site at line offset ${p.offset}`,
@@ -74,14 +91,28 @@ export function patchReport(
   );
   if (witness !== undefined) {
     const steps = witness.steps.length;
-    lines.push('', `${witness.switches} context switch${witness.switches === 1 ? '' : 'es'} (minimal), ${steps} steps:`, '');
+    lines.push(
+      '',
+      `${witness.switches} context switch${witness.switches === 1 ? '' : 'es'} (minimal), ${steps} steps:`,
+      '',
+    );
     lines.push(...witnessTable(actors, witness, initial, p.offset), '');
-    lines.push('replay:', ...scheduleToken(actors, p, witness).split('\n').map((l) => `  ${l}`));
+    lines.push(
+      'replay:',
+      ...scheduleToken(actors, p, witness)
+        .split('\n')
+        .map((l) => `  ${l}`),
+    );
     if (result.witnesses.length > 1) {
-      lines.push('', 'other failures:', ...result.witnesses.slice(1).map((w) => `  ${w.failure.text} (${w.switches} switches)`));
+      lines.push(
+        '',
+        'other failures:',
+        ...result.witnesses.slice(1).map((w) => `  ${w.failure.text} (${w.switches} switches)`),
+      );
     }
   }
   lines.push('', 'outcomes (states that end so):');
-  for (const [outcome, count] of [...result.outcomes].sort((a, b) => b[1] - a[1])) lines.push(`  ${String(count).padStart(5)}  ${outcome}`);
+  for (const [outcome, count] of [...result.outcomes].sort((a, b) => b[1] - a[1]))
+    lines.push(`  ${String(count).padStart(5)}  ${outcome}`);
   return `${lines.join('\n')}\n`;
 }

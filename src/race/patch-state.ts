@@ -91,7 +91,8 @@ function actorKey(actor: ActorState): string {
 
 /** Equal for states with equal futures. */
 export function patchStateKey(state: PatchState): string {
-  const stores = state.stores.size === 0 ? '' : [...state.stores].map(([a, b]) => `${a.toString(16)}:${toHex(b)}`).join(';');
+  const stores =
+    state.stores.size === 0 ? '' : [...state.stores].map(([a, b]) => `${a.toString(16)}:${toHex(b)}`).join(';');
   return `${toHex(state.site)}|${stores}|${state.next}|${state.holder}|${state.stopper}|${state.actors.map(actorKey).join('|')}`;
 }
 

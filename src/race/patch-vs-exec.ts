@@ -86,7 +86,10 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
     this.#startAt = options.startAt ?? 0;
     this.#unlockedRecovery = options.unlockedRecovery ?? false;
     this.#machine = new PatchMachine(options.cpu, {
-      patch: options.patch, offset: options.offset ?? 0, tableBase: options.tableBase ?? 0x61000, sysno: this.sysno,
+      patch: options.patch,
+      offset: options.offset ?? 0,
+      tableBase: options.tableBase ?? 0x61000,
+      sysno: this.sysno,
       threads: threads + 1,
     });
     this.siteAddr = this.#machine.siteAddr;
@@ -94,13 +97,22 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
 
   initial(): PatchState {
     const patcher: ActorState = {
-      phase: 'kernel', regs: this.#regs(0, this.siteAddr + SITE_BYTES), work: null, served: [],
+      phase: 'kernel',
+      regs: this.#regs(0, this.siteAddr + SITE_BYTES),
+      work: null,
+      served: [],
     };
     const actors = this.actors.map((_, i) =>
       i === 0 ? patcher : { ...patcher, phase: 'user' as const, regs: this.#regs(i, this.siteAddr + this.#startAt) },
     );
     const state: PatchState = {
-      site: originalBytes(this.sysno), stores: new Map(), next: 1, base: this.#machine.tableBase, holder: -1, stopper: -1, actors,
+      site: originalBytes(this.sysno),
+      stores: new Map(),
+      next: 1,
+      base: this.#machine.tableBase,
+      holder: -1,
+      stopper: -1,
+      actors,
     };
     return this.#start(state, 0, 'patch');
   }
@@ -162,7 +174,10 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
     const end = this.#machine.execute(index, regs);
     const after = (change: Partial<ActorState>): PatchState => this.#with(state, index, { ...actor, regs, ...change });
     const transition = (next: PatchState, suffix = '', failure?: Failure): Transition<PatchState> => ({
-      state: next, name: 'X', text: text + suffix, ...(failure !== undefined && { failure }),
+      state: next,
+      name: 'X',
+      text: text + suffix,
+      ...(failure !== undefined && { failure }),
     });
     if (!legal) {
       const consequence = end.kind === 'fault' ? end.text : end.kind === 'invalid-opcode' ? 'SIGILL' : 'and it runs on';
@@ -179,16 +194,24 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
       case 'invalid-opcode':
         return transition(this.#start(after({ phase: 'kernel' }), index, 'fault'));
       case 'trampoline':
-        return this.#served(after({}), index, { sysno: end.sysno, via: 'trampoline' }, {
-          name: 'X', text: `${text}  -> syshandler, ${hexNumber(end.sysno)}`,
-        });
+        return this.#served(
+          after({}),
+          index,
+          { sysno: end.sysno, via: 'trampoline' },
+          {
+            name: 'X',
+            text: `${text}  -> syshandler, ${hexNumber(end.sysno)}`,
+          },
+        );
       case 'fault':
         return transition(after({}), `  -> ${end.text}`, {
-          signature: `fault at site+${offset}: ${end.text}`, text: `${this.actors[index] ?? '?'} died at site+${offset}: ${end.text}`,
+          signature: `fault at site+${offset}: ${end.text}`,
+          text: `${this.actors[index] ?? '?'} died at site+${offset}: ${end.text}`,
         });
       case 'runaway':
         return transition(after({}), '  -> runs away', {
-          signature: 'runaway', text: `${this.actors[index] ?? '?'} runs through memory that it should not`,
+          signature: 'runaway',
+          text: `${this.actors[index] ?? '?'} runs through memory that it should not`,
         });
     }
   }
@@ -210,7 +233,11 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
     if (kind === 'stub-check') return checkTrappedSite(rip, rax);
     if (kind === 'fault') return handleFault(rip, rax, this.#guards);
     const request = {
-      ip: rip, sysno: Number(rax & LOW_32), hasTracer: false, ownsGs: false, knownBoundary: rip - SITE_BYTES,
+      ip: rip,
+      sysno: Number(rax & LOW_32),
+      hasTracer: false,
+      ownsGs: false,
+      knownBoundary: rip - SITE_BYTES,
     };
     return patchSyscall(request, { guards: this.#guards, protocol: this.protocol });
   }
@@ -231,7 +258,11 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
 
   /** Goes on with steps that no other actor can notice, up to the next visible one or the end of the work. */
   #runPrivate(
-    start: PatchState, index: number, kind: KernelWork['kind'], known: readonly StepResult[], label = { name: '', text: '' },
+    start: PatchState,
+    index: number,
+    kind: KernelWork['kind'],
+    known: readonly StepResult[],
+    label = { name: '', text: '' },
   ): Transition<PatchState> {
     let state = start;
     let results = known;
@@ -240,7 +271,10 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
       const resumed = resume(this.#generator(kind, actor.regs), results);
       if (resumed.done) return this.#finish(state, index, resumed.value, label);
       if (this.#isVisible(state, kind, resumed.pending)) {
-        return { state: this.#with(state, index, { ...actor, work: { kind, results, pending: resumed.pending } }), ...label };
+        return {
+          state: this.#with(state, index, { ...actor, work: { kind, results, pending: resumed.pending } }),
+          ...label,
+        };
       }
       const performed = this.#perform(state, index, resumed.pending);
       state = performed.state;
@@ -248,7 +282,12 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
     }
   }
 
-  #finish(state: PatchState, index: number, outcome: WorkOutcome, label: { name: string; text: string }): Transition<PatchState> {
+  #finish(
+    state: PatchState,
+    index: number,
+    outcome: WorkOutcome,
+    label: { name: string; text: string },
+  ): Transition<PatchState> {
     const actor = state.actors[index] as ActorState;
     const sysno = Number((actor.regs[Reg.rax] as bigint) & LOW_32);
     const goOnAt = (ip: number): Transition<PatchState> => {
@@ -273,13 +312,21 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
       case 'handle-as-syscall':
         return this.#served(state, index, { sysno, via: 'restart' }, label);
       case 'not-ours': {
-        const failure = { signature: 'SIGILL', text: `${this.actors[index] ?? '?'} got SIGILL: the fault handler did not know its site` };
+        const failure = {
+          signature: 'SIGILL',
+          text: `${this.actors[index] ?? '?'} got SIGILL: the fault handler did not know its site`,
+        };
         return { state, ...label, failure };
       }
     }
   }
 
-  #served(state: PatchState, index: number, served: ServedCall, label: { name: string; text: string }): Transition<PatchState> {
+  #served(
+    state: PatchState,
+    index: number,
+    served: ServedCall,
+    label: { name: string; text: string },
+  ): Transition<PatchState> {
     const actor = state.actors[index] as ActorState;
     const next = this.#with(state, index, { ...actor, phase: 'ended', work: null, served: [...actor.served, served] });
     if (served.sysno === this.sysno) return { state: next, ...label };
@@ -302,7 +349,10 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
       case 'unlock':
         return step.exclusive;
       case 'load':
-        return this.#touchesSite(step.addr, step.length) && (kind === 'stub-check' || (this.#unlockedRecovery && kind === 'fault'));
+        return (
+          this.#touchesSite(step.addr, step.length) &&
+          (kind === 'stub-check' || (this.#unlockedRecovery && kind === 'fault'))
+        );
       case 'store':
         return (
           this.#touchesSite(step.addr, step.bytes.length) &&
@@ -360,17 +410,26 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
   #label(step: Step): { name: string; text: string } {
     switch (step.op) {
       case 'lock':
-        return { name: step.exclusive ? 'lock' : 'rlock', text: step.exclusive ? 'lock' : 'read-lock, look at the site, unlock' };
+        return {
+          name: step.exclusive ? 'lock' : 'rlock',
+          text: step.exclusive ? 'lock' : 'read-lock, look at the site, unlock',
+        };
       case 'unlock':
         return { name: 'unlock', text: 'unlock' };
       case 'store': {
         const from = step.addr - this.siteAddr;
         const to = from + step.bytes.length - 1;
         const range = from === to ? `+${from}` : `+${from}..+${to}`;
-        return { name: from === to ? `+${from}` : `+${from}.${step.bytes.length}`, text: `${step.what}: ${range} = ${toHex(step.bytes, ' ')}` };
+        return {
+          name: from === to ? `+${from}` : `+${from}.${step.bytes.length}`,
+          text: `${step.what}: ${range} = ${toHex(step.bytes, ' ')}`,
+        };
       }
       case 'load':
-        return { name: step.what === 'stub read 1' ? 'read1' : step.what === 'stub read 2' ? 'read2' : 'read', text: step.what };
+        return {
+          name: step.what === 'stub read 1' ? 'read1' : step.what === 'stub read 2' ? 'read2' : 'read',
+          text: step.what,
+        };
       default:
         return { name: step.op, text: step.what };
     }

@@ -9,7 +9,10 @@ import { countSwitches } from './explorer.ts';
 import type { ExplorableSystem, Failure, WitnessStep } from './explorer.ts';
 
 /** `P:lock +5 | T0:X X` */
-export function formatSchedule(actors: readonly string[], steps: readonly { readonly actor: number; readonly name: string }[]): string {
+export function formatSchedule(
+  actors: readonly string[],
+  steps: readonly { readonly actor: number; readonly name: string }[],
+): string {
   const blocks: string[] = [];
   let last = -1;
   for (const { actor, name } of steps) {
@@ -35,9 +38,15 @@ export function parseSchedule(actors: readonly string[], text: string): Schedule
   for (const block of text.split('|')) {
     const colon = block.indexOf(':');
     const actor = actors.indexOf(block.slice(0, Math.max(0, colon)).trim());
-    const names = block.slice(colon + 1).split(/\s+/).filter((name) => name !== '');
+    const names = block
+      .slice(colon + 1)
+      .split(/\s+/)
+      .filter((name) => name !== '');
     if (actor < 0 || names.length === 0) {
-      throw new TraplineError('RACE_SCHEDULE', `"${block.trim()}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`);
+      throw new TraplineError(
+        'RACE_SCHEDULE',
+        `"${block.trim()}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`,
+      );
     }
     for (const name of names) steps.push({ actor, name });
   }
@@ -61,7 +70,11 @@ export function replay<S>(system: ExplorableSystem<S>, schedule: readonly Schedu
   let state = system.initial();
   const steps: WitnessStep<S>[] = [];
   const result = (kind: Replay<S>['kind'], extra: Partial<Replay<S>> = {}): Replay<S> => ({
-    kind, steps, switches: countSwitches(steps), state, ...extra,
+    kind,
+    steps,
+    switches: countSwitches(steps),
+    state,
+    ...extra,
   });
   for (const [index, { actor, name }] of schedule.entries()) {
     const who = system.actors[actor] ?? '?';
@@ -95,5 +108,11 @@ export function finish<S>(system: ExplorableSystem<S>, from: S, order: readonly 
     }
   }
   const failure = system.stuck(state);
-  return { kind: failure === undefined ? 'passed' : 'failed', steps, switches: countSwitches(steps), state, ...(failure && { failure }) };
+  return {
+    kind: failure === undefined ? 'passed' : 'failed',
+    steps,
+    switches: countSwitches(steps),
+    state,
+    ...(failure && { failure }),
+  };
 }

@@ -6,7 +6,15 @@
 import { SITE_BYTES, SYSCALL_BYTES } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import {
-  GUARD_OFFSET, jumpOperand, looksPatched, originalBytes, patchedBytes, readTrap, TABLE_BYTES, TRAP_BYTES, TRAP_USED_BYTES,
+  GUARD_OFFSET,
+  jumpOperand,
+  looksPatched,
+  originalBytes,
+  patchedBytes,
+  readTrap,
+  TABLE_BYTES,
+  TRAP_BYTES,
+  TRAP_USED_BYTES,
 } from './layout.ts';
 import { ask, load, lock, unlock } from './steps.ts';
 import type { Steps } from './steps.ts';
@@ -50,7 +58,8 @@ function* recover(ip: number, rax: bigint, guards: Guards): Steps<FaultOutcome> 
   const trap = body === null ? undefined : readTrap(body, slot);
   if (guards.checkSlot) {
     const base = yield* ask({ op: 'get', field: 'base', what: 'table base' });
-    const inTable = base !== 0 && slot > base && slot + TRAP_USED_BYTES <= base + TABLE_BYTES && (slot - base) % TRAP_BYTES === 0;
+    const inTable =
+      base !== 0 && slot > base && slot + TRAP_USED_BYTES <= base + TABLE_BYTES && (slot - base) % TRAP_BYTES === 0;
     if (!inTable || trap === undefined || trap.returnAddress !== site + SITE_BYTES) return NOT_OURS;
   }
   if (!guards.compareSysno) return rax === BigInt(SYS_RESTART_SYSCALL) ? asSyscall : restart;

@@ -35,12 +35,14 @@ export interface Guards {
   readonly hideSlotRip: boolean;
 }
 
+// prettier-ignore
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
   spareGuestMappings: false, inheritTable: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
 };
 
+// prettier-ignore
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,

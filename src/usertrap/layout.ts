@@ -35,8 +35,6 @@ export const TRAP_CODE_OFFSET = 8;
 /** Offsets of the two immediates inside a slot. */
 export const TRAP_RETURN_OFFSET = 40;
 export const TRAP_SYSNO_OFFSET = 58;
-/** End of the slot's first instruction: from here on the stub thread's state is PREP. */
-export const TRAP_PREP_OFFSET = 20;
 
 export function trapAddress(base: number, index: number): number {
   return base + index * TRAP_BYTES;
@@ -46,6 +44,7 @@ export function trapIndex(base: number, address: number): number {
   return Math.floor((address - base) / TRAP_BYTES);
 }
 
+// prettier-ignore
 const TEMPLATE = [
   [0, 0, 0, 0, 0, 0, 0, 0], // where the site's jump goes: the slot's own code
   [0x65, 0xc7, 0x04, 0x25, 0x2c, 0, 0, 0, 2, 0, 0, 0], // movl $PREP,%gs:state

@@ -6,7 +6,15 @@
 
 import { PAGE_SIZE } from '../base/addr.ts';
 import {
-  LOOK_BACK, looksLikeSite, mayBeTail, MOV_EAX_IMM32, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET, walkToSite,
+  LOOK_BACK,
+  looksLikeSite,
+  mayBeTail,
+  MOV_EAX_IMM32,
+  SITE_BYTES,
+  siteSysno,
+  splitsLine,
+  SYSCALL_OFFSET,
+  walkToSite,
 } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import { patchedBytes, trapBytes } from './layout.ts';
@@ -44,8 +52,20 @@ export type PatchRule =
 
 /** All rules, in the order of their numbers in trace events. */
 export const PATCH_RULES: readonly PatchRule[] = [
-  'traced', 'unreadable', 'not-mov-eax', 'changed', 'page-split', 'tail-of-instruction', 'shared-frame', 'own-gs',
-  'unwritable', 'no-space', 'no-room-for-table', 'table-unmappable', 'table-unreadable', 'header-unwritable',
+  'traced',
+  'unreadable',
+  'not-mov-eax',
+  'changed',
+  'page-split',
+  'tail-of-instruction',
+  'shared-frame',
+  'own-gs',
+  'unwritable',
+  'no-space',
+  'no-room-for-table',
+  'table-unmappable',
+  'table-unreadable',
+  'header-unwritable',
 ];
 
 /** A trapped syscall whose site the stub found patchable. */
@@ -61,7 +81,13 @@ export interface PatchRequest {
 }
 
 export type PatchOutcome =
-  | { readonly kind: 'patched'; readonly site: number; readonly slot: number; readonly index: number; readonly sysno: number }
+  | {
+      readonly kind: 'patched';
+      readonly site: number;
+      readonly slot: number;
+      readonly index: number;
+      readonly sysno: number;
+    }
   /** Nothing was written to the site. */
   | { readonly kind: 'skipped'; readonly site: number; readonly rule: PatchRule }
   /** A store failed after `written` stores to the site. */
@@ -97,8 +123,10 @@ function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null>
   if (guards.assertGs && request.ownsGs) return 'own-gs';
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
-  if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1) return 'shared-frame';
-  if (guards.instructionBoundary && !(yield* isInstruction(site, bytes, request.knownBoundary))) return 'tail-of-instruction';
+  if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1)
+    return 'shared-frame';
+  if (guards.instructionBoundary && !(yield* isInstruction(site, bytes, request.knownBoundary)))
+    return 'tail-of-instruction';
   return null;
 }
 
@@ -114,7 +142,11 @@ function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null>
  * A task that runs into `(bad)` waits for the lock in the fault handler and starts again at `site`.
  * @returns stores made, and whether all were
  */
-function* writeSite(site: number, slot: number, protocol: PatchProtocol): Steps<{ written: number; complete: boolean }> {
+function* writeSite(
+  site: number,
+  slot: number,
+  protocol: PatchProtocol,
+): Steps<{ written: number; complete: boolean }> {
   const bytes = patchedBytes(slot);
   let written = 0;
   if (protocol.stopsOthers === true) yield { op: 'stop', what: 'stop the others' };

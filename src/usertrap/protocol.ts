@@ -41,7 +41,10 @@ export const GVISOR_PROTOCOL: PatchProtocol = { name: 'abc', steps: [A, B, C], s
 export const SYNCED_PROTOCOL: PatchProtocol = { ...GVISOR_PROTOCOL, name: 'abc-sync', syncAfter: ['a', 'b'] };
 
 const ONE_SHOT: PatchProtocol = {
-  name: 'one-shot', steps: [{ name: 'all', offset: 0, length: SITE_BYTES }], split: 'memcpy', syncAfter: [],
+  name: 'one-shot',
+  steps: [{ name: 'all', offset: 0, length: SITE_BYTES }],
+  split: 'memcpy',
+  syncAfter: [],
 };
 
 /**
@@ -68,10 +71,17 @@ export interface StorePiece {
  * 3 and 4 as two overlapping 2-byte stores, 5 to 7 as two overlapping 4-byte stores, 8 as one.
  */
 function memcpyStores(length: number): StorePiece[] {
-  if (length === 1) return [{ offset: 0, length: 1 }, { offset: 0, length: 1 }];
+  if (length === 1)
+    return [
+      { offset: 0, length: 1 },
+      { offset: 0, length: 1 },
+    ];
   if (length === 8) return [{ offset: 0, length: 8 }];
   const unit = length === 2 ? 1 : length <= 4 ? 2 : 4;
-  return [{ offset: 0, length: unit }, { offset: length - unit, length: unit }];
+  return [
+    { offset: 0, length: unit },
+    { offset: length - unit, length: unit },
+  ];
 }
 
 /** The stores of one copy of `length` bytes to `address`; a copy that spans pages is one copy a page (block_unsafe.go). */

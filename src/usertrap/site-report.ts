@@ -141,7 +141,12 @@ export function analyseSites(program: Uint8Array): SiteReport[] {
   return segments.flatMap((segment, i) => sitesOf(segment, sweeps[i] as Sweep, targets, symbols));
 }
 
-function sitesOf(segment: Segment, { starts, syscalls }: Sweep, targets: ReadonlySet<number>, symbols: SymbolTable): SiteReport[] {
+function sitesOf(
+  segment: Segment,
+  { starts, syscalls }: Sweep,
+  targets: ReadonlySet<number>,
+  symbols: SymbolTable,
+): SiteReport[] {
   const { code, start } = segment;
   return syscalls.map((syscall) => {
     const at = syscall - SYSCALL_OFFSET;
@@ -151,7 +156,9 @@ function sitesOf(segment: Segment, { starts, syscalls }: Sweep, targets: Readonl
     const isWhole = matches && starts[index - 1] === at;
     const named = symbols.lookup(start + syscall);
     const common = {
-      address, bytes: code.slice(Math.max(0, at - 1), syscall + 2), symbol: named && `${named.name}+0x${named.offset.toString(16)}`,
+      address,
+      bytes: code.slice(Math.max(0, at - 1), syscall + 2),
+      symbol: named && `${named.name}+0x${named.offset.toString(16)}`,
     };
     if (!matches) {
       const rule = classify(code, starts, index);
@@ -169,10 +176,20 @@ function sitesOf(segment: Segment, { starts, syscalls }: Sweep, targets: Readonl
     if (splitsPage) hazards.push('page-split');
     else if (splitsLine(address)) hazards.push('line-split');
     const isFirst = at === 0 && address % PAGE_SIZE === 0;
-    const rule: SiteRule = isFirst ? 'first-byte-of-mapping' : !isWhole ? 'tail-of-instruction' : splitsPage ? 'page-split' : 'mov-eax';
+    const rule: SiteRule = isFirst
+      ? 'first-byte-of-mapping'
+      : !isWhole
+        ? 'tail-of-instruction'
+        : splitsPage
+          ? 'page-split'
+          : 'mov-eax';
     return {
-      ...common, sysno: siteSysno(code, at), upstream: isFirst ? 'refused' : 'patched',
-      hardened: rule === 'mov-eax' ? 'patched' : 'refused', rule, hazards,
+      ...common,
+      sysno: siteSysno(code, at),
+      upstream: isFirst ? 'refused' : 'patched',
+      hardened: rule === 'mov-eax' ? 'patched' : 'refused',
+      rule,
+      hazards,
     } as const;
   });
 }
@@ -191,14 +208,28 @@ export interface SitesCommandResult {
 export function sitesCommand(program: Uint8Array): SitesCommandResult {
   const sites = analyseSites(program);
   const rows = sites.map((s) => [
-    `0x${s.address.toString(16)}`, toHex(s.bytes, ' '), s.sysno === undefined ? '-' : String(s.sysno), s.upstream, s.hardened,
-    s.rule, s.hazards.join(' ') || '-', s.symbol ?? '-',
+    `0x${s.address.toString(16)}`,
+    toHex(s.bytes, ' '),
+    s.sysno === undefined ? '-' : String(s.sysno),
+    s.upstream,
+    s.hardened,
+    s.rule,
+    s.hazards.join(' ') || '-',
+    s.symbol ?? '-',
   ]);
   const heading = ['SITE', 'BYTES (S-1 .. S+6)', 'NUMBER', 'UPSTREAM', 'HARDENED', 'RULE', 'HAZARDS', 'IN'];
   const widths = heading.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c]?.length ?? 0)));
-  const lines = [heading, ...rows].map((r) => r.map((cell, c) => cell.padEnd(widths[c] ?? 0)).join('  ').trimEnd());
+  const lines = [heading, ...rows].map((r) =>
+    r
+      .map((cell, c) => cell.padEnd(widths[c] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
   const count = (mode: 'upstream' | 'hardened'): number => sites.filter((s) => s[mode] === 'patched').length;
-  lines.push('', `${sites.length} syscall instructions; patched: upstream ${count('upstream')}, hardened ${count('hardened')}`);
+  lines.push(
+    '',
+    `${sites.length} syscall instructions; patched: upstream ${count('upstream')}, hardened ${count('hardened')}`,
+  );
   const json = {
     version: 1,
     sites: sites.map((s) => ({ ...s, address: `0x${s.address.toString(16)}`, bytes: toHex(s.bytes, ' ') })),

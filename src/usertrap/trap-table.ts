@@ -6,7 +6,13 @@
 import { PAGE_SIZE, pageDown } from '../base/addr.ts';
 import type { Guards } from './guards.ts';
 import {
-  BASE_SPAN, TABLE_BYTES, TABLE_ENTRIES, TRAP_BYTES, TRAP_USED_BYTES, trapAddress, WINDOW_START,
+  BASE_SPAN,
+  TABLE_BYTES,
+  TABLE_ENTRIES,
+  TRAP_BYTES,
+  TRAP_USED_BYTES,
+  trapAddress,
+  WINDOW_START,
 } from './layout.ts';
 import { ask, load, store } from './steps.ts';
 import type { Steps } from './steps.ts';
@@ -20,7 +26,8 @@ export interface FreshTrap {
   readonly next: number;
 }
 
-export type AllocationFailure = 'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
+export type AllocationFailure =
+  'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
 
 function headerBytes(next: number): Uint8Array {
   const bytes = new Uint8Array(4);
@@ -35,7 +42,8 @@ function* chooseBase(guards: Guards): Steps<number> {
   }
   const free: number[] = [];
   for (let base = WINDOW_START; base < WINDOW_START + BASE_SPAN; base += PAGE_SIZE) {
-    if ((yield* ask({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' })) === 1) free.push(base);
+    if ((yield* ask({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' })) === 1)
+      free.push(base);
   }
   if (free.length === 0) return 0;
   return free[yield* ask({ op: 'random', below: free.length, what: 'table base' })] ?? 0;

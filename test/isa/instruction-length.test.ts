@@ -52,7 +52,23 @@ describe('instructionLength', () => {
   });
 
   it('refuses what 64-bit mode does not have', () => {
-    for (const code of ['06', '07', '0e', '16', '1e', '27', '60', '61', '62 00', '82 00 00', '9a', 'ce', 'd4 0a', 'ea', '0f 04']) {
+    for (const code of [
+      '06',
+      '07',
+      '0e',
+      '16',
+      '1e',
+      '27',
+      '60',
+      '61',
+      '62 00',
+      '82 00 00',
+      '9a',
+      'ce',
+      'd4 0a',
+      'ea',
+      '0f 04',
+    ]) {
       expect([code, instructionLength(fromHex(`${code}${'00'.repeat(12)}`))]).toEqual([code, 0]);
     }
   });

@@ -72,7 +72,7 @@ describe.each(['off', 'upstream', 'hardened'] as const)('%s', (mode) => {
     const m = (machine = new Machine(mode));
     m.poke(TEXT + 0x40, LOOP);
     m.guest.regs.set(Reg.rip, TEXT + 0x40);
-    m.answer = (ctx, sysno) => {
+    m.answer = (_, sysno) => {
       if (sysno === GETPID && m.calls.length === 10) m.cpu.interrupt();
       return undefined;
     };
@@ -85,23 +85,26 @@ describe.each(['off', 'upstream', 'hardened'] as const)('%s', (mode) => {
 });
 
 describe('the end of a run inside a patched call', () => {
-  it.each(['upstream', 'hardened'] as const)('leaves application registers, and the task goes on from them (%s)', (mode) => {
-    const m = (machine = new Machine(mode));
-    m.poke(TEXT + 0x40, LOOP);
-    // Every call "blocks": the result comes later.
-    m.answer = (_, sysno) => (sysno === GETPID ? false : undefined);
-    m.guest.regs.set(Reg.rip, TEXT + 0x40);
-    const rsp = m.guest.regs.get(Reg.rsp);
-    for (let i = 0; i < 100; i++) {
-      expect(m.platform.switchTo(m.guest, 1_000_000).kind).toBe('syscall');
-      expect(m.guest.regs.get(Reg.rip)).toBe(TEXT + 0x40 + 12);
-      expect(m.guest.regs.get(Reg.rsp)).toBe(rsp);
-      m.guest.regs.set(Reg.rax, PID);
-    }
-    expect(m.run().kind).toBe('syscall');
-    expect(m.guest.regs.get(Reg.rbx)).toBe(100 * PID);
-    expect(m.platform.metrics()).toMatchObject({ trapped: 2, patchedCalls: 99 });
-  });
+  it.each(['upstream', 'hardened'] as const)(
+    'leaves application registers, and the task goes on from them (%s)',
+    (mode) => {
+      const m = (machine = new Machine(mode));
+      m.poke(TEXT + 0x40, LOOP);
+      // Every call "blocks": the result comes later.
+      m.answer = (_, sysno) => (sysno === GETPID ? false : undefined);
+      m.guest.regs.set(Reg.rip, TEXT + 0x40);
+      const rsp = m.guest.regs.get(Reg.rsp);
+      for (let i = 0; i < 100; i++) {
+        expect(m.platform.switchTo(m.guest, 1_000_000).kind).toBe('syscall');
+        expect(m.guest.regs.get(Reg.rip)).toBe(TEXT + 0x40 + 12);
+        expect(m.guest.regs.get(Reg.rsp)).toBe(rsp);
+        m.guest.regs.set(Reg.rax, PID);
+      }
+      expect(m.run().kind).toBe('syscall');
+      expect(m.guest.regs.get(Reg.rbx)).toBe(100 * PID);
+      expect(m.platform.metrics()).toMatchObject({ trapped: 2, patchedCalls: 99 });
+    },
+  );
 });
 
 describe('the Sentry may change every register in a call', () => {

@@ -9,7 +9,13 @@ import { Disassembler } from '../../src/isa/disassembler.ts';
 import { hardenedStubCode, upstreamStubCode } from '../../src/platform/stub-code.ts';
 import { Context, Msg, UserRegs } from '../../src/platform/stub-layout.ts';
 
-const plain = (text: string): string => text.replace(/\s+/g, ' ').replace(/^(j\w+) 0x.*/, '$1').replace('0x2(', '2(').replace('$0x0,0x4(', '$0,4(').trim();
+const plain = (text: string): string =>
+  text
+    .replace(/\s+/g, ' ')
+    .replace(/^(j\w+) 0x.*/, '$1')
+    .replace('0x2(', '2(')
+    .replace('$0x0,0x4(', '$0,4(')
+    .trim();
 
 describe('stub code', () => {
   for (const [name, code] of [
@@ -34,7 +40,9 @@ describe('stub code', () => {
     const disassembler = new Disassembler(iced);
     const decoded = disassembler.disassemble(code.bytes, 0x1000);
     disassembler.dispose();
-    const targets = decoded.filter((i) => /^j\w+\s+0x/.test(i.text)).map((i) => Number.parseInt(i.text.split(/\s+/)[1] ?? '', 16) - 0x1000);
+    const targets = decoded
+      .filter((i) => /^j\w+\s+0x/.test(i.text))
+      .map((i) => Number.parseInt(i.text.split(/\s+/)[1] ?? '', 16) - 0x1000);
     const offsetOf = (label: string): number => {
       let at = 0;
       for (const l of code.lines) {

@@ -37,13 +37,23 @@ class LostUpdate implements ExplorableSystem<Counter> {
   step(state: Counter, actor: number): Transition<Counter> {
     const pc = state.pc.map((p, i) => (i === actor ? p + 1 : p));
     if (state.pc[actor] === 0) {
-      return { state: { pc, held: state.held.map((h, i) => (i === actor ? state.value : h)), value: state.value }, name: 'read', text: 'read' };
+      return {
+        state: { pc, held: state.held.map((h, i) => (i === actor ? state.value : h)), value: state.value },
+        name: 'read',
+        text: 'read',
+      };
     }
-    return { state: { pc, held: state.held.map((h, i) => (i === actor ? 0 : h)), value: (state.held[actor] ?? 0) + 1 }, name: 'write', text: 'write' };
+    return {
+      state: { pc, held: state.held.map((h, i) => (i === actor ? 0 : h)), value: (state.held[actor] ?? 0) + 1 },
+      name: 'write',
+      text: 'write',
+    };
   }
 
   stuck(state: Counter): Failure | undefined {
-    return state.value === this.actors.length ? undefined : { signature: 'lost', text: `the counter is ${state.value}` };
+    return state.value === this.actors.length
+      ? undefined
+      : { signature: 'lost', text: `the counter is ${state.value}` };
   }
 
   outcome(state: Counter): string {
@@ -67,7 +77,9 @@ describe('explore', () => {
     expect(result.verdict).toBe('fails');
     expect(result.complete).toBe(true);
     expect(result.witnesses[0]?.switches).toBe(2);
-    expect(formatSchedule(system.actors, result.witnesses[0]?.steps ?? [])).toMatch(/^A(\d):read \| A(?!\1)\d:read write \| A\1:write$/);
+    expect(formatSchedule(system.actors, result.witnesses[0]?.steps ?? [])).toMatch(
+      /^A(\d):read \| A(?!\1)\d:read write \| A\1:write$/,
+    );
   });
 
   it('reaches every end that brute force reaches', () => {
@@ -100,9 +112,13 @@ describe('schedules', () => {
 
   it('say where they no longer fit', () => {
     const system = new LostUpdate(2);
-    expect(replay(system, parseSchedule(system.actors, 'A0:write'))).toMatchObject({ kind: 'diverged', problem: 'step 1: A0 does read, not write' });
+    expect(replay(system, parseSchedule(system.actors, 'A0:write'))).toMatchObject({
+      kind: 'diverged',
+      problem: 'step 1: A0 does read, not write',
+    });
     expect(replay(system, parseSchedule(system.actors, 'A0:read write read'))).toMatchObject({
-      kind: 'diverged', problem: 'step 3: A0 cannot go on (read was expected)',
+      kind: 'diverged',
+      problem: 'step 3: A0 cannot go on (read was expected)',
     });
   });
 

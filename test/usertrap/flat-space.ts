@@ -26,7 +26,13 @@ export class FlatSpace implements StepPerformer {
 
   map(start: number, length: number, options: Partial<Omit<Area, 'start' | 'bytes'>> = {}): Area {
     const area: Area = {
-      start, bytes: new Uint8Array(length), readable: true, writable: true, shared: false, isTable: false, ...options,
+      start,
+      bytes: new Uint8Array(length),
+      readable: true,
+      writable: true,
+      shared: false,
+      isTable: false,
+      ...options,
     };
     this.areas.unshift(area);
     return area;
@@ -85,7 +91,9 @@ export class FlatSpace implements StepPerformer {
         this.map(step.addr, TABLE_BYTES, { isTable: true });
         return 0;
       case 'is-free':
-        return this.areas.some((a) => a.start < step.addr + step.length && a.start + a.bytes.length > step.addr) ? 0 : 1;
+        return this.areas.some((a) => a.start < step.addr + step.length && a.start + a.bytes.length > step.addr)
+          ? 0
+          : 1;
       case 'is-shared':
         return this.at(step.addr)?.shared === true ? 1 : 0;
       case 'random':

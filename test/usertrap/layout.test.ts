@@ -4,15 +4,32 @@ import { describe, expect, it } from 'vitest';
 
 import { fromHex, toHex } from '../../src/base/bytes.ts';
 import {
-  BASE_SPAN, jumpOperand, looksPatched, originalBytes, patchedBytes, readTrap, TABLE_BYTES, TRAP_USED_BYTES, trapAddress,
-  trapBytes, trapIndex, WINDOW_END, WINDOW_START,
+  BASE_SPAN,
+  jumpOperand,
+  looksPatched,
+  originalBytes,
+  patchedBytes,
+  readTrap,
+  TABLE_BYTES,
+  TRAP_USED_BYTES,
+  trapAddress,
+  trapBytes,
+  trapIndex,
+  WINDOW_END,
+  WINDOW_START,
 } from '../../src/usertrap/layout.ts';
 
 describe('slot and site bytes', () => {
   it('are gVisor’s for slot 1 of a table at 0x60000, site 0x401000, getpid', () => {
     expect(toHex(trapBytes(0x60050, 0x401007, 39))).toBe(
-      '5800060000000000' + '65c704252c00000002000000' + '654889242520000000' + '65488b242518000000' +
-        '48b80710400000000000' + '654889042508000000' + 'b827000000' + '65ff242510000000',
+      '5800060000000000' +
+        '65c704252c00000002000000' +
+        '654889242520000000' +
+        '65488b242518000000' +
+        '48b80710400000000000' +
+        '654889042508000000' +
+        'b827000000' +
+        '65ff242510000000',
     );
     expect(toHex(patchedBytes(0x60050), ' ')).toBe('ff 24 25 50 00 06 00');
   });
@@ -32,7 +49,8 @@ describe('slot and site bytes', () => {
 
   it('can be read back', () => {
     expect(readTrap(trapBytes(0x693c0, 0x7fff_1234_5678, 0x40000027), 0x693c0)).toEqual({
-      returnAddress: 0x7fff_1234_5678, sysno: 0x40000027,
+      returnAddress: 0x7fff_1234_5678,
+      sysno: 0x40000027,
     });
     const damaged = trapBytes(0x693c0, 0x401007, 39);
     damaged[12] = 0x30;

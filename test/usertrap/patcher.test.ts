@@ -24,7 +24,13 @@ function spaceWith(code: string, at = TEXT + 0x1000): { space: FlatSpace; ip: nu
   return { space, ip: at + bytes.length };
 }
 
-function patch(space: FlatSpace, ip: number, guards: Guards, extra: Partial<PatchRequest> = {}, sysno = 39): PatchOutcome {
+function patch(
+  space: FlatSpace,
+  ip: number,
+  guards: Guards,
+  extra: Partial<PatchRequest> = {},
+  sysno = 39,
+): PatchOutcome {
   const request = { ip, sysno, hasTracer: false, ownsGs: false, knownBoundary: ip - 7, ...extra };
   return drain(patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }), space);
 }
@@ -36,10 +42,10 @@ describe('patchSyscall', () => {
     const { space, ip } = spaceWith(GETPID);
     const site = ip - 7;
     expect(patch(space, ip, UPSTREAM_GUARDS)).toEqual({ kind: 'patched', site, slot: 0x60050, index: 1, sysno: 39 });
-    const stores = space.steps.filter((s) => s.op === 'store').map((s) => `${(s.addr - site).toString()}: ${toHex(s.bytes, ' ')}`);
-    expect(stores.slice(-6)).toEqual([
-      '5: 06', '5: 06', '1: 24 25 50 00', '3: 50 00 06 00', '0: ff', '0: ff',
-    ]);
+    const stores = space.steps
+      .filter((s) => s.op === 'store')
+      .map((s) => `${(s.addr - site).toString()}: ${toHex(s.bytes, ' ')}`);
+    expect(stores.slice(-6)).toEqual(['5: 06', '5: 06', '1: 24 25 50 00', '3: 50 00 06 00', '0: ff', '0: ff']);
     expect(toHex(space.read(site, 7) ?? new Uint8Array(), ' ')).toBe('ff 24 25 50 00 06 00');
     expect(space.locked).toBe('no');
   });
@@ -51,7 +57,10 @@ describe('patchSyscall', () => {
   });
 
   it('upstream: looks at the first byte only, hardened at all seven', () => {
-    for (const [guards, kind] of [[UPSTREAM_GUARDS, 'patched'], [HARDENED_GUARDS, 'skipped']] as const) {
+    for (const [guards, kind] of [
+      [UPSTREAM_GUARDS, 'patched'],
+      [HARDENED_GUARDS, 'skipped'],
+    ] as const) {
       const { space, ip } = spaceWith('b8 66 00 00 00 0f 05');
       expect(patch(space, ip, guards).kind).toBe(kind);
     }
@@ -63,7 +72,10 @@ describe('patchSyscall', () => {
   });
 
   it('upstream: an unwritable site eats a slot each time; hardened none', () => {
-    for (const [guards, next] of [[UPSTREAM_GUARDS, 4], [HARDENED_GUARDS, 1]] as const) {
+    for (const [guards, next] of [
+      [UPSTREAM_GUARDS, 4],
+      [HARDENED_GUARDS, 1],
+    ] as const) {
       const { space, ip } = spaceWith(GETPID);
       const text = space.at(TEXT);
       if (text !== undefined) text.writable = false;
@@ -82,7 +94,9 @@ describe('patchSyscall', () => {
       const upstream = spaceWith(code);
       expect(patch(upstream.space, upstream.ip, UPSTREAM_GUARDS, {}, 16).kind).toBe('patched');
       const hardened = spaceWith(code);
-      expect(patch(hardened.space, hardened.ip, HARDENED_GUARDS, { knownBoundary: 0 }, 16)).toMatchObject({ rule: 'tail-of-instruction' });
+      expect(patch(hardened.space, hardened.ip, HARDENED_GUARDS, { knownBoundary: 0 }, 16)).toMatchObject({
+        rule: 'tail-of-instruction',
+      });
       expect(patch(hardened.space, hardened.ip, HARDENED_GUARDS, { knownBoundary: TEXT + 0x1000 }, 16)).toMatchObject({
         rule: 'tail-of-instruction',
       });
@@ -142,7 +156,10 @@ describe('handleFault', () => {
   it('another number: upstream runs the patched one, hardened the one asked for', () => {
     const { space, fault } = patched();
     expect(drain(handleFault(fault, 102n, UPSTREAM_GUARDS), space)).toEqual({ kind: 'restart', ip: fault - 5 });
-    expect(drain(handleFault(fault, 102n, HARDENED_GUARDS), space)).toEqual({ kind: 'handle-as-syscall', ip: fault + 2 });
+    expect(drain(handleFault(fault, 102n, HARDENED_GUARDS), space)).toEqual({
+      kind: 'handle-as-syscall',
+      ip: fault + 2,
+    });
   });
 
   it('leaves alone what is no patched site', () => {
@@ -189,7 +206,9 @@ describe('checkTrappedSite', () => {
 describe('storePieces', () => {
   it('are the stores of safecopy.memcpy, a copy per page', () => {
     const text = (address: number, length: number): string =>
-      storePieces(address, length, 'memcpy').map((p) => `${p.offset}+${p.length}`).join(' ');
+      storePieces(address, length, 'memcpy')
+        .map((p) => `${p.offset}+${p.length}`)
+        .join(' ');
     expect(text(0, 1)).toBe('0+1 0+1');
     expect(text(0, 2)).toBe('0+1 1+1');
     expect(text(0, 3)).toBe('0+2 1+2');

@@ -46,7 +46,12 @@ describe('analyseSites', () => {
     const [site, ...others] = at(0x100, '90 b8 27 00 00 00 0f 05 c3');
     expect(others).toEqual([]);
     expect(site).toMatchObject({
-      address: BASE + 0x101, sysno: 39, upstream: 'patched', hardened: 'patched', rule: 'mov-eax', hazards: [],
+      address: BASE + 0x101,
+      sysno: 39,
+      upstream: 'patched',
+      hardened: 'patched',
+      rule: 'mov-eax',
+      hazards: [],
     });
     expect(toHex(site?.bytes ?? new Uint8Array())).toBe('90b8270000000f05');
   });
@@ -62,9 +67,16 @@ describe('analyseSites', () => {
   });
 
   it('tells a false match: upstream would patch it, hardened does not', () => {
-    for (const hex of ['90 90 c7 44 24 b8 10 00 00 00 0f 05', '90 41 b8 27 00 00 00 0f 05', '90 48 bb 01 02 03 b8 27 00 00 00 0f 05']) {
+    for (const hex of [
+      '90 90 c7 44 24 b8 10 00 00 00 0f 05',
+      '90 41 b8 27 00 00 00 0f 05',
+      '90 48 bb 01 02 03 b8 27 00 00 00 0f 05',
+    ]) {
       expect(at(0x100, hex)[0]).toMatchObject({
-        upstream: 'patched', hardened: 'refused', rule: 'tail-of-instruction', hazards: ['false-match'],
+        upstream: 'patched',
+        hardened: 'refused',
+        rule: 'tail-of-instruction',
+        hazards: ['false-match'],
       });
     }
   });
@@ -79,7 +91,10 @@ describe('analyseSites', () => {
     expect(at(0x13d, 'b8 27 00 00 00 0f 05')[0]).toMatchObject({ hardened: 'patched', hazards: ['line-split'] });
     expect(at(0x139, 'b8 27 00 00 00 0f 05')[0]).toMatchObject({ hazards: [] });
     expect(at(0xffd, 'b8 27 00 00 00 0f 05')[0]).toMatchObject({
-      upstream: 'patched', hardened: 'refused', rule: 'page-split', hazards: ['page-split'],
+      upstream: 'patched',
+      hardened: 'refused',
+      rule: 'page-split',
+      hazards: ['page-split'],
     });
   });
 

@@ -89,7 +89,10 @@ describe('allocateTrap', () => {
   });
 
   it('upstream: the table replaces what the guest has mapped; hardened goes where nothing is', () => {
-    for (const [guards, base] of [[UPSTREAM_GUARDS, 0x60000], [HARDENED_GUARDS, 0x62000]] as const) {
+    for (const [guards, base] of [
+      [UPSTREAM_GUARDS, 0x60000],
+      [HARDENED_GUARDS, 0x62000],
+    ] as const) {
       const space = new FlatSpace();
       space.map(0x58000, 0xa000);
       expect(drain(allocateTrap(guards), space)).toMatchObject({ base });

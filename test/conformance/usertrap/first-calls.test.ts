@@ -72,7 +72,11 @@ describe.each(['upstream', 'hardened'] as const)('%s', (mode) => {
     const end = m.calls[3];
     expect(end?.regs.get(Reg.rax)).toBe(60);
     expect(end?.regs.u64[Reg.rbx]).toBe(0x1111_2222_3333_0003n);
-    expect(m.platform.metrics()).toMatchObject({ trapped: 3, patchedCalls: 1, sites: [{ address: site, sysno: GETPID, calls: 1 }] });
+    expect(m.platform.metrics()).toMatchObject({
+      trapped: 3,
+      patchedCalls: 1,
+      sites: [{ address: site, sysno: GETPID, calls: 1 }],
+    });
   });
 
   it('3 slot-bytes-golden: the bytes are those of the specification', () => {
@@ -118,7 +122,12 @@ describe('off', () => {
     m.run(TEXT);
     m.run(TEXT);
     expect(toHex(m.peek(site, 7), ' ')).toBe('b8 27 00 00 00 0f 05');
-    expect(m.platform.metrics()).toMatchObject({ trapped: 4, patchedCalls: 0, sites: [], slots: { used: 0, capacity: 0 } });
+    expect(m.platform.metrics()).toMatchObject({
+      trapped: 4,
+      patchedCalls: 0,
+      sites: [],
+      slots: { used: 0, capacity: 0 },
+    });
     expect(m.mm.findVmaByName('[usertrap]')).toBeUndefined();
   });
 });

@@ -22,7 +22,11 @@ afterEach(() => {
 const PATCH = 'P:lock +5 +1.4 +3.4 +0 unlock';
 
 /** Runs a schedule, then lets P and T0 finish; the outcome and the texts of the steps. */
-function run(patch: 'upstream' | 'hardened', schedule: string, options: Partial<PatchRaceOptions> = {}): { outcome: string; texts: string[]; site: string } {
+function run(
+  patch: 'upstream' | 'hardened',
+  schedule: string,
+  options: Partial<PatchRaceOptions> = {},
+): { outcome: string; texts: string[]; site: string } {
   const system = new PatchVersusExec({ cpu, patch, ...options });
   const start = replay(system, parseSchedule(system.actors, schedule));
   expect(start.problem).toBeUndefined();
@@ -30,7 +34,9 @@ function run(patch: 'upstream' | 'hardened', schedule: string, options: Partial<
   const end = finish(system, start.state, [0, 1]);
   expect(end.failure).toBeUndefined();
   return {
-    outcome: system.outcome(end.state), texts: [...start.steps, ...end.steps].map((s) => s.text), site: toHex(start.state.site, ' '),
+    outcome: system.outcome(end.state),
+    texts: [...start.steps, ...end.steps].map((s) => s.text),
+    site: toHex(start.state.site, ' '),
   };
 }
 

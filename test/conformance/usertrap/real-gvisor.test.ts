@@ -25,7 +25,11 @@ function patchedSite(mode: 'upstream' | 'hardened', nr = GETPID): Machine {
 }
 
 /** Enters the site at an offset with a number in rax; the call that came of it. */
-function enterAt(m: Machine, offset: number, rax: number): { sysno: number | undefined; patched: boolean | undefined; kind: string } {
+function enterAt(
+  m: Machine,
+  offset: number,
+  rax: number,
+): { sysno: number | undefined; patched: boolean | undefined; kind: string } {
   const before = m.calls.length;
   m.guest.regs.set(Reg.rax, rax);
   const event = m.run(SITE + offset);
@@ -94,7 +98,10 @@ describe('upstream, as a guest under runsc sees it', () => {
   });
 
   it('10: a fresh site entered at +5 is patched only when rax is its immediate', () => {
-    for (const [rax, isPatched] of [[GETUID, false], [GETPID, true]] as const) {
+    for (const [rax, isPatched] of [
+      [GETUID, false],
+      [GETPID, true],
+    ] as const) {
       const m = (machine = new Machine('upstream'));
       m.poke(SITE - 1, `90 ${call(GETPID)} 90 ${END}`);
       expect(enterAt(m, 5, rax).sysno).toBe(rax);

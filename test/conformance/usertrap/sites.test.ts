@@ -56,7 +56,9 @@ describe('35 table-full', () => {
     const base = m.mm.findVmaByName('[usertrap]')?.start ?? 0;
     m.mm.mmap({ addr: base + 0x5000, length: 0x1000, prot: 3, flags: 0x32, force: true });
     runSite(m, 250);
-    expect(toHex(m.peek(base + 0x5000, 8))).toBe(toHex(new Uint8Array(new BigUint64Array([BigInt(base + 0x5008)]).buffer)));
+    expect(toHex(m.peek(base + 0x5000, 8))).toBe(
+      toHex(new Uint8Array(new BigUint64Array([BigInt(base + 0x5008)]).buffer)),
+    );
   });
 
   it('hardened: 251 sites, 255 included, and nothing behind the table', () => {
@@ -72,17 +74,20 @@ describe('35 table-full', () => {
     expect(m.calls.at(-2)).toMatchObject({ patched: true });
   });
 
-  it.each(['upstream', 'hardened'] as const)('36 skip-indices: 51, 102, 153 and 204 are never used, their neighbours are (%s)', (mode) => {
-    const m = manySites(mode);
-    for (let i = 0; i < 210; i++) runSite(m, i);
-    const base = m.mm.findVmaByName('[usertrap]')?.start ?? 0;
-    const indices = m.platform.metrics().sites.map((s) => (s.slot - base) / 80);
-    for (const index of [51, 102, 153, 204]) {
-      expect(indices).not.toContain(index);
-      expect(indices).toContain(index - 1);
-      expect(indices).toContain(index + 1);
-    }
-  });
+  it.each(['upstream', 'hardened'] as const)(
+    '36 skip-indices: 51, 102, 153 and 204 are never used, their neighbours are (%s)',
+    (mode) => {
+      const m = manySites(mode);
+      for (let i = 0; i < 210; i++) runSite(m, i);
+      const base = m.mm.findVmaByName('[usertrap]')?.start ?? 0;
+      const indices = m.platform.metrics().sites.map((s) => (s.slot - base) / 80);
+      for (const index of [51, 102, 153, 204]) {
+        expect(indices).not.toContain(index);
+        expect(indices).toContain(index - 1);
+        expect(indices).toContain(index + 1);
+      }
+    },
+  );
 });
 
 describe('43 shared-tail', () => {
@@ -146,7 +151,8 @@ describe('44 ioctl-10849', () => {
     for (let i = 0; i < 3; i++) m.run(AT);
     expect(toHex(m.peek(AT + 6, 10), ' ')).toBe('c7 44 24 b8 10 00 00 00 0f 05');
     expect(m.platform.metrics()).toMatchObject({
-      sites: [], refused: [{ address: AT + 9, rule: 'tail-of-instruction', traps: 3, bytes: '24 b8 10 00 00 00 0f 05' }],
+      sites: [],
+      refused: [{ address: AT + 9, rule: 'tail-of-instruction', traps: 3, bytes: '24 b8 10 00 00 00 0f 05' }],
     });
   });
 });
@@ -155,7 +161,10 @@ describe('45 rex-r8d', () => {
   // mov $39,%eax; mov $39,%r8d; syscall
   const CODE = `b8 27 00 00 00 41 b8 27 00 00 00 0f 05 90 ${END}`;
 
-  it.each([['upstream', 0x8888], ['hardened', 0x27]] as const)('%s: r8 after the second call is 0x%x', (mode, r8) => {
+  it.each([
+    ['upstream', 0x8888],
+    ['hardened', 0x27],
+  ] as const)('%s: r8 after the second call is 0x%x', (mode, r8) => {
     const m = (machine = new Machine(mode));
     m.poke(TEXT + 0x40, CODE);
     m.run(TEXT + 0x40);
@@ -224,6 +233,8 @@ describe.each(['upstream', 'hardened'] as const)('11 and 14, placement, %s', (mo
     for (let i = 0; i < 3; i++) m.run(site);
     const { sites, refused } = m.platform.metrics();
     expect(sites.length).toBe(mode === 'upstream' ? 1 : 0);
-    expect(refused.map((r) => [r.address, r.rule, r.traps])).toEqual(mode === 'upstream' ? [] : [[site, 'page-split', 3]]);
+    expect(refused.map((r) => [r.address, r.rule, r.traps])).toEqual(
+      mode === 'upstream' ? [] : [[site, 'page-split', 3]],
+    );
   });
 });
