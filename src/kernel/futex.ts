@@ -234,7 +234,7 @@ export function releaseRobustFutexes(task: Task): void {
   if (head === 0) return;
   const { mm } = task;
   const first = mm.readU64n(head + RobustListHead.list);
-  const offset = signedWord(task, head + RobustListHead.futexOffset);
+  const offset = mm.readI64n(head + RobustListHead.futexOffset);
   const pending = mm.readU64n(head + RobustListHead.listOpPending);
   if (first === undefined || offset === undefined || pending === undefined) return;
   let entry = first;
@@ -248,12 +248,6 @@ export function releaseRobustFutexes(task: Task): void {
     entry = next;
   }
   if (pending !== 0) markDied(task, pending - (pending % 2) + offset, pending % 2 === 1);
-}
-
-function signedWord(task: Task, addr: Addr): number | undefined {
-  const raw = task.mm.readU64n(addr);
-  if (raw === undefined) return undefined;
-  return raw >= 2 ** 63 ? raw - 2 ** 64 : raw;
 }
 
 function markDied(task: Task, addr: Addr, isPi: boolean): boolean {
