@@ -45,11 +45,13 @@ export class Pipe {
     let done = 0;
     while (done < count && this.#length > 0 && this.#ring !== null) {
       const n = Math.min(count - done, this.#length, this.#capacity - this.#head);
-      const put = sink.put(this.#ring.subarray(this.#head, this.#head + n));
+      const stored = sink.put(this.#ring.subarray(this.#head, this.#head + n));
+      // As in Linux, the page at which the target faults stays in the pipe as a whole.
+      const put = stored < n ? stored - (stored % PAGE) : stored;
       this.#head = (this.#head + put) % this.#capacity;
       this.#length -= put;
       done += put;
-      if (put < n) break;
+      if (stored < n) break;
     }
     if (done === 0) return -EFAULT;
     this.queue.wake(POLLOUT | POLLWRNORM);
@@ -68,10 +70,11 @@ export class Pipe {
       const tail = (this.#head + this.#length) % this.#capacity;
       const end = tail < this.#head ? this.#head : this.#capacity;
       const n = Math.min(count - done, end - tail, this.#capacity - this.#length);
-      const got = source.take(this.#ring.subarray(tail, tail + n));
+      const taken = source.take(this.#ring.subarray(tail, tail + n));
+      const got = taken < n ? taken - (taken % PAGE) : taken;
       this.#length += got;
       done += got;
-      if (got < n) break;
+      if (taken < n) break;
     }
     if (done === 0) return -EFAULT;
     this.queue.wake(POLLIN | POLLRDNORM);

@@ -134,9 +134,13 @@ function waitForLock(task: Task, locks: FileLocks, attempt: () => number, waits:
   });
 }
 
+const LOCK_MAND = 32;
+
 function flock(task: Task, fd: number, operation: number): SyscallResult {
   const file = task.files.get(fd);
   if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  // Mandatory locks are gone from Linux; asking for one is answered with success and nothing else.
+  if ((operation & LOCK_MAND) !== 0) return 0;
   const kind = operation & ~LOCK_NB;
   if (kind === LOCK_UN) {
     file.inode.locks?.releaseWhole(file);
