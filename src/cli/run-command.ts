@@ -19,7 +19,7 @@ import { RESULT_COLUMN, StraceText } from '../report/strace-text.ts';
 import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
 import { nodeHost, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
-import { Sandbox, guestText } from '../sandbox/sandbox.ts';
+import { DEFAULT_LIMITS, Sandbox, guestText } from '../sandbox/sandbox.ts';
 import type { RunResult } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { ExitStatus } from './exit-status.ts';
@@ -131,8 +131,8 @@ export async function runCommand(program: string, args: readonly string[], optio
       ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
       ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
     });
-    outputs.start(firstLine(sandbox, found.guestPath, [options.argv0 ?? program, ...args], options.env.length));
     const signals = new ToolSignals(sandbox);
+    outputs.start(firstLine(sandbox, found.guestPath, [options.argv0 ?? program, ...args], options.env.length));
     let result: RunResult;
     try {
       result = await sandbox.run();
@@ -143,6 +143,8 @@ export async function runCommand(program: string, args: readonly string[], optio
     if (result.crash !== undefined && isReported(result)) {
       writeToStderr(crashText(result.crash, (code, address) => disassembler().disassemble(code, address)));
     }
+    const limit = limitText(result, options);
+    if (limit !== undefined) logger.warn(limit);
     return exitStatus(result, signals.stoppedBy);
   } catch (error) {
     outputs.discard();
@@ -171,6 +173,21 @@ function firstLine(sandbox: Sandbox, path: string, argv: readonly string[], vari
 /** Signals that a guest raises by its own mistakes; one that somebody sent needs no report. */
 function isReported(result: RunResult): boolean {
   return result.crash?.faultAddress !== undefined || result.crash?.patchedSite !== undefined;
+}
+
+/** Which limit ended the run; the kernel has said so itself for a dead end. */
+function limitText(result: RunResult, options: RunOptions): string | undefined {
+  const after = `after ${result.metrics.instructions} instructions`;
+  switch (result.ended) {
+    case 'timeout':
+      return `the run was ended ${after}: its time of ${options.timeoutSec ?? 0} s is over (--timeout)`;
+    case 'budget':
+      return `the run was ended ${after}: that is the limit (--max-instructions)`;
+    case 'output':
+      return `the run was ended ${after}: it has written ${DEFAULT_LIMITS.outputBytes} bytes, which is the limit`;
+    default:
+      return undefined;
+  }
 }
 
 /** The status that tells how the run ended. */
