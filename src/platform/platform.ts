@@ -11,6 +11,8 @@ import type { Prng } from '../base/prng.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
+import { writesGs } from '../isa/gs-write.ts';
+import { MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
 import { MOV_EAX_IMM32, SITE_BYTES } from '../isa/syscall-site.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
@@ -151,6 +153,7 @@ export class Platform implements PlatformApi {
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
     cpu.onSyscall = () => this.#onSyscall();
+    cpu.screenGsWrites = this.#patches && guards.assertGs;
   }
 
   // ---- spaces and contexts
@@ -320,6 +323,9 @@ export class Platform implements PlatformApi {
           // Only int $0x80 comes this way: a call by the 32-bit ABI, which gVisor's stub makes an unknown number of.
           goesOn = this.#trappedCall(ctx, ((cpu.regs.u32[0] as number) + FOREIGN_ABI) >>> 0);
           break;
+        case 'general-protection':
+          goesOn = this.#generalProtection(ctx, stop);
+          break;
         case 'budget':
           isOver = true;
           break;
@@ -394,6 +400,28 @@ export class Platform implements PlatformApi {
     event.addr = result.addr;
     event.trapno = PAGE_FAULT_VECTOR;
     event.errorCode = errorCode;
+    return false;
+  }
+
+  /** A write of GS that the processor was asked to report is carried out here; everything else is the guest's fault. */
+  #generalProtection(ctx: GuestContext, stop: Stop): boolean {
+    const cpu = this.#cpu;
+    const thread = this.#thread;
+    if (thread !== null && cpu.screenGsWrites) {
+      const code = new Uint8Array(MAX_INSTRUCTION_BYTES);
+      const length = ctx.mm.copyIn(ctx.regs.get(Reg.rip), code);
+      if (writesGs(code.subarray(0, length))) {
+        this.#giveUpGs(thread);
+        cpu.screenGsWrites = false;
+        const end = cpu.step();
+        cpu.screenGsWrites = true;
+        if (end.kind === 'budget') return true;
+        if (end.kind === 'page-fault') return this.#pageFault(ctx, end);
+        this.#exception(ctx, end);
+        return false;
+      }
+    }
+    this.#exception(ctx, stop);
     return false;
   }
 

@@ -90,6 +90,19 @@ describe('54 gs-guest-memory', () => {
     expect(m.platform.guestGsBase(m.guest)).toBe(DATA);
   });
 
+  it('hardened: a task that writes its GS base right before a patched call runs it unpatched; its memory is its own', () => {
+    const m = withGs('hardened', WRGSBASE_RDX);
+    const before = toHex(m.peek(DATA, 256));
+    m.guest.regs.set(Reg.rdx, DATA);
+    m.run(AFTER_GS);
+    expect(m.calls.at(-2)).toMatchObject({ sysno: GETPID, patched: false });
+    expect(m.calls.at(-2)?.regs.get(Reg.gsBase)).toBe(DATA);
+    expect(toHex(m.peek(DATA, 256))).toBe(before);
+    // A base that no processor takes is the guest's fault.
+    m.guest.regs.u64[Reg.rdx] = 0x8000_0000_0000n;
+    expect(m.run(AFTER_GS)).toMatchObject({ kind: 'fault', signo: 11, trapno: 13 });
+  });
+
   it('hardened: a task that sets its GS base through the kernel runs unpatched', () => {
     const m = (machine = new Machine('hardened'));
     m.poke(SITE - 1, `90 ${call(GETPID)} 90 ${END}`);
