@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+//
+// --strace against the real strace: the same programs, natively under `strace -f` and as guests. Compared task by
+// task, with what no two runs share (addresses, ids, times, random bytes) taken out.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLI } from './trapline.ts';
+
+const BUSYBOX = '/bin/busybox';
+const ENVIRONMENT = { PATH: '/', HOME: '/', TERM: 'dumb' };
+
+function isThere(command: string, ...args: string[]): boolean {
+  return spawnSync(command, args).status === 0;
+}
+
+/** strace works: it is installed, and this system lets it trace. */
+const hasStrace = process.platform === 'linux' && process.arch === 'x64' && isThere('strace', '-o', '/dev/null', 'true');
+const musl = isThere('musl-gcc', '--version') ? 'musl-gcc' : undefined;
+
+/** One line without what differs from run to run. */
+function normalised(line: string): string {
+  return line
+    .replace(/0x[0-9a-f]{5,}/g, 'ADDRESS')
+    .replace(/(\/\* \d+) vars/, 'N vars')
+    .replace(/getrandom\("[^"]*"/, 'getrandom("RANDOM"')
+    .replace(/(set_tid_address|getpid|gettid|getppid|clone|clone3|fork|vfork|wait4|getpgrp|getsid|setsid)(\(.*\)| resumed>.*\)) += \d+$/, '$1$2 = ID')
+    .replace(/(wait4|kill|tgkill|getpgid)\(\d+/, '$1(ID')
+    .replace(/tgkill\(ID, \d+/, 'tgkill(ID, ID')
+    .replace(/parent_tid=\[\d+\]/, 'parent_tid=[ID]')
+    .replace(/FUTEX_CLOCK_REALTIME, \d+/, 'FUTEX_CLOCK_REALTIME, ID')
+    .replace(/si_pid=\d+/, 'si_pid=ID')
+    .replace(/si_([us])time=\d+/g, 'si_$1time=T')
+    .replace(/\{tv_sec=\d+, tv_([nu])sec=\d+\}/g, '{TIME}')
+    .replace(/ += /, ' = ')
+    .replace(/^execve\("\.\//, 'execve("/')
+    .replace(/sysinfo\(\{.*\}\)/, 'sysinfo({...})')
+    // Where the program lies, and what its standard descriptors are.
+    .replace(/readlink\("\/proc\/self\/exe".*/, 'readlink("/proc/self/exe")')
+    .replace(/(newfstatat|fstat)\(([012]), .*/, '$1($2)')
+    .replace(/(ioctl\([012], (?:TCGETS|TIOCGWINSZ)), .*/, '$1)');
+}
+
+/** Lines of each task, tasks in the order in which they appear; unfinished calls are joined with their rest. */
+function byTask(text: string, prefix: RegExp): string[][] {
+  const tasks = new Map<string, string[]>();
+  const unfinished = new Map<string, string>();
+  for (const raw of text.split('\n')) {
+    if (raw === '' || raw.includes('--- usertrap: ')) continue;
+    const match = prefix.exec(raw);
+    const task = match?.[1] ?? '1';
+    let line = raw.slice(match?.[0].length ?? 0);
+    if (line.endsWith(' <unfinished ...>')) {
+      unfinished.set(task, line.slice(0, -' <unfinished ...>'.length));
+      continue;
+    }
+    const resumed = /^<\.\.\. \w+ resumed>/.exec(line);
+    if (resumed !== null) {
+      line = (unfinished.get(task) ?? '') + line.slice(resumed[0].length);
+      unfinished.delete(task);
+    }
+    const lines = tasks.get(task);
+    if (lines === undefined) tasks.set(task, [normalised(line)]);
+    else lines.push(normalised(line));
+  }
+  return [...tasks.values()];
+}
+
+describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
+  let folder = '';
+  let root = '';
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'trapline-strace-'));
+    root = join(folder, 'root');
+    mkdirSync(join(root, 'data', 'sub'), { recursive: true });
+    writeFileSync(join(root, 'data', 'a'), 'alpha\n');
+    writeFileSync(join(root, 'data', 'b'), 'b'.repeat(100));
+    writeFileSync(join(root, 'text'), Array.from({ length: 500 }, (_, i) => `${(i * 7919) % 501} line\n`).join(''));
+    writeFileSync(join(root, 'busybox'), readFileSync(BUSYBOX), { mode: 0o755 });
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Runs a program of the root both ways and gives the traces. */
+  function traces(command: readonly string[], setup: readonly string[] = []): { native: string[][]; guest: string[][] } {
+    const out = join(folder, 'trace');
+    const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] as const };
+    // Through a pipe, for the guest's output looks like one.
+    const piped = ['-c', 'out=$1; shift; strace -f -o "$out" "$@" | cat', 'sh', out, ...command];
+    spawnSync('/bin/sh', piped, { ...options, env: { ...ENVIRONMENT, PATH: process.env['PATH'] ?? '' } });
+    const native = byTask(readFileSync(out, 'latin1'), /^(\d+) +/);
+    const variables = Object.entries(ENVIRONMENT).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+    const uid = ['--uid', String(process.getuid?.() ?? 1000)];
+    const run = ['run', '--root', root, '--cwd', '/', ...uid, ...variables, ...setup, '--strace-file', out, ...command];
+    spawnSync(process.execPath, [CLI, ...run], { ...options, env: process.env });
+    return { native, guest: byTask(readFileSync(out, 'latin1'), /^\[pid +(\d+)\] /) };
+  }
+
+  it.each([
+    [['./busybox', 'true']],
+    [['./busybox', 'echo', 'a', 'b']],
+    [['./busybox', 'cat', 'data/a', 'data/b']],
+    [['./busybox', 'cat', 'no-such-file']],
+    [['./busybox', 'find', 'data/sub', 'text']],
+    [['./busybox', 'sort', 'text']],
+    [['./busybox', 'sha256sum', 'text', 'data/a']],
+    [['./busybox', 'wc', 'text']],
+    [['./busybox', 'head', '-n', '3', 'text']],
+    [['./busybox', 'gzip', '-c', 'text']],
+    [['./busybox', 'touch', '-c', 'data/none']],
+    [['./busybox', 'sleep', '0.01']],
+    [['./busybox', 'kill', '-l']],
+    [['./busybox', 'sed', '-n', '1,5p', 'text']],
+    [['./busybox', 'test', '-x', 'busybox']],
+    [['./busybox', 'printf', '%s\\n', '\u0001"\\']],
+  ])('of %j is what strace prints', (command) => {
+    const { native, guest } = traces(command);
+    expect(guest).toEqual(native);
+  });
+
+  it.each(['off', 'upstream', 'hardened'])('is the same with --patch %s', (mode) => {
+    const { native, guest } = traces(['./busybox', 'wc', 'text'], ['--patch', mode]);
+    expect(guest).toEqual(native);
+  });
+
+  describe.runIf(musl !== undefined)('of programs of musl', () => {
+    function compiled(name: string, source: string): string {
+      const path = join(root, name);
+      writeFileSync(`${path}.c`, source);
+      const { status, stderr } = spawnSync(musl ?? '', ['-static', '-O1', '-w', '-pthread', '-o', path, `${path}.c`], { encoding: 'utf8' });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      return `./${name}`;
+    }
+
+    it('is what strace prints', () => {
+      const hello = compiled('hello', '#include <stdio.h>\nint main(void) { puts("hello"); return 3; }\n');
+      const { native, guest } = traces([hello]);
+      expect(guest).toEqual(native);
+    });
+
+    it('shows every task of a threaded program as strace does', () => {
+      const source = `
+        #include <pthread.h>
+        #include <unistd.h>
+        #include <sys/syscall.h>
+        static void *work(void *n) { syscall(SYS_getpriority, 0, 0); syscall(SYS_dup, 90 + (long)n); return 0; }
+        int main(void) {
+          pthread_t t;
+          for (long i = 0; i < 2; i++) { pthread_create(&t, 0, work, (void *)i); usleep(20000); pthread_join(t, 0); }
+          return 0;
+        }`;
+      const { native, guest } = traces([compiled('threads', source)]);
+      expect(guest).toEqual(native);
+    });
+
+    it('shows signals, children and their ends as strace does', () => {
+      const source = `
+        #include <signal.h>
+        #include <stdlib.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        static void handler(int n) {}
+        int main(void) {
+          int status;
+          struct sigaction a = { .sa_handler = handler, .sa_flags = SA_RESTART };
+          sigaction(SIGUSR1, &a, 0);
+          raise(SIGUSR1);
+          if (fork() == 0) _exit(4);
+          wait(&status);
+          if (fork() == 0) { *(volatile int *)8 = 1; }
+          waitpid(-1, &status, 0);
+          alarm(1);
+          pause();
+        }`;
+      const { native, guest } = traces([compiled('signals', source)]);
+      expect(guest).toEqual(native);
+    });
+
+    it('shows calls with odd arguments as strace does', () => {
+      const source = `
+        #define _GNU_SOURCE
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        #define S(n, ...) syscall(SYS_##n, ##__VA_ARGS__)
+        int main(void) {
+          static char b[100];
+          S(read, 0, (void *)-1, 5); S(write, 99, "a\\"b\\\\c\\t\\001\\0019", 8); S(lseek, 99, -5L, 9);
+          S(openat, -1, "", 0x80000000, 0); S(open, (void *)1, 3); S(open, 0, 0xffffffff);
+          S(mmap, 0, 4096, 8 | 1, 0x12, 77, 4096); S(mprotect, 0, 1, 0x1000001); S(mremap, 0, 1, 2, 3, 5); S(madvise, 0, 1, 777);
+          S(kill, 1 << 30, 64); S(kill, 1 << 30, 34); S(tgkill, 1, 2, 0);
+          S(clock_gettime, 99, b); S(clock_nanosleep, 1, 0, 1, 1); S(getitimer, 9, b);
+          S(wait4, -5, 0, 0xff, 0); S(rt_sigaction, 3, 1, 0, 8); S(rt_sigprocmask, 7, 0, 0, 8);
+          S(futex, b, 0x4d, 1, 2, 3, 4); S(futex, b, 129, 1); S(close, -1); S(dup3, 98, 99, 02000000);
+          S(access, "x", 99); S(faccessat2, -100, "x", 0, 0x800); S(unlinkat, -100, "x", 0x200); S(getrandom, b, 5, 99);
+          S(prlimit64, 0, 99, 0, b); S(getrusage, 5, b); S(fcntl, 98, 4, 04000); S(fcntl, 98, 1030, 5); S(fcntl, 98, 99, 5);
+          S(ioctl, 98, 0x5401, 1); S(ioctl, 98, 0x1234, 1); S(epoll_create1, 5); S(eventfd2, 3, 1 << 20); S(poll, 0, 5, 0);
+          S(prctl, 15, 1); S(prctl, 9999, 1, 2, 3, 4); S(arch_prctl, 0x3001, b); S(renameat2, -100, "q", -100, "r", 99);
+          S(linkat, -100, "q", 5, "r", 0x400); S(symlinkat, "q", 77, "r"); S(readlinkat, -100, "q", b, 100); S(fchownat, -100, "q", -1, 5, 0x100);
+          S(utimensat, -100, "q", 0, 0); S(statx, -100, "q", 0, 0x7ff, b); S(truncate, "q", 5L); S(execve, "q", 0, 0); S(umask, 022);
+          S(memfd_create, "x", 99); S(close_range, 90, 99, 0); S(getpriority, 0, 99999); S(select, 0, 0, 0, 0, b); S(sched_getscheduler, 0);
+          S(membarrier, 77, 0); S(pipe2, 0, 02000000); S(sigaltstack, 0, b); S(set_robust_list, 0, 5); S(getcwd, b, 1); S(flock, 98, 6);
+          S(exit_group, 300);
+        }`;
+      const { native, guest } = traces([compiled('odd', source)]);
+      expect(guest).toEqual(native);
+    });
+  });
+});
