@@ -22,7 +22,7 @@ const PARTS = {
   unit: () => runParts(['unit']),
   conformance: () => runParts(['conformance', 'golden'].filter(exists)),
   race: () => runParts(['race', 'examples'].filter(exists)),
-  programs: () => runParts(['e2e']),
+  programs: () => runParts(['programs', 'e2e'].filter(exists)),
   differential: () => runParts(['differential'], { env: { TRAPLINE_DIFF_COUNT: '100000' } }),
   doctor: () => command(process.execPath, ['dist/cli.js', 'doctor']),
   'main job': () => command('npm', ['start', '--loglevel=error']),

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Folders of test/ that are parts of their own; everything else there are unit tests, which mirror src/. */
-const OWN_PARTS = ['conformance', 'golden', 'race', 'e2e', 'differential', 'examples'];
+const OWN_PARTS = ['conformance', 'golden', 'race', 'programs', 'e2e', 'differential', 'examples'];
 
 /** Which test files belong to a part. */
 function filters(part) {
