@@ -380,16 +380,7 @@ export class Platform implements PlatformApi {
     const errorCode = pageFaultErrorCode(stop);
     const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
     if (result === 'fixed') return true;
-    const thread = this.#thread;
-    if (thread !== null && this.#config.guards.assertGs && this.#hasForeignGs(thread)) {
-      const slot = ctx.regs.get(Reg.rip) - TRAP_CODE_OFFSET;
-      const site = thread.traps.bySlot.get(slot);
-      this.#giveUpGs(thread);
-      if (site !== undefined) {
-        ctx.regs.set(Reg.rip, site.address);
-        return true;
-      }
-    }
+    if (this.#thread !== null && this.#isTableFault(ctx, this.#thread.traps, address)) return true;
     this.#faults++;
     const accessNumber = access === 'read' ? 0 : access === 'write' ? 1 : 2;
     this.#trace.emit(EventKind.guestFault, ctx.tid, address, accessNumber, ctx.regs.get(Reg.rip));
@@ -401,6 +392,22 @@ export class Platform implements PlatformApi {
     event.trapno = PAGE_FAULT_VECTOR;
     event.errorCode = errorCode;
     return false;
+  }
+
+  /**
+   * Whether a fault comes of a jump through a slot that the guest has taken away. Then the task is back at its site, which
+   * traps again. DIVERGES (surviveTableLoss): upstream leaves the program to its SIGSEGV.
+   */
+  #isTableFault(ctx: GuestContext, traps: SpaceTraps, address: number): boolean {
+    if (!this.#config.guards.surviveTableLoss || !traps.inSlots(address)) return false;
+    const rip = ctx.regs.get(Reg.rip);
+    const site = traps.byReturn.get(rip + SITE_BYTES) ?? traps.bySlot.get(rip - TRAP_CODE_OFFSET);
+    if (site === undefined) return false;
+    this.#restoreSites(traps);
+    traps.forget();
+    this.#lastTraps = undefined;
+    ctx.regs.set(Reg.rip, site.address);
+    return true;
   }
 
   /** A write of GS that the processor was asked to report is carried out here; everything else is the guest's fault. */
@@ -646,12 +653,19 @@ export class Platform implements PlatformApi {
     const { traps } = thread;
     if (traps.isClosed) return;
     traps.isClosed = true;
-    // No other task is between the instructions of a site or in a slot: one processor runs one task, a preempted one is
-    // taken through its slot first (hideSlotRip), and behind the mov the restored syscall is what it needs.
+    this.#restoreSites(traps);
+  }
+
+  /**
+   * Gives all patched sites of a space their bytes back.
+   * No other task is between the stores or in a slot: one processor runs one task, a preempted one was taken through its
+   * slot first (hideSlotRip), and one behind the mov needs just the syscall that it finds there again.
+   */
+  #restoreSites(traps: SpaceTraps): void {
     for (const site of traps.bySlot.values()) {
       const now = new Uint8Array(SITE_BYTES);
-      if (traps.mm.copyIn(site.address, now) !== SITE_BYTES || !looksPatched(now) || jumpOperand(now) !== site.slot)
-        continue;
+      if (traps.mm.copyIn(site.address, now, true) !== SITE_BYTES) continue;
+      if (!looksPatched(now) || jumpOperand(now) !== site.slot) continue;
       traps.mm.copyOut(site.address, originalBytes(site.sysno), true);
     }
   }

@@ -73,6 +73,14 @@ export class SpaceTraps implements StepPerformer {
     this.bySlot.set(site.slot, site);
   }
 
+  /** The table is gone: the next patch makes a new one. */
+  forget(): void {
+    this.next = 0;
+    this.base = 0;
+    this.byReturn.clear();
+    this.bySlot.clear();
+  }
+
   perform(step: Step): StepResult {
     switch (step.op) {
       // One task runs at a time and steps are not interleaved: the lock is free, the others stand still, no code is stale.

@@ -27,6 +27,8 @@ export interface Guards {
   readonly spareGuestMappings: boolean;
   /** A forked space goes on from its parent's records instead of a VMA's name and the header in guest memory (D6). */
   readonly inheritTable: boolean;
+  /** When the table is unmapped or made unreadable, the sites get their bytes back and the task goes on. */
+  readonly surviveTableLoss: boolean;
   /** The stub's GS base is put back before guest code runs; a task with a GS base of its own is not patched for (D8). */
   readonly assertGs: boolean;
   /** A patched call leaves rcx and r11 as a trapped one does. */
@@ -39,12 +41,12 @@ export interface Guards {
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, inheritTable: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
+  spareGuestMappings: false, inheritTable: false, surviveTableLoss: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
 };
 
 // prettier-ignore
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, inheritTable: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
+  spareGuestMappings: true, inheritTable: true, surviveTableLoss: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
 };
