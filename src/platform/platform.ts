@@ -20,15 +20,8 @@ import type { TraceSink } from '../trace/events.ts';
 import { handleFault } from '../usertrap/fault-handler.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
 import type { Guards } from '../usertrap/guards.ts';
-import {
-  jumpOperand,
-  looksPatched,
-  originalBytes,
-  TRAP_BYTES,
-  TRAP_CODE_OFFSET,
-  TRAP_USED_BYTES,
-} from '../usertrap/layout.ts';
-import { PATCH_RULES, patchSyscall } from '../usertrap/patcher.ts';
+import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES } from '../usertrap/layout.ts';
+import { patchSyscall } from '../usertrap/patcher.ts';
 import type { PatchConfig, PatchRule } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
 import { drain } from '../usertrap/steps.ts';
@@ -36,7 +29,8 @@ import { checkTrappedSite } from '../usertrap/stub-check.ts';
 import { tableCapacity, usedSlots } from '../usertrap/trap-table.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
-import type { PatchedSite, RefusedSite } from './space-traps.ts';
+import { SiteBook } from './site-book.ts';
+import type { PatchedSite } from './space-traps.ts';
 import { SpaceTraps } from './space-traps.ts';
 import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
 import type { StubCode } from './stub-code.ts';
@@ -131,8 +125,7 @@ export class Platform implements PlatformApi {
   #restarted = 0;
   #faults = 0;
   #mostSlots = 0;
-  readonly #sites: PatchedSite[] = [];
-  readonly #refused: RefusedSite[] = [];
+  readonly #book: SiteBook;
   readonly #event: PlatformEvent = { kind: 'budget', signo: 0, code: 0, addr: 0, trapno: 0, errorCode: 0 };
 
   /** @see PlatformApi */
@@ -149,6 +142,7 @@ export class Platform implements PlatformApi {
     this.#savesInGuest = isUpstream || !guards.syscallClobbers;
     this.#prng = options.prng.stream('usertrap');
     this.#trace = options.trace;
+    this.#book = new SiteBook(options.trace);
     this.#code = this.#savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
@@ -180,7 +174,7 @@ export class Platform implements PlatformApi {
     if (result !== 0 || from === undefined || to === undefined) return result;
     // The copied sites work in the child at once. gVisor finds the table again by its name and header at the child's
     // first patch; what the Sentry knows of sites is for metrics and, hardened, for recovery.
-    for (const site of from.bySlot.values()) this.#addSite(to, { ...site, calls: 0 });
+    for (const site of from.bySlot.values()) this.#book.add(to, { ...site, calls: 0 });
     to.isClosed = from.isClosed;
     if (this.#config.guards.inheritTable) {
       to.base = from.base;
@@ -403,7 +397,7 @@ export class Platform implements PlatformApi {
     const rip = ctx.regs.get(Reg.rip);
     const site = traps.byReturn.get(rip + SITE_BYTES) ?? traps.bySlot.get(rip - TRAP_CODE_OFFSET);
     if (site === undefined) return false;
-    this.#restoreSites(traps);
+    traps.restoreSites();
     traps.forget();
     this.#lastTraps = undefined;
     ctx.regs.set(Reg.rip, site.address);
@@ -598,9 +592,7 @@ export class Platform implements PlatformApi {
     };
     const outcome = drain(patchSyscall(request, this.#config), traps);
     if (outcome.kind === 'patched') {
-      const site: PatchedSite = { address: outcome.site, sysno, slot: outcome.slot, calls: 0 };
-      traps.refused.delete(site.address);
-      this.#addSite(traps, site);
+      this.#book.add(traps, { address: outcome.site, sysno, slot: outcome.slot, calls: 0 });
       this.#lastTraps = undefined;
       const used = usedSlots(traps.next, this.#config.guards);
       this.#mostSlots = Math.max(this.#mostSlots, used);
@@ -612,28 +604,11 @@ export class Platform implements PlatformApi {
     return false;
   }
 
-  #addSite(traps: SpaceTraps, site: PatchedSite): void {
-    traps.addSite(site);
-    this.#sites.push(site);
-  }
-
   #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
-    let refused = traps.refused.get(address);
-    if (refused === undefined) {
-      const bytes = new Uint8Array(SITE_BYTES + 1);
-      traps.mm.copyIn(address - 1, bytes);
-      refused = { address, sysno, bytes: toHex(bytes, ' '), rule, traps: 0, isFinal: false };
-      traps.refused.set(address, refused);
-      this.#refused.push(refused);
-    }
-    refused.rule = rule;
-    refused.sysno = sysno;
-    refused.isFinal = !this.#savesInGuest && FINAL_RULES.has(rule);
-    refused.traps++;
-    const index = PATCH_RULES.indexOf(rule);
-    if (this.#trace.wantsText)
-      this.#trace.emitText(EventKind.siteRefused, ctx.tid, rule, address, index, refused.traps);
-    else this.#trace.emit(EventKind.siteRefused, ctx.tid, address, index, refused.traps);
+    const bytes = new Uint8Array(SITE_BYTES + 1);
+    traps.mm.copyIn(address - 1, bytes);
+    const isFinal = !this.#savesInGuest && FINAL_RULES.has(rule);
+    this.#book.refuse(traps, ctx.tid, { address, sysno, bytes: toHex(bytes, ' ') }, rule, isFinal);
   }
 
   // ---- GS
@@ -653,40 +628,19 @@ export class Platform implements PlatformApi {
     const { traps } = thread;
     if (traps.isClosed) return;
     traps.isClosed = true;
-    this.#restoreSites(traps);
-  }
-
-  /**
-   * Gives all patched sites of a space their bytes back.
-   * No other task is between the stores or in a slot: one processor runs one task, a preempted one was taken through its
-   * slot first (hideSlotRip), and one behind the mov needs just the syscall that it finds there again.
-   */
-  #restoreSites(traps: SpaceTraps): void {
-    for (const site of traps.bySlot.values()) {
-      const now = new Uint8Array(SITE_BYTES);
-      if (traps.mm.copyIn(site.address, now, true) !== SITE_BYTES) continue;
-      if (!looksPatched(now) || jumpOperand(now) !== site.slot) continue;
-      traps.mm.copyOut(site.address, originalBytes(site.sysno), true);
-    }
+    traps.restoreSites();
   }
 
   // ---- figures
 
   metrics(): PlatformMetrics {
-    const sites = new Map<string, { address: number; sysno: number; slot: number; calls: number }>();
-    for (const { address, sysno, slot, calls } of this.#sites) {
-      const key = `${address}/${slot}/${sysno}`;
-      const same = sites.get(key);
-      if (same === undefined) sites.set(key, { address, sysno, slot, calls });
-      else same.calls += calls;
-    }
     return {
       trapped: this.#trapped,
       patchedCalls: this.#patchedCalls,
       restarted: this.#restarted,
       faults: this.#faults,
-      sites: [...sites.values()],
-      refused: this.#refused.map(({ address, bytes, rule, traps }) => ({ address, bytes, rule, traps })),
+      sites: this.#book.patched(),
+      refused: this.#book.refused(),
       slots: { used: this.#mostSlots, capacity: this.#patches ? tableCapacity(this.#config.guards) : 0 },
     };
   }

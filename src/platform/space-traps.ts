@@ -9,7 +9,16 @@ import type { Prng } from '../base/prng.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
-import { TABLE_BYTES, TABLE_NAME, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
+import { SITE_BYTES } from '../isa/syscall-site.ts';
+import {
+  jumpOperand,
+  looksPatched,
+  originalBytes,
+  TABLE_BYTES,
+  TABLE_NAME,
+  WINDOW_END,
+  WINDOW_START,
+} from '../usertrap/layout.ts';
 import type { Step, StepPerformer, StepResult } from '../usertrap/steps.ts';
 
 /** A patched site of one address space. */
@@ -69,8 +78,22 @@ export class SpaceTraps implements StepPerformer {
   }
 
   addSite(site: PatchedSite): void {
-    this.byReturn.set(site.address + 7, site);
+    this.byReturn.set(site.address + SITE_BYTES, site);
     this.bySlot.set(site.slot, site);
+  }
+
+  /**
+   * Gives all patched sites their bytes back.
+   * No other task is between the stores or in a slot: one processor runs one task, a preempted one was taken through its
+   * slot first (hideSlotRip), and one behind the mov needs just the syscall that it finds there again.
+   */
+  restoreSites(): void {
+    for (const site of this.bySlot.values()) {
+      const now = new Uint8Array(SITE_BYTES);
+      if (this.mm.copyIn(site.address, now, true) !== SITE_BYTES) continue;
+      if (!looksPatched(now) || jumpOperand(now) !== site.slot) continue;
+      this.mm.copyOut(site.address, originalBytes(site.sysno), true);
+    }
   }
 
   /** The table is gone: the next patch makes a new one. */

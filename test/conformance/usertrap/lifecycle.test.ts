@@ -56,7 +56,9 @@ describe.each(['upstream', 'hardened'] as const)('24 fork-mid-process, %s', (mod
     expect(header(m, child.mm)).toBe(4);
     expect(header(m)).toBe(3);
     expect(tableOf(child.mm)).toBe(base);
-    expect(toHex(m.peek(sites[2] ?? 0, 7, child.mm))).toBe(`ff2425f0${(base + 0xf0).toString(16).padStart(8, '0').slice(4, 6)}0600`);
+    expect(toHex(m.peek(sites[2] ?? 0, 7, child.mm))).toBe(
+      `ff2425f0${(base + 0xf0).toString(16).padStart(8, '0').slice(4, 6)}0600`,
+    );
     expect(toHex(m.peek(sites[2] ?? 0, 7))).toBe('b8270000000f05');
     m.run((sites[3] ?? 0) - 1);
     m.run(sites[3]);
@@ -225,7 +227,10 @@ describe('42 header-tamper', () => {
 
 describe('49, 50: code in a shared mapping', () => {
   it('upstream patches it; hardened leaves it alone', () => {
-    for (const [mode, patched] of [['upstream', true], ['hardened', false]] as const) {
+    for (const [mode, patched] of [
+      ['upstream', true],
+      ['hardened', false],
+    ] as const) {
       const m = new Machine(mode);
       const at = 0x900000;
       m.mm.mmap({ addr: at, length: 0x1000, prot: RWX, flags: MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED });
@@ -239,16 +244,19 @@ describe('49, 50: code in a shared mapping', () => {
 });
 
 describe('51 jit-toctou and code that changes', () => {
-  it.each(['upstream', 'hardened'] as const)('a site that is written anew after its patch runs as written (%s)', (mode) => {
-    const m = (machine = new Machine(mode));
-    const at = 0x900000;
-    m.map(at, 0x1000, RWX);
-    for (const nr of [GETPID, GETUID, 186]) {
-      site(m, at + 0x41, nr);
-      m.run(at + 0x40);
-      expect(last(m)).toMatchObject({ sysno: nr, patched: false });
-      m.run(at + 0x41);
-      expect(last(m)).toMatchObject({ sysno: nr, patched: true });
-    }
-  });
+  it.each(['upstream', 'hardened'] as const)(
+    'a site that is written anew after its patch runs as written (%s)',
+    (mode) => {
+      const m = (machine = new Machine(mode));
+      const at = 0x900000;
+      m.map(at, 0x1000, RWX);
+      for (const nr of [GETPID, GETUID, 186]) {
+        site(m, at + 0x41, nr);
+        m.run(at + 0x40);
+        expect(last(m)).toMatchObject({ sysno: nr, patched: false });
+        m.run(at + 0x41);
+        expect(last(m)).toMatchObject({ sysno: nr, patched: true });
+      }
+    },
+  );
 });
