@@ -2,7 +2,7 @@
 //
 // What race offers.
 
-export { replayCommand, RACE_SCENARIOS, runRaceCommand } from './command.ts';
+export { replayCommand, runRaceCommand } from './command.ts';
 export type { RaceCommandOptions, RaceCommandResult } from './command.ts';
 export { explore } from './explorer.ts';
 export type { Exploration, ExplorableSystem, Failure, Witness } from './explorer.ts';
