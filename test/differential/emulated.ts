@@ -18,7 +18,7 @@ const NO_EXECUTE = 1n << 63n;
 /** Instructions before a case counts as endless: far more than 8, or than a rep over every page. */
 const BUDGET = 200_000;
 /** KEEP IN SYNC: native/helper.c MAX_STEPS. */
-const MAX_STEPS = 4096;
+export const MAX_STEPS = 4096;
 
 const VECTORS: Readonly<Record<Stop['kind'], number>> = {
   'divide-error': Trap.divideError, debug: Trap.debug, breakpoint: Trap.breakpoint, 'invalid-opcode': Trap.invalidOpcode,

@@ -8,12 +8,13 @@ import { CODE_NAMES } from './forms.ts';
 import { explain } from './known-differences.ts';
 import type { Case } from './records.ts';
 import type { Compared, Failure, Session } from './session.ts';
+import { addressIn } from './session.ts';
 
 function unexplained(session: Session, c: Case): Compared | undefined {
   const [result] = session.compare([c]);
   if (!result || result.differences.length === 0) return undefined;
   const last = c.units[c.units.length - 1];
-  return last && explain({ form: CODE_NAMES.get(last.form) ?? '', bytes: last.bytes, case: c, ...result }) ? undefined : result;
+  return last && explain({ form: CODE_NAMES.get(last.form) ?? '', bytes: last.bytes, address: addressIn(c, last), case: c, ...result }) ? undefined : result;
 }
 
 function* dropped(c: Case): Generator<Case> {

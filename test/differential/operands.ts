@@ -82,6 +82,9 @@ function writesMemory(form: Form): boolean {
 
 const DATA = ['data0', 'data1', 'data0', 'data1', 'data-alone', 'after-code', 'stack', 'high'] as const;
 
+// Not the code pages: what a sequence reads there depends on which instructions are in it.
+const DATA_PAGES = PAGES.filter((p) => !p.executable);
+
 /** Chooses the address that a memory operand refers to. */
 export function chooseTarget(c: Context, form: Form): number {
   const { prng } = c;
@@ -91,7 +94,7 @@ export function chooseTarget(c: Context, form: Form): number {
   if (prng.below(12) === 0) {
     // Faults: before and behind pages, read-only and executable pages, nowhere.
     const kind = prng.below(6);
-    const page = PAGES[prng.below(PAGES.length)]?.address ?? 0;
+    const page = DATA_PAGES[prng.below(DATA_PAGES.length)]?.address ?? 0;
     if (kind === 0) return fit(page - 1 - prng.below(size + 3));
     if (kind === 1) return fit(page + PAGE_SIZE - prng.below(size + 1));
     if (kind === 2) return fit(pageAddress('read-only') + prng.below(PAGE_SIZE - size));
@@ -107,10 +110,30 @@ export function chooseTarget(c: Context, form: Form): number {
   return fit(page + (prng.below(2) === 0 ? offset - (offset % size) : offset));
 }
 
+/** The control fields of an x87 or FXSAVE image, so that loading it is not always refused for reserved bits. */
+function fillImage(c: Context, form: Form, address: number): void {
+  const { prng } = c;
+  if (prng.below(6) === 0) return;
+  const status = BigInt(prng.u32() & 0x7f00);
+  const control = 0x37fn | (BigInt(prng.below(4)) << 10n);
+  if (form.name.startsWith('Fxrstor')) {
+    c.poke(address, control | (status << 16n) | (BigInt(prng.u32() & 0xff) << 32n));
+    c.poke(address + 24, 0x1f80n | (BigInt(prng.below(4)) << 13n) | BigInt(prng.u32() & 0x803f));
+  } else if (/_m(14|94)byte/.test(form.name)) c.poke(address, control | (status << 16n) | (BigInt(prng.u32() & 0xffff) << 32n));
+  else {
+    c.poke(address, control | (status << 32n));
+    c.poke(address + 8, BigInt(prng.u32() & 0xffff));
+  }
+}
+
 /** Fills the memory that an operand will read. */
 function fillTarget(c: Context, form: Form, address: number): void {
   const { prng } = c;
   const size = Math.max(8, form.memoryBytes);
+  if (/^(Fxrstor|Frstor|Fldenv)/.test(form.name)) {
+    fillImage(c, form, address);
+    return;
+  }
   if (form.memoryBytes === 0 || size > 32 || prng.below(3) === 0) return;
   if (form.memoryKind === 'f80') {
     const [exponent, significand] = float80(prng);
@@ -203,7 +226,7 @@ export function memoryOperand(c: Context, i: Instruction, form: Form): number | 
   }
   const target = chooseTarget(c, form);
   if (!setMemory(c, i, target)) return undefined;
-  if (isMapped(target, Math.max(8, form.memoryBytes))) fillTarget(c, form, target);
+  if (isMapped(target, Math.max(32, form.memoryBytes))) fillTarget(c, form, target);
   return target;
 }
 

@@ -57,6 +57,11 @@ export function ranToEnd(c: Case, o: Outcome): boolean {
   return o.trap === Trap.breakpoint && rip(o) === endOf(c) + 1;
 }
 
+/** Where a unit of the case lies. */
+export function addressIn(c: Case, unit: Unit): number {
+  return c.codeAddress + offsetOfUnit(c, c.units.indexOf(unit));
+}
+
 /** The units from `from` on, starting in the state that `o` left. */
 function continueFrom(c: Case, from: number, count: number, o: Outcome): Case {
   const codeAddress = c.codeAddress + offsetOfUnit(c, from);
@@ -141,9 +146,10 @@ export class Session {
 
   /** Asks the known differences about `unit`, and counts those that answer. */
   #isKnown(c: Case, unit: Unit | undefined, compared: Compared): boolean {
-    const ids = unit && explain({ form: CODE_NAMES.get(unit.form) ?? '', bytes: unit.bytes, case: c, ...compared });
-    for (const id of ids ?? []) this.known.set(id, (this.known.get(id) ?? 0) + 1);
-    return ids !== undefined;
+    const entries = unit && explain({ form: CODE_NAMES.get(unit.form) ?? '', bytes: unit.bytes, address: addressIn(c, unit), case: c, ...compared });
+    for (const { id } of entries ?? []) this.known.set(id, (this.known.get(id) ?? 0) + 1);
+    if (entries?.every((k) => k.isMask)) this.onAgreed(c, compared.native);
+    return entries !== undefined;
   }
 
   #settle(located: readonly Located[]): Pending[] {

@@ -6,6 +6,7 @@
 import { hex } from '../../src/base/addr.ts';
 import { compareOutcomes, masksOf } from './compare.ts';
 import type { EmulatedCpu } from './emulated.ts';
+import { MAX_STEPS } from './emulated.ts';
 import { CODE_NAMES } from './forms.ts';
 import type { NativeCpu } from './native.ts';
 import type { Case } from './records.ts';
@@ -41,6 +42,8 @@ export class TracedSession {
       const whole = this.#emulated.run(c);
       if (compareOutcomes(c, native, whole, masksOf(c)).length > 0) return;
       const emulated = this.#emulated.trace(c);
+      // A long rep: neither side was stepped to its end.
+      if (emulated.steps.length >= MAX_STEPS) return;
       this.steps += emulated.steps.length;
       this.#compareSteps(c, stepped.steps, emulated.steps);
       const differences = compareOutcomes(c, whole, emulated, masksOf(c));
