@@ -108,15 +108,18 @@ export const AT_MINSIGSTKSZ = 51;
 export const ELF_MAGIC: readonly number[] = [0x7f, 0x45, 0x4c, 0x46];
 
 /** Elf64_Ehdr. */
+// prettier-ignore
 export const Ehdr = {
   size: 64, ident: 0, type: 16, machine: 18, version: 20, entry: 24, phoff: 32, shoff: 40, flags: 48, ehsize: 52,
   phentsize: 54, phnum: 56, shentsize: 58, shnum: 60, shstrndx: 62,
 } as const;
 /** Elf64_Phdr. */
+// prettier-ignore
 export const Phdr = {
   size: 56, type: 0, flags: 4, offset: 8, vaddr: 16, paddr: 24, filesz: 32, memsz: 40, align: 48,
 } as const;
 /** Elf64_Shdr. */
+// prettier-ignore
 export const Shdr = {
   size: 64, name: 0, type: 4, flags: 8, addr: 16, offset: 24, shSize: 32, link: 40, info: 44, addralign: 48, entsize: 56,
 } as const;

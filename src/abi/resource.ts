@@ -31,6 +31,7 @@ export const RLIM_INFINITY = 0xffffffffffffffffn;
 export const Rlimit = { size: 16, cur: 0, max: 8 } as const;
 
 /** struct rusage; times are struct timeval. */
+// prettier-ignore
 export const Rusage = {
   size: 144, utime: 0, stime: 16, maxrss: 32, ixrss: 40, idrss: 48, isrss: 56, minflt: 64, majflt: 72, nswap: 80,
   inblock: 88, oublock: 96, msgsnd: 104, msgrcv: 112, nsignals: 120, nvcsw: 128, nivcsw: 136,

@@ -46,6 +46,7 @@ export const PRIO_PGRP = 1;
 export const PRIO_USER = 2;
 
 /** struct clone_args (clone3), version 2; a shorter one ends after `tls` or `setTidSize`. */
+// prettier-ignore
 export const CloneArgs = {
   size: 88, sizeVersion0: 64, sizeVersion1: 80,
   flags: 0, pidfd: 8, childTid: 16, parentTid: 24, exitSignal: 32, stack: 40, stackSize: 48, tls: 56,

@@ -16,6 +16,7 @@ export const StackT = { size: 24, sp: 0, flags: 8, stackSize: 16 } as const;
 export const Sigevent = { size: 64, value: 0, signo: 8, notify: 12, tid: 16 } as const;
 
 /** siginfo_t; the fields after `code` overlay one another, by kind. */
+// prettier-ignore
 export const Siginfo = {
   size: 128, signo: 0, errno: 4, code: 8,
   /** kill, sigqueue: sender and value; value also for timers. */
@@ -33,6 +34,7 @@ export const Siginfo = {
 } as const;
 
 /** struct sigcontext: the machine context inside ucontext. */
+// prettier-ignore
 export const Sigcontext = {
   size: 256, r8: 0, r9: 8, r10: 16, r11: 24, r12: 32, r13: 40, r14: 48, r15: 56, rdi: 64, rsi: 72, rbp: 80, rbx: 88,
   rdx: 96, rax: 104, rcx: 112, rsp: 120, rip: 128, rflags: 136, cs: 144, gs: 146, fs: 148, ss: 150, err: 152, trapno: 160,
@@ -51,6 +53,7 @@ export const UC_STRICT_RESTORE_SS = 4;
 export const RtSigframe = { size: 440, pretcode: 0, ucontext: 8, siginfo: 312 } as const;
 
 /** struct _fpstate_64: an FXSAVE image whose last 48 bytes describe an extended part. */
+// prettier-ignore
 export const FpState = {
   size: 512, fcw: 0, fsw: 2, ftw: 4, fop: 6, rip: 8, rdp: 16, mxcsr: 24, mxcsrMask: 28, st: 32, xmm: 160,
   magic1: 464, extendedSize: 468, xfeatures: 472, xstateSize: 480,

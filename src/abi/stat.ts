@@ -66,17 +66,20 @@ export const EXT4_SUPER_MAGIC = 0xef53;
 export const RAMFS_MAGIC = 0x858458f6;
 
 /** struct stat. */
+// prettier-ignore
 export const Stat = {
   size: 144, dev: 0, ino: 8, nlink: 16, mode: 24, uid: 28, gid: 32, rdev: 40, fileSize: 48, blksize: 56, blocks: 64,
   atime: 72, mtime: 88, ctime: 104,
 } as const;
 /** struct statx; times are struct statx_timestamp (sec 64, nsec 32). */
+// prettier-ignore
 export const Statx = {
   size: 256, mask: 0, blksize: 4, attributes: 8, nlink: 16, uid: 20, gid: 24, mode: 28, ino: 32, fileSize: 40, blocks: 48,
   attributesMask: 56, atime: 64, btime: 80, ctime: 96, mtime: 112, rdevMajor: 128, rdevMinor: 132, devMajor: 136,
   devMinor: 140, mntId: 144, dioMemAlign: 152, dioOffsetAlign: 156,
 } as const;
 /** struct statfs. */
+// prettier-ignore
 export const Statfs = {
   size: 120, type: 0, bsize: 8, blocks: 16, bfree: 24, bavail: 32, files: 40, ffree: 48, fsid: 56, namelen: 64,
   frsize: 72, flags: 80,
@@ -92,7 +95,7 @@ export const Flock = { size: 32, type: 0, whence: 2, start: 8, length: 16, pid: 
 
 /** Device number as stat reports it. */
 export function makedev(major: number, minor: number): number {
-  return ((major & 0xfffff000) * 2 ** 32) + (major & 0xfff) * 256 + (minor & 0xff) + Math.floor(minor / 256) * 2 ** 20;
+  return (major & 0xfffff000) * 2 ** 32 + (major & 0xfff) * 256 + (minor & 0xff) + Math.floor(minor / 256) * 2 ** 20;
 }
 
 export function devMajor(dev: number): number {

@@ -2,6 +2,7 @@
 //
 // System call numbers of x86-64; arch/x86/entry/syscalls/syscall_64.tbl up to Linux 6.15.
 
+// prettier-ignore
 export const SYS = {
   read: 0, write: 1, open: 2, close: 3, stat: 4, fstat: 5, lstat: 6, poll: 7, lseek: 8, mmap: 9, mprotect: 10,
   munmap: 11, brk: 12, rt_sigaction: 13, rt_sigprocmask: 14, rt_sigreturn: 15, ioctl: 16, pread64: 17,

@@ -34,11 +34,13 @@ export const _LINUX_CAPABILITY_VERSION_2 = 0x20071026;
 export const _LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 /** struct new_utsname: six fields of 65 bytes. */
+// prettier-ignore
 export const Utsname = {
   size: 390, fieldSize: 65, sysname: 0, nodename: 65, release: 130, version: 195, machine: 260, domainname: 325,
 } as const;
 
 /** struct sysinfo. */
+// prettier-ignore
 export const Sysinfo = {
   size: 112, uptime: 0, loads: 8, totalram: 32, freeram: 40, sharedram: 48, bufferram: 56, totalswap: 64, freeswap: 72,
   procs: 80, totalhigh: 88, freehigh: 96, memUnit: 104,

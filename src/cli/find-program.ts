@@ -22,7 +22,10 @@ export interface FoundProgram {
  * @throws UsageError with status 126 or 127
  */
 export function findProgram(
-  program: string, cwd: string, guestPath: string, existsInGuest: (path: string) => boolean,
+  program: string,
+  cwd: string,
+  guestPath: string,
+  existsInGuest: (path: string) => boolean,
 ): FoundProgram {
   if (program === '') throw new UsageError('the name of the program is empty', ExitStatus.notFound);
   const inGuest = program.includes('/')
@@ -31,7 +34,10 @@ export function findProgram(
   for (const path of inGuest) if (existsInGuest(path)) return { guestPath: path, hostPath: undefined };
   const inHost = program.includes('/')
     ? [program]
-    : [`./${program}`, ...(process.env['PATH'] ?? '').split(':').map((folder) => join(folder === '' ? '.' : folder, program))];
+    : [
+        `./${program}`,
+        ...(process.env['PATH'] ?? '').split(':').map((folder) => join(folder === '' ? '.' : folder, program)),
+      ];
   for (const path of inHost) {
     const hostPath = resolve(path);
     const kind = examine(hostPath);

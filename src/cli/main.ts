@@ -82,7 +82,9 @@ function buildProgram(setStatus: (status: number) => void): Command {
   const run = program
     .command('run')
     .usage('[options] [--] PROGRAM [ARG...]')
-    .description("run a program; the exit status is the program's, 128+n when a signal killed it, 124 when a limit ended it")
+    .description(
+      "run a program; the exit status is the program's, 128+n when a signal killed it, 124 when a limit ended it",
+    )
     .argument('<program>', 'a static x86-64 Linux program')
     .argument('[args...]', 'its arguments, options included')
     .passThroughOptions();
@@ -108,7 +110,10 @@ function report(error: unknown): number {
     if (error.exitCode === 0) return 0;
     // Called without a command: the help has been shown, on stderr.
     if (error.code === 'commander.help') return ExitStatus.traplineFailed;
-    const message = error.message.replace(/^error: /, '').replace(/\.?\s*\n\s*/g, ' ').replace(/\.$/, '');
+    const message = error.message
+      .replace(/^error: /, '')
+      .replace(/\.?\s*\n\s*/g, ' ')
+      .replace(/\.$/, '');
     process.stderr.write(`trapline: ${message}; see trapline --help\n`);
     return ExitStatus.traplineFailed;
   }

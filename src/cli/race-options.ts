@@ -12,7 +12,10 @@ export function declareRaceOptions(command: Command): void {
   command
     .option('--list', 'list the scenarios')
     .option('--patch <MODE>', 'upstream or hardened')
-    .option('--protocol <NAME>', 'how a site is patched: gvisor, abc-sync, one-shot, or an order of the stores a, b, c such as acb')
+    .option(
+      '--protocol <NAME>',
+      'how a site is patched: gvisor, abc-sync, one-shot, or an order of the stores a, b, c such as acb',
+    )
     .option('--model <NAME>', 'what a fetch may see: coherent')
     .option('--grain <NAME>', 'how finely threads interleave: isa, step, byte')
     .option('--threads <N>', 'threads that execute the site')

@@ -52,7 +52,10 @@ class Outputs {
     this.#showsCalls = showsCalls && options.straceFormat === 'linux';
     if (showsCalls) {
       const strace: StraceOptions = {
-        write: this.#writeStrace, immediate: file === undefined, times: options.straceTimes, epochNs: 0n,
+        write: this.#writeStrace,
+        immediate: file === undefined,
+        times: options.straceTimes,
+        epochNs: 0n,
       };
       this.renderers.push(options.straceFormat === 'gvisor' ? new GvisorText(strace) : new StraceText(strace));
     }

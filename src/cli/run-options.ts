@@ -18,7 +18,9 @@ const MAX_UID = 0xfffffffe;
 
 /** Environment of a guest when no --env is given: the same on every host. */
 export const DEFAULT_ENVIRONMENT: readonly string[] = [
-  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/', 'TERM=dumb',
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  'HOME=/',
+  'TERM=dumb',
 ];
 
 /** One `--bind`. */
@@ -67,9 +69,20 @@ interface Row {
 }
 
 const ROWS: readonly Row[] = [
-  { flags: '--patch <MODE>', text: 'off: trap every syscall; upstream: patch as gVisor does; hardened: patch, and always right', preset: 'hardened' },
-  { flags: '--root <DIR>', text: "the guest's /: DIR read-only below a memory layer (default: an empty tree holding only PROGRAM)" },
-  { flags: '--bind <HOST:GUEST>', text: 'show one host file or directory to the guest; with :rw behind it the guest may write', repeats: true },
+  {
+    flags: '--patch <MODE>',
+    text: 'off: trap every syscall; upstream: patch as gVisor does; hardened: patch, and always right',
+    preset: 'hardened',
+  },
+  {
+    flags: '--root <DIR>',
+    text: "the guest's /: DIR read-only below a memory layer (default: an empty tree holding only PROGRAM)",
+  },
+  {
+    flags: '--bind <HOST:GUEST>',
+    text: 'show one host file or directory to the guest; with :rw behind it the guest may write',
+    repeats: true,
+  },
   { flags: '--cwd <DIR>', text: "the guest's working directory (default: /)" },
   { flags: '--env <K=V>', text: 'set an environment variable; K alone copies it from here', repeats: true },
   { flags: '--argv0 <NAME>', text: 'argv[0] (default: PROGRAM as given)' },
@@ -99,7 +112,9 @@ function twin(flags: string): string {
 }
 
 /** Environment twins of the options that take no value. */
-export const RUN_SWITCH_VARIABLES: readonly string[] = ROWS.filter((row) => !row.flags.includes('<')).map((row) => twin(row.flags));
+export const RUN_SWITCH_VARIABLES: readonly string[] = ROWS.filter((row) => !row.flags.includes('<')).map((row) =>
+  twin(row.flags),
+);
 
 /** Declares the options on the `run` command. */
 export function declareRunOptions(command: Command): void {
@@ -140,7 +155,9 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
     memoryBytes,
     timeoutSec: timeout === undefined ? undefined : parseSeconds('--timeout', timeout),
     maxInstructions:
-      maxInstructions === undefined ? undefined : parseCount('--max-instructions', maxInstructions, 1, Number.MAX_SAFE_INTEGER),
+      maxInstructions === undefined
+        ? undefined
+        : parseCount('--max-instructions', maxInstructions, 1, Number.MAX_SAFE_INTEGER),
     strace: on('strace'),
     straceFile: text('straceFile'),
     straceTimes: on('straceTimes'),
@@ -156,7 +173,8 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
 /** `HOST:GUEST` or `HOST:GUEST:rw`. A host path with a colon cannot be written. */
 function parseBind(text: string): Bind {
   const [host = '', guest = '', mode, ...rest] = text.split(':');
-  const isValid = host !== '' && guest.startsWith('/') && rest.length === 0 && (mode === undefined || mode === 'rw' || mode === 'ro');
+  const isValid =
+    host !== '' && guest.startsWith('/') && rest.length === 0 && (mode === undefined || mode === 'rw' || mode === 'ro');
   if (!isValid) throw new UsageError(`--bind: "${text}" is not HOST:GUEST or HOST:GUEST:rw with an absolute GUEST`);
   return { host, guest, writable: mode === 'rw' };
 }

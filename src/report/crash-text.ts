@@ -37,9 +37,13 @@ function inLines(cells: readonly string[], perLine: number): string {
  * The whole report, with a newline at its end.
  * @param disassemble machine code at an address as text
  */
-export function crashText(crash: CrashReport, disassemble: (code: Uint8Array, address: number) => DisassembledInstruction[]): string {
-  let out = `trapline: task ${crash.tid} (${crash.name}) died of ${signalName(crash.signo)} (${cause(crash)})`
-    + ` at ${hex(crash.rip.address)}${symbolText(crash.rip)} after ${crash.instructions} instructions\n`;
+export function crashText(
+  crash: CrashReport,
+  disassemble: (code: Uint8Array, address: number) => DisassembledInstruction[],
+): string {
+  let out =
+    `trapline: task ${crash.tid} (${crash.name}) died of ${signalName(crash.signo)} (${cause(crash)})` +
+    ` at ${hex(crash.rip.address)}${symbolText(crash.rip)} after ${crash.instructions} instructions\n`;
   if (crash.patchedSite !== undefined) {
     const { address, sysno, slot } = crash.patchedSite;
     out += `this is in a patched syscall site: ${hex(address)} (${syscallName(sysno)}), trap slot ${hex(slot)}\n`;

@@ -83,7 +83,10 @@ export class GvisorText implements TraceConsumer {
     const entry = this.#entries.get(e.tid);
     const text = e.text ?? '';
     const micros = entry === undefined ? 0 : (e.timeNs - entry.timeNs) / 1000;
-    this.#line(e, `X ${syscallName(e.a)}(${entry?.text ?? ''}${text.slice(0, e.c)}) = ${resultText(e.b)} (${micros}µs)`);
+    this.#line(
+      e,
+      `X ${syscallName(e.a)}(${entry?.text ?? ''}${text.slice(0, e.c)}) = ${resultText(e.b)} (${micros}µs)`,
+    );
   }
 
   #line(e: TraceEvent, text: string): void {

@@ -56,7 +56,14 @@ export class PerfettoJson implements TraceConsumer {
         break;
       case EventKind.sitePatched:
         this.#instant(e, 'patched', { site: hex(e.a), sysno: e.b, trap: e.c });
-        this.#put({ ph: 'C', name: 'trap slots', pid: this.#group(e.tid), tid: e.tid, ts: micros(e.timeNs), args: { used: e.c } });
+        this.#put({
+          ph: 'C',
+          name: 'trap slots',
+          pid: this.#group(e.tid),
+          tid: e.tid,
+          ts: micros(e.timeNs),
+          args: { used: e.c },
+        });
         break;
       case EventKind.siteRefused:
         this.#instant(e, 'refused', { site: hex(e.a) });
@@ -99,8 +106,14 @@ export class PerfettoJson implements TraceConsumer {
     this.#begun.delete(e.tid);
     const result = Number.isNaN(e.b) ? null : e.b;
     this.#put({
-      ph: 'X', name: syscallName(e.a), cat: begun.patched ? 'patched' : 'trapped', pid: this.#group(e.tid), tid: e.tid,
-      ts: micros(begun.timeNs), dur: micros(e.timeNs - begun.timeNs), args: { result, rip: hex(begun.rip) },
+      ph: 'X',
+      name: syscallName(e.a),
+      cat: begun.patched ? 'patched' : 'trapped',
+      pid: this.#group(e.tid),
+      tid: e.tid,
+      ts: micros(begun.timeNs),
+      dur: micros(e.timeNs - begun.timeNs),
+      args: { result, rip: hex(begun.rip) },
     });
   }
 

@@ -88,7 +88,10 @@ export class StraceText implements TraceConsumer {
         this.#note(e, `--- usertrap: patched ${hex(e.a)} sysno=${e.b} trap=${e.c} ---`);
         break;
       case EventKind.siteRestarted:
-        this.#note(e, `--- usertrap: ${e.c === 0 ? 'restarted' : 'served'} ${hex(e.b)} after a fault at ${hex(e.a)} ---`);
+        this.#note(
+          e,
+          `--- usertrap: ${e.c === 0 ? 'restarted' : 'served'} ${hex(e.b)} after a fault at ${hex(e.a)} ---`,
+        );
         break;
       default:
         return;
@@ -130,7 +133,9 @@ export class StraceText implements TraceConsumer {
     }
     const line = `${head}${text.slice(0, e.c)}) `.padEnd(RESULT_COLUMN) + `= ${text.slice(e.c)}`;
     const entered = this.#entered.get(e.tid) ?? e.timeNs;
-    this.#out += this.#options.times ? `${line} <${secondsText(BigInt(Math.round(e.timeNs - entered)))}>\n` : `${line}\n`;
+    this.#out += this.#options.times
+      ? `${line} <${secondsText(BigInt(Math.round(e.timeNs - entered)))}>\n`
+      : `${line}\n`;
     for (const note of this.#after) this.#out += note;
     this.#after = [];
     this.#calling.delete(e.tid);

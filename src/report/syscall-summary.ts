@@ -73,6 +73,8 @@ function line(row: Row & { name: string }, totalNs: number): string {
   const share = totalNs === 0 ? 0 : (row.ns * 100) / totalNs;
   const perCall = row.calls === 0 ? 0 : Math.floor(row.ns / 1000 / row.calls);
   const count = (n: number): string => (n === 0 ? '' : String(n)).padStart(9);
-  return `${share.toFixed(2).padStart(6)} ${(row.ns / 1e9).toFixed(6).padStart(11)} ${String(perCall).padStart(11)} `
-    + `${count(row.calls)} ${count(row.errors)} ${count(row.trapped)} ${count(row.patched)} ${row.name}\n`;
+  return (
+    `${share.toFixed(2).padStart(6)} ${(row.ns / 1e9).toFixed(6).padStart(11)} ${String(perCall).padStart(11)} ` +
+    `${count(row.calls)} ${count(row.errors)} ${count(row.trapped)} ${count(row.patched)} ${row.name}\n`
+  );
 }

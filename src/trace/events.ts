@@ -33,6 +33,7 @@ export const TRACE_VERSION = 1;
  * | runStart | seed | | | program |
  * | runEnd | exit code, or -signo | instructions | | |
  */
+// prettier-ignore
 export const EventKind = {
   syscallEnter: 1, syscallArgs: 2, syscallExit: 3, signalDelivered: 4, signalFatal: 5, taskStart: 6, taskExit: 7, exec: 8,
   contextSwitch: 9, guestFault: 10, sitePatched: 11, siteRefused: 12, patchStore: 13, siteRestarted: 14, slotUsed: 15,
@@ -40,14 +41,6 @@ export const EventKind = {
 } as const;
 
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
-
-const names: string[] = [];
-for (const [name, kind] of Object.entries(EventKind)) names[kind] = name;
-
-/** `syscallEnter`. */
-export function eventKindName(kind: EventKind): string {
-  return names[kind] ?? `event${kind}`;
-}
 
 /** One recorded fact. A consumer gets one object again and again: copy what you keep. */
 export interface TraceEvent {

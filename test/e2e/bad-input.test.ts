@@ -101,7 +101,10 @@ describe('The command', () => {
 
   it('ends with a fatal signal or a refusal, and no stack trace, whatever a program header says', () => {
     for (let offset = 64; offset < 64 + 56; offset += 8) {
-      const run = trapline(['run', changed(`phdr-${offset}`, (elf) => void elf.writeBigUInt64LE(0xfffffffffffff123n, offset))]);
+      const run = trapline([
+        'run',
+        changed(`phdr-${offset}`, (elf) => void elf.writeBigUInt64LE(0xfffffffffffff123n, offset)),
+      ]);
       expect([0, 126, 128 + 4, 128 + 9, 128 + 11]).toContain(run.status);
       expect(run.stderr).not.toMatch(/\n\s+at /);
     }

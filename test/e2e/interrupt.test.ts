@@ -20,7 +20,10 @@ function printed(child: ReturnType<typeof start>, text: string): Promise<void> {
 }
 
 describe('A running guest', () => {
-  it.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('dies of %s to the tool while it spins', async (signal, status) => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('dies of %s to the tool while it spins', async (signal, status) => {
     const child = start(['run', '--strace', guest('loop-forever')]);
     // The guest itself says nothing; strace's first line comes just before it runs.
     await new Promise((done) => child.stderr.once('data', done));

@@ -55,7 +55,10 @@ describe('trapline run', () => {
   });
 
   it('ends an endless loop at its instructions or its time, with status 124 and one line', () => {
-    for (const limit of [['--max-instructions', '1000000'], ['--timeout', '0.3']]) {
+    for (const limit of [
+      ['--max-instructions', '1000000'],
+      ['--timeout', '0.3'],
+    ]) {
       const run = trapline(['run', ...limit, guest('loop-forever')]);
       expect({ status: run.status, stdout: run.stdout }).toEqual({ status: 124, stdout: '' });
       expect(run.stderr).toMatch(/^trapline: [^\n]+\n$/);
@@ -83,11 +86,19 @@ describe('trapline run', () => {
 
     it('gives the guest PATH, HOME and TERM and nothing of its own environment', () => {
       const run = trapline(['run', BUSYBOX, 'env'], { env: { SECRET_OF_THE_HOST: '1' } });
-      expect(run.stdout.split('\n').filter((line) => line !== '').map((line) => line.split('=')[0])).toEqual(['PATH', 'HOME', 'TERM']);
+      expect(
+        run.stdout
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => line.split('=')[0]),
+      ).toEqual(['PATH', 'HOME', 'TERM']);
     });
 
     it('sets and copies environment variables', () => {
-      const run = trapline(['run', '--env', 'A=b=c', '--env', 'COPIED', '--env', 'ABSENT', '--env', 'TERM=x', BUSYBOX, 'env'], { env: { COPIED: 'yes' } });
+      const run = trapline(
+        ['run', '--env', 'A=b=c', '--env', 'COPIED', '--env', 'ABSENT', '--env', 'TERM=x', BUSYBOX, 'env'],
+        { env: { COPIED: 'yes' } },
+      );
       expect(run.stdout).toMatch(/^A=b=c$/m);
       expect(run.stdout).toMatch(/^COPIED=yes$/m);
       expect(run.stdout).toMatch(/^TERM=x$/m);
@@ -102,14 +113,26 @@ describe('trapline run', () => {
 
     it('keeps names and output that are not UTF-8', () => {
       expect(trapline(['run', BUSYBOX, 'printf', '\\377\\376\\0x']).stdout).toBe('\xff\xfe\0x');
-      expect(Buffer.from(trapline(['run', BUSYBOX, 'echo', 'grüße']).stdout, 'latin1').toString('utf8')).toBe('grüße\n');
+      expect(Buffer.from(trapline(['run', BUSYBOX, 'echo', 'grüße']).stdout, 'latin1').toString('utf8')).toBe(
+        'grüße\n',
+      );
     });
 
     it('shows a root read-only below a memory layer, and the program that is not in it', () => {
       const root = join(folder, 'root');
       mkdirSync(join(root, 'sub'), { recursive: true });
       writeFileSync(join(root, 'file'), 'content\n');
-      const run = trapline(['run', '--uid', '0', '--root', root, BUSYBOX, 'sh', '-c', 'cat /file; echo new > /sub/new; rm /file; ls / /sub; cat /sub/new']);
+      const run = trapline([
+        'run',
+        '--uid',
+        '0',
+        '--root',
+        root,
+        BUSYBOX,
+        'sh',
+        '-c',
+        'cat /file; echo new > /sub/new; rm /file; ls / /sub; cat /sub/new',
+      ]);
       expect(run).toEqual({ status: 0, stdout: 'content\n/:\nsub\n\n/sub:\nnew\nnew\n', stderr: '' });
       expect(readdirSync(join(root, 'sub'))).toEqual([]);
       expect(readFileSync(join(root, 'file'), 'utf8')).toBe('content\n');
@@ -119,10 +142,30 @@ describe('trapline run', () => {
       const bound = join(folder, 'bound');
       mkdirSync(bound);
       writeFileSync(join(bound, 'in'), 'in\n');
-      const refused = trapline(['run', '--uid', '0', '--bind', `${bound}:/data`, BUSYBOX, 'sh', '-c', 'cat /data/in; echo x > /data/out']);
+      const refused = trapline([
+        'run',
+        '--uid',
+        '0',
+        '--bind',
+        `${bound}:/data`,
+        BUSYBOX,
+        'sh',
+        '-c',
+        'cat /data/in; echo x > /data/out',
+      ]);
       expect(refused).toMatchObject({ status: 1, stdout: 'in\n' });
       expect(refused.stderr).toContain('Read-only file system');
-      const written = trapline(['run', '--uid', '0', '--bind', `${bound}:/data:rw`, BUSYBOX, 'sh', '-c', 'echo x > /data/out']);
+      const written = trapline([
+        'run',
+        '--uid',
+        '0',
+        '--bind',
+        `${bound}:/data:rw`,
+        BUSYBOX,
+        'sh',
+        '-c',
+        'echo x > /data/out',
+      ]);
       expect(written).toEqual({ status: 0, stdout: '', stderr: '' });
       expect(readFileSync(join(bound, 'out'), 'utf8')).toBe('x\n');
     });
@@ -137,12 +180,28 @@ describe('trapline run', () => {
       const once = (name: string): unknown => {
         const out = join(folder, name);
         mkdirSync(out);
-        const options = ['--seed', '5', '--metrics', join(out, 'm'), '--strace-file', join(out, 's'), '--strace-times', '--trace', join(out, 't')];
-        const script = 'for i in 1 2 3; do (head -c 40 /dev/urandom | md5sum; date; echo $$) & done; wait; ls -la /proc/self/';
+        const options = [
+          '--seed',
+          '5',
+          '--metrics',
+          join(out, 'm'),
+          '--strace-file',
+          join(out, 's'),
+          '--strace-times',
+          '--trace',
+          join(out, 't'),
+        ];
+        const script =
+          'for i in 1 2 3; do (head -c 40 /dev/urandom | md5sum; date; echo $$) & done; wait; ls -la /proc/self/';
         const run = trapline(['run', ...options, BUSYBOX, 'sh', '-c', script]);
         const metrics = JSON.parse(readFileSync(join(out, 'm'), 'utf8')) as Record<string, unknown>;
         delete metrics['wallMs'];
-        return { run, metrics, strace: readFileSync(join(out, 's'), 'latin1'), trace: readFileSync(join(out, 't'), 'latin1') };
+        return {
+          run,
+          metrics,
+          strace: readFileSync(join(out, 's'), 'latin1'),
+          trace: readFileSync(join(out, 't'), 'latin1'),
+        };
       };
       const first = once('one');
       expect(once('two')).toEqual(first);
@@ -150,7 +209,8 @@ describe('trapline run', () => {
     });
 
     it('draws other random bytes from another seed, and the same from the same', () => {
-      const bytes = (seed: string): string => trapline(['run', '--seed', seed, BUSYBOX, 'head', '-c', '16', '/dev/urandom']).stdout;
+      const bytes = (seed: string): string =>
+        trapline(['run', '--seed', seed, BUSYBOX, 'head', '-c', '16', '/dev/urandom']).stdout;
       expect(bytes('1')).toHaveLength(16);
       expect(bytes('1')).toBe(bytes('1'));
       expect(bytes('1')).not.toBe(bytes('2'));
@@ -162,13 +222,34 @@ describe('trapline run', () => {
       expect(trapline(['run', '--patch', 'upstream', '--metrics', path, BUSYBOX, 'seq', '1', '200']).status).toBe(0);
       const metrics = JSON.parse(readFileSync(path, 'utf8')) as Metrics;
       expect(Object.keys(metrics)).toEqual([
-        'version', 'mode', 'engine', 'exit', 'instructions', 'wallMs', 'syscalls', 'trapped', 'patchedCalls', 'restarted', 'faults', 'sites',
-        'refused', 'slots', 'tasks', 'signals',
+        'version',
+        'mode',
+        'engine',
+        'exit',
+        'instructions',
+        'wallMs',
+        'syscalls',
+        'trapped',
+        'patchedCalls',
+        'restarted',
+        'faults',
+        'sites',
+        'refused',
+        'slots',
+        'tasks',
+        'signals',
       ]);
       expect(metrics).toMatchObject({ version: 1, mode: 'upstream', exit: { code: 0 }, tasks: 1 });
       expect(metrics.syscalls).toBe(metrics.trapped + metrics.patchedCalls);
       expect(metrics.slots.used).toBe(metrics.sites.length);
-      for (const n of [metrics.instructions, metrics.syscalls, metrics.faults, metrics.slots.capacity, metrics.signals, metrics.restarted]) {
+      for (const n of [
+        metrics.instructions,
+        metrics.syscalls,
+        metrics.faults,
+        metrics.slots.capacity,
+        metrics.signals,
+        metrics.restarted,
+      ]) {
         expect(Number.isInteger(n)).toBe(true);
       }
       for (const site of metrics.sites) expect(site.address).toMatch(/^0x[0-9a-f]+$/);
@@ -178,7 +259,9 @@ describe('trapline run', () => {
     it('writes a trace that is JSON, with slices that nest', () => {
       const path = join(folder, 'trace.json');
       expect(trapline(['run', '--trace', path, BUSYBOX, 'sh', '-c', 'echo a | cat']).status).toBe(0);
-      const { traceEvents } = JSON.parse(readFileSync(path, 'utf8')) as { traceEvents: { ph: string; tid: number; ts: number; dur: number; name: string }[] };
+      const { traceEvents } = JSON.parse(readFileSync(path, 'utf8')) as {
+        traceEvents: { ph: string; tid: number; ts: number; dur: number; name: string }[];
+      };
       const ends = new Map<number, number>();
       const slices = traceEvents.filter((event) => event.ph === 'X').sort((a, b) => a.ts - b.ts);
       expect(slices.length).toBeGreaterThan(20);
@@ -199,8 +282,14 @@ describe('trapline run', () => {
     it('writes a log of JSON lines without addresses as numbers, or plain lines on stderr', () => {
       const path = join(folder, 'log');
       const unknown = ['sh', '-c', 'true'];
-      expect(trapline(['run', '--log-level', 'debug', '--log-file', path, BUSYBOX, ...unknown])).toEqual({ status: 0, stdout: '', stderr: '' });
-      for (const line of readFileSync(path, 'utf8').split('\n').filter((text) => text !== '')) {
+      expect(trapline(['run', '--log-level', 'debug', '--log-file', path, BUSYBOX, ...unknown])).toEqual({
+        status: 0,
+        stdout: '',
+        stderr: '',
+      });
+      for (const line of readFileSync(path, 'utf8')
+        .split('\n')
+        .filter((text) => text !== '')) {
         expect(Object.keys(JSON.parse(line) as object)).toEqual(expect.arrayContaining(['level', 'msg']));
       }
     });

@@ -4,6 +4,7 @@
 // task, with what no two runs share (addresses, ids, times, random bytes) taken out.
 
 import { spawnSync } from 'node:child_process';
+import type { StdioOptions } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,30 +19,36 @@ function isThere(command: string, ...args: string[]): boolean {
 }
 
 /** strace works: it is installed, and this system lets it trace. */
-const hasStrace = process.platform === 'linux' && process.arch === 'x64' && isThere('strace', '-o', '/dev/null', 'true');
+const hasStrace =
+  process.platform === 'linux' && process.arch === 'x64' && isThere('strace', '-o', '/dev/null', 'true');
 const musl = isThere('musl-gcc', '--version') ? 'musl-gcc' : undefined;
 
 /** One line without what differs from run to run. */
 function normalised(line: string): string {
-  return line
-    .replace(/0x[0-9a-f]{5,}/g, 'ADDRESS')
-    .replace(/(\/\* \d+) vars/, 'N vars')
-    .replace(/getrandom\("[^"]*"/, 'getrandom("RANDOM"')
-    .replace(/(set_tid_address|getpid|gettid|getppid|clone|clone3|fork|vfork|wait4|getpgrp|getsid|setsid)(\(.*\)| resumed>.*\)) += \d+$/, '$1$2 = ID')
-    .replace(/(wait4|kill|tgkill|getpgid)\(\d+/, '$1(ID')
-    .replace(/tgkill\(ID, \d+/, 'tgkill(ID, ID')
-    .replace(/parent_tid=\[\d+\]/, 'parent_tid=[ID]')
-    .replace(/FUTEX_CLOCK_REALTIME, \d+/, 'FUTEX_CLOCK_REALTIME, ID')
-    .replace(/si_pid=\d+/, 'si_pid=ID')
-    .replace(/si_([us])time=\d+/g, 'si_$1time=T')
-    .replace(/\{tv_sec=\d+, tv_([nu])sec=\d+\}/g, '{TIME}')
-    .replace(/ += /, ' = ')
-    .replace(/^execve\("\.\//, 'execve("/')
-    .replace(/sysinfo\(\{.*\}\)/, 'sysinfo({...})')
-    // Where the program lies, and what its standard descriptors are.
-    .replace(/readlink\("\/proc\/self\/exe".*/, 'readlink("/proc/self/exe")')
-    .replace(/(newfstatat|fstat)\(([012]), .*/, '$1($2)')
-    .replace(/(ioctl\([012], (?:TCGETS|TIOCGWINSZ)), .*/, '$1)');
+  return (
+    line
+      .replace(/0x[0-9a-f]{5,}/g, 'ADDRESS')
+      .replace(/(\/\* \d+) vars/, 'N vars')
+      .replace(/getrandom\("[^"]*"/, 'getrandom("RANDOM"')
+      .replace(
+        /(set_tid_address|getpid|gettid|getppid|clone|clone3|fork|vfork|wait4|getpgrp|getsid|setsid)(\(.*\)| resumed>.*\)) += \d+$/,
+        '$1$2 = ID',
+      )
+      .replace(/(wait4|kill|tgkill|getpgid)\(\d+/, '$1(ID')
+      .replace(/tgkill\(ID, \d+/, 'tgkill(ID, ID')
+      .replace(/parent_tid=\[\d+\]/, 'parent_tid=[ID]')
+      .replace(/FUTEX_CLOCK_REALTIME, \d+/, 'FUTEX_CLOCK_REALTIME, ID')
+      .replace(/si_pid=\d+/, 'si_pid=ID')
+      .replace(/si_([us])time=\d+/g, 'si_$1time=T')
+      .replace(/\{tv_sec=\d+, tv_([nu])sec=\d+\}/g, '{TIME}')
+      .replace(/ += /, ' = ')
+      .replace(/^execve\("\.\//, 'execve("/')
+      .replace(/sysinfo\(\{.*\}\)/, 'sysinfo({...})')
+      // Where the program lies, and what its standard descriptors are.
+      .replace(/readlink\("\/proc\/self\/exe".*/, 'readlink("/proc/self/exe")')
+      .replace(/(newfstatat|fstat)\(([012]), .*/, '$1($2)')
+      .replace(/(ioctl\([012], (?:TCGETS|TIOCGWINSZ)), .*/, '$1)')
+  );
 }
 
 /** Lines of each task, tasks in the order in which they appear; unfinished calls are joined with their rest. */
@@ -87,9 +94,13 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
   });
 
   /** Runs a program of the root both ways and gives the traces. */
-  function traces(command: readonly string[], setup: readonly string[] = []): { native: string[][]; guest: string[][] } {
+  function traces(
+    command: readonly string[],
+    setup: readonly string[] = [],
+  ): { native: string[][]; guest: string[][] } {
     const out = join(folder, 'trace');
-    const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] as const };
+    const stdio: StdioOptions = ['ignore', 'ignore', 'inherit'];
+    const options = { cwd: root, stdio };
     // Through a pipe, for the guest's output looks like one.
     const piped = ['-c', 'out=$1; shift; strace -f -o "$out" "$@" | cat', 'sh', out, ...command];
     spawnSync('/bin/sh', piped, { ...options, env: { ...ENVIRONMENT, PATH: process.env['PATH'] ?? '' } });
@@ -132,7 +143,9 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
     function compiled(name: string, source: string): string {
       const path = join(root, name);
       writeFileSync(`${path}.c`, source);
-      const { status, stderr } = spawnSync(musl ?? '', ['-static', '-O1', '-w', '-pthread', '-o', path, `${path}.c`], { encoding: 'utf8' });
+      const { status, stderr } = spawnSync(musl ?? '', ['-static', '-O1', '-w', '-pthread', '-o', path, `${path}.c`], {
+        encoding: 'utf8',
+      });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       return `./${name}`;
     }

@@ -91,7 +91,11 @@ export function structText(memory: GuestMemory, name: StructName, addr: number):
 
 /** `[a, b]` of the elements at `addr`, each `size` bytes; how strace shows an array that ends in unreadable memory. */
 export function arrayText(
-  memory: GuestMemory, addr: number, count: number, size: number, text: (view: DataView) => string,
+  memory: GuestMemory,
+  addr: number,
+  count: number,
+  size: number,
+  text: (view: DataView) => string,
 ): string {
   if (addr === 0) return 'NULL';
   if (count === 0) return '[]';
@@ -152,13 +156,13 @@ function envpText(call: Call, i: number): string {
   let count = 0;
   for (;;) {
     const pointer = readU64(call.memory, addr + 8 * count);
-    if (pointer === undefined) return count === 0 ? pointerText(addr) : `${pointerText(addr)} /* ${count} vars, unterminated */`;
+    if (pointer === undefined)
+      return count === 0 ? pointerText(addr) : `${pointerText(addr)} /* ${count} vars, unterminated */`;
     if (pointer === 0) break;
     count++;
   }
   return `${pointerText(addr)} /* ${count} var${count === 1 ? '' : 's'} */`;
 }
-
 
 /** A descriptor that may be AT_FDCWD. */
 function dirfdText(call: Call, i: number): string {
@@ -180,7 +184,7 @@ function fileModeArgument(call: Call, i: number): string {
 function direntsText(call: Call, i: number, result: number): string {
   const addr = call.args.num(i);
   let count = 0;
-  for (let at = 0; at + 18 <= result; ) {
+  for (let at = 0; at + 18 <= result;) {
     const head = readStruct(call.memory, addr + at + 16, 2);
     const length = head?.getUint16(0, true) ?? 0;
     if (length === 0) break;
@@ -220,7 +224,8 @@ const SIMPLE = {
   'iov:out': { exit: (call: Call, i: number, result: number) => iovText(call, i, result, !isError(result)) },
   'out:dirents': output(direntsText),
   'out:epoll_events': output(({ args, memory }, i, result) =>
-    arrayText(memory, args.num(i), result, 12, (view) => epollEventText(view, 0))),
+    arrayText(memory, args.num(i), result, 12, (view) => epollEventText(view, 0)),
+  ),
   none: literal(''),
 } satisfies Partial<Record<ArgKind, Printer>>;
 

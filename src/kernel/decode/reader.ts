@@ -26,7 +26,11 @@ export function readU64(memory: GuestMemory, addr: number): number | undefined {
  * Bytes up to the terminating zero, or up to `max` bytes when there is none before.
  * Undefined when memory ends before either.
  */
-export function readString(memory: GuestMemory, addr: number, max: number): { bytes: Uint8Array; ended: boolean } | undefined {
+export function readString(
+  memory: GuestMemory,
+  addr: number,
+  max: number,
+): { bytes: Uint8Array; ended: boolean } | undefined {
   const parts: Uint8Array[] = [];
   let total = 0;
   while (total < max) {

@@ -4,8 +4,26 @@
 
 import { Siginfo } from '../../abi/signal-frame.ts';
 import {
-  CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, NSIG, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV,
-  SIGSYS, SIGTRAP, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_USER, signalName,
+  CLD_CONTINUED,
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  CLD_STOPPED,
+  CLD_TRAPPED,
+  NSIG,
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGIO,
+  SIGSEGV,
+  SIGSYS,
+  SIGTRAP,
+  SI_KERNEL,
+  SI_QUEUE,
+  SI_TIMER,
+  SI_USER,
+  signalName,
 } from '../../abi/signal.ts';
 import * as signal from '../../abi/signal.ts';
 import { syscallName } from '../../abi/sysno.ts';
@@ -87,8 +105,10 @@ function detail(view: DataView, signo: number, code: number): string {
     case SIGCHLD:
       return CHILD_CODES.includes(code) ? sender(view) + child(view, code) : '';
     case SIGSYS:
-      return `, si_call_addr=${pointerText(getU64(view, Siginfo.callAddr))}, si_syscall=__NR_`
-        + `${syscallName(view.getInt32(Siginfo.syscall, true))}, si_arch=AUDIT_ARCH_X86_64`;
+      return (
+        `, si_call_addr=${pointerText(getU64(view, Siginfo.callAddr))}, si_syscall=__NR_` +
+        `${syscallName(view.getInt32(Siginfo.syscall, true))}, si_arch=AUDIT_ARCH_X86_64`
+      );
     default:
       return code === SI_KERNEL ? '' : sender(view);
   }

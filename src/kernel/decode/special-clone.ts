@@ -3,7 +3,13 @@
 // clone and clone3, which strace shows with the names of their arguments.
 
 import {
-  CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CSIGNAL, CloneArgs,
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_SETTLS,
+  CSIGNAL,
+  CloneArgs,
 } from '../../abi/sched.ts';
 import { signalName } from '../../abi/signal.ts';
 import { CLONE_FLAGS, namesOf } from './flags.ts';
@@ -37,9 +43,18 @@ const CHILD_TID = labelled('child_tidptr', printerOf('ptr'));
 
 function cloneArgs(args: RawArgs): readonly SpecialArg[] {
   const flags = args.uint(0);
-  const list: SpecialArg[] = [[labelled('child_stack', printerOf('ptr')), 1], [FLAGS, 0]];
+  const list: SpecialArg[] = [
+    [labelled('child_stack', printerOf('ptr')), 1],
+    [FLAGS, 0],
+  ];
   if ((flags & (CLONE_PARENT_SETTID | CLONE_PIDFD)) !== 0) {
-    list.push([{ exit: (call, i, result) => (isError(result) ? PARENT_TID.enter?.(call, i) : PARENT_TID_WRITTEN.exit?.(call, i, result)) ?? '' }, 2]);
+    list.push([
+      {
+        exit: (call, i, result) =>
+          (isError(result) ? PARENT_TID.enter?.(call, i) : PARENT_TID_WRITTEN.exit?.(call, i, result)) ?? '',
+      },
+      2,
+    ]);
   }
   if ((flags & CLONE_SETTLS) !== 0) list.push([TLS, 4]);
   if ((flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)) !== 0) list.push([CHILD_TID, 3]);
@@ -60,7 +75,8 @@ const CLONE3_ARGS: Printer = {
     const parts: string[] = [];
     const pointer = (at: number): number => Number(view.getBigUint64(at, true));
     if ((flags & CLONE_PIDFD) !== 0) parts.push(`pidfd=${structText(memory, 'int', pointer(CloneArgs.pidfd))}`);
-    if ((flags & CLONE_PARENT_SETTID) !== 0) parts.push(`parent_tid=${structText(memory, 'int', pointer(CloneArgs.parentTid))}`);
+    if ((flags & CLONE_PARENT_SETTID) !== 0)
+      parts.push(`parent_tid=${structText(memory, 'int', pointer(CloneArgs.parentTid))}`);
     return parts.length === 0 ? '' : ` => {${parts.join(', ')}}`;
   },
 };

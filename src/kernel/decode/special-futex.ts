@@ -10,11 +10,28 @@ import type { SpecialArg, SpecialCalls } from './special-call.ts';
 import { kinds } from './special-call.ts';
 
 const NAMES = [
-  'FUTEX_WAIT', 'FUTEX_WAKE', 'FUTEX_FD', 'FUTEX_REQUEUE', 'FUTEX_CMP_REQUEUE', 'FUTEX_WAKE_OP', 'FUTEX_LOCK_PI', 'FUTEX_UNLOCK_PI',
-  'FUTEX_TRYLOCK_PI', 'FUTEX_WAIT_BITSET', 'FUTEX_WAKE_BITSET', 'FUTEX_WAIT_REQUEUE_PI', 'FUTEX_CMP_REQUEUE_PI', 'FUTEX_LOCK_PI2',
+  'FUTEX_WAIT',
+  'FUTEX_WAKE',
+  'FUTEX_FD',
+  'FUTEX_REQUEUE',
+  'FUTEX_CMP_REQUEUE',
+  'FUTEX_WAKE_OP',
+  'FUTEX_LOCK_PI',
+  'FUTEX_UNLOCK_PI',
+  'FUTEX_TRYLOCK_PI',
+  'FUTEX_WAIT_BITSET',
+  'FUTEX_WAKE_BITSET',
+  'FUTEX_WAIT_REQUEUE_PI',
+  'FUTEX_CMP_REQUEUE_PI',
+  'FUTEX_LOCK_PI2',
 ];
 /** Operations that may name a clock. */
-const CLOCKED: readonly number[] = [abi.FUTEX_WAIT, abi.FUTEX_WAIT_BITSET, abi.FUTEX_WAIT_REQUEUE_PI, abi.FUTEX_LOCK_PI2];
+const CLOCKED: readonly number[] = [
+  abi.FUTEX_WAIT,
+  abi.FUTEX_WAIT_BITSET,
+  abi.FUTEX_WAIT_REQUEUE_PI,
+  abi.FUTEX_LOCK_PI2,
+];
 
 const OPERATION = input(({ args }, i) => {
   const op = args.uint(i);
@@ -32,7 +49,12 @@ const BITSET = input(({ args }, i) => {
 
 const OPS = ['FUTEX_OP_SET', 'FUTEX_OP_ADD', 'FUTEX_OP_OR', 'FUTEX_OP_ANDN', 'FUTEX_OP_XOR'];
 const COMPARISONS = [
-  'FUTEX_OP_CMP_EQ', 'FUTEX_OP_CMP_NE', 'FUTEX_OP_CMP_LT', 'FUTEX_OP_CMP_LE', 'FUTEX_OP_CMP_GT', 'FUTEX_OP_CMP_GE',
+  'FUTEX_OP_CMP_EQ',
+  'FUTEX_OP_CMP_NE',
+  'FUTEX_OP_CMP_LT',
+  'FUTEX_OP_CMP_LE',
+  'FUTEX_OP_CMP_GT',
+  'FUTEX_OP_CMP_GE',
 ];
 
 const WAKE_OP = input(({ args }, i) => {
@@ -41,8 +63,10 @@ const WAKE_OP = input(({ args }, i) => {
   const op = (value >>> 28) & 7;
   const shift = value >>> 31 === 1 ? 'FUTEX_OP_OPARG_SHIFT<<28|' : '';
   const comparison = (value >>> 24) & 0xf;
-  return `${shift}${OPS[op] ?? hex(op)}<<28|${part((value >>> 12) & 0xfff)}<<12|`
-    + `${COMPARISONS[comparison] ?? hex(comparison)}<<24|${part(value & 0xfff)}`;
+  return (
+    `${shift}${OPS[op] ?? hex(op)}<<28|${part((value >>> 12) & 0xfff)}<<12|` +
+    `${COMPARISONS[comparison] ?? hex(comparison)}<<24|${part(value & 0xfff)}`
+  );
 });
 
 function rest(args: RawArgs): readonly SpecialArg[] {

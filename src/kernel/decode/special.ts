@@ -44,7 +44,8 @@ const POLLFDS = input(({ args, memory }, i) =>
     const events = view.getUint16(4, true);
     const fd = view.getInt32(0, true);
     return fd < 0 ? `{fd=${fd}}` : `{fd=${fd}, events=${namesOf(events, POLL_FLAGS)}}`;
-  }));
+  }),
+);
 
 function pollResult({ args, memory }: Call, result: number, left: string): string | undefined {
   if (result === 0) return left === '' ? '0 (Timeout)' : `0 (Timeout)`;
@@ -76,7 +77,11 @@ const FD_SET = input(({ args, memory }, i) => {
 function selectResult(call: Call, result: number, left: string): string {
   if (result === 0) return '0 (Timeout)';
   const parts: string[] = [];
-  for (const [i, label] of [[1, 'in'], [2, 'out'], [3, 'except']] as const) {
+  for (const [i, label] of [
+    [1, 'in'],
+    [2, 'out'],
+    [3, 'except'],
+  ] as const) {
     const addr = call.args.num(i);
     if (addr === 0) continue;
     const text = fdSet(call.memory, addr, call.args.int(0));
@@ -136,7 +141,12 @@ const SOCKET_TYPE = input(({ args }, i) => {
 
 const SOCKET_PROTOCOL = input(({ args }, i) => {
   const isInternet = args.int(0) === 2 || args.int(0) === 10;
-  const names: Readonly<Record<number, string>> = { 0: 'IPPROTO_IP', 1: 'IPPROTO_ICMP', 6: 'IPPROTO_TCP', 17: 'IPPROTO_UDP' };
+  const names: Readonly<Record<number, string>> = {
+    0: 'IPPROTO_IP',
+    1: 'IPPROTO_ICMP',
+    6: 'IPPROTO_TCP',
+    17: 'IPPROTO_UDP',
+  };
   return (isInternet ? names[args.int(i)] : undefined) ?? String(args.int(i));
 });
 
@@ -154,8 +164,10 @@ const SOCKADDR = input(({ args, memory }, i) => {
     return `{sa_family=${name}, sun_path=${quote(zero < 0 ? path : path.subarray(0, zero))}}`;
   }
   if (family === 2 && length >= 8) {
-    return `{sa_family=${name}, sin_port=htons(${((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)}), `
-      + `sin_addr=inet_addr("${[...bytes.subarray(4, 8)].join('.')}")}`;
+    return (
+      `{sa_family=${name}, sin_port=htons(${((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)}), ` +
+      `sin_addr=inet_addr("${[...bytes.subarray(4, 8)].join('.')}")}`
+    );
   }
   return `{sa_family=${name}, sa_data=${quote(bytes.subarray(2))}}`;
 });
@@ -170,13 +182,21 @@ const WAIT_STATUS: Printer = {
 
 const WAIT_USAGE: Printer = {
   exit: ({ args, memory }, i, result) =>
-    result === 0 ? pointerText(args.big(i)) : isError(result) ? pointerText(args.big(i)) : structText(memory, 'rusage', args.num(i)),
+    result === 0
+      ? pointerText(args.big(i))
+      : isError(result)
+        ? pointerText(args.big(i))
+        : structText(memory, 'rusage', args.num(i)),
 };
 
 const GROUPS_IN = input(({ args, memory }, i) =>
-  arrayText(memory, args.num(i), args.num(0), 4, (view) => String(view.getUint32(0, true))));
+  arrayText(memory, args.num(i), args.num(0), 4, (view) => String(view.getUint32(0, true))),
+);
 const GROUPS_OUT = output(({ args, memory }, i, result) =>
-  args.num(0) === 0 ? pointerText(args.big(i)) : arrayText(memory, args.num(i), result, 4, (view) => String(view.getUint32(0, true))));
+  args.num(0) === 0
+    ? pointerText(args.big(i))
+    : arrayText(memory, args.num(i), result, 4, (view) => String(view.getUint32(0, true))),
+);
 
 const EXTENT: SpecialCall = {
   args: () => kinds('fd', 'buf', 'size', 'off'),
@@ -207,7 +227,14 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
     args: () => [...kinds('ptr', 'size', 'flags:prot', 'flags:map', 'fd'), printerOf('hex')],
   },
   mremap: {
-    args: (a) => kinds('ptr', 'size', 'size', 'flags:mremap', ...((a.uint(3) & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 ? ['ptr' as const] : [])),
+    args: (a) =>
+      kinds(
+        'ptr',
+        'size',
+        'size',
+        'flags:mremap',
+        ...((a.uint(3) & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0 ? ['ptr' as const] : []),
+      ),
   },
   madvise: { args: () => kinds('ptr', 'size', 'enum:madvice') },
   rt_sigreturn: { args: () => [input(signalMask)] },
@@ -236,21 +263,32 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
     args: () => [printerOf('int'), FD_SET, FD_SET, FD_SET, TIMESPEC, input(pselectMask)],
     result: (call, result) => selectResult(call, result, timeLeft(call, 4, 'timespec')),
   },
-  epoll_ctl: { args: (a) => [...kinds('fd', 'enum:epoll_ctl', 'fd'), printerOf(a.int(1) === 2 ? 'ptr' : 'in:epoll_event')] },
+  epoll_ctl: {
+    args: (a) => [...kinds('fd', 'enum:epoll_ctl', 'fd'), printerOf(a.int(1) === 2 ? 'ptr' : 'in:epoll_event')],
+  },
   epoll_wait: { args: () => kinds('fd', 'out:epoll_events', 'int', 'ms') },
   epoll_pwait: { args: () => kinds('fd', 'out:epoll_events', 'int', 'ms', 'in:sigset', 'size') },
   epoll_pwait2: { args: () => kinds('fd', 'out:epoll_events', 'int', 'in:timespec', 'in:sigset', 'size') },
   sendfile: { args: () => [...kinds('fd', 'fd'), OFFSET_CHANGED, printerOf('size')] },
   copy_file_range: { args: () => kinds('fd', 'in:off', 'fd', 'in:off', 'size', 'hex') },
   splice: { args: () => kinds('fd', 'in:off', 'fd', 'in:off', 'size', 'flags:splice') },
-  utimensat: { args: () => [...kinds('dirfd', 'path'), input((call, i) => timesText(call, i, 'nsec')), printerOf('flags:utimensat')] },
+  utimensat: {
+    args: () => [
+      ...kinds('dirfd', 'path'),
+      input((call, i) => timesText(call, i, 'nsec')),
+      printerOf('flags:utimensat'),
+    ],
+  },
   utimes: { args: () => [printerOf('path'), input((call, i) => timesText(call, i, 'usec'))] },
   futimesat: { args: () => [...kinds('dirfd', 'path'), input((call, i) => timesText(call, i, 'usec'))] },
   wait4: { args: () => [printerOf('pid'), WAIT_STATUS, printerOf('flags:wait'), WAIT_USAGE] },
   getgroups: { args: () => [printerOf('int'), GROUPS_OUT] },
   setgroups: { args: () => [printerOf('uint'), GROUPS_IN] },
   getrandom: {
-    args: () => [output(({ args, memory }, i, result) => bufferText(memory, args.num(i), result, quoteHex)), ...kinds('size', 'flags:getrandom')],
+    args: () => [
+      output(({ args, memory }, i, result) => bufferText(memory, args.num(i), result, quoteHex)),
+      ...kinds('size', 'flags:getrandom'),
+    ],
   },
   sched_getaffinity: {
     args: () => [...kinds('pid', 'size'), output(({ args, memory }, i, result) => cpuSet(memory, args.num(i), result))],
@@ -259,12 +297,18 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   sched_getscheduler: { result: (_, result) => `${result} (${enumText('sched', result)})` },
   personality: { result: (_, result) => `${hex(result).replace(/^0x0$/, '0')} (${enumText('personality', result)})` },
   membarrier: {
-    args: (a) => [printerOf('enum:membarrier'), printerOf('flags:membarrier_flags'), ...(a.uint(1) === 0 ? [] : kinds('int'))],
+    args: (a) => [
+      printerOf('enum:membarrier'),
+      printerOf('flags:membarrier_flags'),
+      ...(a.uint(1) === 0 ? [] : kinds('int')),
+    ],
     result: ({ args }, result) =>
       args.int(0) === 0 ? `${hex(result)} (${namesOf(result, MEMBARRIER_COMMANDS)})` : undefined,
   },
   time: { result: (_, result) => `${result} (${dateText(result)})` },
-  mincore: { args: () => [...kinds('ptr', 'size'), output(({ args, memory }, i) => residency(memory, args.num(i), args.num(1)))] },
+  mincore: {
+    args: () => [...kinds('ptr', 'size'), output(({ args, memory }, i) => residency(memory, args.num(i), args.num(1)))],
+  },
   socket: { args: () => [printerOf('enum:socket_family'), SOCKET_TYPE, SOCKET_PROTOCOL] },
   socketpair: { args: () => [printerOf('enum:socket_family'), SOCKET_TYPE, SOCKET_PROTOCOL, printerOf('out:intpair')] },
   connect: { args: () => [printerOf('fd'), SOCKADDR, printerOf('int')] },
@@ -282,7 +326,9 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   sethostname: { args: () => kinds('buf', 'size') },
   umask: { args: () => kinds('mode') },
   rseq: { args: () => kinds('hex', 'hex', 'hex', 'hex') },
-  memfd_create: { args: () => [input(({ args, memory }, i) => stringText(memory, args.num(i), 249)), printerOf('flags:memfd')] },
+  memfd_create: {
+    args: () => [input(({ args, memory }, i) => stringText(memory, args.num(i), 249)), printerOf('flags:memfd')],
+  },
   timer_create: { args: () => kinds('enum:clockid', 'in:sigevent', 'out:timerid') },
   timer_settime: { args: () => [TIMER_ID, ...kinds('flags:timer', 'in:itimerspec', 'out:itimerspec')] },
   timer_gettime: { args: () => [TIMER_ID, printerOf('out:itimerspec')] },
@@ -329,8 +375,11 @@ function howText(memory: Call['memory'], addr: number): string {
 const RESOLVE = {
   unknown: 'RESOLVE_???',
   entries: [
-    ['RESOLVE_NO_XDEV', abi.RESOLVE_NO_XDEV], ['RESOLVE_NO_MAGICLINKS', abi.RESOLVE_NO_MAGICLINKS],
-    ['RESOLVE_NO_SYMLINKS', abi.RESOLVE_NO_SYMLINKS], ['RESOLVE_BENEATH', abi.RESOLVE_BENEATH],
-    ['RESOLVE_IN_ROOT', abi.RESOLVE_IN_ROOT], ['RESOLVE_CACHED', abi.RESOLVE_CACHED],
+    ['RESOLVE_NO_XDEV', abi.RESOLVE_NO_XDEV],
+    ['RESOLVE_NO_MAGICLINKS', abi.RESOLVE_NO_MAGICLINKS],
+    ['RESOLVE_NO_SYMLINKS', abi.RESOLVE_NO_SYMLINKS],
+    ['RESOLVE_BENEATH', abi.RESOLVE_BENEATH],
+    ['RESOLVE_IN_ROOT', abi.RESOLVE_IN_ROOT],
+    ['RESOLVE_CACHED', abi.RESOLVE_CACHED],
   ],
 } as const;

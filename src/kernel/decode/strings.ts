@@ -6,7 +6,13 @@
 export const STRING_LIMIT = 32;
 
 const ESCAPES: Readonly<Record<number, string>> = {
-  0x22: '\\"', 0x5c: '\\\\', 0x0a: '\\n', 0x09: '\\t', 0x0d: '\\r', 0x0c: '\\f', 0x0b: '\\v',
+  0x22: '\\"',
+  0x5c: '\\\\',
+  0x0a: '\\n',
+  0x09: '\\t',
+  0x0d: '\\r',
+  0x0c: '\\f',
+  0x0b: '\\v',
 };
 
 /** The bytes between quotes. */

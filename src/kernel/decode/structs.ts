@@ -13,7 +13,16 @@ import { Sysinfo, Utsname } from '../../abi/system.ts';
 import { getI64, getU64 } from '../../abi/words.ts';
 import { hex } from '../../base/addr.ts';
 import { enumTable, enumText, nameIn } from './enums.ts';
-import { CLONE3_HIGH_FLAGS, CLONE_FLAGS, EPOLL_FLAGS, SA_FLAGS, SS_FLAGS, STATX_ATTRIBUTES, STATX_MASK, namesOf } from './flags.ts';
+import {
+  CLONE3_HIGH_FLAGS,
+  CLONE_FLAGS,
+  EPOLL_FLAGS,
+  SA_FLAGS,
+  SS_FLAGS,
+  STATX_ATTRIBUTES,
+  STATX_MASK,
+  namesOf,
+} from './flags.ts';
 import type { StructName } from './kinds.ts';
 import { pointerText, siginfoText, sigsetAt } from './signal-text.ts';
 import { quote } from './strings.ts';
@@ -35,15 +44,24 @@ export function fileModeText(mode: number): string {
   const name = TYPE_NAMES.get(type);
   if (name === undefined) return modeText(mode);
   let text = name;
-  for (const [bit, flag] of [[stat.S_ISUID, 'S_ISUID'], [stat.S_ISGID, 'S_ISGID'], [stat.S_ISVTX, 'S_ISVTX']] as const) {
+  for (const [bit, flag] of [
+    [stat.S_ISUID, 'S_ISUID'],
+    [stat.S_ISGID, 'S_ISGID'],
+    [stat.S_ISVTX, 'S_ISVTX'],
+  ] as const) {
     if ((mode & bit) !== 0) text += `|${flag}`;
   }
   return `${text}|${modeText(mode & 0o777)}`;
 }
 
 const TYPE_NAMES = new Map<number, string>([
-  [stat.S_IFSOCK, 'S_IFSOCK'], [stat.S_IFLNK, 'S_IFLNK'], [stat.S_IFREG, 'S_IFREG'], [stat.S_IFBLK, 'S_IFBLK'],
-  [stat.S_IFDIR, 'S_IFDIR'], [stat.S_IFCHR, 'S_IFCHR'], [stat.S_IFIFO, 'S_IFIFO'],
+  [stat.S_IFSOCK, 'S_IFSOCK'],
+  [stat.S_IFLNK, 'S_IFLNK'],
+  [stat.S_IFREG, 'S_IFREG'],
+  [stat.S_IFBLK, 'S_IFBLK'],
+  [stat.S_IFDIR, 'S_IFDIR'],
+  [stat.S_IFCHR, 'S_IFCHR'],
+  [stat.S_IFIFO, 'S_IFIFO'],
 ]);
 
 /** `makedev(0x1, 0x3)`. */
@@ -94,12 +112,23 @@ const MAGICS = enumTable('???', stat, /_MAGIC$/);
 const MOUNT_FLAGS = {
   unknown: 'ST_???',
   entries: [
-    ['ST_VALID', 0x20], ['ST_RDONLY', 1], ['ST_NOSUID', 2], ['ST_NODEV', 4], ['ST_NOEXEC', 8], ['ST_SYNCHRONOUS', 16], ['ST_MANDLOCK', 64],
-    ['ST_NOATIME', 1024], ['ST_NODIRATIME', 2048], ['ST_RELATIME', 4096],
+    ['ST_VALID', 0x20],
+    ['ST_RDONLY', 1],
+    ['ST_NOSUID', 2],
+    ['ST_NODEV', 4],
+    ['ST_NOEXEC', 8],
+    ['ST_SYNCHRONOUS', 16],
+    ['ST_MANDLOCK', 64],
+    ['ST_NOATIME', 1024],
+    ['ST_NODIRATIME', 2048],
+    ['ST_RELATIME', 4096],
   ],
 } as const;
 const SIGEV_NAMES = new Map<number, string>([
-  [SIGEV_SIGNAL, 'SIGEV_SIGNAL'], [SIGEV_NONE, 'SIGEV_NONE'], [SIGEV_THREAD, 'SIGEV_THREAD'], [SIGEV_THREAD_ID, 'SIGEV_THREAD_ID'],
+  [SIGEV_SIGNAL, 'SIGEV_SIGNAL'],
+  [SIGEV_NONE, 'SIGEV_NONE'],
+  [SIGEV_THREAD, 'SIGEV_THREAD'],
+  [SIGEV_THREAD_ID, 'SIGEV_THREAD_ID'],
 ]);
 const LOCK_TYPES = ['F_RDLCK', 'F_WRLCK', 'F_UNLCK'];
 
@@ -116,16 +145,19 @@ function statText(view: DataView): string {
   const mode = view.getUint32(Stat.mode, true);
   const type = mode & S_IFMT;
   const dev = getU64(view, Stat.rdev);
-  const size = type === S_IFCHR || type === S_IFBLK
-    ? `st_rdev=${deviceText(devMajor(dev), devMinor(dev))}`
-    : `st_size=${getI64(view, Stat.fileSize)}`;
+  const size =
+    type === S_IFCHR || type === S_IFBLK
+      ? `st_rdev=${deviceText(devMajor(dev), devMinor(dev))}`
+      : `st_size=${getI64(view, Stat.fileSize)}`;
   return `{st_mode=${fileModeText(mode)}, ${size}, ...}`;
 }
 
 function statxText(view: DataView): string {
-  return `{stx_mask=${namesOf(view.getUint32(Statx.mask, true), STATX_MASK)}, `
-    + `stx_attributes=${namesOf(getU64(view, Statx.attributes), STATX_ATTRIBUTES)}, `
-    + `stx_mode=${fileModeText(view.getUint16(Statx.mode, true))}, stx_size=${getU64(view, Statx.fileSize)}, ...}`;
+  return (
+    `{stx_mask=${namesOf(view.getUint32(Statx.mask, true), STATX_MASK)}, ` +
+    `stx_attributes=${namesOf(getU64(view, Statx.attributes), STATX_ATTRIBUTES)}, ` +
+    `stx_mode=${fileModeText(view.getUint16(Statx.mode, true))}, stx_size=${getU64(view, Statx.fileSize)}, ...}`
+  );
 }
 
 function statfsText(view: DataView): string {
@@ -134,25 +166,31 @@ function statfsText(view: DataView): string {
     const n = view.getUint32(at, true);
     return n === 0 ? '0' : hex(n);
   };
-  return `{f_type=${nameIn(MAGICS, u64(Statfs.type))}, f_bsize=${u64(Statfs.bsize)}, f_blocks=${u64(Statfs.blocks)}, `
-    + `f_bfree=${u64(Statfs.bfree)}, f_bavail=${u64(Statfs.bavail)}, f_files=${u64(Statfs.files)}, f_ffree=${u64(Statfs.ffree)}, `
-    + `f_fsid={val=[${id(Statfs.fsid)}, ${id(Statfs.fsid + 4)}]}, f_namelen=${u64(Statfs.namelen)}, f_frsize=${u64(Statfs.frsize)}, `
-    + `f_flags=${namesOf(u64(Statfs.flags), MOUNT_FLAGS)}}`;
+  return (
+    `{f_type=${nameIn(MAGICS, u64(Statfs.type))}, f_bsize=${u64(Statfs.bsize)}, f_blocks=${u64(Statfs.blocks)}, ` +
+    `f_bfree=${u64(Statfs.bfree)}, f_bavail=${u64(Statfs.bavail)}, f_files=${u64(Statfs.files)}, f_ffree=${u64(Statfs.ffree)}, ` +
+    `f_fsid={val=[${id(Statfs.fsid)}, ${id(Statfs.fsid + 4)}]}, f_namelen=${u64(Statfs.namelen)}, f_frsize=${u64(Statfs.frsize)}, ` +
+    `f_flags=${namesOf(u64(Statfs.flags), MOUNT_FLAGS)}}`
+  );
 }
 
 function sysinfoText(view: DataView): string {
   const u64 = (at: number): number => getU64(view, at);
-  return `{uptime=${u64(Sysinfo.uptime)}, loads=[${u64(Sysinfo.loads)}, ${u64(Sysinfo.loads + 8)}, ${u64(Sysinfo.loads + 16)}], `
-    + `totalram=${u64(Sysinfo.totalram)}, freeram=${u64(Sysinfo.freeram)}, sharedram=${u64(Sysinfo.sharedram)}, `
-    + `bufferram=${u64(Sysinfo.bufferram)}, totalswap=${u64(Sysinfo.totalswap)}, freeswap=${u64(Sysinfo.freeswap)}, `
-    + `procs=${view.getUint16(Sysinfo.procs, true)}, totalhigh=${u64(Sysinfo.totalhigh)}, freehigh=${u64(Sysinfo.freehigh)}, `
-    + `mem_unit=${view.getUint32(Sysinfo.memUnit, true)}}`;
+  return (
+    `{uptime=${u64(Sysinfo.uptime)}, loads=[${u64(Sysinfo.loads)}, ${u64(Sysinfo.loads + 8)}, ${u64(Sysinfo.loads + 16)}], ` +
+    `totalram=${u64(Sysinfo.totalram)}, freeram=${u64(Sysinfo.freeram)}, sharedram=${u64(Sysinfo.sharedram)}, ` +
+    `bufferram=${u64(Sysinfo.bufferram)}, totalswap=${u64(Sysinfo.totalswap)}, freeswap=${u64(Sysinfo.freeswap)}, ` +
+    `procs=${view.getUint16(Sysinfo.procs, true)}, totalhigh=${u64(Sysinfo.totalhigh)}, freehigh=${u64(Sysinfo.freehigh)}, ` +
+    `mem_unit=${view.getUint32(Sysinfo.memUnit, true)}}`
+  );
 }
 
 /** struct epoll_event. */
 export function epollEventText(view: DataView, at: number): string {
-  return `{events=${namesOf(view.getUint32(at, true), EPOLL_FLAGS)}, `
-    + `data={u32=${view.getUint32(at + EpollEvent.data, true)}, u64=${view.getBigUint64(at + EpollEvent.data, true)}}}`;
+  return (
+    `{events=${namesOf(view.getUint32(at, true), EPOLL_FLAGS)}, ` +
+    `data={u32=${view.getUint32(at + EpollEvent.data, true)}, u64=${view.getBigUint64(at + EpollEvent.data, true)}}}`
+  );
 }
 
 function sigeventText(view: DataView): string {
@@ -168,8 +206,10 @@ function sigeventText(view: DataView): string {
 
 function flockText(view: DataView): string {
   const type = view.getInt16(Flock.type, true);
-  return `{l_type=${LOCK_TYPES[type] ?? `0x${type.toString(16)}`}, l_whence=${enumText('whence', view.getInt16(Flock.whence, true))}, `
-    + `l_start=${getI64(view, Flock.start)}, l_len=${getI64(view, Flock.length)}}`;
+  return (
+    `{l_type=${LOCK_TYPES[type] ?? `0x${type.toString(16)}`}, l_whence=${enumText('whence', view.getInt16(Flock.whence, true))}, ` +
+    `l_start=${getI64(view, Flock.start)}, l_len=${getI64(view, Flock.length)}}`
+  );
 }
 
 /** struct clone_args of `size` bytes. */
@@ -217,8 +257,8 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
   stack_t: {
     size: StackT.size,
     text: (v) =>
-      `{ss_sp=${pointerText(getU64(v, StackT.sp))}, ss_flags=${namesOf(v.getUint32(StackT.flags, true), SS_FLAGS)}, `
-      + `ss_size=${getU64(v, StackT.stackSize)}}`,
+      `{ss_sp=${pointerText(getU64(v, StackT.sp))}, ss_flags=${namesOf(v.getUint32(StackT.flags, true), SS_FLAGS)}, ` +
+      `ss_size=${getU64(v, StackT.stackSize)}}`,
   },
   rlimit: { size: Rlimit.size, text: (v) => `{rlim_cur=${limitText(v, 0)}, rlim_max=${limitText(v, 8)}}` },
   rusage: {
@@ -227,7 +267,8 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
   },
   utsname: {
     size: Utsname.size,
-    text: (v) => `{sysname=${cString(v, Utsname.sysname, 65, 65)}, nodename=${cString(v, Utsname.nodename, 65, 65)}, ...}`,
+    text: (v) =>
+      `{sysname=${cString(v, Utsname.sysname, 65, 65)}, nodename=${cString(v, Utsname.nodename, 65, 65)}, ...}`,
   },
   sysinfo: { size: Sysinfo.size, text: sysinfoText },
   tms: {
@@ -253,8 +294,8 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
   winsize: {
     size: 8,
     text: (v) =>
-      `{ws_row=${v.getUint16(0, true)}, ws_col=${v.getUint16(2, true)}, ws_xpixel=${v.getUint16(4, true)}, `
-      + `ws_ypixel=${v.getUint16(6, true)}}`,
+      `{ws_row=${v.getUint16(0, true)}, ws_col=${v.getUint16(2, true)}, ws_xpixel=${v.getUint16(4, true)}, ` +
+      `ws_ypixel=${v.getUint16(6, true)}}`,
   },
   cpuset: scalar(8, (v) => cpusText(v)),
   gidlist: scalar(4, (v) => String(v.getUint32(0, true))),
@@ -266,7 +307,11 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
     size: 8,
     text: (v) => `{version=${capabilityVersion(v.getUint32(0, true))}, pid=${v.getInt32(4, true)}}`,
   },
-  capdata: { size: 12, text: (v) => `{effective=${v.getUint32(0, true)}, permitted=${v.getUint32(4, true)}, inheritable=${v.getUint32(8, true)}}` },
+  capdata: {
+    size: 12,
+    text: (v) =>
+      `{effective=${v.getUint32(0, true)}, permitted=${v.getUint32(4, true)}, inheritable=${v.getUint32(8, true)}}`,
+  },
   utimbuf: { size: 16, text: (v) => `{actime=${timeText(v, 0)}, modtime=${timeText(v, 8)}}` },
   clone_args: { size: CloneArgs.sizeVersion0, text: (v) => cloneArgsText(v, CloneArgs.sizeVersion0) },
   robust_list_head: { size: 24, text: (v) => `{list=${pointerText(getU64(v, 0))}, ...}` },
@@ -280,7 +325,9 @@ function timeText(view: DataView, at: number): string {
 
 function capabilityVersion(version: number): string {
   const names: Readonly<Record<number, string>> = {
-    0x19980330: '_LINUX_CAPABILITY_VERSION_1', 0x20071026: '_LINUX_CAPABILITY_VERSION_2', 0x20080522: '_LINUX_CAPABILITY_VERSION_3',
+    0x19980330: '_LINUX_CAPABILITY_VERSION_1',
+    0x20071026: '_LINUX_CAPABILITY_VERSION_2',
+    0x20080522: '_LINUX_CAPABILITY_VERSION_3',
   };
   return names[version] ?? `${version === 0 ? '0' : hex(version)} /* _LINUX_CAPABILITY_VERSION_??? */`;
 }

@@ -28,9 +28,10 @@ export class SyscallTracer {
     const trace = this.#trace;
     const via = patched ? 1 : 0;
     if (trace.wantsText) {
-      const text = shape.nr === SYS.restart_syscall
-        ? `<... resuming interrupted ${this.#interrupted.get(tid) ?? 'system call'} ...>`
-        : decodeEnter(shape, args, memory);
+      const text =
+        shape.nr === SYS.restart_syscall
+          ? `<... resuming interrupted ${this.#interrupted.get(tid) ?? 'system call'} ...>`
+          : decodeEnter(shape, args, memory);
       trace.emitText(EventKind.syscallEnter, tid, text, shape.nr, rip, via);
     } else {
       trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
