@@ -2,6 +2,7 @@
 //
 // A tree without a guest: a Vfs with a clock that only moves when told, callers of any identity, short forms of calls.
 
+import { fromLatin1 } from '../../src/base/bytes.ts';
 import type { HostDirectory, HostStream } from '../../src/base/host.ts';
 import type { Credentials } from '../../src/vfs/credentials.ts';
 import { SYSTEM_CREDENTIALS } from '../../src/vfs/credentials.ts';
@@ -130,7 +131,7 @@ export function readAll(file: OpenFile, from = 0): string {
   const buffer = new BufferTransfer(new Uint8Array(Math.max(0, file.inode.size - from)));
   const n = file.readAt(buffer, buffer.bytes.length, from);
   if (n < 0) throw new Error(`read: ${n}`);
-  return String.fromCharCode(...buffer.bytes.subarray(0, n));
+  return fromLatin1(buffer.bytes.subarray(0, n));
 }
 
 /** Names in a directory, in the order in which they are given. */
