@@ -61,6 +61,7 @@ napi_value run(napi_env env, napi_callback_info info) {
   napi_value argv[1];
   Engine* engine = engineOf(env, info, &argc, argv);
   if (engine == nullptr) return nullptr;
+  if (engine->busy()) return throwError(env, "CPU_BUSY", "run was called inside a run: end the run first");
   double budget = 0;
   napi_get_value_double(env, argv[0], &budget);
   return endOfCall(env, engine, engine->run(budget));
@@ -71,6 +72,7 @@ napi_value step(napi_env env, napi_callback_info info) {
   napi_value argv[2];
   Engine* engine = engineOf(env, info, &argc, argv);
   if (engine == nullptr) return nullptr;
+  if (engine->busy()) return throwError(env, "CPU_BUSY", "step was called inside a run: end the run first");
   double address = 0;
   void* bytes = nullptr;
   size_t length = 0;

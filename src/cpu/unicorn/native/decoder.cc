@@ -146,7 +146,7 @@ void decodeVector(Cursor& c, uint8_t op, Insn* out) {
   }
   uint8_t opcode = c.next();
   if (map == 1 && opcode == 0x77 && op != 0x62) return;
-  readModRm(c, 0, &out->usesStackSegment);
+  readModRm(c, 0, &out->stackOperand);
   bool immediate = map == 3 || (map == 1 && ((opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 ||
                                              (opcode >= 0xc4 && opcode <= 0xc6)));
   if (immediate) c.advance(1);
@@ -192,11 +192,17 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
     if (op == 0xc7 && registerForm && (reg == 6 || (reg == 7 && p.repeat != 0xf3))) {
       out->special = Special::undefined;
     }
-    if (op == 0xa0 || op == 0xa1 || op == 0xa8 || op == 0xa9) stack = true;
+    if (op == 0xa0 || op == 0xa1 || op == 0xa8 || op == 0xa9) out->implicitStack = true;
     // These raise #GP for other reasons (privilege, alignment) with the same error code.
-    if (op == 0x00 || op == 0x01 || op == 0xae || op == 0xc7) stack = false;
+    if (op == 0x00 || op == 0x01 || op == 0xc7 || (op == 0xae && reg < 2)) stack = false;
+    if ((op == 0xa4 || op == 0xac) && (modrm & 0xc7) == 5) assist(out, Quirk::ripShift);
+    bool byOverflowOrParity = op == 0x90 || op == 0x91 || op == 0x9a || op == 0x9b;
+    if (byOverflowOrParity && !registerForm) {
+      out->special = Special::startsBlock;
+      out->quirk = Quirk::lazyFlags;
+    }
   }
-  if (stack && !p.segment) out->usesStackSegment = true;
+  if (stack && !p.segment) out->stackOperand = true;
 }
 
 }  // namespace
@@ -259,7 +265,8 @@ Insn decodeInsn(const uint8_t* code, int available, bool screenGs) {
     if (p.repeat != 0 && isString(op)) out.isRepString = true;
     if (p.lock && !lockableOneByte(op, modrm)) out.special = Special::undefined;
     // LEA computes an address without an access.
-    if (op != 0x8d && ((stack && !p.segment) || usesStackImplicitly(op, modrm))) out.usesStackSegment = true;
+    out.stackOperand = op != 0x8d && stack && !p.segment;
+    out.implicitStack = usesStackImplicitly(op, modrm);
   }
   if (screenGs && out.writesGs && out.special != Special::undefined) {
     out.special = Special::gsWrite;

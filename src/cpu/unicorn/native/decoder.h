@@ -33,7 +33,10 @@ enum class Quirk : uint8_t {
   none,
   /** pcmpestri, pcmpestrm: lengths that it cannot clamp make it read far outside its own memory. */
   stringLengths,
-  /** loope, loopne, cmpxchg8b, cmpxchg16b: take the flags of an earlier block for those of this one. */
+  /**
+   * loope, loopne, cmpxchg8b, cmpxchg16b take the flags of an earlier block for those of this one; setcc in memory by
+   * overflow or parity loses them when it faults.
+   */
   lazyFlags,
   /** SSSE3 and later on MMX registers: REX.R and REX.B select registers that do not exist. */
   mmxRex,
@@ -45,6 +48,8 @@ enum class Quirk : uint8_t {
   segmentBase,
   /** rcl, rcr in memory: flags change before a store that faults. */
   rotateMemory,
+  /** shld, shrd with an immediate and a RIP-relative operand: the address is one too low. */
+  ripShift,
   /** pause: forgets the trap flag. Only matters to steps. */
   pause,
 };
@@ -68,8 +73,10 @@ struct Insn {
   bool isSyscall = false;
   /** A 0x67 prefix: a repeated string instruction counts in ecx. */
   bool addressSize32 = false;
-  /** The memory operand or implicit access goes through SS (base rsp or rbp, push, pop, call, ret, enter, leave). */
-  bool usesStackSegment = false;
+  /** The memory operand goes through SS: base rsp or rbp, no segment prefix. */
+  bool stackOperand = false;
+  /** push, pop, call, ret, enter, leave and the like. */
+  bool implicitStack = false;
 };
 
 /** Longest instruction that a processor accepts. */

@@ -104,22 +104,30 @@ Engine::StepResult Engine::stepWithQuirk(const Insn& insn, uint8_t* code) {
         changed = true;
       }
       if (!changed) return stepPlain(insn);
-      if (addressUses(insn, code, kRax) || addressUses(insn, code, kRdx)) {
-        // DIVERGES: a length that is also the address of the operand cannot be replaced; no compiler makes that.
-        regs[kRax] = saved[0];
-        regs[kRdx] = saved[1];
-        control_->kind = static_cast<uint32_t>(Stop::invalidOpcode);
-        return StepResult::stopped;
-      }
-      StepResult result = stepPlain(insn);
+      // Where the address is made with rax or rdx too, other registers lend themselves for the step.
+      uint64_t lent[3] = {regs[kRbx], regs[kRsi], regs[kRdi]};
+      bool rewritten = lendAddress(insn, code, kRax, saved[0]) | lendAddress(insn, code, kRdx, saved[1]);
+      StepResult result = rewritten ? stepAs(insn, code) : stepPlain(insn);
       regs[kRax] = saved[0];
       regs[kRdx] = saved[1];
+      if (rewritten) {
+        regs[kRbx] = lent[0];
+        regs[kRsi] = lent[1];
+        regs[kRdi] = lent[2];
+      }
       return result;
     }
     case Quirk::mmxRex:
       // MMX has eight registers: the processor ignores the bits.
       code[insn.rexAt] &= static_cast<uint8_t>((code[insn.modrmAt] >> 6) == 3 ? ~5 : ~4);
       return stepAs(insn, code);
+    case Quirk::ripShift: {
+      int32_t displacement;
+      std::memcpy(&displacement, code + insn.modrmAt + 1, 4);
+      displacement++;
+      std::memcpy(code + insn.modrmAt + 1, &displacement, 4);
+      return stepAs(insn, code);
+    }
     case Quirk::lockNeg:
       code[insn.lockAt] = 0xf2;  // a prefix that neg ignores; nothing runs beside a step
       return stepAs(insn, code);
@@ -163,18 +171,29 @@ Engine::StepResult Engine::stepAs(const Insn& insn, const uint8_t* code) {
   return result;
 }
 
-bool Engine::addressUses(const Insn& insn, const uint8_t* code, int reg) {
-  uint8_t modrm = code[insn.modrmAt];
-  int mod = modrm >> 6;
-  if (mod == 3) return false;
+bool Engine::lendAddress(const Insn& insn, uint8_t* code, int reg, uint64_t value) {
+  uint8_t& modrm = code[insn.modrmAt];
+  if ((modrm >> 6) == 3) return false;
   uint8_t rex = insn.rexAt != 0xff ? code[insn.rexAt] : 0;
-  if ((modrm & 7) != 4) return (modrm & 7) == reg && (rex & 1) == 0;
-  uint8_t sib = code[insn.modrmAt + 1];
-  return ((sib & 7) == reg && (rex & 1) == 0) || (((sib >> 3) & 7) == reg && (rex & 2) == 0);
+  bool hasSib = (modrm & 7) == 4;
+  uint8_t& base = hasSib ? code[insn.modrmAt + 1] : modrm;
+  bool asBase = (base & 7) == reg && (rex & 1) == 0;
+  bool asIndex = hasSib && ((base >> 3) & 7) == reg && (rex & 2) == 0;
+  if (!asBase && !asIndex) return false;
+  for (int lender : {kRbx, kRsi, kRdi}) {
+    bool taken = ((base & 7) == lender && (rex & 1) == 0) ||
+                 (hasSib && ((base >> 3) & 7) == lender && (rex & 2) == 0);
+    if (taken) continue;
+    if (asBase) base = static_cast<uint8_t>((base & ~7) | lender);
+    if (asIndex) base = static_cast<uint8_t>((base & ~0x38) | (lender << 3));
+    control_->regs[lender] = value;
+    return true;
+  }
+  return false;
 }
 
 bool Engine::step(uint64_t viewAddress, const uint8_t* view, size_t viewLength) {
-  if (inRun_) return fail("run or step was called inside a run");
+  failure_.clear();
   base_ = control_->instructions;
   granted_ = hot_.left = 0;
   if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);

@@ -38,7 +38,10 @@ void Engine::decodeInterrupt(Stop* kind) {
         *kind = Stop::generalProtection;
         break;
       }
-      bool stack = errorCode == 0 && insnAt(control_->regs[kRip]).usesStackSegment;
+      Insn insn = insnAt(control_->regs[kRip]);
+      uint64_t rsp = control_->regs[kRsp];
+      bool badStack = insn.implicitStack && !(isCanonical(rsp) && isCanonical(rsp - 8));
+      bool stack = errorCode == 0 && (insn.stackOperand || badStack);
       *kind = stack ? Stop::stackFault : Stop::generalProtection;
       break;
     }

@@ -86,7 +86,7 @@ bool Engine::refill() {
 }
 
 bool Engine::run(double budget) {
-  if (inRun_) return fail("run or step was called inside a run");
+  failure_.clear();
   base_ = control_->instructions;
   granted_ = hot_.left = 0;
   if (control_->interrupt.exchange(0) != 0) return finish(Stop::interrupted);
@@ -220,15 +220,23 @@ void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
 void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) { self->screenBlock(address, size); }
 
 bool Engine::affordBlock(int64_t count) {
-  if (count <= hot_.left) return true;
+  bool fits = count <= hot_.left;
   int64_t total = remaining_ - granted_ + hot_.left;
   // A run makes progress even when its first block is longer than its budget.
-  bool progressed = retired() > runStart_;
-  if (total <= 0 || (total < count && progressed)) {
+  if (!fits && (total <= 0 || (total < count && retired() > runStart_))) {
     event_ = Event::budget;
     machine_.stop();
     return false;
   }
+  // After the budget: where a run ends by its budget must not depend on when the host interrupts it.
+  if (control_->interrupt.load() != 0) {
+    control_->interrupt.store(0);
+    publishTag();
+    event_ = Event::interrupted;
+    machine_.stop();
+    return false;
+  }
+  if (fits) return true;
   if (total == hot_.left) return true;
   refill();
   if (!earlyFlushes_) return true;
@@ -246,11 +254,6 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
   if (stepping_ || event_ != Event::none) return;
   bool loops = repAddress_ != 0 && repAddress_ == address;
   if (repAddress_ != 0 && !loops) settleRep(repLoops_ ? machine_.read(kRegRcx) : 0);
-  if (control_->interrupt.load() != 0) {
-    control_->interrupt.store(0);
-    publishTag();
-    return end(Event::interrupted);
-  }
   if (loops) {
     if (!affordBlock(1)) return;
     // Another iteration of the repeated instruction that ended the last block, or the look at a counter that has

@@ -100,6 +100,8 @@ class Engine : private MachineEvents {
     publishTag();
   }
   void setEarlyFlushes(bool on) { earlyFlushes_ = on; }
+  /** Inside a run or step: neither may be called. */
+  bool busy() const { return inRun_; }
   const std::string& failure() const { return failure_; }
 
   enum class Answer { goOn, end, thrown };
@@ -142,8 +144,8 @@ class Engine : private MachineEvents {
   StepResult stepWithQuirk(const Insn& insn, uint8_t* code);
   /** Steps over the instruction as if its bytes were `code`. */
   StepResult stepAs(const Insn& insn, const uint8_t* code);
-  /** Whether the address of the memory operand is made with one of the first eight registers. */
-  static bool addressUses(const Insn& insn, const uint8_t* code, int reg);
+  /** Makes the address of the memory operand with another register in place of `reg`, if it uses that. */
+  bool lendAddress(const Insn& insn, uint8_t* code, int reg, uint64_t value);
   /** A step within a run. @return false when the run is over, with `ok` set */
   bool stepInRun(bool* ok);
 

@@ -53,7 +53,10 @@ constexpr int kRflags = 17;
 constexpr int kRax = 0;
 constexpr int kRcx = 1;
 constexpr int kRdx = 2;
+constexpr int kRbx = 3;
 constexpr int kRsp = 4;
+constexpr int kRsi = 6;
+constexpr int kRdi = 7;
 constexpr int kR11 = 11;
 
 /** Flags that ring 3 can set. RF is left out: the processor clears it with every instruction. */
