@@ -416,3 +416,101 @@ export function checkAgainstModel(make: () => AccessMachine & { dispose?(): void
     { numRuns: runs, seed },
   );
 }
+
+/**
+ * Runs random sequences in so little memory that any step may fail for want of it, and checks what must hold
+ * all the same: nothing throws, a page that can be read holds something that was once written to it or zero, and all
+ * frames come back.
+ */
+export function checkInLittleMemory(
+  make: () => AccessMachine & { dispose?(): void },
+  runs: number,
+  seed: number,
+): void {
+  fc.assert(
+    fc.property(
+      fc.array(operation, { minLength: 20, maxLength: 250, size: 'max' }),
+      fc.integer({ min: 16, max: 30 }),
+      (operations, pages) => {
+        const machine = make();
+        try {
+          const memory = new PhysicalMemory(machine, pages * PAGE_SIZE);
+          const file = new TestFile(new Uint8Array(FILE_PAGES * PAGE_SIZE));
+          const spaces = [new AddressSpace(memory)];
+          for (const op of operations) {
+            tryOut(machine, file, spaces, op);
+            expect(memory.usedFrames).toBeLessThanOrEqual(pages);
+          }
+          for (const mm of spaces) mm.release();
+          memory.dispose();
+          expect(memory.usedFrames).toBe(0);
+        } finally {
+          machine.dispose?.();
+        }
+      },
+    ),
+    { numRuns: runs, seed },
+  );
+}
+
+function tryOut(machine: AccessMachine, file: TestFile, spaces: AddressSpace[], op: Op): void {
+  const mm = spaces['space' in op ? op.space % spaces.length : 0] as AddressSpace;
+  const at = BASE + ('at' in op ? op.at : 0) * PAGE_SIZE;
+  const length = 'count' in op ? op.count * PAGE_SIZE : PAGE_SIZE;
+  const known = (got: number | GuestFault): void => {
+    if (typeof got === 'number' && got !== 0) expect(got & ~7).toBe(FIRST_VALUE);
+  };
+  switch (op.kind) {
+    case 'map': {
+      const isFile = op.backing.startsWith('file');
+      const shared = op.backing === 'shm' || op.backing.startsWith('file-shared');
+      const flags = M.MAP_FIXED | (shared ? M.MAP_SHARED : M.MAP_PRIVATE) | (isFile ? 0 : M.MAP_ANONYMOUS);
+      mm.mmap({ addr: at, length, prot: op.prot, flags, ...(isFile ? { file, offset: op.from * PAGE_SIZE } : {}) });
+      return;
+    }
+    case 'unmap':
+      mm.munmap(at, length);
+      return;
+    case 'dontneed':
+      mm.madvise(at, length, M.MADV_DONTNEED);
+      return;
+    case 'protect':
+      mm.mprotect(at, length, op.prot);
+      return;
+    case 'remap':
+      mm.mremap(at, length, op.newCount * PAGE_SIZE, M.MREMAP_MAYMOVE | M.MREMAP_FIXED, BASE + op.to * PAGE_SIZE);
+      return;
+    case 'load':
+      return known(machine.load(mm, at + IN_PAGE));
+    case 'fetch':
+      return known(machine.fetch(mm, at + IN_PAGE));
+    case 'copyIn':
+      mm.copyIn(at + IN_PAGE, new Uint8Array(PAGE_SIZE));
+      return;
+    case 'store':
+      machine.store(mm, at + IN_PAGE, op.value);
+      return;
+    case 'copyOut':
+    case 'force':
+      mm.copyOut(at + IN_PAGE, Uint8Array.of(op.value), op.kind === 'force');
+      return;
+    case 'fileWrite':
+      file.write(op.at * PAGE_SIZE + IN_PAGE, Uint8Array.of(op.value));
+      return;
+    case 'truncate':
+      file.resize(op.count * PAGE_SIZE);
+      return;
+    case 'sync':
+      file.pages.writeBack(file);
+      return;
+    case 'fork': {
+      const child = mm.fork();
+      if (child !== undefined) spaces.push(child);
+      return;
+    }
+    case 'exit':
+      if (spaces.length < 2) return;
+      mm.release();
+      spaces.splice(spaces.indexOf(mm), 1);
+  }
+}
