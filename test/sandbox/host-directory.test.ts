@@ -4,12 +4,12 @@
 
 import { spawnSync } from 'node:child_process';
 import {
-  chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync,
+  existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EACCES, EEXIST, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EPERM, EROFS } from '../../src/abi/errno.ts';
+import { EEXIST, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EPERM, EROFS } from '../../src/abi/errno.ts';
 import type { HostDirectory } from '../../src/base/host.ts';
 import { NodeDirectory, openHostDirectory, openHostPath } from '../../src/sandbox/host-node/index.ts';
 
@@ -195,7 +195,7 @@ describe.each(WAYS)('a host directory with %s', (_name, hold) => {
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 400; i++) expect(cage.list(`d${i}/e`)).toEqual([]);
     }
-    if (process.platform === 'linux') expect(openHostDirectory('/proc/self/fd', { writable: false }).list('').length).toBeLessThan(300);
+    if (existsSync('/proc/self/fd')) expect(readdirSync('/proc/self/fd').length).toBeLessThan(300);
     cage.dispose();
   });
 });
@@ -213,13 +213,6 @@ describe('opening host paths', () => {
     expect(() => openHostDirectory(join(base, 'none'), { writable: false })).toThrow(/none: no such directory/);
     expect(() => openHostDirectory(join(inside, 'a/b/file'), { writable: false })).toThrow(/file: not a directory/);
     expect(() => openHostPath(join(base, 'none'), { writable: false })).toThrow(/none: no such file or directory/);
-  });
-
-  it.runIf(process.getuid?.() !== 0)('gives EACCES where the host forbids', () => {
-    chmodSync(join(inside, 'a'), 0);
-    const cage = new NodeDirectory(inside, false);
-    expect(cage.list('a')).toBe(-EACCES);
-    chmodSync(join(inside, 'a'), 0o755);
   });
 
   it('does not change a file that has another name outside', () => {
