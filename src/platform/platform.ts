@@ -13,7 +13,7 @@ import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
 import { writesGs } from '../isa/gs-write.ts';
 import { MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
-import { MOV_EAX_IMM32, SITE_BYTES } from '../isa/syscall-site.ts';
+import { MOV_EAX_IMM32, SITE_BYTES, SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -56,6 +56,8 @@ const STUB_RUNS = 64;
 const FOREIGN_ABI = 0x86000000;
 /** Reasons that stay as long as the code does. */
 const FINAL_RULES: ReadonlySet<PatchRule> = new Set(['page-split', 'tail-of-instruction', 'shared-frame', 'no-space']);
+
+const DEBUG_STOP: Stop = { kind: 'debug', address: 0, access: 'read', present: false, vector: 0 };
 
 export interface PlatformOptions {
   readonly patch: PatchMode;
@@ -317,6 +319,10 @@ export class Platform implements PlatformApi {
           // Only int $0x80 comes this way: a call by the 32-bit ABI, which gVisor's stub makes an unknown number of.
           goesOn = this.#trappedCall(ctx, ((cpu.regs.u32[0] as number) + FOREIGN_ABI) >>> 0);
           break;
+        case 'debug':
+          this.#debugTrap(ctx, stop);
+          goesOn = false;
+          break;
         case 'general-protection':
           goesOn = this.#generalProtection(ctx, stop);
           break;
@@ -426,6 +432,20 @@ export class Platform implements PlatformApi {
     return false;
   }
 
+  /**
+   * Single step. DIVERGES (hideSlotRip): upstream lets the trap hit every instruction of the slot and the syshandler, which
+   * kills the program; here the jump counts as the mov that it replaced, and the guard as the syscall.
+   */
+  #debugTrap(ctx: GuestContext, stop: Stop): void {
+    const { regs } = ctx;
+    const site = this.#thread?.traps.bySlot.get(regs.get(Reg.rip) - TRAP_CODE_OFFSET);
+    if (site !== undefined && this.#config.guards.hideSlotRip) {
+      regs.set(Reg.rip, site.address + SYSCALL_OFFSET);
+      regs.set(Reg.rax, site.sysno);
+    }
+    this.#exception(ctx, stop);
+  }
+
   #exception(ctx: GuestContext, stop: Stop): void {
     this.#faults++;
     exceptionEvent(this.#event, stop, ctx.regs.get(Reg.rip), () => {
@@ -444,12 +464,19 @@ export class Platform implements PlatformApi {
       const outcome = drain(handleFault(at, regs.u64[Reg.rax] as bigint, guards), thread.traps);
       if (outcome.kind !== 'not-ours') {
         this.#restarted++;
-        const isSyscall = outcome.kind === 'handle-as-syscall';
-        this.#trace.emit(EventKind.siteRestarted, ctx.tid, at, outcome.ip, isSyscall ? 1 : 0);
-        regs.set(Reg.rip, outcome.ip);
+        // A task that is stepped comes here from #debugTrap, with the number loaded: a restart would take it back to the jump.
+        const isStepped = guards.hideSlotRip && ((regs.u32[FLAGS_LOW] as number) & TRAP_FLAG) !== 0;
+        const isSyscall = outcome.kind === 'handle-as-syscall' || isStepped;
+        const ip = isSyscall ? at + SYSCALL_BYTES : outcome.ip;
+        this.#trace.emit(EventKind.siteRestarted, ctx.tid, at, ip, isSyscall ? 1 : 0);
+        regs.set(Reg.rip, ip);
         if (!isSyscall) return true;
         if (guards.syscallClobbers) this.#clobber(regs);
-        return this.#trappedCall(ctx, regs.u32[0] as number);
+        const goesOn = this.#trappedCall(ctx, regs.u32[0] as number);
+        if (!goesOn || !isStepped) return goesOn;
+        // The processor traps after a syscall that is stepped.
+        this.#exception(ctx, DEBUG_STOP);
+        return false;
       }
     }
     this.#exception(ctx, stop);
