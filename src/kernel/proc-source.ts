@@ -265,16 +265,49 @@ export function procSource(kernel: Kernel): ProcSource {
 
 /** Flags of /proc/cpuinfo by CPUID register and bit, in the order in which Linux prints them. */
 const LEAF1_EDX: readonly (readonly [number, string])[] = [
-  [0, 'fpu'], [3, 'pse'], [4, 'tsc'], [5, 'msr'], [6, 'pae'], [8, 'cx8'], [13, 'pge'], [15, 'cmov'], [16, 'pat'],
-  [19, 'clflush'], [23, 'mmx'], [24, 'fxsr'], [25, 'sse'], [26, 'sse2'],
+  [0, 'fpu'],
+  [3, 'pse'],
+  [4, 'tsc'],
+  [5, 'msr'],
+  [6, 'pae'],
+  [8, 'cx8'],
+  [13, 'pge'],
+  [15, 'cmov'],
+  [16, 'pat'],
+  [19, 'clflush'],
+  [23, 'mmx'],
+  [24, 'fxsr'],
+  [25, 'sse'],
+  [26, 'sse2'],
 ];
-const EXT_EDX: readonly (readonly [number, string])[] = [[11, 'syscall'], [20, 'nx'], [27, 'rdtscp'], [29, 'lm']];
+const EXT_EDX: readonly (readonly [number, string])[] = [
+  [11, 'syscall'],
+  [20, 'nx'],
+  [27, 'rdtscp'],
+  [29, 'lm'],
+];
 const LEAF1_ECX: readonly (readonly [number, string])[] = [
-  [0, 'pni'], [1, 'pclmulqdq'], [9, 'ssse3'], [13, 'cx16'], [19, 'sse4_1'], [20, 'sse4_2'], [22, 'movbe'], [23, 'popcnt'],
+  [0, 'pni'],
+  [1, 'pclmulqdq'],
+  [9, 'ssse3'],
+  [13, 'cx16'],
+  [19, 'sse4_1'],
+  [20, 'sse4_2'],
+  [22, 'movbe'],
+  [23, 'popcnt'],
   [25, 'aes'],
 ];
-const EXT_ECX: readonly (readonly [number, string])[] = [[0, 'lahf_lm'], [5, 'abm'], [8, '3dnowprefetch']];
-const LEAF7_EBX: readonly (readonly [number, string])[] = [[0, 'fsgsbase'], [3, 'bmi1'], [8, 'bmi2'], [19, 'adx']];
+const EXT_ECX: readonly (readonly [number, string])[] = [
+  [0, 'lahf_lm'],
+  [5, 'abm'],
+  [8, '3dnowprefetch'],
+];
+const LEAF7_EBX: readonly (readonly [number, string])[] = [
+  [0, 'fsgsbase'],
+  [3, 'bmi1'],
+  [8, 'bmi2'],
+  [19, 'adx'],
+];
 
 /** EAX, EBX, ECX, EDX of a leaf. */
 function leaf(number: number): readonly [number, number, number, number] {
@@ -305,8 +338,14 @@ function cpuInfo(): [string, string][] {
   const family = (signature >>> 8) & 0xf;
   const model = ((signature >>> 4) & 0xf) | ((signature >>> 12) & 0xf0);
   const flags = [
-    ...named(edx1, LEAF1_EDX), ...named(edxE, EXT_EDX), 'constant_tsc', 'nopl', 'cpuid', ...named(ecx1, LEAF1_ECX),
-    ...named(ecxE, EXT_ECX), ...named(ebx7, LEAF7_EBX),
+    ...named(edx1, LEAF1_EDX),
+    ...named(edxE, EXT_EDX),
+    'constant_tsc',
+    'nopl',
+    'cpuid',
+    ...named(ecx1, LEAF1_ECX),
+    ...named(ecxE, EXT_ECX),
+    ...named(ebx7, LEAF7_EBX),
   ];
   return [
     ['vendor_id', text(ebx0, edx0, ecx0)],

@@ -4,7 +4,7 @@
 // `pipe:[7]` and `anon_inode:[eventfd]`. Models fs/anon_inodes.c and fs/pipe.c (pipefs).
 
 import { ENXIO } from '../abi/errno.ts';
-import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
+import { O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, S_IFIFO, S_IFREG, S_IFSOCK, SOCKFS_MAGIC } from '../abi/stat.ts';
 import type { Credentials } from './credentials.ts';
 import { Dentry, Mount } from './dentry.ts';
@@ -109,6 +109,3 @@ export class AnonymousFiles {
     return inode.open(new Dentry(`/memfd:${name} (deleted)`, null, inode, this.#memoryMount), O_RDWR | 0o100000, cred);
   }
 }
-
-/** Bits of pipe2 that a description keeps. */
-export const PIPE_STATUS_FLAGS = O_NONBLOCK | 0o40000;

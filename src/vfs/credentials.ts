@@ -12,7 +12,6 @@ export const CAP_DAC_READ_SEARCH = 2;
 export const CAP_FOWNER = 3;
 export const CAP_FSETID = 4;
 export const CAP_SYS_CHROOT = 18;
-export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_RESOURCE = 24;
 export const CAP_MKNOD = 27;
 
@@ -62,7 +61,8 @@ export function checkPermission(node: Owned, cred: Credentials, wanted: number):
   if ((granted & wanted & 7) === wanted) return 0;
   const isDirectory = (mode & S_IFMT) === S_IFDIR;
   // Without any execute bit even CAP_DAC_OVERRIDE does not make a file executable.
-  if (hasCapability(cred, CAP_DAC_OVERRIDE) && (isDirectory || (wanted & MAY_EXEC) === 0 || (mode & 0o111) !== 0)) return 0;
+  if (hasCapability(cred, CAP_DAC_OVERRIDE) && (isDirectory || (wanted & MAY_EXEC) === 0 || (mode & 0o111) !== 0))
+    return 0;
   const readsOnly = isDirectory ? (wanted & MAY_WRITE) === 0 : wanted === MAY_READ;
   if (readsOnly && hasCapability(cred, CAP_DAC_READ_SEARCH)) return 0;
   return -EACCES;

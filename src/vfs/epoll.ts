@@ -13,7 +13,7 @@ import { OpenFile } from './open-file.ts';
 /** How deep epolls may watch epolls. */
 const MAX_NESTING = 5;
 /** Bits of `events` that are not events. */
-const MODE_BITS = (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | 0x20000000) | 0;
+const MODE_BITS = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | 0x20000000 | 0;
 
 /** One ready description. */
 export interface EpollEvent {

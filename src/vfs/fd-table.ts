@@ -91,7 +91,9 @@ export class FdTable {
   /** A copy for a new process: same open file descriptions. */
   copy(): FdTable {
     const table = new FdTable();
-    table.#slots = this.#slots.map((s) => (s === undefined ? undefined : { file: s.file.retain(), cloexec: s.cloexec }));
+    table.#slots = this.#slots.map((s) =>
+      s === undefined ? undefined : { file: s.file.retain(), cloexec: s.cloexec },
+    );
     table.#firstFree = this.#firstFree;
     return table;
   }

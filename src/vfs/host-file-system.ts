@@ -45,23 +45,12 @@ export class HostFileSystem extends FileSystem {
    * @param entry the one entry that is bound; '' for the directory itself
    * @throws nothing: -errno when the entry cannot be looked at
    */
-  static open(
-    directory: HostDirectory,
-    entry: string,
-    deviceNumber: number,
-    clock: FsClock,
-  ): HostFileSystem | number {
+  static open(directory: HostDirectory, entry: string, deviceNumber: number, clock: FsClock): HostFileSystem | number {
     const stat = directory.stat(entry);
     return typeof stat === 'number' ? stat : new HostFileSystem(directory, entry, stat, deviceNumber, clock);
   }
 
-  private constructor(
-    directory: HostDirectory,
-    entry: string,
-    stat: HostStat,
-    deviceNumber: number,
-    clock: FsClock,
-  ) {
+  private constructor(directory: HostDirectory, entry: string, stat: HostStat, deviceNumber: number, clock: FsClock) {
     super('9p', V9FS_MAGIC, deviceNumber, clock);
     this.directory = directory;
     this.root = this.inodeFor(entry, stat);

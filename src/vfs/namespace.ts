@@ -3,29 +3,10 @@
 // Operations that change names: mkdir, mknod, symlink, link, unlink, rmdir, rename, with Linux's order of errors.
 // Models fs/namei.c (may_create, may_delete, do_unlinkat, do_renameat2).
 
-import {
-  EBUSY,
-  EEXIST,
-  EINVAL,
-  EISDIR,
-  ENOENT,
-  ENOTDIR,
-  ENOTEMPTY,
-  EPERM,
-  EROFS,
-  EXDEV,
-} from '../abi/errno.ts';
+import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from '../abi/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/open.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX } from '../abi/stat.ts';
-import {
-  CAP_FOWNER,
-  CAP_MKNOD,
-  checkPermission,
-  hasCapability,
-  MAY_EXEC,
-  MAY_READ,
-  MAY_WRITE,
-} from './credentials.ts';
+import { CAP_FOWNER, CAP_MKNOD, checkPermission, hasCapability, MAY_EXEC, MAY_READ, MAY_WRITE } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { Dentry, isUnlinked } from './dentry.ts';
 import type { Caller } from './fs-context.ts';
@@ -64,12 +45,7 @@ function mayDelete(dir: Dentry, child: Dentry, cred: Credentials, wantDirectory:
   const denied = checkPermission(dir.inode, cred, MAY_WRITE | MAY_EXEC);
   if (denied !== 0) return denied;
   const sticky = (dir.inode.mode & S_ISVTX) !== 0;
-  if (
-    sticky &&
-    child.inode.uid !== cred.fsuid &&
-    dir.inode.uid !== cred.fsuid &&
-    !hasCapability(cred, CAP_FOWNER)
-  ) {
+  if (sticky && child.inode.uid !== cred.fsuid && dir.inode.uid !== cred.fsuid && !hasCapability(cred, CAP_FOWNER)) {
     return -EPERM;
   }
   if (wantDirectory) {

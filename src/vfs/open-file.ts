@@ -3,7 +3,7 @@
 // Open file descriptions: what descriptors refer to, with the shared offset and status flags, and the byte sinks and
 // sources that keep transfers exact at a faulting byte. Models fs/file_table.c, fs/read_write.c, gVisor vfs.FileDescription.
 
-import { EAGAIN, EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from '../abi/errno.ts';
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from '../abi/errno.ts';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
@@ -179,9 +179,6 @@ export abstract class OpenFile {
   /** The last reference is gone. */
   protected destroy(): void {}
 }
-
-/** What a transfer that stored nothing at all says: the fault, or that it would sleep. */
-export const WOULD_BLOCK = -EAGAIN;
 
 /** A sink and source over one array, for transfers inside the system. */
 export class BufferTransfer implements ByteSink, ByteSource {

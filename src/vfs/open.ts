@@ -3,18 +3,7 @@
 // open(2): from a path and flags to an open file description, creating, truncating and refusing as Linux does.
 // Models fs/open.c (build_open_flags) and fs/namei.c (do_open, may_open).
 
-import {
-  EEXIST,
-  EFBIG,
-  EINVAL,
-  EISDIR,
-  ELOOP,
-  ENOENT,
-  ENOTDIR,
-  EPERM,
-  EROFS,
-  ETXTBSY,
-} from '../abi/errno.ts';
+import { EEXIST, EFBIG, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
 import {
   O_ACCMODE,
   O_APPEND,

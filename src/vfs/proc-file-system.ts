@@ -84,17 +84,21 @@ export class ProcFileSystem extends ProcFileSystemBase {
       cgroup: () => file(() => '0::/\n'),
       cmdline: () => file((t) => t.commandLine()),
       comm: () =>
-        new ProcFile(this, text((t) => `${t.name}\n`), {
-          mode: 0o644,
-          owner,
-          write: (value) => {
-            const task = source.task(tid);
-            if (task === undefined) return -ESRCH;
-            if (task.tgid !== source.currentTgid) return -EINVAL;
-            task.setName(value.replace(/\n$/, '').slice(0, 15));
-            return 0;
+        new ProcFile(
+          this,
+          text((t) => `${t.name}\n`),
+          {
+            mode: 0o644,
+            owner,
+            write: (value) => {
+              const task = source.task(tid);
+              if (task === undefined) return -ESRCH;
+              if (task.tgid !== source.currentTgid) return -EINVAL;
+              task.setName(value.replace(/\n$/, '').slice(0, 15));
+              return 0;
+            },
           },
-        }),
+        ),
       cwd: () => place((t) => t.fs?.cwd),
       environ: () => file((t) => t.environment(), 0o400),
       exe: () => place((t) => t.exe),
@@ -108,19 +112,23 @@ export class ProcFileSystem extends ProcFileSystemBase {
       mounts: () => file(() => this.mountsText()),
       oom_score: () => file(() => '0\n'),
       oom_score_adj: () =>
-        new ProcFile(this, text((t) => `${t.oomScoreAdj}\n`), {
-          mode: 0o644,
-          owner,
-          write: (value) => {
-            const number = Number(value.trim());
-            if (!Number.isInteger(number) || number < -1000 || number > 1000) return -EINVAL;
-            const task = source.task(tid);
-            if (task === undefined) return -ESRCH;
-            if (number < task.oomScoreAdj && task.uids[1] !== 0) return -EACCES;
-            task.setOomScoreAdj(number);
-            return 0;
+        new ProcFile(
+          this,
+          text((t) => `${t.oomScoreAdj}\n`),
+          {
+            mode: 0o644,
+            owner,
+            write: (value) => {
+              const number = Number(value.trim());
+              if (!Number.isInteger(number) || number < -1000 || number > 1000) return -EINVAL;
+              const task = source.task(tid);
+              if (task === undefined) return -ESRCH;
+              if (number < task.oomScoreAdj && task.uids[1] !== 0) return -EACCES;
+              task.setOomScoreAdj(number);
+              return 0;
+            },
           },
-        }),
+        ),
       personality: () => file(() => '00000000\n', 0o400),
       root: () => place((t) => t.fs?.root),
       stat: () => file(statText),
@@ -233,7 +241,10 @@ export class ProcFileSystem extends ProcFileSystemBase {
   /** /proc/mounts, in the format of fstab(5). */
   mountsText(): string {
     return this.#mountsSeen()
-      .map(({ mount, path }) => `${mount.source} ${path} ${mount.fs.typeName} ${mount.isReadOnly ? 'ro' : 'rw'},relatime 0 0\n`)
+      .map(
+        ({ mount, path }) =>
+          `${mount.source} ${path} ${mount.fs.typeName} ${mount.isReadOnly ? 'ro' : 'rw'},relatime 0 0\n`,
+      )
       .join('');
   }
 

@@ -17,7 +17,10 @@ export function machineNodes(fs: ProcFileSystemBase, source: ProcSource, mounts:
     ['cmdline', file(() => '\n')],
     ['cpuinfo', file(() => cpuInfoText(source))],
     ['devices', file(() => 'Character devices:\n  1 mem\n  5 /dev/tty\n\nBlock devices:\n')],
-    ['filesystems', file(() => 'nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\toverlay\nnodev\t9p\n')],
+    [
+      'filesystems',
+      file(() => 'nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\toverlay\nnodev\t9p\n'),
+    ],
     ['interrupts', file(() => '           CPU0       \n')],
     ['loadavg', file(() => `0.00 0.00 0.00 ${source.runningTasks}/${source.allTasks} ${source.tasksStarted}\n`)],
     ['meminfo', file(() => memInfoText(source))],

@@ -90,7 +90,14 @@ export class ProcDirectory extends ProcNode {
   /** A directory whose names never change. */
   static fixed(fs: ProcFileSystemBase, nodes: ReadonlyMap<string, Inode>, mode = 0o555): ProcDirectory {
     const names = [...nodes.keys()];
-    const dir = new ProcDirectory(fs, mode, () => names, (name) => nodes.get(name), undefined, false);
+    const dir = new ProcDirectory(
+      fs,
+      mode,
+      () => names,
+      (name) => nodes.get(name),
+      undefined,
+      false,
+    );
     for (const node of nodes.values()) if (node.isDirectory) dir.nlink++;
     return dir;
   }

@@ -286,7 +286,8 @@ export class SparseContent {
       }
       if (chunk !== undefined) {
         chunk.data.fill(0, Math.min(at - base, chunk.data.length), Math.min(stop - base, chunk.data.length));
-        const whole = pageBits(Math.ceil((at - base) / PAGE) * PAGE, Math.floor((stop - base) / PAGE) * PAGE) & chunk.pages;
+        const whole =
+          pageBits(Math.ceil((at - base) / PAGE) * PAGE, Math.floor((stop - base) / PAGE) * PAGE) & chunk.pages;
         chunk.pages &= ~whole;
         this.#release(whole);
       }
@@ -297,7 +298,7 @@ export class SparseContent {
 
   /** Gives [from, to) storage; -ENOSPC when it does not fit. */
   reserve(from: number, to: number): number {
-    for (let at = from; at < to; ) {
+    for (let at = from; at < to;) {
       const index = Math.floor(at / CHUNK);
       const base = index * CHUNK;
       const stop = Math.min(to, base + CHUNK);

@@ -76,8 +76,7 @@ export class Vfs {
     const { stdin, stdout, stderr } = options.host;
     const screen = stdout.isTerminal ? stdout : stderr.isTerminal ? stderr : null;
     const keyboard = stdin.isTerminal ? stdin : null;
-    this.terminal =
-      screen === null && keyboard === null ? null : new ConsoleDevice(keyboard, screen, true, limit);
+    this.terminal = screen === null && keyboard === null ? null : new ConsoleDevice(keyboard, screen, true, limit);
     const device = (stream: HostStream, isInput: boolean): ConsoleDevice =>
       stream.isTerminal && this.terminal !== null
         ? this.terminal
@@ -164,13 +163,7 @@ export class Vfs {
 
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
-    const fs = makeDeviceFileSystem(
-      this.#newDevice(),
-      this.clock,
-      this.devices,
-      this.#options.random,
-      this.terminal,
-    );
+    const fs = makeDeviceFileSystem(this.#newDevice(), this.clock, this.devices, this.#options.random, this.terminal);
     return this.#mount(fs, '/dev', false, 'devtmpfs', true);
   }
 

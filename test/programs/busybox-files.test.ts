@@ -5,7 +5,17 @@
 
 import { spawnSync } from 'node:child_process';
 import {
-  chmodSync, cpSync, existsSync, linkSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,7 +115,11 @@ describe.runIf(isLinux && existsSync(BUSYBOX))("busybox's file tools", () => {
     age(copy);
     age(join(copy, '..'));
     const ended = spawnSync(BUSYBOX, ['sh', '-c', script], {
-      cwd: copy, env: { PATH: '/none' }, encoding: 'latin1', input: '', timeout: 30_000,
+      cwd: copy,
+      env: { PATH: '/none' },
+      encoding: 'latin1',
+      input: '',
+      timeout: 30_000,
     });
     return { out: ended.stdout, errors: ended.stderr, status: { code: ended.status } };
   };
@@ -113,7 +127,10 @@ describe.runIf(isLinux && existsSync(BUSYBOX))("busybox's file tools", () => {
   const inSandbox = async (script: string): Promise<Outcome> => {
     const root = openHostDirectory(join(folder, 'base'), { writable: false });
     const { output, errors, exit } = await runGuest(BUSYBOX, {
-      root, cwd: '/work', argv: [BUSYBOX, 'sh', '-c', script], env: ['PATH=/none'],
+      root,
+      cwd: '/work',
+      argv: [BUSYBOX, 'sh', '-c', script],
+      env: ['PATH=/none'],
     });
     return { out: output, errors, status: exit };
   };

@@ -34,7 +34,12 @@ for (const compiler of ['gcc', 'musl-gcc']) {
       program = join(folder, 'file-calls');
       compile(compiler, 'file-calls', program);
       const ids = process.getuid?.() === 0 ? { uid: UID, gid: UID } : {};
-      const native = spawnSync(program, [], { ...ids, cwd: workplace('native'), encoding: 'latin1', stdio: ['ignore', 'pipe', 'pipe'] });
+      const native = spawnSync(program, [], {
+        ...ids,
+        cwd: workplace('native'),
+        encoding: 'latin1',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       expected = native.stdout.split('\n');
     });
     afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,7 +4,16 @@
 
 import { spawnSync } from 'node:child_process';
 import {
-  existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,13 +48,25 @@ function contents(directory: HostDirectory, path: string): string | number {
 /** Everything that one could try with a path. */
 function tryAll(directory: HostDirectory, path: string): unknown[] {
   return [
-    directory.open(path, false), directory.open(path, true), directory.list(path), directory.create(`${path}`, 0o644),
-    directory.mkdir(`${path}/new`, 0o755), directory.unlink(path), directory.rmdir(path), directory.chmod(path, 0o777),
-    directory.rename(path, 'stolen'), directory.link(path, 'linked'),
+    directory.open(path, false),
+    directory.open(path, true),
+    directory.list(path),
+    directory.create(`${path}`, 0o644),
+    directory.mkdir(`${path}/new`, 0o755),
+    directory.unlink(path),
+    directory.rmdir(path),
+    directory.chmod(path, 0o777),
+    directory.rename(path, 'stolen'),
+    directory.link(path, 'linked'),
   ];
 }
 
-const WAYS = existsSync('/proc/self/fd') ? ([['held parents', true], ['checked parents', false]] as const) : ([['checked parents', false]] as const);
+const WAYS = existsSync('/proc/self/fd')
+  ? ([
+      ['held parents', true],
+      ['checked parents', false],
+    ] as const)
+  : ([['checked parents', false]] as const);
 
 describe.each(WAYS)('a host directory with %s', (_name, hold) => {
   const openCage = (): NodeDirectory => new NodeDirectory(inside, true, hold);
@@ -84,7 +105,16 @@ describe.each(WAYS)('a host directory with %s', (_name, hold) => {
 
   it('takes no path with dots, empty parts or a zero byte', () => {
     const cage = openCage();
-    for (const path of ['..', '../outside/secret', 'a/../../outside/secret', '/etc/passwd', 'a//b', './a', 'a/.', 'a\0b']) {
+    for (const path of [
+      '..',
+      '../outside/secret',
+      'a/../../outside/secret',
+      '/etc/passwd',
+      'a//b',
+      './a',
+      'a/.',
+      'a\0b',
+    ]) {
       expect(cage.stat(path)).toBe(-ENOENT);
       for (const result of tryAll(cage, path)) expect(result).toBe(-ENOENT);
     }
@@ -135,9 +165,16 @@ describe.each(WAYS)('a host directory with %s', (_name, hold) => {
     expect(cage.open('a/b/file', true)).toBe(-EROFS);
     expect(cage.create('x', 0o644)).toBe(-EROFS);
     for (const result of [
-      cage.mkdir('x', 0o755), cage.unlink('a/b/file'), cage.rmdir('a/b'), cage.rename('a', 'z'), cage.symlink('x', 'l'),
-      cage.link('a/b/file', 'l'), cage.chmod('a', 0o700), cage.utimes('a', 0n, 0n),
-    ]) expect(result).toBe(-EROFS);
+      cage.mkdir('x', 0o755),
+      cage.unlink('a/b/file'),
+      cage.rmdir('a/b'),
+      cage.rename('a', 'z'),
+      cage.symlink('x', 'l'),
+      cage.link('a/b/file', 'l'),
+      cage.chmod('a', 0o700),
+      cage.utimes('a', 0n, 0n),
+    ])
+      expect(result).toBe(-EROFS);
     cage.dispose();
   });
 

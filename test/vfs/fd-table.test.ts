@@ -85,7 +85,10 @@ describe('a descriptor table', () => {
 describe('record locks', () => {
   it('agree with a lock for each byte', () => {
     const range = fc.record({
-      owner: fc.nat(2), type: fc.constantFrom(F_RDLCK, F_WRLCK, F_UNLCK), start: fc.nat(20), length: fc.integer({ min: 1, max: 10 }),
+      owner: fc.nat(2),
+      type: fc.constantFrom(F_RDLCK, F_WRLCK, F_UNLCK),
+      start: fc.nat(20),
+      length: fc.integer({ min: 1, max: 10 }),
     });
     fc.assert(
       fc.property(fc.array(range, { maxLength: 30 }), (steps) => {

@@ -59,7 +59,13 @@ export interface Fixture {
   readonly clock: { now: bigint; nowNs(): bigint };
 }
 
-export function makeTree(options: { root?: HostDirectory; limits?: MemoryLimits; host?: Record<'stdin' | 'stdout' | 'stderr', HostStream> } = {}): Fixture {
+export function makeTree(
+  options: {
+    root?: HostDirectory;
+    limits?: MemoryLimits;
+    host?: Record<'stdin' | 'stdout' | 'stderr', HostStream>;
+  } = {},
+): Fixture {
   const clock = {
     now: 1_000_000_000n,
     nowNs(): bigint {

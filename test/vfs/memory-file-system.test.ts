@@ -3,7 +3,15 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { EEXIST, ENOSPC, ENXIO, EPERM, ETXTBSY } from '../../src/abi/errno.ts';
 import {
-  FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY, SEEK_DATA, SEEK_HOLE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+  O_CREAT,
+  O_EXCL,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  SEEK_DATA,
+  SEEK_HOLE,
 } from '../../src/abi/open.ts';
 import { changeMode, changeTimes } from '../../src/vfs/attributes.ts';
 import { makeDirectory, makeLink, removeDirectory, unlink } from '../../src/vfs/namespace.ts';

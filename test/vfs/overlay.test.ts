@@ -45,7 +45,14 @@ function model(): ModelDirectory {
   const a = { text: 'host a' };
   return new Map<string, ModelNode>([
     ['a', a],
-    ['d', new Map<string, ModelNode>([['a', { text: 'host d/a' }], ['e', new Map([['b', { text: 'host d/e/b' }]])], ['hard', a]])],
+    [
+      'd',
+      new Map<string, ModelNode>([
+        ['a', { text: 'host d/a' }],
+        ['e', new Map([['b', { text: 'host d/e/b' }]])],
+        ['hard', a],
+      ]),
+    ],
     ['empty', new Map()],
   ]);
 }
@@ -109,7 +116,11 @@ function onModel(tree: ModelDirectory, step: Step, text: string): number {
 }
 
 function renameInModel(
-  tree: ModelDirectory, step: { path: string; to: string }, dir: ModelDirectory, name: string, node: ModelNode | undefined,
+  tree: ModelDirectory,
+  step: { path: string; to: string },
+  dir: ModelDirectory,
+  name: string,
+  node: ModelNode | undefined,
 ): number {
   const to = parentIn(tree, step.to);
   if (typeof to === 'number') return to;
@@ -186,7 +197,10 @@ describe('a memory layer over a host directory', () => {
         const tree = overlay();
         const plain = model();
         for (const [i, each] of steps.entries()) {
-          expect({ each, result: onTree(tree, each, `text ${i}`) }).toEqual({ each, result: onModel(plain, each, `text ${i}`) });
+          expect({ each, result: onTree(tree, each, `text ${i}`) }).toEqual({
+            each,
+            result: onModel(plain, each, `text ${i}`),
+          });
         }
         const expected: string[] = [];
         const found: string[] = [];

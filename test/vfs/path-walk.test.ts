@@ -26,7 +26,15 @@ function link(target: string, path: string): void {
 describe('a path walk', () => {
   it('finds the same place by every spelling of its path', () => {
     const wanted = at(tree.root, '/a/b/c');
-    for (const path of ['a/b/c', '/a//b///c', './a/./b/c/', '/../../a/b/c', 'a/b/../b/c', 'a/b/c/.', 'a/b/c/../../b/c']) {
+    for (const path of [
+      'a/b/c',
+      '/a//b///c',
+      './a/./b/c/',
+      '/../../a/b/c',
+      'a/b/../b/c',
+      'a/b/c/.',
+      'a/b/c/../../b/c',
+    ]) {
       expect(at(tree.root, path)).toBe(wanted);
     }
   });

@@ -2,15 +2,51 @@
 //
 // Calls on descriptors themselves: close, dup, fcntl, flock, ioctl. fs/file.c, fs/fcntl.c, fs/locks.c, fs/ioctl.c.
 
-import {
-  EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOTTY, EPERM, ERESTARTSYS,
-} from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOTTY, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX } from '../../abi/ioctl.ts';
 import {
-  CLOSE_RANGE_CLOEXEC, CLOSE_RANGE_UNSHARE, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLEASE, F_GETLK,
-  F_GETOWN, F_GETPIPE_SZ, F_GETSIG, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_SEAL_SEAL, F_SETFD,
-  F_SETFL, F_SETLEASE, F_SETLK, F_SETLKW, F_SETOWN, F_SETPIPE_SZ, F_SETSIG, F_UNLCK, F_WRLCK, FASYNC, FD_CLOEXEC,
-  LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, O_APPEND, O_CLOEXEC, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH, SEEK_CUR, SEEK_END,
+  CLOSE_RANGE_CLOEXEC,
+  CLOSE_RANGE_UNSHARE,
+  F_ADD_SEALS,
+  F_DUPFD,
+  F_DUPFD_CLOEXEC,
+  F_GETFD,
+  F_GETFL,
+  F_GETLEASE,
+  F_GETLK,
+  F_GETOWN,
+  F_GETPIPE_SZ,
+  F_GETSIG,
+  F_GET_SEALS,
+  F_OFD_GETLK,
+  F_OFD_SETLK,
+  F_OFD_SETLKW,
+  F_RDLCK,
+  F_SEAL_SEAL,
+  F_SETFD,
+  F_SETFL,
+  F_SETLEASE,
+  F_SETLK,
+  F_SETLKW,
+  F_SETOWN,
+  F_SETPIPE_SZ,
+  F_SETSIG,
+  F_UNLCK,
+  F_WRLCK,
+  FASYNC,
+  FD_CLOEXEC,
+  LOCK_EX,
+  LOCK_NB,
+  LOCK_SH,
+  LOCK_UN,
+  O_APPEND,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_NOATIME,
+  O_NONBLOCK,
+  O_PATH,
+  SEEK_CUR,
+  SEEK_END,
   SEEK_SET,
 } from '../../abi/open.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
@@ -213,7 +249,9 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
     case F_GETPIPE_SZ:
       return file instanceof PipeFile ? file.pipe.capacity : -EBADF;
     case F_SETPIPE_SZ:
-      return file instanceof PipeFile ? file.pipe.resize(argument >>> 0, hasCapability(task.creds, CAP_SYS_RESOURCE)) : -EBADF;
+      return file instanceof PipeFile
+        ? file.pipe.resize(argument >>> 0, hasCapability(task.creds, CAP_SYS_RESOURCE))
+        : -EBADF;
     case F_ADD_SEALS:
       return seals(file, argument >>> 0);
     case F_GET_SEALS:
@@ -245,11 +283,27 @@ function ioctl(task: Task, fd: number, request: number, argument: number): numbe
 
 export const FD_CONTROL_CALLS: readonly SyscallDef[] = [
   { nr: 3, name: 'close', args: ['fd'], call: (t, a) => t.files.close(a.int(0)) },
-  { nr: 436, name: 'close_range', args: ['uint', 'uint', 'flags:close_range'], call: (t, a) => closeRange(t, a.uint(0), a.uint(1), a.uint(2)) },
+  {
+    nr: 436,
+    name: 'close_range',
+    args: ['uint', 'uint', 'flags:close_range'],
+    call: (t, a) => closeRange(t, a.uint(0), a.uint(1), a.uint(2)),
+  },
   { nr: 32, name: 'dup', args: ['fd'], ret: 'fd', call: (t, a) => dup(t, a.int(0)) },
   { nr: 33, name: 'dup2', args: ['fd', 'fd'], ret: 'fd', call: (t, a) => dup2(t, a.int(0), a.int(1)) },
-  { nr: 292, name: 'dup3', args: ['fd', 'fd', 'flags:dup3'], ret: 'fd', call: (t, a) => dup3(t, a.int(0), a.int(1), a.uint(2)) },
-  { nr: 72, name: 'fcntl', args: ['fd', 'int', 'hex'], call: (t, a) => fcntl(t, a.int(0), a.int(1), a.int(2), a.num(2)) },
+  {
+    nr: 292,
+    name: 'dup3',
+    args: ['fd', 'fd', 'flags:dup3'],
+    ret: 'fd',
+    call: (t, a) => dup3(t, a.int(0), a.int(1), a.uint(2)),
+  },
+  {
+    nr: 72,
+    name: 'fcntl',
+    args: ['fd', 'int', 'hex'],
+    call: (t, a) => fcntl(t, a.int(0), a.int(1), a.int(2), a.num(2)),
+  },
   { nr: 73, name: 'flock', args: ['fd', 'flags:flock'], call: (t, a) => flock(t, a.int(0), a.int(1)) },
   { nr: 16, name: 'ioctl', args: ['fd', 'hex', 'hex'], call: (t, a) => ioctl(t, a.int(0), a.uint(1), a.num(2)) },
 ];

@@ -3,11 +3,15 @@
 // Calls that change attributes: chmod, chown, times, truncate, and extended attributes, of which no file system here
 // has any. fs/open.c, fs/utimes.c, fs/xattr.c.
 
+import { EBADF, EFAULT, EFBIG, EINVAL, E2BIG, ENODATA, EOPNOTSUPP, ERANGE } from '../../abi/errno.ts';
 import {
-  EBADF, EFAULT, EFBIG, EINVAL, E2BIG, ENODATA, EOPNOTSUPP, ERANGE,
-} from '../../abi/errno.ts';
-import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, XATTR_CREATE, XATTR_REPLACE, XATTR_SIZE_MAX,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  O_PATH,
+  XATTR_CREATE,
+  XATTR_REPLACE,
+  XATTR_SIZE_MAX,
 } from '../../abi/open.ts';
 import { RLIMIT_FSIZE } from '../../abi/resource.ts';
 import { SIGXFSZ } from '../../abi/signal.ts';
@@ -165,28 +169,128 @@ function listXattr(found: Dentry | number): number {
 
 export const FS_ATTRIBUTE_CALLS: readonly SyscallDef[] = [
   { nr: 90, name: 'chmod', args: ['path', 'mode'], call: (t, a) => chmod(t, AT_FDCWD, a.num(0), a.uint(1)) },
-  { nr: 91, name: 'fchmod', args: ['fd', 'mode'], call: (t, a) => byFd(t, a.int(0), (found) => changeMode(t.creds, found, a.uint(1))) },
-  { nr: 268, name: 'fchmodat', args: ['dirfd', 'path', 'mode'], call: (t, a) => chmod(t, a.int(0), a.num(1), a.uint(2)) },
-  { nr: 92, name: 'chown', args: ['path', 'uid', 'uid'], call: (t, a) => chown(t, AT_FDCWD, a.num(0), a.int(1), a.int(2), 0) },
-  { nr: 93, name: 'fchown', args: ['fd', 'uid', 'uid'], call: (t, a) => byFd(t, a.int(0), (found) => changeOwner(t.creds, found, a.int(1), a.int(2))) },
-  { nr: 94, name: 'lchown', args: ['path', 'uid', 'uid'], call: (t, a) => chown(t, AT_FDCWD, a.num(0), a.int(1), a.int(2), AT_SYMLINK_NOFOLLOW) },
-  { nr: 260, name: 'fchownat', args: ['dirfd', 'path', 'uid', 'uid', 'flags:fchownat'], call: (t, a) => chown(t, a.int(0), a.num(1), a.int(2), a.int(3), a.uint(4)) },
+  {
+    nr: 91,
+    name: 'fchmod',
+    args: ['fd', 'mode'],
+    call: (t, a) => byFd(t, a.int(0), (found) => changeMode(t.creds, found, a.uint(1))),
+  },
+  {
+    nr: 268,
+    name: 'fchmodat',
+    args: ['dirfd', 'path', 'mode'],
+    call: (t, a) => chmod(t, a.int(0), a.num(1), a.uint(2)),
+  },
+  {
+    nr: 92,
+    name: 'chown',
+    args: ['path', 'uid', 'uid'],
+    call: (t, a) => chown(t, AT_FDCWD, a.num(0), a.int(1), a.int(2), 0),
+  },
+  {
+    nr: 93,
+    name: 'fchown',
+    args: ['fd', 'uid', 'uid'],
+    call: (t, a) => byFd(t, a.int(0), (found) => changeOwner(t.creds, found, a.int(1), a.int(2))),
+  },
+  {
+    nr: 94,
+    name: 'lchown',
+    args: ['path', 'uid', 'uid'],
+    call: (t, a) => chown(t, AT_FDCWD, a.num(0), a.int(1), a.int(2), AT_SYMLINK_NOFOLLOW),
+  },
+  {
+    nr: 260,
+    name: 'fchownat',
+    args: ['dirfd', 'path', 'uid', 'uid', 'flags:fchownat'],
+    call: (t, a) => chown(t, a.int(0), a.num(1), a.int(2), a.int(3), a.uint(4)),
+  },
   { nr: 132, name: 'utime', args: ['path', 'in:utimbuf'], call: (t, a) => utime(t, a.num(0), a.num(1)) },
-  { nr: 235, name: 'utimes', args: ['path', 'ptr'], call: (t, a) => utimens(t, AT_FDCWD, a.num(0), readTimes(t, a.num(1), false), 0) },
-  { nr: 261, name: 'futimesat', args: ['dirfd', 'path', 'ptr'], call: (t, a) => utimens(t, a.int(0), a.num(1), readTimes(t, a.num(2), false), 0) },
-  { nr: 280, name: 'utimensat', args: ['dirfd', 'path', 'in:timespec2', 'flags:utimensat'], call: (t, a) => utimens(t, a.int(0), a.num(1), readTimes(t, a.num(2), true), a.uint(3)) },
+  {
+    nr: 235,
+    name: 'utimes',
+    args: ['path', 'ptr'],
+    call: (t, a) => utimens(t, AT_FDCWD, a.num(0), readTimes(t, a.num(1), false), 0),
+  },
+  {
+    nr: 261,
+    name: 'futimesat',
+    args: ['dirfd', 'path', 'ptr'],
+    call: (t, a) => utimens(t, a.int(0), a.num(1), readTimes(t, a.num(2), false), 0),
+  },
+  {
+    nr: 280,
+    name: 'utimensat',
+    args: ['dirfd', 'path', 'in:timespec2', 'flags:utimensat'],
+    call: (t, a) => utimens(t, a.int(0), a.num(1), readTimes(t, a.num(2), true), a.uint(3)),
+  },
   { nr: 76, name: 'truncate', args: ['path', 'off'], call: (t, a) => truncate(t, a.num(0), a.long(1)) },
   { nr: 77, name: 'ftruncate', args: ['fd', 'off'], call: (t, a) => ftruncate(t, a.int(0), a.long(1)) },
-  { nr: 188, name: 'setxattr', args: ['path', 'str', 'ptr', 'size', 'flags:xattr'], call: (t, a) => setXattr(t, pathPlace(t, a.num(0), true), a.num(1), a.num(3), a.uint(4)) },
-  { nr: 189, name: 'lsetxattr', args: ['path', 'str', 'ptr', 'size', 'flags:xattr'], call: (t, a) => setXattr(t, pathPlace(t, a.num(0), false), a.num(1), a.num(3), a.uint(4)) },
-  { nr: 190, name: 'fsetxattr', args: ['fd', 'str', 'ptr', 'size', 'flags:xattr'], call: (t, a) => setXattr(t, fdPlace(t, a.int(0)), a.num(1), a.num(3), a.uint(4)) },
-  { nr: 191, name: 'getxattr', args: ['path', 'str', 'ptr', 'size'], call: (t, a) => getXattr(t, pathPlace(t, a.num(0), true), a.num(1)) },
-  { nr: 192, name: 'lgetxattr', args: ['path', 'str', 'ptr', 'size'], call: (t, a) => getXattr(t, pathPlace(t, a.num(0), false), a.num(1)) },
-  { nr: 193, name: 'fgetxattr', args: ['fd', 'str', 'ptr', 'size'], call: (t, a) => getXattr(t, fdPlace(t, a.int(0)), a.num(1)) },
-  { nr: 194, name: 'listxattr', args: ['path', 'ptr', 'size'], call: (t, a) => listXattr(pathPlace(t, a.num(0), true)) },
-  { nr: 195, name: 'llistxattr', args: ['path', 'ptr', 'size'], call: (t, a) => listXattr(pathPlace(t, a.num(0), false)) },
+  {
+    nr: 188,
+    name: 'setxattr',
+    args: ['path', 'str', 'ptr', 'size', 'flags:xattr'],
+    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), true), a.num(1), a.num(3), a.uint(4)),
+  },
+  {
+    nr: 189,
+    name: 'lsetxattr',
+    args: ['path', 'str', 'ptr', 'size', 'flags:xattr'],
+    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), false), a.num(1), a.num(3), a.uint(4)),
+  },
+  {
+    nr: 190,
+    name: 'fsetxattr',
+    args: ['fd', 'str', 'ptr', 'size', 'flags:xattr'],
+    call: (t, a) => setXattr(t, fdPlace(t, a.int(0)), a.num(1), a.num(3), a.uint(4)),
+  },
+  {
+    nr: 191,
+    name: 'getxattr',
+    args: ['path', 'str', 'ptr', 'size'],
+    call: (t, a) => getXattr(t, pathPlace(t, a.num(0), true), a.num(1)),
+  },
+  {
+    nr: 192,
+    name: 'lgetxattr',
+    args: ['path', 'str', 'ptr', 'size'],
+    call: (t, a) => getXattr(t, pathPlace(t, a.num(0), false), a.num(1)),
+  },
+  {
+    nr: 193,
+    name: 'fgetxattr',
+    args: ['fd', 'str', 'ptr', 'size'],
+    call: (t, a) => getXattr(t, fdPlace(t, a.int(0)), a.num(1)),
+  },
+  {
+    nr: 194,
+    name: 'listxattr',
+    args: ['path', 'ptr', 'size'],
+    call: (t, a) => listXattr(pathPlace(t, a.num(0), true)),
+  },
+  {
+    nr: 195,
+    name: 'llistxattr',
+    args: ['path', 'ptr', 'size'],
+    call: (t, a) => listXattr(pathPlace(t, a.num(0), false)),
+  },
   { nr: 196, name: 'flistxattr', args: ['fd', 'ptr', 'size'], call: (t, a) => listXattr(fdPlace(t, a.int(0))) },
-  { nr: 197, name: 'removexattr', args: ['path', 'str'], call: (t, a) => setXattr(t, pathPlace(t, a.num(0), true), a.num(1), 0, 0) },
-  { nr: 198, name: 'lremovexattr', args: ['path', 'str'], call: (t, a) => setXattr(t, pathPlace(t, a.num(0), false), a.num(1), 0, 0) },
-  { nr: 199, name: 'fremovexattr', args: ['fd', 'str'], call: (t, a) => setXattr(t, fdPlace(t, a.int(0)), a.num(1), 0, 0) },
+  {
+    nr: 197,
+    name: 'removexattr',
+    args: ['path', 'str'],
+    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), true), a.num(1), 0, 0),
+  },
+  {
+    nr: 198,
+    name: 'lremovexattr',
+    args: ['path', 'str'],
+    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), false), a.num(1), 0, 0),
+  },
+  {
+    nr: 199,
+    name: 'fremovexattr',
+    args: ['fd', 'str'],
+    call: (t, a) => setXattr(t, fdPlace(t, a.int(0)), a.num(1), 0, 0),
+  },
 ];

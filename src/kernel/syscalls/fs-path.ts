@@ -4,11 +4,34 @@
 // fs/open.c, fs/namei.c, fs/readdir.c.
 
 import {
-  E2BIG, EAGAIN, EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, ERESTARTSYS,
+  E2BIG,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOTDIR,
+  EPERM,
+  ERANGE,
+  ERESTARTSYS,
 } from '../../abi/errno.ts';
 import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, O_CLOEXEC, O_CREAT, O_LARGEFILE, O_PATH, O_TMPFILE, O_TRUNC,
-  O_WRONLY, PATH_MAX, RESOLVE_BENEATH, RESOLVE_CACHED, RESOLVE_IN_ROOT,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  O_CLOEXEC,
+  O_CREAT,
+  O_LARGEFILE,
+  O_PATH,
+  O_TMPFILE,
+  O_TRUNC,
+  O_WRONLY,
+  PATH_MAX,
+  RESOLVE_BENEATH,
+  RESOLVE_CACHED,
+  RESOLVE_IN_ROOT,
 } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import { getU64 } from '../../abi/words.ts';
@@ -16,7 +39,15 @@ import { viewOf } from '../../base/bytes.ts';
 import { changeDirectory, changeRoot } from '../../vfs/attributes.ts';
 import { CAP_DAC_READ_SEARCH, hasCapability } from '../../vfs/credentials.ts';
 import { isUnlinked, pathOf } from '../../vfs/dentry.ts';
-import { makeDirectory, makeLink, makeNode, makeSymlink, removeDirectory, rename, unlink } from '../../vfs/namespace.ts';
+import {
+  makeDirectory,
+  makeLink,
+  makeNode,
+  makeSymlink,
+  removeDirectory,
+  rename,
+  unlink,
+} from '../../vfs/namespace.ts';
 import { openPath } from '../../vfs/open.ts';
 import { latin1Bytes } from '../../vfs/proc-nodes.ts';
 import type { Task } from '../task.ts';
@@ -173,31 +204,110 @@ function umask(task: Task, mask: number): number {
 const CREAT = O_CREAT | O_WRONLY | O_TRUNC;
 
 export const FS_PATH_CALLS: readonly SyscallDef[] = [
-  { nr: 2, name: 'open', args: ['path', 'flags:open', 'mode'], ret: 'fd', call: (t, a) => open(t, AT_FDCWD, a.num(0), a.int(1), a.uint(2)) },
-  { nr: 257, name: 'openat', args: ['dirfd', 'path', 'flags:open', 'mode'], ret: 'fd', call: (t, a) => open(t, a.int(0), a.num(1), a.int(2), a.uint(3)) },
-  { nr: 437, name: 'openat2', args: ['dirfd', 'path', 'ptr', 'size'], ret: 'fd', call: (t, a) => openat2(t, a.int(0), a.num(1), a.num(2), a.num(3)) },
-  { nr: 85, name: 'creat', args: ['path', 'mode'], ret: 'fd', call: (t, a) => open(t, AT_FDCWD, a.num(0), CREAT, a.uint(1)) },
+  {
+    nr: 2,
+    name: 'open',
+    args: ['path', 'flags:open', 'mode'],
+    ret: 'fd',
+    call: (t, a) => open(t, AT_FDCWD, a.num(0), a.int(1), a.uint(2)),
+  },
+  {
+    nr: 257,
+    name: 'openat',
+    args: ['dirfd', 'path', 'flags:open', 'mode'],
+    ret: 'fd',
+    call: (t, a) => open(t, a.int(0), a.num(1), a.int(2), a.uint(3)),
+  },
+  {
+    nr: 437,
+    name: 'openat2',
+    args: ['dirfd', 'path', 'ptr', 'size'],
+    ret: 'fd',
+    call: (t, a) => openat2(t, a.int(0), a.num(1), a.num(2), a.num(3)),
+  },
+  {
+    nr: 85,
+    name: 'creat',
+    args: ['path', 'mode'],
+    ret: 'fd',
+    call: (t, a) => open(t, AT_FDCWD, a.num(0), CREAT, a.uint(1)),
+  },
   { nr: 79, name: 'getcwd', args: ['outstr', 'size'], call: (t, a) => getcwd(t, a.num(0), a.num(1)) },
   { nr: 80, name: 'chdir', args: ['path'], call: (t, a) => chdir(t, a.num(0)) },
   { nr: 81, name: 'fchdir', args: ['fd'], call: (t, a) => fchdir(t, a.int(0)) },
   { nr: 161, name: 'chroot', args: ['path'], call: (t, a) => chroot(t, a.num(0)) },
   { nr: 95, name: 'umask', args: ['octal'], ret: 'octal', call: (t, a) => umask(t, a.uint(0)) },
   { nr: 83, name: 'mkdir', args: ['path', 'mode'], call: (t, a) => mkdir(t, AT_FDCWD, a.num(0), a.uint(1)) },
-  { nr: 258, name: 'mkdirat', args: ['dirfd', 'path', 'mode'], call: (t, a) => mkdir(t, a.int(0), a.num(1), a.uint(2)) },
+  {
+    nr: 258,
+    name: 'mkdirat',
+    args: ['dirfd', 'path', 'mode'],
+    call: (t, a) => mkdir(t, a.int(0), a.num(1), a.uint(2)),
+  },
   { nr: 84, name: 'rmdir', args: ['path'], call: (t, a) => rmdir(t, AT_FDCWD, a.num(0)) },
   { nr: 87, name: 'unlink', args: ['path'], call: (t, a) => unlinkPath(t, AT_FDCWD, a.num(0)) },
-  { nr: 263, name: 'unlinkat', args: ['dirfd', 'path', 'flags:unlinkat'], call: (t, a) => unlinkat(t, a.int(0), a.num(1), a.uint(2)) },
-  { nr: 82, name: 'rename', args: ['path', 'path'], call: (t, a) => renamePaths(t, AT_FDCWD, a.num(0), AT_FDCWD, a.num(1), 0) },
-  { nr: 264, name: 'renameat', args: ['dirfd', 'path', 'dirfd', 'path'], call: (t, a) => renamePaths(t, a.int(0), a.num(1), a.int(2), a.num(3), 0) },
-  { nr: 316, name: 'renameat2', args: ['dirfd', 'path', 'dirfd', 'path', 'flags:rename'], call: (t, a) => renamePaths(t, a.int(0), a.num(1), a.int(2), a.num(3), a.uint(4)) },
+  {
+    nr: 263,
+    name: 'unlinkat',
+    args: ['dirfd', 'path', 'flags:unlinkat'],
+    call: (t, a) => unlinkat(t, a.int(0), a.num(1), a.uint(2)),
+  },
+  {
+    nr: 82,
+    name: 'rename',
+    args: ['path', 'path'],
+    call: (t, a) => renamePaths(t, AT_FDCWD, a.num(0), AT_FDCWD, a.num(1), 0),
+  },
+  {
+    nr: 264,
+    name: 'renameat',
+    args: ['dirfd', 'path', 'dirfd', 'path'],
+    call: (t, a) => renamePaths(t, a.int(0), a.num(1), a.int(2), a.num(3), 0),
+  },
+  {
+    nr: 316,
+    name: 'renameat2',
+    args: ['dirfd', 'path', 'dirfd', 'path', 'flags:rename'],
+    call: (t, a) => renamePaths(t, a.int(0), a.num(1), a.int(2), a.num(3), a.uint(4)),
+  },
   { nr: 86, name: 'link', args: ['path', 'path'], call: (t, a) => link(t, AT_FDCWD, a.num(0), AT_FDCWD, a.num(1), 0) },
-  { nr: 265, name: 'linkat', args: ['dirfd', 'path', 'dirfd', 'path', 'flags:linkat'], call: (t, a) => link(t, a.int(0), a.num(1), a.int(2), a.num(3), a.uint(4)) },
+  {
+    nr: 265,
+    name: 'linkat',
+    args: ['dirfd', 'path', 'dirfd', 'path', 'flags:linkat'],
+    call: (t, a) => link(t, a.int(0), a.num(1), a.int(2), a.num(3), a.uint(4)),
+  },
   { nr: 88, name: 'symlink', args: ['path', 'path'], call: (t, a) => symlink(t, a.num(0), AT_FDCWD, a.num(1)) },
-  { nr: 266, name: 'symlinkat', args: ['path', 'dirfd', 'path'], call: (t, a) => symlink(t, a.num(0), a.int(1), a.num(2)) },
-  { nr: 89, name: 'readlink', args: ['path', 'outlink', 'size'], call: (t, a) => readlink(t, AT_FDCWD, a.num(0), a.num(1), a.int(2)) },
-  { nr: 267, name: 'readlinkat', args: ['dirfd', 'path', 'outlink', 'size'], call: (t, a) => readlink(t, a.int(0), a.num(1), a.num(2), a.int(3)) },
-  { nr: 133, name: 'mknod', args: ['path', 'filemode', 'dev'], call: (t, a) => mknod(t, AT_FDCWD, a.num(0), a.uint(1), a.uint(2)) },
-  { nr: 259, name: 'mknodat', args: ['dirfd', 'path', 'filemode', 'dev'], call: (t, a) => mknod(t, a.int(0), a.num(1), a.uint(2), a.uint(3)) },
+  {
+    nr: 266,
+    name: 'symlinkat',
+    args: ['path', 'dirfd', 'path'],
+    call: (t, a) => symlink(t, a.num(0), a.int(1), a.num(2)),
+  },
+  {
+    nr: 89,
+    name: 'readlink',
+    args: ['path', 'outlink', 'size'],
+    call: (t, a) => readlink(t, AT_FDCWD, a.num(0), a.num(1), a.int(2)),
+  },
+  {
+    nr: 267,
+    name: 'readlinkat',
+    args: ['dirfd', 'path', 'outlink', 'size'],
+    call: (t, a) => readlink(t, a.int(0), a.num(1), a.num(2), a.int(3)),
+  },
+  {
+    nr: 133,
+    name: 'mknod',
+    args: ['path', 'filemode', 'dev'],
+    call: (t, a) => mknod(t, AT_FDCWD, a.num(0), a.uint(1), a.uint(2)),
+  },
+  {
+    nr: 259,
+    name: 'mknodat',
+    args: ['dirfd', 'path', 'filemode', 'dev'],
+    call: (t, a) => mknod(t, a.int(0), a.num(1), a.uint(2), a.uint(3)),
+  },
   // Mount tables are made at set-up; changing them needs CAP_SYS_ADMIN, which even root does not have here.
   { nr: 165, name: 'mount', args: ['path', 'path', 'str', 'hex', 'ptr'], call: () => -EPERM },
   { nr: 166, name: 'umount2', args: ['path', 'int'], call: () => -EPERM },

@@ -4,10 +4,24 @@
 
 import { EBADF, EFAULT, EINVAL, ENOTDIR } from '../../abi/errno.ts';
 import {
-  AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW, O_PATH,
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_NO_AUTOMOUNT,
+  AT_STATX_SYNC_TYPE,
+  AT_SYMLINK_NOFOLLOW,
+  O_PATH,
 } from '../../abi/open.ts';
 import {
-  devMajor, devMinor, Stat, Statfs, Statx, STATX_ATTR_MOUNT_ROOT, STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID,
+  devMajor,
+  devMinor,
+  Stat,
+  Statfs,
+  Statx,
+  STATX_ATTR_MOUNT_ROOT,
+  STATX_BASIC_STATS,
+  STATX_BTIME,
+  STATX_MNT_ID,
 } from '../../abi/stat.ts';
 import { putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -197,13 +211,48 @@ export const FS_STAT_CALLS: readonly SyscallDef[] = [
   { nr: 4, name: 'stat', args: ['path', 'out:stat'], call: (t, a) => statPath(t, a.num(0), a.num(1), true) },
   { nr: 5, name: 'fstat', args: ['fd', 'out:stat'], call: (t, a) => fstat(t, a.int(0), a.num(1)) },
   { nr: 6, name: 'lstat', args: ['path', 'out:stat'], call: (t, a) => statPath(t, a.num(0), a.num(1), false) },
-  { nr: 262, name: 'newfstatat', args: ['dirfd', 'path', 'out:stat', 'flags:at'], call: (t, a) => newfstatat(t, a.int(0), a.num(1), a.num(2), a.uint(3)) },
-  { nr: 332, name: 'statx', args: ['dirfd', 'path', 'flags:statx', 'flags:statx_mask', 'out:statx'], call: (t, a) => statx(t, a.int(0), a.num(1), a.uint(2), a.uint(3), a.num(4)) },
-  { nr: 21, name: 'access', args: ['path', 'flags:access'], call: (t, a) => access(t, AT_FDCWD, a.num(0), a.uint(1), 0) },
-  { nr: 269, name: 'faccessat', args: ['dirfd', 'path', 'flags:access'], call: (t, a) => access(t, a.int(0), a.num(1), a.uint(2), 0) },
-  { nr: 439, name: 'faccessat2', args: ['dirfd', 'path', 'flags:access', 'flags:faccessat2'], call: (t, a) => access(t, a.int(0), a.num(1), a.uint(2), a.uint(3)) },
+  {
+    nr: 262,
+    name: 'newfstatat',
+    args: ['dirfd', 'path', 'out:stat', 'flags:at'],
+    call: (t, a) => newfstatat(t, a.int(0), a.num(1), a.num(2), a.uint(3)),
+  },
+  {
+    nr: 332,
+    name: 'statx',
+    args: ['dirfd', 'path', 'flags:statx', 'flags:statx_mask', 'out:statx'],
+    call: (t, a) => statx(t, a.int(0), a.num(1), a.uint(2), a.uint(3), a.num(4)),
+  },
+  {
+    nr: 21,
+    name: 'access',
+    args: ['path', 'flags:access'],
+    call: (t, a) => access(t, AT_FDCWD, a.num(0), a.uint(1), 0),
+  },
+  {
+    nr: 269,
+    name: 'faccessat',
+    args: ['dirfd', 'path', 'flags:access'],
+    call: (t, a) => access(t, a.int(0), a.num(1), a.uint(2), 0),
+  },
+  {
+    nr: 439,
+    name: 'faccessat2',
+    args: ['dirfd', 'path', 'flags:access', 'flags:faccessat2'],
+    call: (t, a) => access(t, a.int(0), a.num(1), a.uint(2), a.uint(3)),
+  },
   { nr: 137, name: 'statfs', args: ['path', 'out:statfs'], call: (t, a) => statfs(t, a.num(0), a.num(1)) },
   { nr: 138, name: 'fstatfs', args: ['fd', 'out:statfs'], call: (t, a) => fstatfs(t, a.int(0), a.num(1)) },
-  { nr: 78, name: 'getdents', args: ['fd', 'out:dirents', 'uint'], call: (t, a) => getdents(t, a.int(0), a.num(1), a.uint(2), false) },
-  { nr: 217, name: 'getdents64', args: ['fd', 'out:dirents', 'uint'], call: (t, a) => getdents(t, a.int(0), a.num(1), a.uint(2), true) },
+  {
+    nr: 78,
+    name: 'getdents',
+    args: ['fd', 'out:dirents', 'uint'],
+    call: (t, a) => getdents(t, a.int(0), a.num(1), a.uint(2), false),
+  },
+  {
+    nr: 217,
+    name: 'getdents64',
+    args: ['fd', 'out:dirents', 'uint'],
+    call: (t, a) => getdents(t, a.int(0), a.num(1), a.uint(2), true),
+  },
 ];

@@ -2,13 +2,25 @@
 //
 // Waiting for several descriptors: poll, ppoll, select, pselect6, epoll. fs/select.c, fs/eventpoll.c.
 
-import {
-  EBADF, EFAULT, EINTR, EINVAL, EPERM, ERESTARTNOHAND, ERESTART_RESTARTBLOCK,
-} from '../../abi/errno.ts';
+import { EBADF, EFAULT, EINTR, EINVAL, EPERM, ERESTARTNOHAND, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
 import { O_CLOEXEC, O_RDWR } from '../../abi/open.ts';
 import {
-  EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EpollEvent, PollFd, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT,
-  POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM,
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EpollEvent,
+  PollFd,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLPRI,
+  POLLRDBAND,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
 } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { getU64 } from '../../abi/words.ts';
@@ -84,7 +96,9 @@ function waitForEvents(
     interrupted,
     restart: () => waitForEvents(task, entries, deadlineNs, interrupted, finish, onCancel),
     retry: (timedOut) =>
-      timedOut ? finish(lookAt(task, entries)) : waitForEvents(task, entries, deadlineNs, interrupted, finish, onCancel),
+      timedOut
+        ? finish(lookAt(task, entries))
+        : waitForEvents(task, entries, deadlineNs, interrupted, finish, onCancel),
     ...(onCancel === undefined ? {} : { onCancel }),
   });
 }
@@ -204,7 +218,15 @@ function selectOld(task: Task, n: number, r: number, w: number, x: number, timeo
   return select(task, n, [r, w, x], deadline, () => writeRest(task, timeout, deadline, true));
 }
 
-function pselect6(task: Task, n: number, r: number, w: number, x: number, timeout: number, maskArg: number): SyscallResult {
+function pselect6(
+  task: Task,
+  n: number,
+  r: number,
+  w: number,
+  x: number,
+  timeout: number,
+  maskArg: number,
+): SyscallResult {
   const deadline = readDeadline(task, timeout, false);
   if (typeof deadline === 'object') return deadline.errno;
   if (maskArg !== 0) {
@@ -284,13 +306,29 @@ function epollWait(task: Task, epfd: number, addr: number, max: number, deadline
   return wait();
 }
 
-function epollPwait(task: Task, epfd: number, addr: number, max: number, timeoutMs: number, mask: number, size: number): SyscallResult {
+function epollPwait(
+  task: Task,
+  epfd: number,
+  addr: number,
+  max: number,
+  timeoutMs: number,
+  mask: number,
+  size: number,
+): SyscallResult {
   const failed = useMask(task, mask, size);
   if (failed < 0) return failed;
   return epollWait(task, epfd, addr, max, timeoutMs < 0 ? undefined : deadlineAfter(task, timeoutMs * 1e6));
 }
 
-function epollPwait2(task: Task, epfd: number, addr: number, max: number, timeout: number, mask: number, size: number): SyscallResult {
+function epollPwait2(
+  task: Task,
+  epfd: number,
+  addr: number,
+  max: number,
+  timeout: number,
+  mask: number,
+  size: number,
+): SyscallResult {
   const deadline = readDeadline(task, timeout, false);
   if (typeof deadline === 'object') return deadline.errno;
   const failed = useMask(task, mask, size);
@@ -299,13 +337,60 @@ function epollPwait2(task: Task, epfd: number, addr: number, max: number, timeou
 
 export const POLL_CALLS: readonly SyscallDef[] = [
   { nr: 7, name: 'poll', args: ['ptr', 'uint', 'ms'], call: (t, a) => poll(t, a.num(0), a.uint(1), a.int(2)) },
-  { nr: 271, name: 'ppoll', args: ['ptr', 'uint', 'in:timespec', 'in:sigset', 'size'], call: (t, a) => ppoll(t, a.num(0), a.uint(1), a.num(2), a.num(3), a.num(4)) },
-  { nr: 23, name: 'select', args: ['int', 'ptr', 'ptr', 'ptr', 'in:timeval'], call: (t, a) => selectOld(t, a.int(0), a.num(1), a.num(2), a.num(3), a.num(4)) },
-  { nr: 270, name: 'pselect6', args: ['int', 'ptr', 'ptr', 'ptr', 'in:timespec', 'ptr'], call: (t, a) => pselect6(t, a.int(0), a.num(1), a.num(2), a.num(3), a.num(4), a.num(5)) },
-  { nr: 213, name: 'epoll_create', args: ['int'], ret: 'fd', call: (t, a) => (a.int(0) <= 0 ? -EINVAL : epollCreate(t, 0)) },
-  { nr: 291, name: 'epoll_create1', args: ['flags:epoll_create'], ret: 'fd', call: (t, a) => epollCreate(t, a.uint(0)) },
-  { nr: 233, name: 'epoll_ctl', args: ['fd', 'enum:epoll_ctl', 'fd', 'in:epoll_event'], call: (t, a) => epollCtl(t, a.int(0), a.int(1), a.int(2), a.num(3)) },
-  { nr: 232, name: 'epoll_wait', args: ['fd', 'out:epoll_events', 'int', 'ms'], call: (t, a) => epollPwait(t, a.int(0), a.num(1), a.int(2), a.int(3), 0, 8) },
-  { nr: 281, name: 'epoll_pwait', args: ['fd', 'out:epoll_events', 'int', 'ms', 'in:sigset', 'size'], call: (t, a) => epollPwait(t, a.int(0), a.num(1), a.int(2), a.int(3), a.num(4), a.num(5)) },
-  { nr: 441, name: 'epoll_pwait2', args: ['fd', 'out:epoll_events', 'int', 'in:timespec', 'in:sigset', 'size'], call: (t, a) => epollPwait2(t, a.int(0), a.num(1), a.int(2), a.num(3), a.num(4), a.num(5)) },
+  {
+    nr: 271,
+    name: 'ppoll',
+    args: ['ptr', 'uint', 'in:timespec', 'in:sigset', 'size'],
+    call: (t, a) => ppoll(t, a.num(0), a.uint(1), a.num(2), a.num(3), a.num(4)),
+  },
+  {
+    nr: 23,
+    name: 'select',
+    args: ['int', 'ptr', 'ptr', 'ptr', 'in:timeval'],
+    call: (t, a) => selectOld(t, a.int(0), a.num(1), a.num(2), a.num(3), a.num(4)),
+  },
+  {
+    nr: 270,
+    name: 'pselect6',
+    args: ['int', 'ptr', 'ptr', 'ptr', 'in:timespec', 'ptr'],
+    call: (t, a) => pselect6(t, a.int(0), a.num(1), a.num(2), a.num(3), a.num(4), a.num(5)),
+  },
+  {
+    nr: 213,
+    name: 'epoll_create',
+    args: ['int'],
+    ret: 'fd',
+    call: (t, a) => (a.int(0) <= 0 ? -EINVAL : epollCreate(t, 0)),
+  },
+  {
+    nr: 291,
+    name: 'epoll_create1',
+    args: ['flags:epoll_create'],
+    ret: 'fd',
+    call: (t, a) => epollCreate(t, a.uint(0)),
+  },
+  {
+    nr: 233,
+    name: 'epoll_ctl',
+    args: ['fd', 'enum:epoll_ctl', 'fd', 'in:epoll_event'],
+    call: (t, a) => epollCtl(t, a.int(0), a.int(1), a.int(2), a.num(3)),
+  },
+  {
+    nr: 232,
+    name: 'epoll_wait',
+    args: ['fd', 'out:epoll_events', 'int', 'ms'],
+    call: (t, a) => epollPwait(t, a.int(0), a.num(1), a.int(2), a.int(3), 0, 8),
+  },
+  {
+    nr: 281,
+    name: 'epoll_pwait',
+    args: ['fd', 'out:epoll_events', 'int', 'ms', 'in:sigset', 'size'],
+    call: (t, a) => epollPwait(t, a.int(0), a.num(1), a.int(2), a.int(3), a.num(4), a.num(5)),
+  },
+  {
+    nr: 441,
+    name: 'epoll_pwait2',
+    args: ['fd', 'out:epoll_events', 'int', 'in:timespec', 'in:sigset', 'size'],
+    call: (t, a) => epollPwait2(t, a.int(0), a.num(1), a.int(2), a.num(3), a.num(4), a.num(5)),
+  },
 ];

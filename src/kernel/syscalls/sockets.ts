@@ -4,15 +4,42 @@
 // net/socket.c.
 
 import {
-  EAFNOSUPPORT, EAGAIN, EBADF, EFAULT, EINVAL, EISCONN, ENOPROTOOPT, ENOTSOCK, EOPNOTSUPP, EPIPE, EPROTONOSUPPORT,
+  EAFNOSUPPORT,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EISCONN,
+  ENOPROTOOPT,
+  ENOTSOCK,
+  EOPNOTSUPP,
+  EPIPE,
+  EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from '../../abi/errno.ts';
 import { O_NONBLOCK, O_RDWR } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import { SIGPIPE } from '../../abi/signal.ts';
 import {
-  AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC,
-  SOCK_DGRAM, SOCK_NONBLOCK, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, SO_ERROR, SO_RCVBUF, SO_SNDBUF, SO_TYPE,
+  AF_UNIX,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_PEEK,
+  MSG_TRUNC,
+  MSG_WAITALL,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_ERROR,
+  SO_RCVBUF,
+  SO_SNDBUF,
+  SO_TYPE,
 } from '../../abi/socket.ts';
 import { getU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -25,7 +52,16 @@ import type { UserBuffers } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 
 /** struct msghdr. */
-const Msghdr = { size: 56, name: 0, nameLength: 8, iov: 16, iovLength: 24, control: 32, controlLength: 40, flags: 48 } as const;
+const Msghdr = {
+  size: 56,
+  name: 0,
+  nameLength: 8,
+  iov: 16,
+  iovLength: 24,
+  control: 32,
+  controlLength: 40,
+  flags: 48,
+} as const;
 const KIND_MASK = 0xf;
 const SI_USER = 0;
 
@@ -111,7 +147,14 @@ function sendto(task: Task, fd: number, addr: number, length: number, flags: num
   return send(task, file, buffer, flags);
 }
 
-function recvfrom(task: Task, fd: number, addr: number, length: number, flags: number, lengthAddr: number): SyscallResult {
+function recvfrom(
+  task: Task,
+  fd: number,
+  addr: number,
+  length: number,
+  flags: number,
+  lengthAddr: number,
+): SyscallResult {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const buffer = userBuffer(task, addr, length);
@@ -226,19 +269,69 @@ function needsAddress(task: Task, fd: number, error: number): number {
 
 export const SOCKET_CALLS: readonly SyscallDef[] = [
   { nr: 41, name: 'socket', args: ['enum:socket_family', 'flags:sock', 'int'], ret: 'fd', call: () => -EAFNOSUPPORT },
-  { nr: 53, name: 'socketpair', args: ['enum:socket_family', 'flags:sock', 'int', 'out:intpair'], call: (t, a) => socketPair(t, a.int(0), a.uint(1), a.int(2), a.num(3)) },
+  {
+    nr: 53,
+    name: 'socketpair',
+    args: ['enum:socket_family', 'flags:sock', 'int', 'out:intpair'],
+    call: (t, a) => socketPair(t, a.int(0), a.uint(1), a.int(2), a.num(3)),
+  },
   { nr: 42, name: 'connect', args: ['fd', 'ptr', 'int'], call: (t, a) => needsAddress(t, a.int(0), -EISCONN) },
   { nr: 43, name: 'accept', args: ['fd', 'ptr', 'ptr'], call: (t, a) => needsAddress(t, a.int(0), -EINVAL) },
-  { nr: 288, name: 'accept4', args: ['fd', 'ptr', 'ptr', 'flags:sock'], call: (t, a) => needsAddress(t, a.int(0), -EINVAL) },
+  {
+    nr: 288,
+    name: 'accept4',
+    args: ['fd', 'ptr', 'ptr', 'flags:sock'],
+    call: (t, a) => needsAddress(t, a.int(0), -EINVAL),
+  },
   { nr: 49, name: 'bind', args: ['fd', 'ptr', 'int'], call: (t, a) => needsAddress(t, a.int(0), -EINVAL) },
   { nr: 50, name: 'listen', args: ['fd', 'int'], call: (t, a) => needsAddress(t, a.int(0), -EINVAL) },
-  { nr: 44, name: 'sendto', args: ['fd', 'buf', 'size', 'flags:msg', 'ptr', 'int'], call: (t, a) => sendto(t, a.int(0), a.num(1), a.num(2), a.uint(3), a.num(4)) },
-  { nr: 45, name: 'recvfrom', args: ['fd', 'outbuf', 'size', 'flags:msg', 'ptr', 'ptr'], call: (t, a) => recvfrom(t, a.int(0), a.num(1), a.num(2), a.uint(3), a.num(5)) },
-  { nr: 46, name: 'sendmsg', args: ['fd', 'ptr', 'flags:msg'], call: (t, a) => sendmsg(t, a.int(0), a.num(1), a.uint(2)) },
-  { nr: 47, name: 'recvmsg', args: ['fd', 'ptr', 'flags:msg'], call: (t, a) => recvmsg(t, a.int(0), a.num(1), a.uint(2)) },
+  {
+    nr: 44,
+    name: 'sendto',
+    args: ['fd', 'buf', 'size', 'flags:msg', 'ptr', 'int'],
+    call: (t, a) => sendto(t, a.int(0), a.num(1), a.num(2), a.uint(3), a.num(4)),
+  },
+  {
+    nr: 45,
+    name: 'recvfrom',
+    args: ['fd', 'outbuf', 'size', 'flags:msg', 'ptr', 'ptr'],
+    call: (t, a) => recvfrom(t, a.int(0), a.num(1), a.num(2), a.uint(3), a.num(5)),
+  },
+  {
+    nr: 46,
+    name: 'sendmsg',
+    args: ['fd', 'ptr', 'flags:msg'],
+    call: (t, a) => sendmsg(t, a.int(0), a.num(1), a.uint(2)),
+  },
+  {
+    nr: 47,
+    name: 'recvmsg',
+    args: ['fd', 'ptr', 'flags:msg'],
+    call: (t, a) => recvmsg(t, a.int(0), a.num(1), a.uint(2)),
+  },
   { nr: 48, name: 'shutdown', args: ['fd', 'enum:shutdown'], call: (t, a) => shutdown(t, a.int(0), a.int(1)) },
-  { nr: 51, name: 'getsockname', args: ['fd', 'ptr', 'ptr'], call: (t, a) => socketName(t, a.int(0), a.num(1), a.num(2)) },
-  { nr: 52, name: 'getpeername', args: ['fd', 'ptr', 'ptr'], call: (t, a) => socketName(t, a.int(0), a.num(1), a.num(2)) },
-  { nr: 54, name: 'setsockopt', args: ['fd', 'int', 'int', 'ptr', 'int'], call: (t, a) => setsockopt(t, a.int(0), a.int(1)) },
-  { nr: 55, name: 'getsockopt', args: ['fd', 'int', 'int', 'ptr', 'ptr'], call: (t, a) => getsockopt(t, a.int(0), a.int(1), a.int(2), a.num(3), a.num(4)) },
+  {
+    nr: 51,
+    name: 'getsockname',
+    args: ['fd', 'ptr', 'ptr'],
+    call: (t, a) => socketName(t, a.int(0), a.num(1), a.num(2)),
+  },
+  {
+    nr: 52,
+    name: 'getpeername',
+    args: ['fd', 'ptr', 'ptr'],
+    call: (t, a) => socketName(t, a.int(0), a.num(1), a.num(2)),
+  },
+  {
+    nr: 54,
+    name: 'setsockopt',
+    args: ['fd', 'int', 'int', 'ptr', 'int'],
+    call: (t, a) => setsockopt(t, a.int(0), a.int(1)),
+  },
+  {
+    nr: 55,
+    name: 'getsockopt',
+    args: ['fd', 'int', 'int', 'ptr', 'ptr'],
+    call: (t, a) => getsockopt(t, a.int(0), a.int(1), a.int(2), a.num(3), a.num(4)),
+  },
 ];

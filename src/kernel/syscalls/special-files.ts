@@ -4,14 +4,15 @@
 // mm/memfd.c, fs/timerfd.c, fs/signalfd.c.
 
 import { EBADF, EFAULT, EINVAL } from '../../abi/errno.ts';
+import { F_SEAL_SEAL, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDWR } from '../../abi/open.ts';
+import { EFD_SEMAPHORE, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../../abi/poll.ts';
 import {
-  F_SEAL_SEAL, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDWR,
-} from '../../abi/open.ts';
-import {
-  EFD_SEMAPHORE, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET,
-} from '../../abi/poll.ts';
-import {
-  CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, Itimerspec,
+  CLOCK_BOOTTIME,
+  CLOCK_BOOTTIME_ALARM,
+  CLOCK_MONOTONIC,
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
+  Itimerspec,
 } from '../../abi/time.ts';
 import { putTimespec } from '../../abi/words.ts';
 import { fromLatin1, viewOf } from '../../base/bytes.ts';
@@ -139,11 +140,51 @@ export const SPECIAL_FILE_CALLS: readonly SyscallDef[] = [
   { nr: 22, name: 'pipe', args: ['out:intpair'], call: (t, a) => pipe(t, a.num(0), 0) },
   { nr: 293, name: 'pipe2', args: ['out:intpair', 'flags:pipe2'], call: (t, a) => pipe(t, a.num(0), a.uint(1)) },
   { nr: 284, name: 'eventfd', args: ['uint'], ret: 'fd', call: (t, a) => eventfd(t, a.uint(0), 0) },
-  { nr: 290, name: 'eventfd2', args: ['uint', 'flags:eventfd'], ret: 'fd', call: (t, a) => eventfd(t, a.uint(0), a.uint(1)) },
-  { nr: 319, name: 'memfd_create', args: ['str', 'flags:memfd'], ret: 'fd', call: (t, a) => memfdCreate(t, a.num(0), a.uint(1)) },
-  { nr: 283, name: 'timerfd_create', args: ['enum:clockid', 'flags:timerfd_create'], ret: 'fd', call: (t, a) => timerfdCreate(t, a.int(0), a.uint(1)) },
-  { nr: 286, name: 'timerfd_settime', args: ['fd', 'flags:timerfd_settime', 'in:itimerspec', 'out:itimerspec'], call: (t, a) => timerfdSettime(t, a.int(0), a.uint(1), a.num(2), a.num(3)) },
-  { nr: 287, name: 'timerfd_gettime', args: ['fd', 'out:itimerspec'], call: (t, a) => timerfdGettime(t, a.int(0), a.num(1)) },
-  { nr: 282, name: 'signalfd', args: ['fd', 'in:sigset', 'size'], ret: 'fd', call: (t, a) => signalfd(t, a.int(0), a.num(1), a.num(2), 0) },
-  { nr: 289, name: 'signalfd4', args: ['fd', 'in:sigset', 'size', 'flags:signalfd'], ret: 'fd', call: (t, a) => signalfd(t, a.int(0), a.num(1), a.num(2), a.uint(3)) },
+  {
+    nr: 290,
+    name: 'eventfd2',
+    args: ['uint', 'flags:eventfd'],
+    ret: 'fd',
+    call: (t, a) => eventfd(t, a.uint(0), a.uint(1)),
+  },
+  {
+    nr: 319,
+    name: 'memfd_create',
+    args: ['str', 'flags:memfd'],
+    ret: 'fd',
+    call: (t, a) => memfdCreate(t, a.num(0), a.uint(1)),
+  },
+  {
+    nr: 283,
+    name: 'timerfd_create',
+    args: ['enum:clockid', 'flags:timerfd_create'],
+    ret: 'fd',
+    call: (t, a) => timerfdCreate(t, a.int(0), a.uint(1)),
+  },
+  {
+    nr: 286,
+    name: 'timerfd_settime',
+    args: ['fd', 'flags:timerfd_settime', 'in:itimerspec', 'out:itimerspec'],
+    call: (t, a) => timerfdSettime(t, a.int(0), a.uint(1), a.num(2), a.num(3)),
+  },
+  {
+    nr: 287,
+    name: 'timerfd_gettime',
+    args: ['fd', 'out:itimerspec'],
+    call: (t, a) => timerfdGettime(t, a.int(0), a.num(1)),
+  },
+  {
+    nr: 282,
+    name: 'signalfd',
+    args: ['fd', 'in:sigset', 'size'],
+    ret: 'fd',
+    call: (t, a) => signalfd(t, a.int(0), a.num(1), a.num(2), 0),
+  },
+  {
+    nr: 289,
+    name: 'signalfd4',
+    args: ['fd', 'in:sigset', 'size', 'flags:signalfd'],
+    ret: 'fd',
+    call: (t, a) => signalfd(t, a.int(0), a.num(1), a.num(2), a.uint(3)),
+  },
 ];

@@ -366,7 +366,8 @@ export function openHostDirectory(path: string, options: { readonly writable: bo
     }
     const directory = new NodeDirectory(path, options.writable);
     const names = directory.list('');
-    if (typeof names === 'number') throw new TraplineError('HOST_DIRECTORY', `${path}: cannot be read (errno ${-names})`);
+    if (typeof names === 'number')
+      throw new TraplineError('HOST_DIRECTORY', `${path}: cannot be read (errno ${-names})`);
     return directory;
   } catch (error) {
     if (error instanceof TraplineError) throw error;
