@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
 import { ExitStatus } from './exit-status.ts';
+import { writeToStderr, writeToStdout } from './output-file.ts';
 import { declareRaceOptions } from './race-options.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-options.ts';
@@ -37,7 +38,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError(false)
-    .configureOutput({ outputError: () => {} });
+    .configureOutput({ writeOut: writeToStdout, writeErr: writeToStderr, outputError: () => {} });
 
   program
     .command('doctor')
@@ -114,21 +115,21 @@ function report(error: unknown): number {
       .replace(/^error: /, '')
       .replace(/\.?\s*\n\s*/g, ' ')
       .replace(/\.$/, '');
-    process.stderr.write(`trapline: ${message}; see trapline --help\n`);
+    writeToStderr(`trapline: ${message}; see trapline --help\n`);
     return ExitStatus.traplineFailed;
   }
   if (error instanceof UsageError) {
-    process.stderr.write(`trapline: ${error.message}\n`);
+    writeToStderr(`trapline: ${error.message}\n`);
     return error.status;
   }
   const debug = (process.env['TRAPLINE_DEBUG'] ?? '') !== '';
   if (error instanceof TraplineError && error.code !== 'INVARIANT') {
-    process.stderr.write(`trapline: ${debug ? (error.stack ?? error.message) : error.message}\n`);
+    writeToStderr(`trapline: ${debug ? (error.stack ?? error.message) : error.message}\n`);
     return ExitStatus.traplineFailed;
   }
   const message = error instanceof Error ? error.message : String(error);
   const hint = debug ? '' : ' (a bug in Trapline; TRAPLINE_DEBUG=1 shows where)';
-  process.stderr.write(`trapline: ${message}${hint}\n`);
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  writeToStderr(`trapline: ${message}${hint}\n`);
+  if (debug && error instanceof Error) writeToStderr(`${error.stack ?? ''}\n`);
   return ExitStatus.traplineFailed;
 }

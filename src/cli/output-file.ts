@@ -118,3 +118,12 @@ export function writeToStderr(text: string): void {
     // Nobody is listening.
   }
 }
+
+/** Writes to stdout at once and completely; a reader that has gone away has seen enough. */
+export function writeToStdout(text: string): void {
+  try {
+    writeAll(1, text);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
+}

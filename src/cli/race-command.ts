@@ -5,7 +5,7 @@
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { RACE_SCENARIOS, runRaceCommand } from '../race/command.ts';
 import type { RaceCommandOptions } from '../race/command.ts';
-import { ResultFile } from './output-file.ts';
+import { ResultFile, writeToStdout } from './output-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
@@ -13,7 +13,7 @@ import { UsageError } from './usage-error.ts';
 /** Explores, prints the report, and gives the exit status. */
 export function raceCommand(scenario: string | undefined, raw: RawRaceOptions): number {
   if (raw['list'] === true) {
-    for (const { name, summary } of RACE_SCENARIOS) process.stdout.write(`${name.padEnd(24)}${summary}\n`);
+    for (const { name, summary } of RACE_SCENARIOS) writeToStdout(`${name.padEnd(24)}${summary}\n`);
     return 0;
   }
   if (scenario === undefined) throw new UsageError('race: no scenario was given; see trapline race --list');
@@ -22,7 +22,7 @@ export function raceCommand(scenario: string | undefined, raw: RawRaceOptions): 
   const file = json === undefined ? undefined : new ResultFile('--json', json);
   try {
     const result = runRaceCommand({ scenario, makeCpu: openUnicorn, ...names(text), ...numbers(text) });
-    process.stdout.write(result.text);
+    writeToStdout(result.text);
     file?.finish(`${JSON.stringify(result.json, null, 2)}\n`);
     return result.exitCode;
   } catch (error) {

@@ -3,7 +3,7 @@
 // `trapline run`: opens what the run writes, makes a sandbox, runs it, reports, and gives the exit status.
 
 import { createRequire } from 'node:module';
-import { SIGINT, SIGTERM } from '../abi/signal.ts';
+import { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGINT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP } from '../abi/signal.ts';
 import { hex } from '../base/addr.ts';
 import { utf8 } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
@@ -11,6 +11,8 @@ import type { HostDirectory } from '../base/host.ts';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { Reg } from '../cpu/regs.ts';
 import { Disassembler } from '../isa/disassembler.ts';
+import type { CrashReport } from '../kernel/crash-report.ts';
+import { BOOT_REALTIME_NS } from '../kernel/clock.ts';
 import { STRING_LIMIT, quote } from '../kernel/decode/strings.ts';
 import { crashText } from '../report/crash-text.ts';
 import { GvisorText } from '../report/gvisor-text.ts';
@@ -45,7 +47,8 @@ class Outputs {
   /** Lines of strace, and the summary after them. */
   readonly #writeStrace: (text: string) => void;
 
-  constructor(options: RunOptions) {
+  /** @param epochNs the date of the guest when it starts */
+  constructor(options: RunOptions, epochNs: bigint) {
     const file = options.straceFile === undefined ? undefined : this.#open('--strace-file', options.straceFile);
     this.#writeStrace = file === undefined ? writeToStderr : (text) => file.write(text);
     const showsCalls = options.strace || (file !== undefined && !options.straceSummary);
@@ -55,7 +58,7 @@ class Outputs {
         write: this.#writeStrace,
         immediate: file === undefined,
         times: options.straceTimes,
-        epochNs: 0n,
+        epochNs,
       };
       this.renderers.push(options.straceFormat === 'gvisor' ? new GvisorText(strace) : new StraceText(strace));
     }
@@ -89,8 +92,9 @@ class Outputs {
     for (const file of this.#files) file.close();
   }
 
-  /** The run failed: what is there stays, but no result appears. */
+  /** The run failed: what is there is written out, but no result appears. */
   discard(): void {
+    for (const renderer of this.renderers) renderer.close?.();
     this.#metrics?.discard();
   }
 }
@@ -106,9 +110,9 @@ export async function runCommand(program: string, args: readonly string[], optio
   if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
   const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
   const found = findProgram(program, cwd, searchPath, (path) => root !== undefined && existsIn(root, path));
-  const outputs = new Outputs(options);
-  const logger = makeLogger({ level: options.logLevel, file: options.logFile });
   const host = nodeHost();
+  const outputs = new Outputs(options, options.wallClock ? host.wallClockNs() : BOOT_REALTIME_NS);
+  const logger = makeLogger({ level: options.logLevel, file: options.logFile });
   const disassembler = lazyDisassembler();
   let sandbox: Sandbox | undefined;
   try {
@@ -143,7 +147,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       signals.dispose();
     }
     outputs.finish(result);
-    if (result.crash !== undefined && isReported(result)) {
+    if (result.crash !== undefined && isReported(result.crash)) {
       writeToStderr(crashText(result.crash, (code, address) => disassembler().disassemble(code, address)));
     }
     const limit = limitText(result, options);
@@ -173,9 +177,11 @@ function firstLine(sandbox: Sandbox, path: string, argv: readonly string[], vari
   return `${call} `.padEnd(RESULT_COLUMN) + '= 0';
 }
 
-/** Signals that a guest raises by its own mistakes; one that somebody sent needs no report. */
-function isReported(result: RunResult): boolean {
-  return result.crash?.faultAddress !== undefined || result.crash?.patchedSite !== undefined;
+/** Signals that mean a mistake of the guest; of others, somebody wanted its end, and a report would only be in the way. */
+const REPORTED_SIGNALS: readonly number[] = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
+
+function isReported({ signo, patchedSite }: CrashReport): boolean {
+  return REPORTED_SIGNALS.includes(signo) || patchedSite !== undefined;
 }
 
 /** Which limit ended the run; the kernel has said so itself for a dead end. */

@@ -6,13 +6,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { TraplineError } from '../base/errors.ts';
 import { sitesCommand } from '../usertrap/site-report.ts';
 import { ExitStatus } from './exit-status.ts';
-import { reason } from './output-file.ts';
+import { reason, writeToStdout } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Prints the report and gives the exit status. */
 export function sitesOfFile(path: string, options: { readonly json?: boolean }): number {
   const result = analyse(path, readProgram(path));
-  process.stdout.write(options.json === true ? `${JSON.stringify(result.json, null, 2)}\n` : result.text);
+  writeToStdout(options.json === true ? `${JSON.stringify(result.json, null, 2)}\n` : result.text);
   return result.exitCode;
 }
 
