@@ -88,6 +88,7 @@ export class SpaceCore implements PageUser {
     }
     if (index === first) return;
     const removed = items.splice(first, index - first);
+    this.vmas.forgetGaps();
     const floor = first === 0 ? 0 : (items[first - 1] as MappedArea).end;
     const ceiling = first < items.length ? (items[first] as MappedArea).start : this.layout.end;
     this.table.prune(floor, ceiling);

@@ -131,6 +131,10 @@ export class MappedArea implements Vma {
 export class VmaList {
   readonly items: MappedArea[] = [];
   #last = 0;
+  /** No free range of #gapLength bytes or more lies in [#gapAbove, #gapHigh): where the last search from the top ended. */
+  #gapLength = Infinity;
+  #gapAbove = 0;
+  #gapHigh = 0;
 
   /** Index of the first area that ends above `address` (it may start above it, too); `items.length` if none. */
   indexAbove(address: Addr): number {
@@ -172,10 +176,28 @@ export class VmaList {
     const next = items[index];
     invariant(next === undefined || next.start >= area.end, () => 'areas must not overlap');
     items.splice(index, 0, area);
+    // In the gap below a stack: what lies below the new area is free again.
+    if (next !== undefined && area.end > next.guardedStart) this.forgetGaps();
+  }
+
+  /** An area went or became smaller: what was learnt of free ranges no longer holds. */
+  forgetGaps(): void {
+    this.#gapLength = Infinity;
   }
 
   /** Highest free range of `length` bytes within [low, high), or -1. */
   highestGap(length: number, low: Addr, high: Addr): Addr {
+    const knows = length >= this.#gapLength && high === this.#gapHigh && this.#gapAbove > low;
+    const place = this.#searchDown(length, low, knows ? this.#gapAbove : high);
+    if (place >= 0) {
+      this.#gapLength = length;
+      this.#gapAbove = place + length;
+      this.#gapHigh = high;
+    }
+    return place;
+  }
+
+  #searchDown(length: number, low: Addr, high: Addr): Addr {
     const items = this.items;
     let index = this.indexAbove(high - 1);
     let top = high;
@@ -186,7 +208,8 @@ export class VmaList {
       const bottom = Math.max(low, below === undefined ? 0 : below.end);
       if (top - bottom >= length) return top - length;
       if (below === undefined || below.end <= low) return -1;
-      top = Math.min(top, below.guardedStart);
+      // The gap below a stack ends at its neighbour, as on Linux.
+      top = below.guardedStart;
     }
   }
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PAGE_SIZE } from '../../src/base/addr.ts';
+import { MappedArea, VMA_GROWSDOWN, VmaList } from '../../src/mm/vma.ts';
+
+const PAGES = 1200;
+const HIGH = 1000;
+
+function area(start: number, pages: number, flags = 0): MappedArea {
+  return new MappedArea({
+    start: start * PAGE_SIZE,
+    end: (start + pages) * PAGE_SIZE,
+    prot: 3,
+    maxProt: 7,
+    shared: false,
+    file: undefined,
+    offset: 0,
+    name: '',
+    flags,
+  });
+}
+
+/** The answer by looking at every page. */
+function search(used: readonly boolean[], length: number, low: number, high: number, fromTop: boolean): number {
+  const places = Array.from({ length: Math.max(0, high - low - length + 1) }, (_, i) => low + i);
+  const found = (fromTop ? places.reverse() : places).find((p) => !used.slice(p, p + length).includes(true));
+  return found === undefined ? -1 : found * PAGE_SIZE;
+}
+
+describe('VmaList', () => {
+  it('finds the highest and the lowest free range as a search over all pages does, whatever came and went', () => {
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant('put' as const),
+        at: fc.nat(PAGES - 1),
+        pages: fc.integer({ min: 1, max: 40 }),
+        grows: fc.boolean(),
+      }),
+      fc.record({ kind: fc.constant('fill' as const), pages: fc.constantFrom(1, 1, 1, 2, 5, 60) }),
+      fc.record({ kind: fc.constant('take' as const), which: fc.nat(50) }),
+      fc.record({ kind: fc.constant('ask' as const), pages: fc.integer({ min: 1, max: 300 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }), (steps) => {
+        const list = new VmaList();
+        const used = (): boolean[] => {
+          const pages = Array.from({ length: PAGES + 300 }, () => false);
+          let below = 0;
+          for (const a of list.items) {
+            pages.fill(true, Math.max(below, a.guardedStart / PAGE_SIZE), a.end / PAGE_SIZE);
+            below = a.end / PAGE_SIZE;
+          }
+          return pages;
+        };
+        for (const s of steps) {
+          if (s.kind === 'put') {
+            const made = area(s.at, s.pages, s.grows ? VMA_GROWSDOWN : 0);
+            if (!list.overlaps(made.start, made.end)) list.insert(made);
+          } else if (s.kind === 'take') {
+            if (list.items.length === 0) continue;
+            list.items.splice(s.which % list.items.length, 1);
+            list.forgetGaps();
+          } else {
+            const place = list.highestGap(s.pages * PAGE_SIZE, PAGE_SIZE, HIGH * PAGE_SIZE);
+            expect(place).toBe(search(used(), s.pages, 1, HIGH, true));
+            expect(list.lowestGap(s.pages * PAGE_SIZE, PAGE_SIZE, HIGH * PAGE_SIZE)).toBe(
+              search(used(), s.pages, 1, HIGH, false),
+            );
+            if (s.kind === 'fill' && place >= 0) list.insert(area(place / PAGE_SIZE, s.pages));
+          }
+        }
+      }),
+      { numRuns: 150, seed: 42 },
+    );
+  });
+});
