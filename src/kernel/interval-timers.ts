@@ -109,7 +109,7 @@ export class IntervalTimers {
     let left = Infinity;
     for (const timer of this.#cpu) {
       if (timer.deadline <= now) {
-        timer.deadline = timer.interval > 0 ? now + timer.interval : Infinity;
+        timer.deadline = timer.interval > 0 ? Math.max(now + 1, timer.deadline + timer.interval) : Infinity;
         sendSignal(group, null, kernelInfo(timer.signo));
       }
       left = Math.min(left, timer.deadline - now);

@@ -410,9 +410,10 @@ export class Kernel implements Sentry {
     }
     const now = this.clock.now();
     if (this.timers.next() <= now) this.timers.fireDue(now);
-    if (task.attention && !beforeGuestCode(task)) return 0;
     const { group } = task;
     const cpuLeft = group.timers.cpuTimeLeft(group);
+    // Timers may have sent signals.
+    if (task.attention && !beforeGuestCode(task)) return 0;
     if (instructions >= task.sliceEnd) {
       if (this.scheduler.waiting > 0) {
         task.involuntarySwitches++;
