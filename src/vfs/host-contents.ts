@@ -10,9 +10,18 @@ import type { LowerContent } from './sparse-content.ts';
 /** Host files that stay open at the same time. */
 const MAX_OPEN = 64;
 
+/** Reads smaller than this are served from a window of the file. */
+const SMALL_READ = 16_384;
+const WINDOW_BYTES = 65_536;
+
 /** A host directory with its open files. */
 export class HostContents {
   readonly directory: HostDirectory;
+  /** The part of a file that was read last. Host files below a memory layer count as unchanging. */
+  readonly #window = new Uint8Array(WINDOW_BYTES);
+  #windowPath: string | null = null;
+  #windowStart = 0;
+  #windowLength = 0;
   /** In the order of last use, oldest first. */
   readonly #open = new Map<string, HostFile>();
 
@@ -24,10 +33,32 @@ export class HostContents {
   content(path: string, stat: HostStat): LowerContent {
     return {
       pread: (into, position) => {
+        if (into.length < SMALL_READ && this.#copyFromWindow(path, into, position)) return into.length;
         const file = this.#handle(path, stat);
-        return typeof file === 'number' ? file : readFully(file, into, position);
+        if (typeof file === 'number') return file;
+        if (into.length >= SMALL_READ) return readFully(file, into, position);
+        return this.#readThroughWindow(file, path, into, position);
       },
     };
+  }
+
+  #copyFromWindow(path: string, into: Uint8Array, position: number): boolean {
+    const at = position - this.#windowStart;
+    if (path !== this.#windowPath || at < 0 || at + into.length > this.#windowLength) return false;
+    into.set(this.#window.subarray(at, at + into.length));
+    return true;
+  }
+
+  #readThroughWindow(file: HostFile, path: string, into: Uint8Array, position: number): number {
+    this.#windowPath = null;
+    const n = readFully(file, this.#window, position);
+    if (n < 0) return n;
+    this.#windowPath = path;
+    this.#windowStart = position;
+    this.#windowLength = n;
+    const copied = Math.min(n, into.length);
+    into.set(this.#window.subarray(0, copied));
+    return copied;
   }
 
   #handle(path: string, stat: HostStat): HostFile | number {
