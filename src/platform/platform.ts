@@ -54,8 +54,14 @@ const STUB_BUDGET = 1;
 const STUB_RUNS = 64;
 /** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
 const FOREIGN_ABI = 0x86000000;
-/** Reasons that stay as long as the code does. */
-const FINAL_RULES: ReadonlySet<PatchRule> = new Set(['page-split', 'tail-of-instruction', 'shared-frame', 'no-space']);
+/** Reasons that stay as long as the code does, and after how many traps that is believed. */
+const FINAL_RULES: ReadonlyMap<PatchRule, number> = new Map([
+  ['page-split', 1],
+  ['tail-of-instruction', 1],
+  ['boundary-unknown', 16],
+  ['shared-frame', 1],
+  ['no-space', 1],
+]);
 
 const DEBUG_STOP: Stop = { kind: 'debug', address: 0, access: 'read', present: false, vector: 0 };
 
@@ -177,7 +183,7 @@ export class Platform implements PlatformApi {
     // The copied sites work in the child at once. gVisor finds the table again by its name and header at the child's
     // first patch; what the Sentry knows of sites is for metrics and, hardened, for recovery.
     for (const site of from.bySlot.values()) this.#book.add(to, { ...site, calls: 0 });
-    to.isClosed = from.isClosed;
+    to.closed = from.closed;
     if (this.#config.guards.inheritTable) {
       to.base = from.base;
       to.next = from.next;
@@ -186,6 +192,8 @@ export class Platform implements PlatformApi {
   }
 
   dropSpace(mm: AddressSpace): void {
+    const traps = this.#spaces.get(mm);
+    if (traps !== undefined) this.#book.close(traps);
     this.#spaces.delete(mm);
     if (this.#lastTraps?.mm === mm) this.#lastTraps = undefined;
   }
@@ -403,8 +411,7 @@ export class Platform implements PlatformApi {
     const rip = ctx.regs.get(Reg.rip);
     const site = traps.byReturn.get(rip + SITE_BYTES) ?? traps.bySlot.get(rip - TRAP_CODE_OFFSET);
     if (site === undefined) return false;
-    traps.restoreSites();
-    traps.forget();
+    traps.loseTable();
     this.#lastTraps = undefined;
     ctx.regs.set(Reg.rip, site.address);
     return true;
@@ -614,7 +621,7 @@ export class Platform implements PlatformApi {
       ip,
       sysno,
       hasTracer: ctx.hasTracer,
-      ownsGs: traps.isClosed,
+      closed: traps.closed,
       knownBoundary: this.#cpu.blockStart,
     };
     const outcome = drain(patchSyscall(request, this.#config), traps);
@@ -634,8 +641,10 @@ export class Platform implements PlatformApi {
   #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
     const bytes = new Uint8Array(SITE_BYTES + 1);
     traps.mm.copyIn(address - 1, bytes);
-    const isFinal = !this.#savesInGuest && FINAL_RULES.has(rule);
-    this.#book.refuse(traps, ctx.tid, { address, sysno, bytes: toHex(bytes, ' ') }, rule, isFinal);
+    const finalAfter = this.#savesInGuest
+      ? Number.POSITIVE_INFINITY
+      : (FINAL_RULES.get(rule) ?? Number.POSITIVE_INFINITY);
+    this.#book.refuse(traps, ctx.tid, { address, sysno, bytes: toHex(bytes, ' ') }, rule, finalAfter);
   }
 
   // ---- GS
@@ -653,8 +662,8 @@ export class Platform implements PlatformApi {
   #giveUpGs(thread: StubThread): void {
     thread.ownsGs = true;
     const { traps } = thread;
-    if (traps.isClosed) return;
-    traps.isClosed = true;
+    if (traps.closed !== null) return;
+    traps.closed = 'own-gs';
     traps.restoreSites();
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What happened to syscall sites over a whole run: patched, refused, how often. Spaces come and go; the book stays.
+// What happened to syscall sites over a whole run: patched, refused, how often. Spaces come and go; the book stays, and
+// takes no more room for a thousand runs of one program than for one.
 
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -9,11 +10,30 @@ import type { PatchRule } from '../usertrap/patcher.ts';
 import type { RefusedMetric, SiteMetric } from './sentry.ts';
 import type { PatchedSite, RefusedSite, SpaceTraps } from './space-traps.ts';
 
+/** Refused sites remembered by one space: a guest that writes code without end must not fill the host's memory. */
+const MAX_REFUSED = 4096;
+
+interface PatchedTotal {
+  readonly address: number;
+  readonly sysno: number;
+  readonly slot: number;
+  calls: number;
+}
+
+interface RefusedTotal {
+  readonly address: number;
+  readonly bytes: string;
+  readonly rule: string;
+  traps: number;
+}
+
 /** The sites of all address spaces, in the order in which they were first patched or refused. */
 export class SiteBook {
   readonly #trace: TraceSink;
-  readonly #sites: PatchedSite[] = [];
-  readonly #refused: RefusedSite[] = [];
+  readonly #open = new Set<SpaceTraps>();
+  /** Counts of spaces that are gone; entries are made early, so that they keep the order. */
+  readonly #patched = new Map<string, PatchedTotal>();
+  readonly #refused = new Map<string, RefusedTotal>();
 
   constructor(trace: TraceSink) {
     this.#trace = trace;
@@ -21,58 +41,85 @@ export class SiteBook {
 
   /** A site of `traps` was patched, or came with a forked space. */
   add(traps: SpaceTraps, site: PatchedSite): void {
+    this.#open.add(traps);
     traps.refused.delete(site.address);
     traps.addSite(site);
-    this.#sites.push(site);
+    this.#patchedTotal(this.#patched, site);
   }
 
   /**
    * A site that matches was left alone.
-   * @param isFinal the reason stays as long as the code does
+   * @param finalAfter traps after which the reason is taken to stay as long as the code does
    */
   refuse(
     traps: SpaceTraps,
     tid: number,
     site: Pick<RefusedSite, 'address' | 'sysno' | 'bytes'>,
     rule: PatchRule,
-    isFinal: boolean,
+    finalAfter: number,
   ): void {
     let refused = traps.refused.get(site.address);
-    if (refused === undefined) {
-      refused = { ...site, rule, traps: 0, isFinal };
+    if (refused === undefined || refused.rule !== rule) {
+      if (refused === undefined && traps.refused.size >= MAX_REFUSED) return;
+      if (refused !== undefined) this.#refusedTotal(this.#refused, refused).traps += refused.traps;
+      refused = { ...site, rule, traps: 0, isFinal: false };
       traps.refused.set(site.address, refused);
-      this.#refused.push(refused);
+      this.#open.add(traps);
+      this.#refusedTotal(this.#refused, refused);
     }
-    refused.rule = rule;
     refused.sysno = site.sysno;
-    refused.isFinal = isFinal;
     refused.traps++;
+    refused.isFinal = refused.traps >= finalAfter;
     const index = PATCH_RULES.indexOf(rule);
-    if (this.#trace.wantsText)
+    if (this.#trace.wantsText) {
       this.#trace.emitText(EventKind.siteRefused, tid, rule, site.address, index, refused.traps);
-    else this.#trace.emit(EventKind.siteRefused, tid, site.address, index, refused.traps);
+    } else this.#trace.emit(EventKind.siteRefused, tid, site.address, index, refused.traps);
+  }
+
+  /** A space is gone: its counts go into the totals. */
+  close(traps: SpaceTraps): void {
+    if (!this.#open.delete(traps)) return;
+    this.#total(traps, this.#patched, this.#refused);
   }
 
   /** Sites of the same address, slot and number in several spaces count as one. */
   patched(): SiteMetric[] {
-    const merged = new Map<string, { address: number; sysno: number; slot: number; calls: number }>();
-    for (const { address, sysno, slot, calls } of this.#sites) {
-      const key = `${address}/${slot}/${sysno}`;
-      const same = merged.get(key);
-      if (same === undefined) merged.set(key, { address, sysno, slot, calls });
-      else same.calls += calls;
-    }
-    return [...merged.values()];
+    return [...this.#all().patched.values()];
   }
 
   refused(): RefusedMetric[] {
-    const merged = new Map<string, { address: number; bytes: string; rule: string; traps: number }>();
-    for (const { address, bytes, rule, traps } of this.#refused) {
-      const key = `${address}/${bytes}/${rule}`;
-      const same = merged.get(key);
-      if (same === undefined) merged.set(key, { address, bytes, rule, traps });
-      else same.traps += traps;
+    return [...this.#all().refused.values()].filter((r) => r.traps > 0);
+  }
+
+  #all(): { patched: Map<string, PatchedTotal>; refused: Map<string, RefusedTotal> } {
+    const patched = new Map([...this.#patched].map(([key, total]) => [key, { ...total }]));
+    const refused = new Map([...this.#refused].map(([key, total]) => [key, { ...total }]));
+    for (const traps of this.#open) this.#total(traps, patched, refused);
+    return { patched, refused };
+  }
+
+  #total(traps: SpaceTraps, patched: Map<string, PatchedTotal>, refused: Map<string, RefusedTotal>): void {
+    for (const site of traps.sites) this.#patchedTotal(patched, site).calls += site.calls;
+    for (const site of traps.refused.values()) this.#refusedTotal(refused, site).traps += site.traps;
+  }
+
+  #patchedTotal(totals: Map<string, PatchedTotal>, { address, sysno, slot }: PatchedSite): PatchedTotal {
+    const key = `${address}/${slot}/${sysno}`;
+    let total = totals.get(key);
+    if (total === undefined) {
+      total = { address, sysno, slot, calls: 0 };
+      totals.set(key, total);
     }
-    return [...merged.values()];
+    return total;
+  }
+
+  #refusedTotal(totals: Map<string, RefusedTotal>, { address, bytes, rule }: RefusedSite): RefusedTotal {
+    const key = `${address}/${bytes}/${rule}`;
+    let total = totals.get(key);
+    if (total === undefined) {
+      total = { address, bytes, rule, traps: 0 };
+      totals.set(key, total);
+    }
+    return total;
   }
 }

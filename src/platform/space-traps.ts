@@ -34,7 +34,7 @@ export interface RefusedSite {
   readonly address: number;
   sysno: number;
   readonly bytes: string;
-  rule: string;
+  readonly rule: string;
   traps: number;
   /** The reason cannot go away while the code stays: do not ask again. */
   isFinal: boolean;
@@ -57,12 +57,14 @@ export class SpaceTraps implements StepPerformer {
   base = 0;
   /** Contexts that run in this space. */
   contexts = 0;
+  /** All sites ever patched here. */
+  readonly sites: PatchedSite[] = [];
   /** By the address behind the site, where a patched call returns. */
   readonly byReturn = new Map<number, PatchedSite>();
   readonly bySlot = new Map<number, PatchedSite>();
   readonly refused = new Map<number, RefusedSite>();
-  /** A task of this space uses GS itself: no site is patched any more. */
-  isClosed = false;
+  /** Why no site is patched any more, or null. */
+  closed: 'own-gs' | 'table-lost' | null = null;
   /** For trace events. */
   tid = 0;
 
@@ -78,6 +80,7 @@ export class SpaceTraps implements StepPerformer {
   }
 
   addSite(site: PatchedSite): void {
+    this.sites.push(site);
     this.byReturn.set(site.address + SITE_BYTES, site);
     this.bySlot.set(site.slot, site);
   }
@@ -96,8 +99,10 @@ export class SpaceTraps implements StepPerformer {
     }
   }
 
-  /** The table is gone: the next patch makes a new one. */
-  forget(): void {
+  /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
+  loseTable(): void {
+    this.restoreSites();
+    this.closed = 'table-lost';
     this.next = 0;
     this.base = 0;
     this.byReturn.clear();

@@ -236,7 +236,7 @@ export class PatchVersusExec implements ExplorableSystem<PatchState> {
       ip: rip,
       sysno: Number(rax & LOW_32),
       hasTracer: false,
-      ownsGs: false,
+      closed: null,
       knownBoundary: rip - SITE_BYTES,
     };
     return patchSyscall(request, { guards: this.#guards, protocol: this.protocol });

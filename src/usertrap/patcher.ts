@@ -40,12 +40,16 @@ export type PatchRule =
   | 'changed'
   /** A page boundary splits the site. */
   | 'page-split'
-  /** The five bytes of the `mov` are, or may be, the tail of a longer instruction. */
+  /** The five bytes of the `mov` are the tail of a longer instruction. */
   | 'tail-of-instruction'
+  /** They may be, and no boundary is known from which to tell. */
+  | 'boundary-unknown'
   /** The code lies in a shared mapping. */
   | 'shared-frame'
-  /** The task uses GS itself. */
+  /** A task of the address space uses GS itself. */
   | 'own-gs'
+  /** The guest has taken the table away. */
+  | 'table-lost'
   /** A store into the slot or the site cannot be made. */
   | 'unwritable'
   | AllocationFailure;
@@ -58,8 +62,10 @@ export const PATCH_RULES: readonly PatchRule[] = [
   'changed',
   'page-split',
   'tail-of-instruction',
+  'boundary-unknown',
   'shared-frame',
   'own-gs',
+  'table-lost',
   'unwritable',
   'no-space',
   'no-room-for-table',
@@ -74,8 +80,8 @@ export interface PatchRequest {
   readonly ip: number;
   readonly sysno: number;
   readonly hasTracer: boolean;
-  /** The task's GS base is not its stub's. */
-  readonly ownsGs: boolean;
+  /** Why this address space is not patched any more, or null. */
+  readonly closed: 'own-gs' | 'table-lost' | null;
   /** An address at or before the site where an instruction is known to start; 0 when none is known. */
   readonly knownBoundary: number;
 }
@@ -99,19 +105,20 @@ export interface PatchConfig {
   readonly protocol: PatchProtocol;
 }
 
-/** Whether the `mov` at `site` is an instruction of its own, as far as can be known. */
-function* isInstruction(site: number, bytes: Uint8Array, knownBoundary: number): Steps<boolean> {
+/** Whether the `mov` at `site` is an instruction of its own: null, or why it is not taken for one. */
+function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number): Steps<PatchRule | null> {
   if (knownBoundary !== 0 && knownBoundary <= site && site - knownBoundary <= MAX_WALK) {
-    if (knownBoundary === site) return true;
+    if (knownBoundary === site) return null;
     const code = yield* load(knownBoundary, site - knownBoundary + SYSCALL_OFFSET, 'code before the site');
     const verdict = code === null ? 'unknown' : walkToSite(code, site - knownBoundary);
-    if (verdict !== 'unknown') return verdict === 'boundary';
+    if (verdict !== 'unknown') return verdict === 'boundary' ? null : 'tail-of-instruction';
   }
   // No boundary is known (a jump went straight to the syscall): the bytes themselves must leave no other reading.
   const inPage = site % PAGE_SIZE;
   const length = Math.min(LOOK_BACK, inPage === 0 ? LOOK_BACK : inPage);
   const before = yield* load(site - length, length, 'bytes before the site');
-  return before === null ? inPage === 0 : !mayBeTail(before, bytes);
+  const isTail = before === null ? inPage !== 0 : mayBeTail(before, bytes);
+  return isTail ? 'boundary-unknown' : null;
 }
 
 function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null> {
@@ -120,14 +127,12 @@ function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null>
   const bytes = yield* load(site, SITE_BYTES, 'site');
   if (bytes === null) return 'unreadable';
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
-  if (guards.assertGs && request.ownsGs) return 'own-gs';
+  if (request.closed !== null) return request.closed;
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
   if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1)
     return 'shared-frame';
-  if (guards.instructionBoundary && !(yield* isInstruction(site, bytes, request.knownBoundary)))
-    return 'tail-of-instruction';
-  return null;
+  return guards.instructionBoundary ? yield* checkBoundary(site, bytes, request.knownBoundary) : null;
 }
 
 /**

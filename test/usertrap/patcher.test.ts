@@ -31,7 +31,7 @@ function patch(
   extra: Partial<PatchRequest> = {},
   sysno = 39,
 ): PatchOutcome {
-  const request = { ip, sysno, hasTracer: false, ownsGs: false, knownBoundary: ip - 7, ...extra };
+  const request = { ip, sysno, hasTracer: false, closed: null, knownBoundary: ip - 7, ...extra };
   return drain(patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }), space);
 }
 
@@ -95,7 +95,7 @@ describe('patchSyscall', () => {
       expect(patch(upstream.space, upstream.ip, UPSTREAM_GUARDS, {}, 16).kind).toBe('patched');
       const hardened = spaceWith(code);
       expect(patch(hardened.space, hardened.ip, HARDENED_GUARDS, { knownBoundary: 0 }, 16)).toMatchObject({
-        rule: 'tail-of-instruction',
+        rule: 'boundary-unknown',
       });
       expect(patch(hardened.space, hardened.ip, HARDENED_GUARDS, { knownBoundary: TEXT + 0x1000 }, 16)).toMatchObject({
         rule: 'tail-of-instruction',
@@ -106,7 +106,7 @@ describe('patchSyscall', () => {
   it('hardened: a known boundary settles what the bytes alone do not', () => {
     // push $-0x77, whose last byte 89 could also begin `mov %edi,0x27(%rax)`.
     const { space, ip } = spaceWith('6a 89 b8 27 00 00 00 0f 05');
-    expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: 0 })).toMatchObject({ rule: 'tail-of-instruction' });
+    expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: 0 })).toMatchObject({ rule: 'boundary-unknown' });
     expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: TEXT + 0x1000 })).toMatchObject({ kind: 'patched' });
   });
 

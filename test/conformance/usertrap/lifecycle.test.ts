@@ -123,7 +123,7 @@ describe('38 unwritable-shared', () => {
     m.run(s - 1);
     m.run(s - 1);
     expect(last(m)).toMatchObject({ sysno: GETPID, patched: false });
-    expect(m.platform.metrics().refused.map((r) => r.rule)).toEqual(['no-space', 'no-space']);
+    expect(m.platform.metrics().refused.map((r) => r.rule)).toEqual(['unwritable', 'no-space', 'no-space']);
   });
 
   it('hardened: no slot is used, other sites are patched', () => {

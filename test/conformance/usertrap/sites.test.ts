@@ -238,3 +238,21 @@ describe.each(['upstream', 'hardened'] as const)('11 and 14, placement, %s', (mo
     );
   });
 });
+
+describe('hardened: a site whose mov was not seen being executed', () => {
+  // The byte before the mov could begin an instruction that ends where the syscall begins.
+  const CODE = `6a 89 ${call(GETPID)} 90 ${END}`;
+
+  it('is taken when it is reached through its mov later on', () => {
+    const m = (machine = new Machine('hardened'));
+    const site = TEXT + 0x42;
+    m.poke(site - 2, CODE);
+    m.guest.regs.set(Reg.rax, GETPID);
+    m.run(site + 5);
+    expect(m.platform.metrics()).toMatchObject({ sites: [], refused: [{ rule: 'boundary-unknown', traps: 1 }] });
+    m.run(site - 2);
+    m.run(site - 2);
+    expect(m.calls.at(-2)).toMatchObject({ patched: true });
+    expect(m.platform.metrics()).toMatchObject({ sites: [{ address: site, calls: 1 }] });
+  });
+});
