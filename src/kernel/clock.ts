@@ -22,13 +22,15 @@ export class Clock {
   readonly #bootRealtimeNs: bigint;
   #jumped: number;
 
-  constructor(counter: InstructionCounter, host: Host | null = null) {
+  /** @param earliestNs CLOCK_REALTIME starts no earlier than this: a tree must not lie in its guest's future */
+  constructor(counter: InstructionCounter, host: Host | null = null, earliestNs = 0n) {
     this.#counter = counter;
     this.#host = host;
     this.#hostStartMs = host === null ? 0 : host.monotonicMs();
     // A processor that has run before starts at zero, too.
     this.#jumped = -counter.instructions;
-    this.#bootRealtimeNs = host === null ? BOOT_REALTIME_NS : host.wallClockNs();
+    const start = earliestNs > BOOT_REALTIME_NS ? earliestNs : BOOT_REALTIME_NS;
+    this.#bootRealtimeNs = host === null ? start : host.wallClockNs();
   }
 
   get isWall(): boolean {

@@ -34,6 +34,7 @@ import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { EventKind } from '../trace/events.ts';
 import { FsContext } from '../vfs/fs-context.ts';
+import { newestTime } from '../vfs/host-contents.ts';
 import { Vfs } from '../vfs/vfs.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Metrics } from './metrics.ts';
@@ -133,7 +134,7 @@ export class Sandbox {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
     const prng = new Prng(options.seed ?? 0);
-    const clock = new Clock(cpu, options.wallClock === true ? host : null);
+    const clock = new Clock(cpu, options.wallClock === true ? host : null, startTime(options));
     const consumers = options.consumers ?? [];
     this.trace = consumers.length === 0 ? null : new TraceRing(() => clock.now());
     for (const consumer of consumers) this.trace?.attach(consumer);
@@ -273,6 +274,22 @@ export class Sandbox {
     this.vfs.dispose();
     this.cpu.dispose();
   }
+}
+
+const MINUTE_NS = 60_000_000_000n;
+
+/**
+ * The full minute after everything in the caller's trees was made. It depends on the input alone, so a run stays
+ * repeatable; and `ls -l` shows the files of a fresh tree as it does natively.
+ */
+function startTime(options: SandboxOptions): bigint {
+  const directories = [options.root, ...(options.binds ?? []).map((bind) => bind.directory)];
+  let newest = 0n;
+  for (const directory of directories) {
+    const time = directory === undefined ? 0n : newestTime(directory);
+    if (time > newest) newest = time;
+  }
+  return newest - (newest % MINUTE_NS) + MINUTE_NS;
 }
 
 function programError(program: string, errno: number, message: string): TraplineError {
