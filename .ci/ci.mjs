@@ -80,7 +80,11 @@ function nodeTwentyFour() {
 }
 
 function command(program, args) {
-  const { status, error } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], timeout: PATIENCE_MS });
+  const { status, error } = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: PATIENCE_MS,
+  });
   if (error) console.error(`${program}: ${error.message}`);
   return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
