@@ -31,6 +31,8 @@ export interface Printer {
 const PATH_LIMIT = 4095;
 /** Elements shown of an array. */
 const ARRAY_LIMIT = 32;
+/** Environment variables counted; a hostile program may point at all of its memory. */
+const COUNT_LIMIT = 65536;
 /** A result at or below this is no error. */
 const MAX_ERRNO = 4095;
 
@@ -66,7 +68,7 @@ export function labelled(label: string, inner: Printer): Printer {
 /** `length` guest bytes in quotes, cut at the limit. */
 export function bufferText(memory: GuestMemory, addr: number, length: number, quoted = quote): string {
   if (addr === 0) return 'NULL';
-  const shown = Math.min(length, STRING_LIMIT);
+  const shown = Math.max(0, Math.min(length, STRING_LIMIT));
   const bytes = readBytes(memory, addr, shown);
   if (bytes === undefined) return pointerText(addr);
   return quoted(bytes) + (length > STRING_LIMIT ? '...' : '');
@@ -159,7 +161,7 @@ function envpText(call: Call, i: number): string {
     if (pointer === undefined)
       return count === 0 ? pointerText(addr) : `${pointerText(addr)} /* ${count} vars, unterminated */`;
     if (pointer === 0) break;
-    count++;
+    if (++count === COUNT_LIMIT) return `${pointerText(addr)} /* ${count} vars or more */`;
   }
   return `${pointerText(addr)} /* ${count} var${count === 1 ? '' : 's'} */`;
 }

@@ -8,6 +8,8 @@ const CHUNK = 256;
 
 /** Reads bytes, or gives undefined when not all of them can be read. */
 export function readBytes(memory: GuestMemory, addr: number, length: number): Uint8Array | undefined {
+  // A negative result or count of a call that is not what it should be.
+  if (length < 0) return undefined;
   const out = new Uint8Array(length);
   return memory.copyIn(addr, out, true) === length ? out : undefined;
 }

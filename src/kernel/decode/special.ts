@@ -104,7 +104,7 @@ function timesText({ args, memory }: Call, i: number, fraction: 'nsec' | 'usec')
     const digits = fraction === 'nsec' ? 9 : 6;
     if (sec === 0n || part >= 10n ** BigInt(digits)) return text;
     const decimals = part === 0n ? '' : `.${String(part).padStart(digits, '0')}`;
-    return `${text} /* ${dateText(Number(sec), decimals)} */`;
+    return `${text}${dateText(Number(sec), decimals)}`;
   };
   return `[${one(0)}, ${one(16)}]`;
 }
@@ -305,7 +305,7 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
     result: ({ args }, result) =>
       args.int(0) === 0 ? `${hex(result)} (${namesOf(result, MEMBARRIER_COMMANDS)})` : undefined,
   },
-  time: { result: (_, result) => `${result} (${dateText(result)})` },
+  time: { result: (_, result) => `${result}${dateText(result, '', [' (', ')'])}` },
   mincore: {
     args: () => [...kinds('ptr', 'size'), output(({ args, memory }, i) => residency(memory, args.num(i), args.num(1)))],
   },

@@ -103,9 +103,17 @@ export function waitStatusText(status: number): string {
   return `{WIFSIGNALED(s) && WTERMSIG(s) == ${signalName(signo)}${core}}`;
 }
 
-/** `2023-11-14T22:13:20+0000`, with nanoseconds where there are any. */
-export function dateText(seconds: number, fraction = ''): string {
-  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}${fraction}+0000`;
+/** Seconds since 1970 of the years 0 to 9999; a guest may pass any. */
+const FIRST_DATE = -62_167_219_200;
+const LAST_DATE = 253_402_300_799;
+
+/**
+ * `2023-11-14T22:13:20+0000` as a comment, with decimals where there are any; nothing for what is no date.
+ * @param mark what goes around the date
+ */
+export function dateText(seconds: number, fraction = '', mark: readonly [string, string] = [' /* ', ' */']): string {
+  if (!(seconds >= FIRST_DATE && seconds <= LAST_DATE)) return '';
+  return `${mark[0]}${new Date(seconds * 1000).toISOString().slice(0, 19)}${fraction}+0000${mark[1]}`;
 }
 
 const MAGICS = enumTable('???', stat, /_MAGIC$/);
@@ -301,7 +309,7 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
   gidlist: scalar(4, (v) => String(v.getUint32(0, true))),
   time_t: scalar(8, (v) => {
     const seconds = getI64(v, 0);
-    return `${seconds} /* ${dateText(seconds)} */`;
+    return `${seconds}${dateText(seconds)}`;
   }),
   capheader: {
     size: 8,
@@ -320,7 +328,7 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
 
 function timeText(view: DataView, at: number): string {
   const seconds = getI64(view, at);
-  return seconds === 0 ? '0' : `${seconds} /* ${dateText(seconds)} */`;
+  return seconds === 0 ? '0' : `${seconds}${dateText(seconds)}`;
 }
 
 function capabilityVersion(version: number): string {
