@@ -252,12 +252,13 @@ export class Mapper {
       if (r.addr < layout.minAddress && r.force !== true) return -E.EPERM;
       return r.addr;
     }
-    if (r.addr > 0) {
+    const isLow = (r.flags & M.MAP_32BIT) !== 0;
+    if (r.addr >= PAGE_SIZE) {
       // A hint is rounded down to a page and up to the lowest address.
       const hint = Math.max(r.addr - (r.addr % PAGE_SIZE), layout.minAddress);
-      if (hint <= layout.end - length && this.#isFree(hint, hint + length)) return hint;
+      if (hint <= (isLow ? LOW_END : layout.end) - length && this.#isFree(hint, hint + length)) return hint;
     }
-    if ((r.flags & M.MAP_32BIT) !== 0) {
+    if (isLow) {
       const low = core.vmas.lowestGap(length, LOW_START, LOW_END);
       return low < 0 ? -E.ENOMEM : low;
     }

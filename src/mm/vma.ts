@@ -176,8 +176,6 @@ export class VmaList {
     const next = items[index];
     invariant(next === undefined || next.start >= area.end, () => 'areas must not overlap');
     items.splice(index, 0, area);
-    // In the gap below a stack: what lies below the new area is free again.
-    if (next !== undefined && area.end > next.guardedStart) this.forgetGaps();
   }
 
   /** An area went or became smaller: what was learnt of free ranges no longer holds. */
@@ -185,32 +183,40 @@ export class VmaList {
     this.#gapLength = Infinity;
   }
 
-  /** Highest free range of `length` bytes within [low, high), or -1. */
+  /**
+   * Highest free range of `length` bytes within [low, high), or -1. As on Linux (vm_unmapped_area), a range that meets
+   * the gap below a stack makes the search go on below that gap, whatever lies in it.
+   */
   highestGap(length: number, low: Addr, high: Addr): Addr {
+    const items = this.items;
     const knows = length >= this.#gapLength && high === this.#gapHigh && this.#gapAbove > low;
-    const place = this.#searchDown(length, low, knows ? this.#gapAbove : high);
-    if (place >= 0) {
-      this.#gapLength = length;
-      this.#gapAbove = place + length;
-      this.#gapHigh = high;
+    let limit = knows ? this.#gapAbove : high;
+    let metGuard = false;
+    let index = this.indexAbove(limit - 1);
+    for (;;) {
+      const above = items[index];
+      const below = items[index - 1];
+      const top = above === undefined ? limit : Math.min(limit, above.start);
+      const bottom = below === undefined ? low : Math.max(low, below.end);
+      if (top - bottom >= length) {
+        if (above === undefined || above.guardedStart >= top) {
+          if (!metGuard) this.#rememberGap(length, top, high);
+          return top - length;
+        }
+        metGuard = true;
+        limit = above.guardedStart;
+        index = this.indexAbove(limit - 1);
+        continue;
+      }
+      if (below === undefined || below.end <= low) return -1;
+      index--;
     }
-    return place;
   }
 
-  #searchDown(length: number, low: Addr, high: Addr): Addr {
-    const items = this.items;
-    let index = this.indexAbove(high - 1);
-    let top = high;
-    const above = items[index];
-    if (above !== undefined) top = Math.min(top, above.guardedStart);
-    for (;;) {
-      const below = items[--index];
-      const bottom = Math.max(low, below === undefined ? 0 : below.end);
-      if (top - bottom >= length) return top - length;
-      if (below === undefined || below.end <= low) return -1;
-      // The gap below a stack ends at its neighbour, as on Linux.
-      top = below.guardedStart;
-    }
+  #rememberGap(length: number, above: Addr, high: Addr): void {
+    this.#gapLength = length;
+    this.#gapAbove = above;
+    this.#gapHigh = high;
   }
 
   /** Lowest free range of `length` bytes within [low, high), or -1. */
