@@ -9,7 +9,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,16 +18,30 @@ const INSTALL_STAMP = join(root, 'node_modules', '.trapline-lock');
 const TSC = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const BUILD_STAMP = join(root, 'dist', '.build-stamp');
 
-checkNode();
+/** Ends the preparation with a line, if there is anything left to say, and a status. */
+class Failure extends Error {
+  constructor(status, text) {
+    super(text);
+    this.status = status;
+  }
+}
+
 const only = process.argv[2];
-install();
-if (only !== '--install') build();
-if (only === undefined) setUpEngine();
+try {
+  checkNode();
+  install();
+  if (only !== '--install') build();
+  if (only === undefined) setUpEngine();
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  if (error.message !== '') say(error.message);
+  process.exitCode = error.status;
+}
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 20 || (major === 20 && minor >= 19)) return;
-  fail(`Node 20.19 or later is needed, and this is ${process.versions.node}`, 125);
+  throw new Failure(125, `Node 20.19 or later is needed, and this is ${process.versions.node}`);
 }
 
 function install() {
@@ -51,24 +65,28 @@ function build() {
   const inputs = hash([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json')]);
   if (read(BUILD_STAMP) === inputs) return;
   say('building dist/ (tsc)');
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  run(process.execPath, [TSC, '-p', 'tsconfig.json'], 'the build failed');
-  chmodSync(join(root, 'dist', 'cli.js'), 0o755);
+  // Built aside and swapped in, so that a build that fails leaves the last one, and no file of a former one stays.
+  const aside = join(root, 'node_modules', `.trapline-dist-${process.pid}`);
+  try {
+    run(process.execPath, [TSC, '-p', 'tsconfig.json', '--outDir', aside, '--noEmitOnError'], 'the build failed');
+    chmodSync(join(aside, 'cli.js'), 0o755);
+    rmSync(join(root, 'dist'), { recursive: true, force: true });
+    renameSync(aside, join(root, 'dist'));
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
   writeFileSync(BUILD_STAMP, inputs);
 }
 
 function setUpEngine() {
-  run(process.execPath, [join(root, 'dist', 'cli.js'), 'doctor', '--setup', '--quiet'], undefined);
+  run(process.execPath, [join(root, 'dist', 'cli.js'), 'doctor', '--setup', '--quiet']);
 }
 
 /** Runs a command with its output on stderr, so that stdout stays what the caller asked for. */
-function run(command, args, failure) {
-  const shell = process.platform === 'win32' && command === 'npm';
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell });
-  if (result.error) fail(`${command}: ${result.error.message}`, 125);
-  if (result.status === 0) return;
-  if (failure !== undefined) say(failure);
-  process.exit(result.status ?? 1);
+function run(command, args, failure = '') {
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.error) throw new Failure(125, `${command}: ${result.error.message}`);
+  if (result.status !== 0) throw new Failure(result.status ?? 1, failure);
 }
 
 function hash(paths) {
@@ -93,9 +111,4 @@ function read(path) {
 
 function say(text) {
   process.stderr.write(`trapline: ${text}\n`);
-}
-
-function fail(text, status) {
-  say(text);
-  process.exit(status);
 }

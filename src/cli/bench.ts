@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// `trapline bench`: the figures of the README, measured here and now with the guests that come with Trapline. Each is
-// the best of several runs of the command itself; the goals are for a machine that does nothing else.
+// `trapline bench`: the figures of the README, measured here and now: the engine by itself, then the command with the
+// guests that come with Trapline. Each is the best of several runs; the goals are for a machine that does nothing else.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
+import { measureEngine } from '../cpu/unicorn/bench/index.ts';
 import { findCommand, packageFolder } from '../cpu/unicorn/setup/index.ts';
 
 const RUNS = 5;
@@ -25,12 +26,16 @@ interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
+  /** What the figure is compared with, when that was measured too: the same unit, and how often it goes in. */
+  readonly reference?: number;
+  readonly ratio?: number;
   /** The most that it should be, in the same unit. */
   readonly goal?: number;
+  /** The least that the ratio should be. */
+  readonly ratioGoal?: number;
 }
 
 interface RunMetrics {
-  readonly instructions: number;
   readonly wallMs: number;
 }
 
@@ -50,16 +55,24 @@ export function benchCommand(options: BenchOptions): number {
   }
 }
 
-function format({ name, value, unit, goal }: Figure): string {
-  const text = value >= 100 ? value.toFixed(0) : value.toPrecision(3);
-  const promise = goal === undefined ? '' : `(goal: at most ${goal})${value > goal ? '  MISSED' : ''}`;
-  return `${name.padEnd(44)}${text.padStart(8)} ${unit.padEnd(14)}${promise}`.trimEnd();
+function format(figure: Figure): string {
+  const { name, value, unit, ratio, goal, ratioGoal } = figure;
+  const notes: string[] = [];
+  if (ratio !== undefined) notes.push(`${round(ratio)} of the reference`);
+  if (goal !== undefined) notes.push(`goal: at most ${goal}`);
+  if (ratioGoal !== undefined) notes.push(`goal: at least ${ratioGoal}`);
+  if (value > (goal ?? value) || (ratio ?? 1) < (ratioGoal ?? 0)) notes.push('MISSED');
+  return `${name.padEnd(54)}${round(value).padStart(8)} ${unit.padEnd(10)}${notes.join(', ')}`.trimEnd();
+}
+
+function round(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 function* measure(folder: string): Generator<Figure> {
-  for (const kernel of ['crc', 'sieve', 'memory', 'sse', 'interpreter']) {
-    const { instructions, wallMs } = best(folder, `bench-${kernel}`, 'off');
-    yield { name: `kernel ${kernel}`, value: instructions / 1000 / wallMs, unit: 'MIPS' };
+  for (const figure of measureEngine()) {
+    const isKernel = figure.name.startsWith('kernel ') && !figure.name.includes('flushes');
+    yield { ...figure, ...(isKernel && { ratioGoal: 0.85 }), ...(figure.name.includes('flushes') && { ratioGoal: 5 }) };
   }
 
   const calls = new Map<string, number>();
