@@ -11,7 +11,8 @@ import { Dentry, Mount } from './dentry.ts';
 import type { DeviceTable } from './device-table.ts';
 import { FileSystem, Inode } from './inode.ts';
 import type { FsClock } from './inode.ts';
-import { MemoryFile, MemoryFileSystem } from './memory-file-system.ts';
+import { MemoryFileSystem } from './memory-file-system.ts';
+import { MemoryFile } from './memory-nodes.ts';
 import type { OpenFile } from './open-file.ts';
 import { openFifo, Pipe, PipeFile } from './pipe.ts';
 

@@ -497,6 +497,10 @@ class HostOtherNode extends Inode implements HostNode {
     return this.#state.stat.size;
   }
 
+  override get blocks(): number {
+    return this.#state.stat.blocks;
+  }
+
   override readlink(): string | number {
     return this.isSymlink ? this.#fs.directory.readlink(this.path) : -EINVAL;
   }

@@ -4,16 +4,7 @@
 // is only read. There is one inode per file whether its bytes are ours or the host's, so numbers, mappings and open
 // files survive copy-up. Models tmpfs (mm/shmem.c) and, seen from outside, overlayfs.
 
-import { EFBIG, ENOENT, ENOSPC, ENXIO, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
-import {
-  F_SEAL_FUTURE_WRITE,
-  F_SEAL_GROW,
-  F_SEAL_SHRINK,
-  F_SEAL_WRITE,
-  FALLOC_FL_KEEP_SIZE,
-  FALLOC_FL_PUNCH_HOLE,
-  FALLOC_FL_ZERO_RANGE,
-} from '../abi/open.ts';
+import { ENOENT, ENOSPC } from '../abi/errno.ts';
 import {
   OVERLAYFS_SUPER_MAGIC,
   S_IFBLK,
@@ -28,19 +19,13 @@ import {
   TMPFS_MAGIC,
 } from '../abi/stat.ts';
 import type { HostDirectory, HostStat } from '../base/host.ts';
-import { FilePages } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
-import type { Dentry } from './dentry.ts';
 import type { DeviceTable } from './device-table.ts';
 import { HostContents } from './host-contents.ts';
-import { FileSystem, Inode } from './inode.ts';
-import type { FsClock, FsTotals } from './inode.ts';
-import { MAX_FILE_SIZE } from './open-file.ts';
-import type { ByteSink, ByteSource, OpenFile } from './open-file.ts';
-import { openFifo, Pipe } from './pipe.ts';
-import { RegularInode } from './regular-file.ts';
+import { FileSystem } from './inode.ts';
+import type { FsClock, FsTotals, Inode } from './inode.ts';
 import { MemoryDirectory } from './memory-directory.ts';
-import { SparseContent } from './sparse-content.ts';
+import { MemoryFile, MemoryNode, MemorySymlink } from './memory-nodes.ts';
 import type { PageQuota } from './sparse-content.ts';
 
 /** What a memory file system may hold. */
@@ -212,197 +197,5 @@ function adopt(inode: Inode, stat: HostStat): void {
   inode.ctimeNs = stat.ctimeNs;
   inode.btimeNs = stat.ctimeNs < stat.mtimeNs ? stat.ctimeNs : stat.mtimeNs;
   if (inode instanceof MemoryDirectory) inode.lowerShape = { size: stat.size, blocks: stat.blocks };
-}
-
-/** A regular file in memory or, until it is written, on the host. */
-export class MemoryFile extends RegularInode {
-  readonly #fs: MemoryFileSystem;
-  readonly #content: SparseContent;
-  #pages: FilePages | null = null;
-  #lowerBlocks = -1;
-  #openCount = 0;
-  #isFreed = false;
-  /** F_SEAL_ bits of a memfd. */
-  seals = 0;
-
-  constructor(fs: MemoryFileSystem, ino: number, mode: number, uid: number, gid: number) {
-    super(fs, ino, mode, uid, gid);
-    this.#fs = fs;
-    this.#content = new SparseContent(fs);
-  }
-
-  /** The bytes are those of a host file until somebody writes. */
-  setLower(lower: HostContents, path: string, stat: HostStat): void {
-    this.#content.setLower(lower.content(path, stat), stat.size);
-    this.#lowerBlocks = stat.blocks;
-  }
-
-  override get size(): number {
-    return this.#content.size;
-  }
-
-  override get blocks(): number {
-    if (this.#lowerBlocks >= 0 && !this.#content.isModified) return this.#lowerBlocks;
-    return this.#content.pageCount * 8;
-  }
-
-  override get pages(): FilePages {
-    if (this.#pages === null) {
-      const pages = new FilePages();
-      pages.onLastUnmap = (): void => {
-        this.flushMapped();
-        this.freeIfUnused();
-      };
-      this.#pages = pages;
-    }
-    return this.#pages;
-  }
-
-  override get isCached(): boolean {
-    return this.#pages !== null && this.#pages.cachedPages > 0;
-  }
-
-  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
-    this.#openCount++;
-    return super.open(dentry, flags, cred);
-  }
-
-  override closed(): void {
-    this.#openCount--;
-    this.freeIfUnused();
-  }
-
-  override lastNameGone(): void {
-    this.freeIfUnused();
-  }
-
-  /** Gives the contents back once no name, description or mapping leads to them. */
-  freeIfUnused(): void {
-    if (this.nlink > 0 || this.#openCount > 0 || this.#isFreed) return;
-    if (this.#pages !== null && this.#pages.mappingCount > 0) return;
-    this.#isFreed = true;
-    this.#pages?.dispose();
-    this.#content.dispose();
-    this.#fs.unchargeInode();
-  }
-
-  override readAt(sink: ByteSink, count: number, offset: number): number {
-    return this.#content.read(sink, count, offset, this.isCached ? this.#pages : null);
-  }
-
-  override writeAt(source: ByteSource, count: number, offset: number): number {
-    if (this.seals !== 0) {
-      if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
-      if ((this.seals & F_SEAL_GROW) !== 0 && offset + count > this.size) {
-        if (offset >= this.size) return -EPERM;
-        return this.#content.write(source, this.size - offset, offset, this.isCached ? this.#pages : null);
-      }
-    }
-    return this.#content.write(source, count, offset, this.isCached ? this.#pages : null);
-  }
-
-  override readStored(pageIndex: number, into: Uint8Array): number {
-    return this.#content.readPage(pageIndex, into);
-  }
-
-  override writeStored(pageIndex: number, from: Uint8Array, length: number): number {
-    this.touchModified();
-    return this.#content.writePage(pageIndex, from, length);
-  }
-
-  override seekSparse(offset: number, wantData: boolean): number {
-    return this.#content.seek(offset, wantData);
-  }
-
-  override truncate(size: number): number {
-    if (size > MAX_FILE_SIZE) return -EFBIG;
-    const shrinks = size < this.size;
-    if (shrinks && (this.seals & F_SEAL_SHRINK) !== 0) return -EPERM;
-    if (size > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
-    this.#content.truncate(size);
-    if (shrinks) this.#pages?.truncate(size);
-    this.touchModified();
-    return 0;
-  }
-
-  override allocate(mode: number, offset: number, length: number): number {
-    const end = offset + length;
-    if (end > MAX_FILE_SIZE) return -EFBIG;
-    const keepSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
-    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) !== 0) return -EOPNOTSUPP;
-    if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
-    if (!keepSize && end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
-    const punches = (mode & FALLOC_FL_PUNCH_HOLE) !== 0;
-    if (punches && (!keepSize || (mode & FALLOC_FL_ZERO_RANGE) !== 0)) return -EOPNOTSUPP;
-    if (punches || (mode & FALLOC_FL_ZERO_RANGE) !== 0) {
-      this.flushMapped();
-      const failed = this.#content.punch(offset, end);
-      if (failed < 0) return failed;
-      this.#pages?.punch(Math.floor(offset / 4096), Math.ceil(end / 4096));
-    } else {
-      const failed = this.#content.reserve(offset, end);
-      if (failed < 0) return failed;
-    }
-    if (!keepSize && end > this.size) this.#content.truncate(end);
-    this.touchModified();
-    return 0;
-  }
-
-  override sync(): number {
-    this.flushMapped();
-    return 0;
-  }
-}
-
-/** A symbolic link. */
-export class MemorySymlink extends Inode {
-  readonly #fs: MemoryFileSystem;
-  readonly #target: string;
-
-  constructor(fs: MemoryFileSystem, ino: number, target: string, uid: number, gid: number) {
-    super(fs, ino, S_IFLNK | 0o777, uid, gid);
-    this.#fs = fs;
-    this.#target = target;
-  }
-
-  override get size(): number {
-    return this.#target.length;
-  }
-
-  override lastNameGone(): void {
-    this.#fs.unchargeInode();
-  }
-
-  override readlink(): string {
-    return this.#target;
-  }
-}
-
-/** A FIFO, device or socket node. */
-export class MemoryNode extends Inode {
-  readonly #fs: MemoryFileSystem;
-  /** A node of the host: it shows, but leads nowhere. */
-  readonly #isLower: boolean;
-  #pipe: Pipe | null = null;
-
-  constructor(fs: MemoryFileSystem, ino: number, mode: number, uid: number, gid: number, isLower = false) {
-    super(fs, ino, mode, uid, gid);
-    this.#fs = fs;
-    this.#isLower = isLower;
-  }
-
-  override lastNameGone(): void {
-    this.#fs.unchargeInode();
-  }
-
-  override open(dentry: Dentry, flags: number): OpenFile | number {
-    const type = this.type;
-    if (type === S_IFIFO) {
-      // Between guests a FIFO of the host's tree works as any other; the host's own end is never opened.
-      this.#pipe ??= new Pipe();
-      return openFifo(dentry, flags, this.#pipe);
-    }
-    if (type === S_IFCHR && !this.#isLower) return this.#fs.devices.find(this.rdev)?.(dentry, flags) ?? -ENXIO;
-    return -ENXIO;
-  }
+  if (inode instanceof MemorySymlink) inode.lowerBlocks = stat.blocks;
 }

@@ -56,7 +56,7 @@ import { viewOf } from '../../base/bytes.ts';
 import { CAP_SYS_RESOURCE, hasCapability, ownsOrOverrides } from '../../vfs/credentials.ts';
 import { locksOf } from '../../vfs/file-locks.ts';
 import type { FileLocks, RangeLock } from '../../vfs/file-locks.ts';
-import { MemoryFile } from '../../vfs/memory-file-system.ts';
+import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import { PipeFile } from '../../vfs/pipe.ts';
 import type { Task } from '../task.ts';
