@@ -13,6 +13,21 @@ import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-o
 import type { RawRunOptions } from './run-options.ts';
 import { UsageError } from './usage-error.ts';
 
+/** What the table of options does not say. */
+const RUN_HELP = `
+Options end at PROGRAM: everything behind it is the program's own.
+
+Exit status: the program's; 128+n when signal n ended it; 124 when a limit ended the run;
+125 when Trapline failed; 126 or 127 when PROGRAM cannot be executed or is not found.
+
+The first SIGINT or SIGTERM goes to the program, a second one ends the run.
+
+Examples:
+  trapline run ./hello
+  trapline run --root rootfs --cwd /tmp --env LANG=C -- /bin/sh -c 'ls -l'
+  trapline run --strace --metrics metrics.json ./server --port 80
+`;
+
 /**
  * Runs one command.
  * @param argv what follows the program's name
@@ -90,6 +105,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .argument('[args...]', 'its arguments, options included')
     .passThroughOptions();
   declareRunOptions(run);
+  run.addHelpText('after', RUN_HELP);
   run.action(async (name: string, args: readonly string[], raw: RawRunOptions) => {
     const options = readRunOptions(raw);
     const { runCommand } = await import('./run-command.ts');

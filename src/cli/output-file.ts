@@ -31,7 +31,7 @@ export class StreamFile {
   /** @throws UsageError when something could not be written */
   close(): void {
     closeSync(this.#fd);
-    if (this.#failed !== undefined) throw new UsageError(`${this.#path}: not complete: ${this.#failed.message}`);
+    if (this.#failed !== undefined) throw new UsageError(`${this.#path}: not complete: ${reason(this.#failed)}`);
   }
 }
 
