@@ -5,7 +5,6 @@
 
 import { EAGAIN, ENOMEM } from '../abi/errno.ts';
 import type { PhysAddr } from '../base/addr.ts';
-import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
 import type { Prng } from '../base/prng.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
@@ -13,7 +12,7 @@ import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
 import { writesGs } from '../isa/gs-write.ts';
 import { MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
-import { MOV_EAX_IMM32, SITE_BYTES, SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
+import { SITE_BYTES, SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -21,15 +20,13 @@ import { handleFault } from '../usertrap/fault-handler.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES } from '../usertrap/layout.ts';
-import { patchSyscall } from '../usertrap/patcher.ts';
-import type { PatchConfig, PatchRule } from '../usertrap/patcher.ts';
+import type { PatchConfig } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
 import { drain } from '../usertrap/steps.ts';
-import { checkTrappedSite } from '../usertrap/stub-check.ts';
-import { tableCapacity, usedSlots } from '../usertrap/trap-table.ts';
+import { tableCapacity } from '../usertrap/trap-table.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
-import { SiteBook } from './site-book.ts';
+import { SitePatcher } from './site-patcher.ts';
 import type { PatchedSite } from './space-traps.ts';
 import { SpaceTraps } from './space-traps.ts';
 import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
@@ -54,15 +51,6 @@ const STUB_BUDGET = 1;
 const STUB_RUNS = 64;
 /** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
 const FOREIGN_ABI = 0x86000000;
-/** Reasons that stay as long as the code does, and after how many traps that is believed. */
-const FINAL_RULES: ReadonlyMap<PatchRule, number> = new Map([
-  ['page-split', 1],
-  ['tail-of-instruction', 1],
-  ['boundary-unknown', 16],
-  ['shared-frame', 1],
-  ['no-space', 1],
-]);
-
 const DEBUG_STOP: Stop = { kind: 'debug', address: 0, access: 'read', present: false, vector: 0 };
 
 export interface PlatformOptions {
@@ -127,13 +115,13 @@ export class Platform implements PlatformApi {
   #lastSite: PatchedSite | undefined;
   #lastReturn = 0;
   #lastTraps: SpaceTraps | undefined;
+  #lastVersion = 0;
 
   #trapped = 0;
   #patchedCalls = 0;
   #restarted = 0;
   #faults = 0;
-  #mostSlots = 0;
-  readonly #book: SiteBook;
+  readonly #patcher: SitePatcher;
   readonly #event: PlatformEvent = { kind: 'budget', signo: 0, code: 0, addr: 0, trapno: 0, errorCode: 0 };
 
   /** @see PlatformApi */
@@ -150,7 +138,7 @@ export class Platform implements PlatformApi {
     this.#savesInGuest = isUpstream || !guards.syscallClobbers;
     this.#prng = options.prng.stream('usertrap');
     this.#trace = options.trace;
-    this.#book = new SiteBook(options.trace);
+    this.#patcher = new SitePatcher(cpu, this.#config, options.trace, !isUpstream);
     this.#code = this.#savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
@@ -182,7 +170,7 @@ export class Platform implements PlatformApi {
     if (result !== 0 || from === undefined || to === undefined) return result;
     // The copied sites work in the child at once. gVisor finds the table again by its name and header at the child's
     // first patch; what the Sentry knows of sites is for metrics and, hardened, for recovery.
-    for (const site of from.bySlot.values()) this.#book.add(to, { ...site, calls: 0 });
+    for (const site of from.bySlot.values()) this.#patcher.book.add(to, { ...site, calls: 0 });
     to.closed = from.closed;
     if (this.#config.guards.inheritTable) {
       to.base = from.base;
@@ -193,7 +181,7 @@ export class Platform implements PlatformApi {
 
   dropSpace(mm: AddressSpace): void {
     const traps = this.#spaces.get(mm);
-    if (traps !== undefined) this.#book.close(traps);
+    if (traps !== undefined) this.#patcher.book.close(traps);
     this.#spaces.delete(mm);
     if (this.#lastTraps?.mm === mm) this.#lastTraps = undefined;
   }
@@ -412,7 +400,6 @@ export class Platform implements PlatformApi {
     const site = traps.byReturn.get(rip + SITE_BYTES) ?? traps.bySlot.get(rip - TRAP_CODE_OFFSET);
     if (site === undefined) return false;
     traps.loseTable();
-    this.#lastTraps = undefined;
     ctx.regs.set(Reg.rip, site.address);
     return true;
   }
@@ -524,7 +511,8 @@ export class Platform implements PlatformApi {
           return false;
         }
       }
-      if (this.#mayPatch(ctx, thread) && this.#patch(ctx, thread)) return true;
+      if (this.#config.guards.assertGs && this.#hasForeignGs(thread)) this.#giveUpGs(thread);
+      if (this.#patcher.mayPatch(ctx) && this.#patcher.patch(ctx, thread.traps)) return true;
     }
     this.#trapped++;
     this.isPatchedCall = false;
@@ -575,76 +563,13 @@ export class Platform implements PlatformApi {
   }
 
   #count(traps: SpaceTraps, returnAddress: number): void {
-    if (returnAddress !== this.#lastReturn || traps !== this.#lastTraps) {
+    if (returnAddress !== this.#lastReturn || traps !== this.#lastTraps || traps.version !== this.#lastVersion) {
       this.#lastReturn = returnAddress;
       this.#lastTraps = traps;
+      this.#lastVersion = traps.version;
       this.#lastSite = traps.byReturn.get(returnAddress);
     }
     if (this.#lastSite !== undefined) this.#lastSite.calls++;
-  }
-
-  // ---- patching
-
-  /**
-   * Whether the bytes before the syscall may be a site, from one read. The full test is checkTrappedSite's; this one
-   * only keeps calls from other sites cheap.
-   */
-  #mayPatch(ctx: GuestContext, thread: StubThread): boolean {
-    const words = this.#cpu.regs.u32;
-    if (this.#config.guards.assertGs && this.#hasForeignGs(thread)) this.#giveUpGs(thread);
-    const before = ctx.mm.readU32(
-      (words[RIP_LOW + 1] as number) * 2 ** 32 + (words[RIP_LOW] as number) - SITE_BYTES - 1,
-    );
-    if (before === undefined) return true;
-    return ((before >>> 8) & 0xff) === MOV_EAX_IMM32 && before >>> 16 === ((words[0] as number) & 0xffff);
-  }
-
-  /** The stub's check and the Sentry's patch; true when the task runs the site again instead of being served. */
-  #patch(ctx: GuestContext, thread: StubThread): boolean {
-    const { regs } = this.#cpu;
-    const { traps } = thread;
-    const ip = regs.get(Reg.rip);
-    const sysno = regs.u32[0] as number;
-    const known = traps.refused.get(ip - SITE_BYTES);
-    if (known !== undefined && known.isFinal && known.sysno === sysno) {
-      known.traps++;
-      return false;
-    }
-    traps.tid = ctx.tid;
-    const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint), traps);
-    if (check.kind === 'rewind') {
-      regs.set(Reg.rip, check.ip);
-      return true;
-    }
-    if (!check.canBePatched) return false;
-    const request = {
-      ip,
-      sysno,
-      hasTracer: ctx.hasTracer,
-      closed: traps.closed,
-      knownBoundary: this.#cpu.blockStart,
-    };
-    const outcome = drain(patchSyscall(request, this.#config), traps);
-    if (outcome.kind === 'patched') {
-      this.#book.add(traps, { address: outcome.site, sysno, slot: outcome.slot, calls: 0 });
-      this.#lastTraps = undefined;
-      const used = usedSlots(traps.next, this.#config.guards);
-      this.#mostSlots = Math.max(this.#mostSlots, used);
-      this.#trace.emit(EventKind.sitePatched, ctx.tid, outcome.site, sysno, outcome.index);
-      this.#trace.emit(EventKind.slotUsed, ctx.tid, used, tableCapacity(this.#config.guards), outcome.slot);
-    } else if (outcome.rule !== 'not-mov-eax') {
-      this.#refuse(ctx, traps, outcome.site, sysno, outcome.rule);
-    }
-    return false;
-  }
-
-  #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
-    const bytes = new Uint8Array(SITE_BYTES + 1);
-    traps.mm.copyIn(address - 1, bytes);
-    const finalAfter = this.#savesInGuest
-      ? Number.POSITIVE_INFINITY
-      : (FINAL_RULES.get(rule) ?? Number.POSITIVE_INFINITY);
-    this.#book.refuse(traps, ctx.tid, { address, sysno, bytes: toHex(bytes, ' ') }, rule, finalAfter);
   }
 
   // ---- GS
@@ -675,9 +600,9 @@ export class Platform implements PlatformApi {
       patchedCalls: this.#patchedCalls,
       restarted: this.#restarted,
       faults: this.#faults,
-      sites: this.#book.patched(),
-      refused: this.#book.refused(),
-      slots: { used: this.#mostSlots, capacity: this.#patches ? tableCapacity(this.#config.guards) : 0 },
+      sites: this.#patcher.book.patched(),
+      refused: this.#patcher.book.refused(),
+      slots: { used: this.#patcher.mostSlots, capacity: this.#patches ? tableCapacity(this.#config.guards) : 0 },
     };
   }
 }

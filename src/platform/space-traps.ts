@@ -59,6 +59,8 @@ export class SpaceTraps implements StepPerformer {
   contexts = 0;
   /** All sites ever patched here. */
   readonly sites: PatchedSite[] = [];
+  /** Counts changes of the two maps. */
+  version = 0;
   /** By the address behind the site, where a patched call returns. */
   readonly byReturn = new Map<number, PatchedSite>();
   readonly bySlot = new Map<number, PatchedSite>();
@@ -80,6 +82,7 @@ export class SpaceTraps implements StepPerformer {
   }
 
   addSite(site: PatchedSite): void {
+    this.version++;
     this.sites.push(site);
     this.byReturn.set(site.address + SITE_BYTES, site);
     this.bySlot.set(site.slot, site);
@@ -105,6 +108,7 @@ export class SpaceTraps implements StepPerformer {
     this.closed = 'table-lost';
     this.next = 0;
     this.base = 0;
+    this.version++;
     this.byReturn.clear();
     this.bySlot.clear();
   }
