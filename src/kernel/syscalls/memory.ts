@@ -38,11 +38,7 @@ function mmap(task: Task, a: Args): number {
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
   if (!isShared && type !== MAP_PRIVATE) return -EINVAL;
   if (!file.canRead) return (file.flags & 0o10000000) !== 0 ? -EBADF : -EACCES;
-  let maxProt = ALL_PROT;
-  if (isShared && !file.canWrite) {
-    if ((prot & PROT_WRITE) !== 0) return -EACCES;
-    maxProt &= ~PROT_WRITE;
-  }
+  const maxProt = isShared && !file.canWrite ? ALL_PROT & ~PROT_WRITE : ALL_PROT;
   const mapped = file.mappable(displayPath(file.dentry, task.fs.root));
   if (typeof mapped === 'number') return mapped;
   return task.mm.mmap({ addr, length, prot, flags, file: mapped, offset, maxProt });
