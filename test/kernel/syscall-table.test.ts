@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+import { describe, expect, it } from 'vitest';
+import { SYS } from '../../src/abi/sysno.ts';
+import { makeSyscallTable } from '../../src/kernel/syscalls/index.ts';
+import type { SyscallDef } from '../../src/kernel/syscalls/table.ts';
+
+const byName = new Map<string, number>(Object.entries(SYS));
+
+describe('the syscall table', () => {
+  const table = makeSyscallTable();
+  const rows = table.filter((def): def is SyscallDef => def !== undefined);
+
+  it('has each row at its number and under Linux’s name for it', () => {
+    for (const [nr, def] of table.entries()) {
+      if (def === undefined) continue;
+      expect(def.nr).toBe(nr);
+      expect(byName.get(def.name), def.name).toBe(nr);
+    }
+  });
+
+  it('refuses two rows for one number', () => {
+    const row: SyscallDef = { nr: 39, name: 'getpid', args: [], call: () => 1 };
+    expect(() => makeSyscallTable([[row], [row]])).toThrow(/39/);
+  });
+
+  it('answers the calls that most programs make', () => {
+    // The forty most used calls over 2,552 programs.
+    const wanted =
+      'execve exit_group arch_prctl set_tid_address brk mprotect prlimit64 set_robust_list rseq getrandom close write rt_sigaction ' +
+      'newfstatat readlink read openat ioctl mmap getcwd getpid getuid fcntl rt_sigprocmask munmap clone getppid uname wait4 dup2 ' +
+      'rt_sigreturn pipe2 access pread64 prctl unlink geteuid getegid getgid futex';
+    const names = new Set(rows.map((def) => def.name));
+    expect(wanted.split(' ').filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it('names at most six arguments', () => {
+    expect(rows.filter((def) => def.args.length > 6)).toEqual([]);
+  });
+});
