@@ -37,6 +37,10 @@ export function fromHex(text: string): Uint8Array {
 export function fromLatin1(bytes: Uint8Array): string {
   // Not TextDecoder('latin1'): that is windows-1252, which maps 0x80 to 0x9f elsewhere.
   let out = '';
+  if (bytes.length < 64) {
+    for (const b of bytes) out += String.fromCharCode(b);
+    return out;
+  }
   for (let i = 0; i < bytes.length; i += 4096) out += String.fromCharCode(...bytes.subarray(i, i + 4096));
   return out;
 }

@@ -73,14 +73,21 @@ interface Resolver {
   dispose(): void;
 }
 
+function below(root: string, key: string): string {
+  return root === '/' ? `/${key}` : `${root}/${key}`;
+}
+
 /** With /proc/self/fd: the parent is an open descriptor, reached part by part with O_NOFOLLOW. */
 class HeldResolver implements Resolver {
   readonly #rootFd: number;
+  /** Where that was when it was last looked at. */
+  #rootPath: string;
   /** Open directories by path, in the order of last use. */
   readonly #held = new Map<string, number>();
 
   constructor(path: string) {
     this.#rootFd = openSync(path, O_PATH | O_DIRECTORY | O_RDONLY);
+    this.#rootPath = readlinkSync(`/proc/self/fd/${this.#rootFd}`, 'latin1');
   }
 
   root(): Buffer {
@@ -127,8 +134,11 @@ class HeldResolver implements Resolver {
   /** A held directory that the host has moved or removed since is not where its path says any more. */
   #isStill(fd: number, key: string): boolean {
     try {
-      const root = readlinkSync(`/proc/self/fd/${this.#rootFd}`, 'latin1');
-      return readlinkSync(`/proc/self/fd/${fd}`, 'latin1') === (root === '/' ? `/${key}` : `${root}/${key}`);
+      const path = readlinkSync(`/proc/self/fd/${fd}`, 'latin1');
+      if (path === below(this.#rootPath, key)) return true;
+      // Or the directory that holds everything was moved, which changes nothing for us.
+      this.#rootPath = readlinkSync(`/proc/self/fd/${this.#rootFd}`, 'latin1');
+      return path === below(this.#rootPath, key);
     } catch {
       return false;
     }
