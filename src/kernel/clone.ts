@@ -5,9 +5,28 @@
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import { RLIMIT_NPROC } from '../abi/resource.ts';
 import {
-  CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_FILES, CLONE_FS, CLONE_NEWCGROUP,
-  CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PARENT,
-  CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_CLEAR_SIGHAND,
+  CLONE_DETACHED,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_SETTLS,
+  CLONE_SIGHAND,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
 } from '../abi/sched.ts';
 import { NSIG } from '../abi/signal.ts';
 import type { Addr } from '../base/addr.ts';
@@ -37,7 +56,14 @@ export interface CloneRequest {
 }
 
 const NAMESPACES = [
-  CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
+  CLONE_NEWTIME,
+  CLONE_NEWNS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWUTS,
+  CLONE_NEWIPC,
+  CLONE_NEWUSER,
+  CLONE_NEWPID,
+  CLONE_NEWNET,
 ];
 
 /** True when the bit is set; flags may exceed 32 bits. */
@@ -65,7 +91,8 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   const { flags } = request;
   const bad = checkFlags(request);
   if (bad !== 0) return bad;
-  const isPrivileged = hasCap(parent.creds, Cap.sysResource) || hasCap(parent.creds, Cap.sysAdmin) || parent.creds.uid === 0;
+  const isPrivileged =
+    hasCap(parent.creds, Cap.sysResource) || hasCap(parent.creds, Cap.sysAdmin) || parent.creds.uid === 0;
   if (!isPrivileged && kernel.tasks.size >= parent.group.softLimit(RLIMIT_NPROC)) return -EAGAIN;
   const tid = kernel.allocateTid();
   if (tid < 0) return -EAGAIN;
@@ -103,11 +130,12 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   if (!has(flags, CLONE_VFORK)) return tid;
 
   child.isVforkChild = true;
-  const wait = (): SyscallResult => parent.block({
-    queues: [{ queue: child.vforkDone }],
-    killableOnly: true,
-    retry: () => (child.isVforkChild ? wait() : tid),
-  });
+  const wait = (): SyscallResult =>
+    parent.block({
+      queues: [{ queue: child.vforkDone }],
+      killableOnly: true,
+      retry: () => (child.isVforkChild ? wait() : tid),
+    });
   return wait();
 }
 

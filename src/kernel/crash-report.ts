@@ -123,12 +123,14 @@ export function makeCrashReport(task: Task, info: SignalInfo): CrashReport {
     instructions: kernel.cpu.instructions,
     // The platform keeps a GS base of its own while it patches; the program's is what counts.
     registers: REG_NAMES.map((name, i) => ({
-      name, value: i === Reg.gsBase ? BigInt(kernel.platform.guestGsBase(task)) : (regs.u64[i] as bigint),
+      name,
+      value: i === Reg.gsBase ? BigInt(kernel.platform.guestGsBase(task)) : (regs.u64[i] as bigint),
     })),
     rip: nameAddress(kernel, task, rip),
     instructionBytes: buffer.slice(0, length),
     stack: Array.from({ length: Math.floor(readable / 8) }, (_, i) => ({
-      address: rsp + 8 * i, value: stackView.getBigUint64(8 * i, true),
+      address: rsp + 8 * i,
+      value: stackView.getBigUint64(8 * i, true),
     })),
     maps: mm.mapsText(),
     lastCalls: kernel.history.list(),
@@ -137,8 +139,11 @@ export function makeCrashReport(task: Task, info: SignalInfo): CrashReport {
 }
 
 function patchedSiteAt(kernel: Kernel, rip: number): CrashReport['patchedSite'] {
-  const site = kernel.platform.metrics().sites.find((s) =>
-    (rip >= s.address && rip < s.address + SITE_BYTES) || (rip >= s.slot && rip < s.slot + SLOT_BYTES));
+  const site = kernel.platform
+    .metrics()
+    .sites.find(
+      (s) => (rip >= s.address && rip < s.address + SITE_BYTES) || (rip >= s.slot && rip < s.slot + SLOT_BYTES),
+    );
   return site === undefined ? undefined : { address: site.address, sysno: site.sysno, slot: site.slot };
 }
 

@@ -8,9 +8,25 @@ export const ALL_CAPS = (1n << 41n) - 1n;
 
 /** Capabilities the kernel asks about, by bit. */
 export const Cap = {
-  chown: 0, dacOverride: 1, dacReadSearch: 2, fowner: 3, fsetid: 4, kill: 5, setgid: 6, setuid: 7, setpcap: 8,
-  netAdmin: 12, ipcLock: 14, sysChroot: 18, sysPtrace: 19, sysAdmin: 21, sysBoot: 22, sysNice: 23, sysResource: 24,
-  sysTime: 25, mknod: 27,
+  chown: 0,
+  dacOverride: 1,
+  dacReadSearch: 2,
+  fowner: 3,
+  fsetid: 4,
+  kill: 5,
+  setgid: 6,
+  setuid: 7,
+  setpcap: 8,
+  netAdmin: 12,
+  ipcLock: 14,
+  sysChroot: 18,
+  sysPtrace: 19,
+  sysAdmin: 21,
+  sysBoot: 22,
+  sysNice: 23,
+  sysResource: 24,
+  sysTime: 25,
+  mknod: 27,
 } as const;
 
 /** Who a task is. */
@@ -37,8 +53,21 @@ export interface Credentials {
 export function initialCredentials(uid: number, gid = uid): Credentials {
   const caps = uid === 0 ? ALL_CAPS : 0n;
   return {
-    uid, euid: uid, suid: uid, fsuid: uid, gid, egid: gid, sgid: gid, fsgid: gid, groups: [gid],
-    effective: caps, permitted: caps, inheritable: 0n, ambient: 0n, bounding: ALL_CAPS, keepCaps: false,
+    uid,
+    euid: uid,
+    suid: uid,
+    fsuid: uid,
+    gid,
+    egid: gid,
+    sgid: gid,
+    fsgid: gid,
+    groups: [gid],
+    effective: caps,
+    permitted: caps,
+    inheritable: 0n,
+    ambient: 0n,
+    bounding: ALL_CAPS,
+    keepCaps: false,
   };
 }
 
@@ -46,12 +75,11 @@ export function hasCap(creds: Credentials, cap: number): boolean {
   return ((creds.effective >> BigInt(cap)) & 1n) === 1n;
 }
 
-export function inGroup(creds: Credentials, gid: number): boolean {
-  return creds.fsgid === gid || creds.groups.includes(gid);
-}
-
 /** The credentials after a change of user ids: capabilities follow as capabilities(7) says. */
-export function withUserIds(old: Credentials, ids: Partial<Pick<Credentials, 'uid' | 'euid' | 'suid' | 'fsuid'>>): Credentials {
+export function withUserIds(
+  old: Credentials,
+  ids: Partial<Pick<Credentials, 'uid' | 'euid' | 'suid' | 'fsuid'>>,
+): Credentials {
   const next = { ...old, ...ids };
   let { effective, permitted, ambient } = old;
   const hadRoot = old.uid === 0 || old.euid === 0 || old.suid === 0;

@@ -127,7 +127,8 @@ function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
     const extra = script.argument === undefined ? [] : [latin1Bytes(script.argument)];
     argv = [latin1Bytes(script.interpreter), ...extra, latin1Bytes(path), ...argv.slice(1)];
     const next = lookupPath(caller, request.fs.cwd, script.interpreter, true);
-    if (typeof next === 'number') return { errno: next, message: `its interpreter ${script.interpreter} cannot be found` };
+    if (typeof next === 'number')
+      return { errno: next, message: `its interpreter ${script.interpreter} cannot be found` };
     dentry = next;
     path = script.interpreter;
   }
@@ -157,7 +158,14 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
   kernel.fillRandom(random);
   const { creds } = request;
   const loaded = loadProgram({
-    mm, file: mappable, source, image, argv, envp: request.envp, execPath: latin1Bytes(request.path), random,
+    mm,
+    file: mappable,
+    source,
+    image,
+    argv,
+    envp: request.envp,
+    execPath: latin1Bytes(request.path),
+    random,
     ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: false },
     machine: kernel.options.machine,
     minSignalStack: MINSIGSTKSZ,
@@ -168,8 +176,15 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
     return give(-loaded.errno, loaded.message);
   }
   return {
-    mm, file, source, exePath, argv, envp: request.envp,
-    entry: loaded.entry, stackPointer: loaded.stackPointer, bias: loaded.bias,
+    mm,
+    file,
+    source,
+    exePath,
+    argv,
+    envp: request.envp,
+    entry: loaded.entry,
+    stackPointer: loaded.stackPointer,
+    bias: loaded.bias,
     comm: (request.path.split('/').pop() ?? '').slice(0, COMM_LENGTH),
   };
 }
@@ -184,8 +199,14 @@ function newSpace(kernel: Kernel, request: ProgramRequest): AddressSpace | undef
 }
 
 /** The limits of a group as the memory manager wants them. */
-export function spaceLimits(limits: readonly LimitPair[], creds: Credentials): {
-  addressSpaceBytes: number; dataBytes: number; stackBytes: number; memlockBytes: number;
+export function spaceLimits(
+  limits: readonly LimitPair[],
+  creds: Credentials,
+): {
+  addressSpaceBytes: number;
+  dataBytes: number;
+  stackBytes: number;
+  memlockBytes: number;
 } {
   const soft = (resource: number): number => limitNumber(limits[resource]?.soft ?? 0n);
   return {
@@ -200,7 +221,10 @@ export function spaceLimits(limits: readonly LimitPair[], creds: Credentials): {
 export function enterProgram(task: Task, program: PreparedProgram): void {
   const { kernel, group, regs } = task;
   kernel.setProgramImage(program.mm, {
-    file: program.file, source: program.source, bias: program.bias, path: program.exePath,
+    file: program.file,
+    source: program.source,
+    bias: program.bias,
+    path: program.exePath,
   });
   group.exePath = program.exePath;
   group.exe = program.file.dentry;
@@ -231,9 +255,23 @@ function readAuxv(program: PreparedProgram): Uint8Array {
 }
 
 /** execve: the task runs another program. */
-export function execTask(task: Task, dentry: Dentry, path: string, argv: readonly Uint8Array[], envp: readonly Uint8Array[]): SyscallResult {
+export function execTask(
+  task: Task,
+  dentry: Dentry,
+  path: string,
+  argv: readonly Uint8Array[],
+  envp: readonly Uint8Array[],
+): SyscallResult {
   const { kernel, group } = task;
-  const program = prepareProgram(kernel, { fs: task.fs, creds: task.creds, limits: group.limits, dentry, path, argv, envp });
+  const program = prepareProgram(kernel, {
+    fs: task.fs,
+    creds: task.creds,
+    limits: group.limits,
+    dentry,
+    path,
+    argv,
+    envp,
+  });
   if ('errno' in program) {
     if (program.errno === -ENOEXEC) kernel.logger.warn(`${path} cannot be executed: ${program.message}`);
     return program.errno;
@@ -272,7 +310,14 @@ export function execTask(task: Task, dentry: Dentry, path: string, argv: readonl
   task.restart = null;
   task.parentDeathSignal = 0;
   const caps = task.creds.euid === 0 ? task.creds.bounding & ALL_CAPS : task.creds.ambient;
-  task.creds = { ...task.creds, suid: task.creds.euid, sgid: task.creds.egid, permitted: caps, effective: caps, keepCaps: false };
+  task.creds = {
+    ...task.creds,
+    suid: task.creds.euid,
+    sgid: task.creds.egid,
+    permitted: caps,
+    effective: caps,
+    keepCaps: false,
+  };
   enterProgram(task, program);
   const text = program.exePath;
   kernel.trace.emitText(EventKind.exec, task.tid, text, group.tgid, program.entry, previousTid);

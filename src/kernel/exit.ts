@@ -3,9 +3,7 @@
 // Ends of tasks and thread groups: what is given back and who is told. Ended tasks of a group go at once, not when
 // their turn comes: nothing of them runs in between. Models Linux kernel/exit.c, gVisor task_exit.go.
 
-import {
-  CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL,
-} from '../abi/signal.ts';
+import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from '../abi/signal.ts';
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
 import { releaseRobustFutexes } from './futex.ts';
@@ -148,7 +146,8 @@ function hangUpOrphans(kernel: Kernel, ended: ThreadGroup): void {
   for (const group of [...kernel.groups.values()]) {
     if (group.isZombie || group.stopSignal === 0 || group.sid !== ended.sid) continue;
     const isTied = [...kernel.groups.values()].some(
-      (g) => g.pgid === group.pgid && !g.isZombie && g.parent !== null && g.parent.sid === g.sid && g.parent.pgid !== g.pgid,
+      (g) =>
+        g.pgid === group.pgid && !g.isZombie && g.parent !== null && g.parent.sid === g.sid && g.parent.pgid !== g.pgid,
     );
     if (isTied) continue;
     sendSignal(group, null, kernelInfo(SIGHUP));

@@ -4,7 +4,16 @@
 // order in which they came. futex(2); models Linux kernel/futex and gVisor pkg/sentry/kernel/futex.
 
 import {
-  EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK, ESRCH, ETIMEDOUT,
+  EAGAIN,
+  EDEADLK,
+  EFAULT,
+  EINVAL,
+  EPERM,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+  ERESTART_RESTARTBLOCK,
+  ESRCH,
+  ETIMEDOUT,
 } from '../abi/errno.ts';
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, ROBUST_LIST_LIMIT, RobustListHead } from '../abi/futex.ts';
 import type { Addr } from '../base/addr.ts';
@@ -66,7 +75,7 @@ export class FutexTable {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) return 0;
     let woken = 0;
-    for (let i = 0; i < bucket.length && woken < count; ) {
+    for (let i = 0; i < bucket.length && woken < count;) {
       const waiter = bucket[i] as FutexWaiter;
       if ((waiter.bitset & bitset) === 0 || waiter.wantsLock) {
         i++;
@@ -127,18 +136,19 @@ export function futexWait(task: Task, word: FutexWord, bitset: number, deadlineN
   const { futexes } = task.kernel;
   const waiter: FutexWaiter = { task, key, bitset, wantsLock: false, woken: false };
   futexes.add(waiter);
-  const sleep = (): SyscallResult => task.block({
-    queues: [],
-    ...(deadlineNs === undefined ? {} : { deadlineNs, restart: () => futexWait(task, word, bitset, deadlineNs) }),
-    interrupted: deadlineNs === undefined ? -ERESTARTSYS : -ERESTART_RESTARTBLOCK,
-    onCancel: () => futexes.remove(waiter),
-    retry: (timedOut) => {
-      if (waiter.woken) return 0;
-      if (!timedOut) return sleep();
-      futexes.remove(waiter);
-      return -ETIMEDOUT;
-    },
-  });
+  const sleep = (): SyscallResult =>
+    task.block({
+      queues: [],
+      ...(deadlineNs === undefined ? {} : { deadlineNs, restart: () => futexWait(task, word, bitset, deadlineNs) }),
+      interrupted: deadlineNs === undefined ? -ERESTARTSYS : -ERESTART_RESTARTBLOCK,
+      onCancel: () => futexes.remove(waiter),
+      retry: (timedOut) => {
+        if (waiter.woken) return 0;
+        if (!timedOut) return sleep();
+        futexes.remove(waiter);
+        return -ETIMEDOUT;
+      },
+    });
   return sleep();
 }
 
@@ -158,22 +168,29 @@ export function futexWaitMany(task: Task, words: readonly FutexWord[], deadlineN
   }
   for (const waiter of waiters) futexes.add(waiter);
   const removeAll = (): void => waiters.forEach((waiter) => futexes.remove(waiter));
-  const sleep = (): SyscallResult => task.block({
-    queues: [],
-    ...(deadlineNs === undefined ? {} : { deadlineNs }),
-    onCancel: removeAll,
-    retry: (timedOut) => {
-      const at = waiters.findIndex((waiter) => waiter.woken);
-      if (at < 0 && !timedOut) return sleep();
-      removeAll();
-      return at >= 0 ? at : -ETIMEDOUT;
-    },
-  });
+  const sleep = (): SyscallResult =>
+    task.block({
+      queues: [],
+      ...(deadlineNs === undefined ? {} : { deadlineNs }),
+      onCancel: removeAll,
+      retry: (timedOut) => {
+        const at = waiters.findIndex((waiter) => waiter.woken);
+        if (at < 0 && !timedOut) return sleep();
+        removeAll();
+        return at >= 0 ? at : -ETIMEDOUT;
+      },
+    });
   return sleep();
 }
 
 /** FUTEX_LOCK_PI. There are no priorities here to inherit, but the word's protocol is the same. */
-export function futexLock(task: Task, addr: Addr, isPrivate: boolean, deadlineNs: number | undefined, onlyTry: boolean): SyscallResult {
+export function futexLock(
+  task: Task,
+  addr: Addr,
+  isPrivate: boolean,
+  deadlineNs: number | undefined,
+  onlyTry: boolean,
+): SyscallResult {
   const key = futexKeyOf(task, addr, isPrivate);
   if (typeof key === 'object') return key.errno;
   const value = task.mm.readU32(addr);
@@ -191,18 +208,19 @@ export function futexLock(task: Task, addr: Addr, isPrivate: boolean, deadlineNs
   if (!task.mm.writeU32(addr, (value | FUTEX_WAITERS) >>> 0)) return -EFAULT;
   const waiter: FutexWaiter = { task, key, bitset: 0, wantsLock: true, woken: false };
   futexes.add(waiter);
-  const sleep = (): SyscallResult => task.block({
-    queues: [],
-    ...(deadlineNs === undefined ? {} : { deadlineNs }),
-    interrupted: -ERESTARTNOINTR,
-    onCancel: () => futexes.remove(waiter),
-    retry: (timedOut) => {
-      if (waiter.woken) return 0;
-      if (!timedOut) return sleep();
-      futexes.remove(waiter);
-      return -ETIMEDOUT;
-    },
-  });
+  const sleep = (): SyscallResult =>
+    task.block({
+      queues: [],
+      ...(deadlineNs === undefined ? {} : { deadlineNs }),
+      interrupted: -ERESTARTNOINTR,
+      onCancel: () => futexes.remove(waiter),
+      retry: (timedOut) => {
+        if (waiter.woken) return 0;
+        if (!timedOut) return sleep();
+        futexes.remove(waiter);
+        return -ETIMEDOUT;
+      },
+    });
   return sleep();
 }
 
@@ -260,7 +278,8 @@ function markDied(task: Task, addr: Addr, isPi: boolean): boolean {
     const own = task.mm.futexKey(addr, true);
     const { futexes } = task.kernel;
     for (const key of [shared, own]) {
-      if (key !== undefined && futexes.nextForLock(key) !== undefined) return handOver(task, key, addr, FUTEX_OWNER_DIED);
+      if (key !== undefined && futexes.nextForLock(key) !== undefined)
+        return handOver(task, key, addr, FUTEX_OWNER_DIED);
     }
   }
   if (!task.mm.writeU32(addr, ((value & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0)) return false;

@@ -98,7 +98,8 @@ export class IntervalTimers {
   }
 
   recount(): void {
-    this.#countsCpu = this.#cpuLimitNs < Infinity || this.cpuWatchers.size > 0 || this.#cpu.some((t) => t.deadline < Infinity);
+    this.#countsCpu =
+      this.#cpuLimitNs < Infinity || this.cpuWatchers.size > 0 || this.#cpu.some((t) => t.deadline < Infinity);
     this.#kernel.leaveGuest();
   }
 

@@ -29,7 +29,8 @@ import { FutexTable } from './futex.ts';
 import type { HostInput } from './host-input.ts';
 import { abortRestartableSequence } from './rseq.ts';
 import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
-import { beforeGuestCode, forceSignal } from './signals/delivery.ts';
+import { beforeGuestCode } from './signals/delivery.ts';
+import { forceSignal } from './signals/force.ts';
 import { setMask } from './signals/masks.ts';
 import type { SignalInfo } from './signals/siginfo.ts';
 import { faultInfo, kernelInfo } from './signals/siginfo.ts';
@@ -424,7 +425,10 @@ export class Kernel implements Sentry {
     }
     this.#nextTimer = this.timers.next();
     const untilTimer = this.clock.isWall ? Infinity : this.#nextTimer - now;
-    return Math.max(1, Math.min(task.sliceEnd - instructions, this.#instructionLimit - instructions, untilTimer, cpuLeft));
+    return Math.max(
+      1,
+      Math.min(task.sliceEnd - instructions, this.#instructionLimit - instructions, untilTimer, cpuLeft),
+    );
   }
 
   /** Deals with the end of a run of guest code; false when the task's turn is over. */
@@ -446,7 +450,9 @@ export class Kernel implements Sentry {
         return true;
       }
       case 'stub-panic':
-        this.logger.warn(`systrap's own code found its records broken (code 0x${event.code.toString(16)}): the process is killed`);
+        this.logger.warn(
+          `systrap's own code found its records broken (code 0x${event.code.toString(16)}): the process is killed`,
+        );
         exitGroup(task, SIGKILL);
         return false;
     }

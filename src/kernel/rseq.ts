@@ -9,7 +9,7 @@ import { USER_HALF_END } from '../base/addr.ts';
 import { viewOf } from '../base/bytes.ts';
 import { getU64 } from '../abi/words.ts';
 import { Reg } from '../cpu/regs.ts';
-import { forceSignal } from './signals/delivery.ts';
+import { forceSignal } from './signals/force.ts';
 import { kernelInfo } from './signals/siginfo.ts';
 import type { Task } from './task.ts';
 
@@ -42,8 +42,13 @@ export function abortRestartableSequence(task: Task): void {
   const abortIp = getU64(v, RseqCs.abortIp);
   const rip = regs.get(Reg.rip);
   const flags = v.getUint32(RseqCs.flags, true);
-  const invalid = v.getUint32(RseqCs.version, true) !== 0 || start >= USER_HALF_END || start + length > USER_HALF_END ||
-    abortIp >= USER_HALF_END || (abortIp >= start && abortIp < start + length) || flags >>> BAD_FLAGS_SHIFT !== 0;
+  const invalid =
+    v.getUint32(RseqCs.version, true) !== 0 ||
+    start >= USER_HALF_END ||
+    start + length > USER_HALF_END ||
+    abortIp >= USER_HALF_END ||
+    (abortIp >= start && abortIp < start + length) ||
+    flags >>> BAD_FLAGS_SHIFT !== 0;
   if (invalid || mm.readU32(abortIp - 4) !== task.rseqSignature) return forceSignal(task, kernelInfo(SIGSEGV));
   const isInside = rip >= start && rip < start + length;
   if (mm.copyOut(task.rseqAddr + Rseq.rseqCs, new Uint8Array(8)) !== 8) return forceSignal(task, kernelInfo(SIGSEGV));

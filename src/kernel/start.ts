@@ -33,7 +33,15 @@ export function startFirstProgram(kernel: Kernel, program: FirstProgram): ExecFa
   const { fs, files, creds, limits } = program;
   const dentry = lookupPath({ fs, cred: creds }, fs.cwd, program.path, true);
   if (typeof dentry === 'number') return { errno: dentry, message: '' };
-  const prepared = prepareProgram(kernel, { fs, creds, limits, dentry, path: program.path, argv: program.argv, envp: program.envp });
+  const prepared = prepareProgram(kernel, {
+    fs,
+    creds,
+    limits,
+    dentry,
+    path: program.path,
+    argv: program.argv,
+    envp: program.envp,
+  });
   if ('errno' in prepared) return prepared;
 
   const tid = kernel.allocateTid();
@@ -41,8 +49,17 @@ export function startFirstProgram(kernel: Kernel, program: FirstProgram): ExecFa
   const task = new Task(kernel, { tid, group: null, mm: prepared.mm, fs, files, creds });
   const timers = new IntervalTimers(kernel);
   const group = new ThreadGroup({
-    tgid: tid, leader: task, parent: null, pgid: tid, sid: tid, exitSignal: SIGCHLD, actions: new SignalActions(), limits,
-    timers, posixTimers: new PosixTimers(), startNs: kernel.clock.now(),
+    tgid: tid,
+    leader: task,
+    parent: null,
+    pgid: tid,
+    sid: tid,
+    exitSignal: SIGCHLD,
+    actions: new SignalActions(),
+    limits,
+    timers,
+    posixTimers: new PosixTimers(),
+    startNs: kernel.clock.now(),
   });
   task.group = group;
   timers.bind(group);

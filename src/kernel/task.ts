@@ -121,9 +121,17 @@ export class Task implements GuestContext, Waiter {
   /** End of the time slice, as an instruction count; survives interruptions by the host. */
   sliceEnd = 0;
 
-  constructor(kernel: Kernel, init: {
-    tid: number; group: ThreadGroup | null; mm: AddressSpace; fs: FsContext; files: FdTable; creds: Credentials;
-  }) {
+  constructor(
+    kernel: Kernel,
+    init: {
+      tid: number;
+      group: ThreadGroup | null;
+      mm: AddressSpace;
+      fs: FsContext;
+      files: FdTable;
+      creds: Credentials;
+    },
+  ) {
     this.kernel = kernel;
     this.tid = init.tid;
     this.mm = init.mm;

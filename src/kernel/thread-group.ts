@@ -84,8 +84,17 @@ export class ThreadGroup {
   barriers = 0;
 
   constructor(init: {
-    tgid: number; leader: Task; parent: ThreadGroup | null; pgid: number; sid: number; exitSignal: number;
-    actions: SignalActions; limits: LimitPair[]; timers: IntervalTimers; posixTimers: PosixTimers; startNs: number;
+    tgid: number;
+    leader: Task;
+    parent: ThreadGroup | null;
+    pgid: number;
+    sid: number;
+    exitSignal: number;
+    actions: SignalActions;
+    limits: LimitPair[];
+    timers: IntervalTimers;
+    posixTimers: PosixTimers;
+    startNs: number;
   }) {
     this.tgid = init.tgid;
     this.leader = init.leader;

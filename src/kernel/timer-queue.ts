@@ -8,7 +8,7 @@ export class Timer {
   readonly fire: () => void;
   /** Monotonic nanoseconds; meaningful while set. */
   deadline = 0;
-  /** KEEP IN SYNC: TimerQueue owns the next two. */
+  /** Place in the heap and order of setting: the queue's own. */
   index = -1;
   order = 0;
 

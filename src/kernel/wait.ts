@@ -5,7 +5,15 @@
 import { ECHILD } from '../abi/errno.ts';
 import { CLD_CONTINUED, CLD_STOPPED, SIGCHLD, SIGCONT } from '../abi/signal.ts';
 import {
-  CONTINUED_STATUS, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, __WALL, __WCLONE, stopStatus,
+  CONTINUED_STATUS,
+  WCONTINUED,
+  WEXITED,
+  WNOHANG,
+  WNOWAIT,
+  WSTOPPED,
+  __WALL,
+  __WCLONE,
+  stopStatus,
 } from '../abi/wait.ts';
 import { describeStatus, reap } from './exit.ts';
 import type { SyscallResult } from './syscalls/table.ts';
@@ -62,7 +70,11 @@ function changeOf(child: ThreadGroup, options: number): ChildChange | undefined 
 }
 
 /** Sleeps until a child changes; `done` turns the change (or its absence, with WNOHANG) into the call's result. */
-export function waitForChild(task: Task, request: WaitRequest, done: (change: ChildChange | null) => number): SyscallResult {
+export function waitForChild(
+  task: Task,
+  request: WaitRequest,
+  done: (change: ChildChange | null) => number,
+): SyscallResult {
   const { group, kernel } = task;
   const { options } = request;
   const attempt = (): SyscallResult => {

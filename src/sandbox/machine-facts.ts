@@ -13,7 +13,8 @@ const LEVEL_2 = (1 << 0) | (1 << 9) | (1 << 13) | (1 << 19) | (1 << 20) | (1 << 
 /** EBX, ECX and EDX of a leaf. */
 function leaf(number: number): readonly [number, number, number] {
   for (let at = 0; at < CPUID_TABLE.length; at += ROW_WORDS) {
-    if (CPUID_TABLE[at] === number) return [CPUID_TABLE[at + 3] ?? 0, CPUID_TABLE[at + 4] ?? 0, CPUID_TABLE[at + 5] ?? 0];
+    if (CPUID_TABLE[at] === number)
+      return [CPUID_TABLE[at + 3] ?? 0, CPUID_TABLE[at + 4] ?? 0, CPUID_TABLE[at + 5] ?? 0];
   }
   return [0, 0, 0];
 }

@@ -21,8 +21,18 @@ export interface Metrics {
   readonly patchedCalls: number;
   readonly restarted: number;
   readonly faults: number;
-  readonly sites: readonly { readonly address: string; readonly sysno: number; readonly slot: string; readonly calls: number }[];
-  readonly refused: readonly { readonly address: string; readonly bytes: string; readonly rule: string; readonly traps: number }[];
+  readonly sites: readonly {
+    readonly address: string;
+    readonly sysno: number;
+    readonly slot: string;
+    readonly calls: number;
+  }[];
+  readonly refused: readonly {
+    readonly address: string;
+    readonly bytes: string;
+    readonly rule: string;
+    readonly traps: number;
+  }[];
   readonly slots: { readonly used: number; readonly capacity: number };
   readonly tasks: number;
   readonly signals: number;
@@ -52,7 +62,12 @@ export function makeMetrics(run: RunFigures, platform: PlatformMetrics): Metrics
     patchedCalls: platform.patchedCalls,
     restarted: platform.restarted,
     faults: platform.faults,
-    sites: platform.sites.map(({ address, sysno, slot, calls }) => ({ address: hex(address), sysno, slot: hex(slot), calls })),
+    sites: platform.sites.map(({ address, sysno, slot, calls }) => ({
+      address: hex(address),
+      sysno,
+      slot: hex(slot),
+      calls,
+    })),
     refused: platform.refused.map(({ address, bytes, rule, traps }) => ({ address: hex(address), bytes, rule, traps })),
     slots: { used: platform.slots.used, capacity: platform.slots.capacity },
     tasks: run.tasks,

@@ -151,7 +151,14 @@ export class Sandbox {
     });
     let platform: Platform | undefined;
     this.kernel = new Kernel({
-      cpu, host, hostInput: input, prng, clock, trace, logger, memoryBytes,
+      cpu,
+      host,
+      hostInput: input,
+      prng,
+      clock,
+      trace,
+      logger,
+      memoryBytes,
       vfs: this.vfs,
       memory: new PhysicalMemory(cpu, memoryBytes),
       table: makeSyscallTable(),
@@ -162,10 +169,15 @@ export class Sandbox {
       timeoutMs: (options.timeoutSec ?? Infinity) * 1000,
       maxInstructions: options.maxInstructions ?? Infinity,
       makePlatform: (sentry) => {
-        platform = new Platform(cpu, sentry, { patch: options.patch ?? 'hardened', prng: prng.stream('platform'), trace });
+        platform = new Platform(cpu, sentry, {
+          patch: options.patch ?? 'hardened',
+          prng: prng.stream('platform'),
+          trace,
+        });
         return platform;
       },
-      disassemble: (code, address) => options.disassembler?.().disassemble(code, address, 1)[0]?.text ?? '(vector instruction)',
+      disassemble: (code, address) =>
+        options.disassembler?.().disassemble(code, address, 1)[0]?.text ?? '(vector instruction)',
     });
     // The kernel's constructor calls makePlatform.
     this.platform = platform as unknown as Platform;
@@ -241,8 +253,13 @@ export class Sandbox {
     this.trace?.flush();
     const metrics = makeMetrics(
       {
-        mode: this.#options.patch ?? 'hardened', engine: cpu.name, exit: end.exit, instructions,
-        wallMs: host.monotonicMs() - startMs, tasks: kernel.tasksStarted, signals: kernel.signalsDelivered,
+        mode: this.#options.patch ?? 'hardened',
+        engine: cpu.name,
+        exit: end.exit,
+        instructions,
+        wallMs: host.monotonicMs() - startMs,
+        tasks: kernel.tasksStarted,
+        signals: kernel.signalsDelivered,
       },
       platform.metrics(),
     );

@@ -40,8 +40,19 @@ export function elfOf(code: Uint8Array): Uint8Array {
 /** A read-only host directory that holds one executable file. */
 function directoryWith(name: string, bytes: Uint8Array): HostDirectory {
   const stat: HostStat = {
-    kind: 'file', mode: 0o755, size: bytes.length, nlink: 1, uid: 0, gid: 0, mtimeNs: 0n, ctimeNs: 0n, atimeNs: 0n, ino: 1n,
-    dev: 1n, rdev: 0n, blocks: 8,
+    kind: 'file',
+    mode: 0o755,
+    size: bytes.length,
+    nlink: 1,
+    uid: 0,
+    gid: 0,
+    mtimeNs: 0n,
+    ctimeNs: 0n,
+    atimeNs: 0n,
+    ino: 1n,
+    dev: 1n,
+    rdev: 0n,
+    blocks: 8,
   };
   const refused = (): number => -EROFS;
   return {
@@ -64,7 +75,14 @@ function directoryWith(name: string, bytes: Uint8Array): HostDirectory {
             sync: () => 0,
             close: () => undefined,
           },
-    create: refused, mkdir: refused, unlink: refused, rmdir: refused, rename: refused, symlink: refused, link: refused, chmod: refused,
+    create: refused,
+    mkdir: refused,
+    unlink: refused,
+    rmdir: refused,
+    rename: refused,
+    symlink: refused,
+    link: refused,
+    chmod: refused,
     utimes: refused,
   };
 }

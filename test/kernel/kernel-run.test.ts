@@ -23,7 +23,14 @@ describe('a run', () => {
     const { result } = await runCode(fromHex(EXIT_0));
     expect(result.exit).toEqual({ code: 0 });
     expect(result.ended).toBeUndefined();
-    expect(result.metrics).toMatchObject({ version: 1, mode: 'hardened', instructions: 3, syscalls: 1, tasks: 1, signals: 0 });
+    expect(result.metrics).toMatchObject({
+      version: 1,
+      mode: 'hardened',
+      instructions: 3,
+      syscalls: 1,
+      tasks: 1,
+      signals: 0,
+    });
   });
 
   it('ends by its instruction limit, however the guest loops', async () => {
@@ -76,7 +83,11 @@ describe('a run', () => {
   });
 
   it('takes a signal from outside while everybody waits for input', async () => {
-    const { result } = await runCode(fromHex(READ_ONE + EXIT_EAX), { input: 'never', interruptAfterMs: 50, timeoutSec: 20 });
+    const { result } = await runCode(fromHex(READ_ONE + EXIT_EAX), {
+      input: 'never',
+      interruptAfterMs: 50,
+      timeoutSec: 20,
+    });
     expect(result).toMatchObject({ exit: { signal: SIGINT } });
   });
 

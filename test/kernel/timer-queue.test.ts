@@ -22,36 +22,42 @@ describe('TimerQueue', () => {
     const queue = new TimerQueue();
     const fired: number[] = [];
     const second = new Timer(() => fired.push(2));
-    queue.set(new Timer(() => {
-      fired.push(1);
-      queue.set(second, 5);
-    }), 10);
+    queue.set(
+      new Timer(() => {
+        fired.push(1);
+        queue.set(second, 5);
+      }),
+      10,
+    );
     queue.fireDue(10);
     expect(fired).toEqual([1, 2]);
     expect(queue.next()).toBe(Infinity);
   });
 
   const step = fc.record({ timer: fc.nat(9), deadline: fc.option(fc.nat(50), { nil: undefined }) });
-  test.prop([fc.array(step, { maxLength: 60 })])('agrees with a sorted list, whatever is set and cancelled', (steps) => {
-    const queue = new TimerQueue();
-    const fired: number[] = [];
-    const timers = Array.from({ length: 10 }, (_, i) => new Timer(() => fired.push(i)));
-    let model: { id: number; deadline: number }[] = [];
-    for (const { timer: id, deadline } of steps) {
-      const timer = timers[id] as Timer;
-      model = model.filter((entry) => entry.id !== id);
-      if (deadline === undefined) queue.cancel(timer);
-      else {
-        queue.set(timer, deadline);
-        model.push({ id, deadline });
+  test.prop([fc.array(step, { maxLength: 60 })])(
+    'agrees with a sorted list, whatever is set and cancelled',
+    (steps) => {
+      const queue = new TimerQueue();
+      const fired: number[] = [];
+      const timers = Array.from({ length: 10 }, (_, i) => new Timer(() => fired.push(i)));
+      let model: { id: number; deadline: number }[] = [];
+      for (const { timer: id, deadline } of steps) {
+        const timer = timers[id] as Timer;
+        model = model.filter((entry) => entry.id !== id);
+        if (deadline === undefined) queue.cancel(timer);
+        else {
+          queue.set(timer, deadline);
+          model.push({ id, deadline });
+        }
+        expect(queue.size).toBe(model.length);
       }
-      expect(queue.size).toBe(model.length);
-    }
-    // Array.sort is stable: equal deadlines keep the order of setting.
-    model.sort((a, b) => a.deadline - b.deadline);
-    queue.fireDue(25);
-    expect(fired).toEqual(model.filter((entry) => entry.deadline <= 25).map((entry) => entry.id));
-    queue.fireDue(Infinity);
-    expect(fired).toEqual(model.map((entry) => entry.id));
-  });
+      // Array.sort is stable: equal deadlines keep the order of setting.
+      model.sort((a, b) => a.deadline - b.deadline);
+      queue.fireDue(25);
+      expect(fired).toEqual(model.filter((entry) => entry.deadline <= 25).map((entry) => entry.id));
+      queue.fireDue(Infinity);
+      expect(fired).toEqual(model.map((entry) => entry.id));
+    },
+  );
 });

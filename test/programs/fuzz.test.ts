@@ -23,10 +23,18 @@ describe.runIf(hasCompiler('musl-gcc'))('a guest of random calls', () => {
 
   // Runs are deterministic, so a seed whose children never kill the first process stays one.
   it.each([
-    ['off', 1], ['off', 2], ['off', 3], ['upstream', 7], ['hardened', 5], ['hardened', 6],
+    ['off', 1],
+    ['off', 2],
+    ['off', 3],
+    ['upstream', 7],
+    ['hardened', 5],
+    ['hardened', 6],
   ] as const)('does no harm with patching %s and seed %d', async (patch, seed) => {
     const { output, exit, result } = await runGuest(program, {
-      patch, uid: 0, argv: [program, String(seed), '60'], maxInstructions: 3e9,
+      patch,
+      uid: 0,
+      argv: [program, String(seed), '60'],
+      maxInstructions: 3e9,
     });
     expect({ output, exit }).toEqual({ output: 'done\n', exit: { code: 0 } });
     expect(result.metrics.syscalls).toBeGreaterThan(5000);

@@ -22,7 +22,8 @@ export function hasCompiler(command: string): boolean {
 export function compile(compiler: string, name: string, out: string): void {
   const source = fileURLToPath(new URL(`sources/${name}.c`, import.meta.url));
   // musl's own headers leave the kernel's to the system.
-  const extra = compiler === 'musl-gcc' ? ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'] : [];
+  const extra =
+    compiler === 'musl-gcc' ? ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'] : [];
   const args = ['-std=gnu17', '-O1', '-w', '-static', '-pthread', ...extra, '-o', out, source];
   const made = spawnSync(compiler, args, { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`${compiler} ${args.join(' ')} failed: ${made.stderr}`);

@@ -4,7 +4,7 @@
 // arch/x86/kernel/signal.c (arch_do_signal_or_restart), kernel/signal.c (get_signal), gVisor task_signals.go.
 
 import { EINTR, ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
-import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL, SIGSEGV } from '../../abi/signal.ts';
+import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL } from '../../abi/signal.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -14,40 +14,13 @@ import { siginfoText } from '../decode/signal-text.ts';
 import { exitGroup } from '../exit.ts';
 import { abortRestartableSequence } from '../rseq.ts';
 import type { Task } from '../task.ts';
+import { forceSegv } from './force.ts';
 import type { SignalAction } from './signal-actions.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
 import { pushSignalFrame } from './signal-frame.ts';
 import type { SignalInfo } from './siginfo.ts';
-import { kernelInfo } from './siginfo.ts';
 import { recheckGroupStop, recheckSignals, takeSignal, traceIgnored } from './send.ts';
 import { defaultAction, sigBit } from './signal-sets.ts';
-
-const PAGE_FAULT = 14;
-
-/** A signal that the task cannot ignore or block: if it tries to, the signal kills it. */
-export function forceSignal(task: Task, info: SignalInfo): void {
-  const bit = sigBit(info.signo);
-  const { actions } = task.group;
-  const action = actions.get(info.signo);
-  if ((task.mask & bit) !== 0n || action.handler === HANDLER_IGNORE) {
-    actions.set(info.signo, { ...action, handler: HANDLER_DEFAULT });
-    task.mask &= ~bit;
-  }
-  if (info.fault !== undefined) {
-    // cr2 changes with page faults only.
-    const { cr2 } = info.fault.trapno === PAGE_FAULT ? info.fault : task.lastFault;
-    task.lastFault = { ...info.fault, cr2 };
-  }
-  task.pending.add(info);
-  task.attention = true;
-}
-
-/** A frame could not be written or read: SIGSEGV, and death if that cannot be handled either. */
-function forceSegv(task: Task, during: number): void {
-  const { actions } = task.group;
-  if (during === SIGSEGV) actions.set(SIGSEGV, { ...actions.get(SIGSEGV), handler: HANDLER_DEFAULT });
-  forceSignal(task, kernelInfo(SIGSEGV));
-}
 
 /**
  * Everything that stands between a task and its next guest instruction.
@@ -139,7 +112,9 @@ function runHandler(task: Task, info: SignalInfo, action: SignalAction): void {
   if (task.restartError !== 0) {
     const error = task.restartError;
     task.restartError = 0;
-    const becomesEintr = error === -ERESTARTNOHAND || error === -ERESTART_RESTARTBLOCK ||
+    const becomesEintr =
+      error === -ERESTARTNOHAND ||
+      error === -ERESTART_RESTARTBLOCK ||
       (error === -ERESTARTSYS && (action.flags & SA_RESTART) === 0);
     if (becomesEintr) task.regs.set(Reg.rax, -EINTR);
     else rewind(task, task.sysno);
@@ -181,9 +156,4 @@ function stop(task: Task): void {
   task.state = 'stopped';
   task.kernel.trace.emit(EventKind.taskStopped, task.tid, group.stopSignal);
   recheckGroupStop(group);
-}
-
-/** rt_sigreturn found no valid frame. */
-export function badSignalFrame(task: Task): void {
-  forceSegv(task, 0);
 }

@@ -56,7 +56,13 @@ export function faultInfo(signo: number, code: number, addr: bigint, fault: Faul
 
 /** SIGCHLD or a clone's other exit signal. `status` is an exit code or a signal number, as si_code says. */
 export function childInfo(
-  signo: number, code: number, pid: number, uid: number, status: number, userTicks: number, systemTicks: number,
+  signo: number,
+  code: number,
+  pid: number,
+  uid: number,
+  status: number,
+  userTicks: number,
+  systemTicks: number,
 ): SignalInfo {
   return make(signo, code, (v) => {
     v.setInt32(16, pid, true);
@@ -82,9 +88,4 @@ export function rawInfo(signo: number, given: Uint8Array): SignalInfo {
   const v = viewOf(bytes);
   v.setInt32(0, signo, true);
   return { signo, code: v.getInt32(8, true), bytes };
-}
-
-/** si_pid of a signal that a task sent. */
-export function senderPid(info: SignalInfo): number {
-  return viewOf(info.bytes).getInt32(16, true);
 }

@@ -44,7 +44,9 @@ export class SignalActions {
   /** After execve: handlers become default, ignored signals stay ignored. */
   forExec(): SignalActions {
     return new SignalActions(
-      this.#actions.map((a) => (a.handler === HANDLER_IGNORE ? { ...DEFAULT_ACTION, handler: HANDLER_IGNORE } : DEFAULT_ACTION)),
+      this.#actions.map((a) =>
+        a.handler === HANDLER_IGNORE ? { ...DEFAULT_ACTION, handler: HANDLER_IGNORE } : DEFAULT_ACTION,
+      ),
     );
   }
 

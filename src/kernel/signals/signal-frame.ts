@@ -5,7 +5,14 @@
 
 import { EFAULT } from '../../abi/errno.ts';
 import {
-  FpState, RtSigframe, Sigcontext, Siginfo, StackT, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS, Ucontext,
+  FpState,
+  RtSigframe,
+  Sigcontext,
+  Siginfo,
+  StackT,
+  UC_SIGCONTEXT_SS,
+  UC_STRICT_RESTORE_SS,
+  Ucontext,
 } from '../../abi/signal-frame.ts';
 import { MINSIGSTKSZ, SA_ONSTACK, SA_RESTORER, SS_AUTODISARM, SS_DISABLE } from '../../abi/signal.ts';
 import { USER_HALF_END } from '../../base/addr.ts';
@@ -30,10 +37,22 @@ const MXCSR_MASK = 0xffff;
 
 /** sigcontext's registers: offset there, index here. */
 const CONTEXT_REGS = [
-  [Sigcontext.r8, Reg.r8], [Sigcontext.r9, Reg.r9], [Sigcontext.r10, Reg.r10], [Sigcontext.r11, Reg.r11],
-  [Sigcontext.r12, Reg.r12], [Sigcontext.r13, Reg.r13], [Sigcontext.r14, Reg.r14], [Sigcontext.r15, Reg.r15],
-  [Sigcontext.rdi, Reg.rdi], [Sigcontext.rsi, Reg.rsi], [Sigcontext.rbp, Reg.rbp], [Sigcontext.rbx, Reg.rbx],
-  [Sigcontext.rdx, Reg.rdx], [Sigcontext.rax, Reg.rax], [Sigcontext.rcx, Reg.rcx], [Sigcontext.rsp, Reg.rsp],
+  [Sigcontext.r8, Reg.r8],
+  [Sigcontext.r9, Reg.r9],
+  [Sigcontext.r10, Reg.r10],
+  [Sigcontext.r11, Reg.r11],
+  [Sigcontext.r12, Reg.r12],
+  [Sigcontext.r13, Reg.r13],
+  [Sigcontext.r14, Reg.r14],
+  [Sigcontext.r15, Reg.r15],
+  [Sigcontext.rdi, Reg.rdi],
+  [Sigcontext.rsi, Reg.rsi],
+  [Sigcontext.rbp, Reg.rbp],
+  [Sigcontext.rbx, Reg.rbx],
+  [Sigcontext.rdx, Reg.rdx],
+  [Sigcontext.rax, Reg.rax],
+  [Sigcontext.rcx, Reg.rcx],
+  [Sigcontext.rsp, Reg.rsp],
   [Sigcontext.rip, Reg.rip],
 ] as const;
 
@@ -80,7 +99,12 @@ export function pushSignalFrame(task: Task, info: SignalInfo, action: SignalActi
   const below = fpAddr - RtSigframe.size;
   const frame = below - (below % 16) - 8;
   // A handler that overflows the alternate stack must not walk off it unseen.
-  if ((entersAlt || wasOnAlt) && altStack.size > 0 && (altStack.flags & SS_AUTODISARM) === 0 && BigInt(frame) <= altStack.sp) {
+  if (
+    (entersAlt || wasOnAlt) &&
+    altStack.size > 0 &&
+    (altStack.flags & SS_AUTODISARM) === 0 &&
+    BigInt(frame) <= altStack.sp
+  ) {
     return false;
   }
 
@@ -157,8 +181,11 @@ export function popSignalFrame(task: Task): number {
   regs.u64[Reg.rflags] = ((regs.u64[Reg.rflags] as bigint) & ~RESTORED_FLAGS) | (flags & RESTORED_FLAGS);
   const stack = Ucontext.stack;
   const restored = checkAltStack(
-    v.getBigUint64(stack + StackT.sp, true), v.getUint32(stack + StackT.flags, true), v.getBigUint64(stack + StackT.stackSize, true),
+    v.getBigUint64(stack + StackT.sp, true),
+    v.getUint32(stack + StackT.flags, true),
+    v.getBigUint64(stack + StackT.stackSize, true),
   );
-  if (typeof restored !== 'string' && !isOnAltStack(task.altStack, regs.u64[Reg.rsp] as bigint)) task.altStack = restored;
+  if (typeof restored !== 'string' && !isOnAltStack(task.altStack, regs.u64[Reg.rsp] as bigint))
+    task.altStack = restored;
   return 0;
 }

@@ -3,17 +3,34 @@
 // What each signal does by default, and sets of signals as 64-bit masks: bit n-1 stands for signal n. signal(7).
 
 import {
-  NSIG, SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE, SIGILL, SIGKILL, SIGQUIT, SIGRTMIN, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP,
-  SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGXCPU, SIGXFSZ,
+  NSIG,
+  SIGABRT,
+  SIGBUS,
+  SIGCHLD,
+  SIGCONT,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGQUIT,
+  SIGRTMIN,
+  SIGSEGV,
+  SIGSTOP,
+  SIGSYS,
+  SIGTRAP,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGURG,
+  SIGWINCH,
+  SIGXCPU,
+  SIGXFSZ,
 } from '../../abi/signal.ts';
 
 export type DefaultAction = 'terminate' | 'core' | 'ignore' | 'stop' | 'continue';
 
 const IGNORED = new Set<number>([SIGCHLD, SIGURG, SIGWINCH]);
 const STOPPING = new Set<number>([SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]);
-const CORE = new Set<number>([
-  SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS,
-]);
+const CORE = new Set<number>([SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS]);
 
 export function defaultAction(signo: number): DefaultAction {
   if (signo === SIGCONT) return 'continue';

@@ -4,10 +4,34 @@
 
 import { EAGAIN, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from '../../abi/errno.ts';
 import {
-  FUTEX_32, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_LOCK_PI2, FUTEX_OP_ADD, FUTEX_OP_ANDN,
-  FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT, FUTEX_OP_CMP_LE, FUTEX_OP_CMP_LT, FUTEX_OP_CMP_NE, FUTEX_OP_OR,
-  FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT,
-  FUTEX_WAITV_MAX, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, FutexWaitv, RobustListHead,
+  FUTEX_32,
+  FUTEX_CLOCK_REALTIME,
+  FUTEX_CMP_REQUEUE,
+  FUTEX_LOCK_PI,
+  FUTEX_LOCK_PI2,
+  FUTEX_OP_ADD,
+  FUTEX_OP_ANDN,
+  FUTEX_OP_CMP_EQ,
+  FUTEX_OP_CMP_GE,
+  FUTEX_OP_CMP_GT,
+  FUTEX_OP_CMP_LE,
+  FUTEX_OP_CMP_LT,
+  FUTEX_OP_CMP_NE,
+  FUTEX_OP_OR,
+  FUTEX_OP_SET,
+  FUTEX_OP_XOR,
+  FUTEX_PRIVATE_FLAG,
+  FUTEX_REQUEUE,
+  FUTEX_TRYLOCK_PI,
+  FUTEX_UNLOCK_PI,
+  FUTEX_WAIT,
+  FUTEX_WAITV_MAX,
+  FUTEX_WAIT_BITSET,
+  FUTEX_WAKE,
+  FUTEX_WAKE_BITSET,
+  FUTEX_WAKE_OP,
+  FutexWaitv,
+  RobustListHead,
 } from '../../abi/futex.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../abi/time.ts';
 import { getU64 } from '../../abi/words.ts';
@@ -105,25 +129,38 @@ function requeue(task: Task, a: Args, isPrivate: boolean, compares: boolean): nu
 /** The operation of FUTEX_WAKE_OP on the second word; undefined for an unknown one. */
 function applyOp(op: number, old: number, arg: number): number | undefined {
   switch (op) {
-    case FUTEX_OP_SET: return arg >>> 0;
-    case FUTEX_OP_ADD: return (old + arg) >>> 0;
-    case FUTEX_OP_OR: return (old | arg) >>> 0;
-    case FUTEX_OP_ANDN: return (old & ~arg) >>> 0;
-    case FUTEX_OP_XOR: return (old ^ arg) >>> 0;
-    default: return undefined;
+    case FUTEX_OP_SET:
+      return arg >>> 0;
+    case FUTEX_OP_ADD:
+      return (old + arg) >>> 0;
+    case FUTEX_OP_OR:
+      return (old | arg) >>> 0;
+    case FUTEX_OP_ANDN:
+      return (old & ~arg) >>> 0;
+    case FUTEX_OP_XOR:
+      return (old ^ arg) >>> 0;
+    default:
+      return undefined;
   }
 }
 
 function compare(cmp: number, old: number, arg: number): boolean | undefined {
   const value = old | 0;
   switch (cmp) {
-    case FUTEX_OP_CMP_EQ: return value === arg;
-    case FUTEX_OP_CMP_NE: return value !== arg;
-    case FUTEX_OP_CMP_LT: return value < arg;
-    case FUTEX_OP_CMP_LE: return value <= arg;
-    case FUTEX_OP_CMP_GT: return value > arg;
-    case FUTEX_OP_CMP_GE: return value >= arg;
-    default: return undefined;
+    case FUTEX_OP_CMP_EQ:
+      return value === arg;
+    case FUTEX_OP_CMP_NE:
+      return value !== arg;
+    case FUTEX_OP_CMP_LT:
+      return value < arg;
+    case FUTEX_OP_CMP_LE:
+      return value <= arg;
+    case FUTEX_OP_CMP_GT:
+      return value > arg;
+    case FUTEX_OP_CMP_GE:
+      return value >= arg;
+    default:
+      return undefined;
   }
 }
 
@@ -183,7 +220,9 @@ function futexWaitv(task: Task, a: Args): SyscallResult {
 export const futexCalls: readonly SyscallDef[] = [
   { nr: 202, name: 'futex', args: ['ptr', 'int', 'uint', 'ptr', 'ptr', 'uint'], call: futex },
   {
-    nr: 273, name: 'set_robust_list', args: ['ptr', 'size'],
+    nr: 273,
+    name: 'set_robust_list',
+    args: ['ptr', 'size'],
     call: (task, a) => {
       if (a.num(1) !== RobustListHead.size) return -EINVAL;
       task.robustList = a.num(0);
@@ -191,7 +230,9 @@ export const futexCalls: readonly SyscallDef[] = [
     },
   },
   {
-    nr: 274, name: 'get_robust_list', args: ['pid', 'out:ptr', 'out:long'],
+    nr: 274,
+    name: 'get_robust_list',
+    args: ['pid', 'out:ptr', 'out:long'],
     call: (task, a) => {
       const tid = a.int(0);
       const target = tid === 0 ? task : task.kernel.task(tid);

@@ -4,7 +4,9 @@
 
 import { EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
 import {
-  _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3,
+  _LINUX_CAPABILITY_VERSION_1,
+  _LINUX_CAPABILITY_VERSION_2,
+  _LINUX_CAPABILITY_VERSION_3,
 } from '../../abi/system.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -69,7 +71,8 @@ function setregid(task: Task, rgid: number, egid: number): number {
 function setresuid(task: Task, a: Args): number {
   const { creds } = task;
   const [uid, euid, suid] = [a.int(0), a.int(1), a.int(2)].map((id, i) =>
-    id === KEEP ? [creds.uid, creds.euid, creds.suid][i] as number : id >>> 0) as [number, number, number];
+    id === KEEP ? ([creds.uid, creds.euid, creds.suid][i] as number) : id >>> 0,
+  ) as [number, number, number];
   const mine = [creds.uid, creds.euid, creds.suid];
   if (!hasCap(creds, Cap.setuid) && ![uid, euid, suid].every((id) => mine.includes(id))) return -EPERM;
   task.creds = withUserIds(creds, { uid, euid, suid, fsuid: euid });
@@ -80,7 +83,8 @@ function setresgid(task: Task, a: Args): number {
   const { creds } = task;
   const mine = [creds.gid, creds.egid, creds.sgid];
   const [gid, egid, sgid] = [a.int(0), a.int(1), a.int(2)].map((id, i) =>
-    id === KEEP ? mine[i] as number : id >>> 0) as [number, number, number];
+    id === KEEP ? (mine[i] as number) : id >>> 0,
+  ) as [number, number, number];
   if (!hasCap(creds, Cap.setgid) && ![gid, egid, sgid].every((id) => mine.includes(id))) return -EPERM;
   task.creds = { ...creds, gid, egid, sgid, fsgid: egid };
   return 0;
@@ -95,7 +99,9 @@ function writeThree(task: Task, a: Args, values: readonly [number, number, numbe
 function setFsId(task: Task, id: number, isUser: boolean): number {
   const { creds } = task;
   const old = isUser ? creds.fsuid : creds.fsgid;
-  const mine = isUser ? [creds.uid, creds.euid, creds.suid, creds.fsuid] : [creds.gid, creds.egid, creds.sgid, creds.fsgid];
+  const mine = isUser
+    ? [creds.uid, creds.euid, creds.suid, creds.fsuid]
+    : [creds.gid, creds.egid, creds.sgid, creds.fsgid];
   const isAllowed = id !== KEEP && (mine.includes(id >>> 0) || hasCap(creds, isUser ? Cap.setuid : Cap.setgid));
   if (isAllowed) task.creds = isUser ? { ...creds, fsuid: id >>> 0 } : { ...creds, fsgid: id >>> 0 };
   return old;
@@ -151,7 +157,8 @@ function capget(task: Task, headerAddr: Addr, dataAddr: Addr): number {
   const { effective, permitted, inheritable } = target.creds;
   for (let i = 0; i < header.words; i++) {
     [effective, permitted, inheritable].forEach((set, k) =>
-      v.setUint32(12 * i + 4 * k, Number((set >> BigInt(32 * i)) & 0xffff_ffffn), true));
+      v.setUint32(12 * i + 4 * k, Number((set >> BigInt(32 * i)) & 0xffff_ffffn), true),
+    );
   }
   return writeBytes(task, dataAddr, bytes);
 }
@@ -165,12 +172,14 @@ function capset(task: Task, headerAddr: Addr, dataAddr: Addr): number {
   const v = viewOf(bytes);
   const sets = [0n, 0n, 0n];
   for (let i = 0; i < header.words; i++) {
-    for (let k = 0; k < 3; k++) sets[k] = (sets[k] as bigint) | (BigInt(v.getUint32(12 * i + 4 * k, true)) << BigInt(32 * i));
+    for (let k = 0; k < 3; k++)
+      sets[k] = (sets[k] as bigint) | (BigInt(v.getUint32(12 * i + 4 * k, true)) << BigInt(32 * i));
   }
   const [effective, permitted, inheritable] = sets.map((set) => set & ALL_CAPS) as [bigint, bigint, bigint];
   const { creds } = task;
   const mayInherit = creds.inheritable | creds.permitted | (hasCap(creds, Cap.setpcap) ? creds.bounding : 0n);
-  if ((permitted & ~creds.permitted) !== 0n || (effective & ~permitted) !== 0n || (inheritable & ~mayInherit) !== 0n) return -EPERM;
+  if ((permitted & ~creds.permitted) !== 0n || (effective & ~permitted) !== 0n || (inheritable & ~mayInherit) !== 0n)
+    return -EPERM;
   task.creds = { ...creds, effective, permitted, inheritable, ambient: creds.ambient & permitted & inheritable };
   return 0;
 }
@@ -202,8 +211,15 @@ function idOf(task: Task, pid: number, which: 'pgid' | 'sid'): number {
   return group === undefined ? -ESRCH : group[which];
 }
 
-const get = (nr: number, name: string, field: keyof Pick<Credentials, 'uid' | 'euid' | 'gid' | 'egid'>): SyscallDef => ({
-  nr, name, args: [], call: (task) => task.creds[field],
+const get = (
+  nr: number,
+  name: string,
+  field: keyof Pick<Credentials, 'uid' | 'euid' | 'gid' | 'egid'>,
+): SyscallDef => ({
+  nr,
+  name,
+  args: [],
+  call: (task) => task.creds[field],
 });
 
 export const identityCalls: readonly SyscallDef[] = [
@@ -222,18 +238,32 @@ export const identityCalls: readonly SyscallDef[] = [
   { nr: 116, name: 'setgroups', args: ['int', 'in:gidlist'], call: (task, a) => setgroups(task, a.int(0), a.num(1)) },
   { nr: 117, name: 'setresuid', args: ['uid', 'uid', 'uid'], call: setresuid },
   {
-    nr: 118, name: 'getresuid', args: ['out:uid', 'out:uid', 'out:uid'],
+    nr: 118,
+    name: 'getresuid',
+    args: ['out:uid', 'out:uid', 'out:uid'],
     call: (task, a) => writeThree(task, a, [task.creds.uid, task.creds.euid, task.creds.suid]),
   },
   { nr: 119, name: 'setresgid', args: ['uid', 'uid', 'uid'], call: setresgid },
   {
-    nr: 120, name: 'getresgid', args: ['out:uid', 'out:uid', 'out:uid'],
+    nr: 120,
+    name: 'getresgid',
+    args: ['out:uid', 'out:uid', 'out:uid'],
     call: (task, a) => writeThree(task, a, [task.creds.gid, task.creds.egid, task.creds.sgid]),
   },
   { nr: 121, name: 'getpgid', args: ['pid'], call: (task, a) => idOf(task, a.int(0), 'pgid') },
   { nr: 122, name: 'setfsuid', args: ['uid'], call: (task, a) => setFsId(task, a.int(0), true) },
   { nr: 123, name: 'setfsgid', args: ['uid'], call: (task, a) => setFsId(task, a.int(0), false) },
   { nr: 124, name: 'getsid', args: ['pid'], call: (task, a) => idOf(task, a.int(0), 'sid') },
-  { nr: 125, name: 'capget', args: ['inout:capheader', 'out:capdata'], call: (task, a) => capget(task, a.num(0), a.num(1)) },
-  { nr: 126, name: 'capset', args: ['in:capheader', 'in:capdata'], call: (task, a) => capset(task, a.num(0), a.num(1)) },
+  {
+    nr: 125,
+    name: 'capget',
+    args: ['inout:capheader', 'out:capdata'],
+    call: (task, a) => capget(task, a.num(0), a.num(1)),
+  },
+  {
+    nr: 126,
+    name: 'capset',
+    args: ['in:capheader', 'in:capdata'],
+    call: (task, a) => capset(task, a.num(0), a.num(1)),
+  },
 ];

@@ -24,9 +24,24 @@ import { timeCalls } from './time.ts';
 import { timerCalls } from './timers.ts';
 
 const FAMILIES: readonly (readonly SyscallDef[])[] = [
-  processCalls, signalCalls, futexCalls, memoryCalls, timeCalls, timerCalls, identityCalls, schedulingCalls, systemCalls,
-  refusedCalls, FS_PATH_CALLS, FS_STAT_CALLS, FS_ATTRIBUTE_CALLS, FD_IO_CALLS, FD_CONTROL_CALLS, POLL_CALLS,
-  SPECIAL_FILE_CALLS, SOCKET_CALLS,
+  processCalls,
+  signalCalls,
+  futexCalls,
+  memoryCalls,
+  timeCalls,
+  timerCalls,
+  identityCalls,
+  schedulingCalls,
+  systemCalls,
+  refusedCalls,
+  FS_PATH_CALLS,
+  FS_STAT_CALLS,
+  FS_ATTRIBUTE_CALLS,
+  FD_IO_CALLS,
+  FD_CONTROL_CALLS,
+  POLL_CALLS,
+  SPECIAL_FILE_CALLS,
+  SOCKET_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */

@@ -5,7 +5,13 @@
 
 import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM, ESRCH } from '../../abi/errno.ts';
 import {
-  MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, PROT_EXEC, PROT_READ,
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_TYPE,
+  PROT_EXEC,
+  PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.ts';
 import { getU64 } from '../../abi/words.ts';
@@ -87,8 +93,8 @@ function processVm(task: Task, a: Args, isWrite: boolean): number {
     const n = Math.min(mine.length - lAt, theirs.length - rAt, COPY_BYTES);
     const chunk = buffer.subarray(0, n);
     const [from, fromAt, to, toAt] = isWrite
-      ? [task.mm, mine.addr + lAt, other.mm, theirs.addr + rAt] as const
-      : [other.mm, theirs.addr + rAt, task.mm, mine.addr + lAt] as const;
+      ? ([task.mm, mine.addr + lAt, other.mm, theirs.addr + rAt] as const)
+      : ([other.mm, theirs.addr + rAt, task.mm, mine.addr + lAt] as const);
     const read = from.copyIn(fromAt, chunk);
     const written = to.copyOut(toAt, chunk.subarray(0, read));
     done += written;
@@ -112,16 +118,39 @@ function getMempolicy(task: Task, modeAddr: Addr, maskAddr: Addr, maxNode: numbe
 
 export const memoryCalls: readonly SyscallDef[] = [
   { nr: 9, name: 'mmap', args: ['ptr', 'size', 'flags:prot', 'flags:map', 'fd', 'hex'], ret: 'hex', call: mmap },
-  { nr: 10, name: 'mprotect', args: ['ptr', 'size', 'flags:prot'], call: (task, a) => task.mm.mprotect(a.num(0), a.num(1), a.int(2)) },
+  {
+    nr: 10,
+    name: 'mprotect',
+    args: ['ptr', 'size', 'flags:prot'],
+    call: (task, a) => task.mm.mprotect(a.num(0), a.num(1), a.int(2)),
+  },
   { nr: 11, name: 'munmap', args: ['ptr', 'size'], call: (task, a) => task.mm.munmap(a.num(0), a.num(1)) },
   { nr: 12, name: 'brk', args: ['ptr'], ret: 'hex', call: (task, a) => task.mm.brk(a.num(0)) },
   {
-    nr: 25, name: 'mremap', args: ['ptr', 'size', 'size', 'flags:mremap', 'ptr'], ret: 'hex',
+    nr: 25,
+    name: 'mremap',
+    args: ['ptr', 'size', 'size', 'flags:mremap', 'ptr'],
+    ret: 'hex',
     call: (task, a) => task.mm.mremap(a.num(0), a.num(1), a.num(2), a.int(3), a.num(4)),
   },
-  { nr: 26, name: 'msync', args: ['ptr', 'size', 'flags:msync'], call: (task, a) => task.mm.msync(a.num(0), a.num(1), a.int(2)) },
-  { nr: 27, name: 'mincore', args: ['ptr', 'size', 'ptr'], call: (task, a) => task.mm.mincore(a.num(0), a.num(1), a.num(2)) },
-  { nr: 28, name: 'madvise', args: ['ptr', 'size', 'enum:madvice'], call: (task, a) => task.mm.madvise(a.num(0), a.num(1), a.int(2)) },
+  {
+    nr: 26,
+    name: 'msync',
+    args: ['ptr', 'size', 'flags:msync'],
+    call: (task, a) => task.mm.msync(a.num(0), a.num(1), a.int(2)),
+  },
+  {
+    nr: 27,
+    name: 'mincore',
+    args: ['ptr', 'size', 'ptr'],
+    call: (task, a) => task.mm.mincore(a.num(0), a.num(1), a.num(2)),
+  },
+  {
+    nr: 28,
+    name: 'madvise',
+    args: ['ptr', 'size', 'enum:madvice'],
+    call: (task, a) => task.mm.madvise(a.num(0), a.num(1), a.int(2)),
+  },
   { nr: 149, name: 'mlock', args: ['ptr', 'size'], call: (task, a) => task.mm.mlock(a.num(0), a.num(1)) },
   { nr: 150, name: 'munlock', args: ['ptr', 'size'], call: (task, a) => task.mm.munlock(a.num(0), a.num(1)) },
   { nr: 151, name: 'mlockall', args: ['flags:mlockall'], call: (task, a) => task.mm.mlockall(a.int(0)) },
@@ -129,15 +158,37 @@ export const memoryCalls: readonly SyscallDef[] = [
   { nr: 216, name: 'remap_file_pages', args: ['ptr', 'size', 'int', 'size', 'hex'], call: remapFilePages },
   { nr: 237, name: 'mbind', args: ['ptr', 'size', 'int', 'ptr', 'size', 'hex'], call: () => 0 },
   { nr: 238, name: 'set_mempolicy', args: ['int', 'ptr', 'size'], call: () => 0 },
-  { nr: 239, name: 'get_mempolicy', args: ['ptr', 'ptr', 'size', 'ptr', 'hex'], call: (task, a) => getMempolicy(task, a.num(0), a.num(1), a.num(2)) },
-  { nr: 310, name: 'process_vm_readv', args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'], call: (task, a) => processVm(task, a, false) },
-  { nr: 311, name: 'process_vm_writev', args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'], call: (task, a) => processVm(task, a, true) },
   {
-    nr: 325, name: 'mlock2', args: ['ptr', 'size', 'flags:mlock2'],
+    nr: 239,
+    name: 'get_mempolicy',
+    args: ['ptr', 'ptr', 'size', 'ptr', 'hex'],
+    call: (task, a) => getMempolicy(task, a.num(0), a.num(1), a.num(2)),
+  },
+  {
+    nr: 310,
+    name: 'process_vm_readv',
+    args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'],
+    call: (task, a) => processVm(task, a, false),
+  },
+  {
+    nr: 311,
+    name: 'process_vm_writev',
+    args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'],
+    call: (task, a) => processVm(task, a, true),
+  },
+  {
+    nr: 325,
+    name: 'mlock2',
+    args: ['ptr', 'size', 'flags:mlock2'],
     call: (task, a) => ((a.int(2) & ~1) !== 0 ? -EINVAL : task.mm.mlock(a.num(0), a.num(1), a.int(2))),
   },
   { nr: 329, name: 'pkey_mprotect', args: ['ptr', 'size', 'flags:prot', 'int'], call: pkeyMprotect },
   // A processor without protection keys: as Linux answers there.
-  { nr: 330, name: 'pkey_alloc', args: ['hex', 'hex'], call: (_, a) => (a.num(0) !== 0 || a.num(1) > 3 ? -EINVAL : -ENOSPC) },
+  {
+    nr: 330,
+    name: 'pkey_alloc',
+    args: ['hex', 'hex'],
+    call: (_, a) => (a.num(0) !== 0 || a.num(1) > 3 ? -EINVAL : -ENOSPC),
+  },
   { nr: 331, name: 'pkey_free', args: ['int'], call: () => -EINVAL },
 ];

@@ -2,19 +2,38 @@
 //
 // Processes and threads: clone(2), execve(2), exit(2), wait4(2), waitid(2), pidfd_open(2) and relatives.
 
-import {
-  E2BIG, EBADF, ECHILD, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, EPERM, ESRCH,
-} from '../../abi/errno.ts';
+import { E2BIG, EBADF, ECHILD, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, EPERM, ESRCH } from '../../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK } from '../../abi/open.ts';
 import { RLIMIT_NOFILE, Rusage } from '../../abi/resource.ts';
 import {
-  CLONE_CLEAR_SIGHAND, CLONE_DETACHED, CLONE_INTO_CGROUP, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_THREAD,
-  CLONE_VFORK, CLONE_VM, CSIGNAL, CloneArgs,
+  CLONE_CLEAR_SIGHAND,
+  CLONE_DETACHED,
+  CLONE_INTO_CGROUP,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
+  CSIGNAL,
+  CloneArgs,
 } from '../../abi/sched.ts';
 import { Siginfo } from '../../abi/signal-frame.ts';
 import { NSIG, SIGCHLD } from '../../abi/signal.ts';
 import {
-  P_ALL, P_PGID, P_PID, P_PIDFD, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, __WALL, __WCLONE, __WNOTHREAD, exitStatus,
+  P_ALL,
+  P_PGID,
+  P_PID,
+  P_PIDFD,
+  WCONTINUED,
+  WEXITED,
+  WNOHANG,
+  WNOWAIT,
+  WSTOPPED,
+  __WALL,
+  __WCLONE,
+  __WNOTHREAD,
+  exitStatus,
 } from '../../abi/wait.ts';
 import { getU64, putTimeval } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
@@ -47,7 +66,13 @@ function clone(task: Task, a: Args): SyscallResult {
   const hasBoth = (flags & CLONE_PIDFD) !== 0 && (flags & CLONE_PARENT_SETTID) !== 0;
   if (hasBoth) return -EINVAL;
   return cloneTask(task, {
-    flags, exitSignal: raw & CSIGNAL, stack: a.num(1), parentTid: pidAddr, pidfd: pidAddr, childTid: a.num(3), tls: a.num(4),
+    flags,
+    exitSignal: raw & CSIGNAL,
+    stack: a.num(1),
+    parentTid: pidAddr,
+    pidfd: pidAddr,
+    childTid: a.num(3),
+    tls: a.num(4),
   });
 }
 
@@ -72,8 +97,13 @@ function clone3(task: Task, a: Args): SyscallResult {
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
   if (getU64(v, CloneArgs.setTidSize) !== 0) return -EPERM;
   const request: CloneRequest = {
-    flags, exitSignal, stack: stack + stackSize, tls: getU64(v, CloneArgs.tls), parentTid: getU64(v, CloneArgs.parentTid),
-    childTid: getU64(v, CloneArgs.childTid), pidfd: getU64(v, CloneArgs.pidfd),
+    flags,
+    exitSignal,
+    stack: stack + stackSize,
+    tls: getU64(v, CloneArgs.tls),
+    parentTid: getU64(v, CloneArgs.parentTid),
+    childTid: getU64(v, CloneArgs.childTid),
+    pidfd: getU64(v, CloneArgs.pidfd),
   };
   return flags % (CLONE_CLEAR_SIGHAND * 4) === flags ? cloneTask(task, request) : -EINVAL;
 }
@@ -185,7 +215,8 @@ function waitid(task: Task, a: Args): SyscallResult {
     if (file.group.isReaped) return -ECHILD;
   } else return -EINVAL;
   return waitForChild(task, { matches, options }, (change) => {
-    if (usageAddr !== 0 && change !== null && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0) return -EFAULT;
+    if (usageAddr !== 0 && change !== null && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0)
+      return -EFAULT;
     return writeWaitInfo(task, infoAddr, change);
   });
 }
@@ -218,8 +249,12 @@ function kcmp(task: Task, a: Args): number {
   if (first === undefined || second === undefined) return -ESRCH;
   const objects: (readonly [unknown, unknown])[] = [
     [first.files.get(a.int(3)), second.files.get(a.int(4))],
-    [first.mm, second.mm], [first.files, second.files], [first.fs, second.fs],
-    [first.group.actions, second.group.actions], [first.group, second.group], [0, 0],
+    [first.mm, second.mm],
+    [first.files, second.files],
+    [first.fs, second.fs],
+    [first.group.actions, second.group.actions],
+    [first.group, second.group],
+    [0, 0],
   ];
   const pair = objects[a.int(2)];
   if (pair === undefined) return -EINVAL;
@@ -227,19 +262,37 @@ function kcmp(task: Task, a: Args): number {
   return pair[0] === pair[1] ? 0 : first.tid < second.tid ? 1 : 2;
 }
 
-const forkRequest: CloneRequest = { flags: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0, pidfd: 0 };
+const forkRequest: CloneRequest = {
+  flags: 0,
+  exitSignal: SIGCHLD,
+  stack: 0,
+  tls: 0,
+  parentTid: 0,
+  childTid: 0,
+  pidfd: 0,
+};
 
 export const processCalls: readonly SyscallDef[] = [
   { nr: 39, name: 'getpid', args: [], call: (task) => task.group.tgid },
   { nr: 56, name: 'clone', args: ['hex', 'ptr', 'ptr', 'ptr', 'ptr'], call: clone },
   { nr: 57, name: 'fork', args: [], call: (task) => cloneTask(task, forkRequest) },
-  { nr: 58, name: 'vfork', args: [], call: (task) => cloneTask(task, { ...forkRequest, flags: CLONE_VFORK | CLONE_VM }) },
   {
-    nr: 59, name: 'execve', args: ['path', 'argv', 'envp'],
+    nr: 58,
+    name: 'vfork',
+    args: [],
+    call: (task) => cloneTask(task, { ...forkRequest, flags: CLONE_VFORK | CLONE_VM }),
+  },
+  {
+    nr: 59,
+    name: 'execve',
+    args: ['path', 'argv', 'envp'],
     call: (task, a) => exec(task, AT_FDCWD, a.num(0), a.num(1), a.num(2), 0),
   },
   {
-    nr: 60, name: 'exit', args: ['int'], ret: 'none',
+    nr: 60,
+    name: 'exit',
+    args: ['int'],
+    ret: 'none',
     call: (task, a) => {
       exitTask(task, exitStatus(a.int(0)));
       return TASK_ENDED;
@@ -249,7 +302,9 @@ export const processCalls: readonly SyscallDef[] = [
   { nr: 110, name: 'getppid', args: [], call: (task) => task.group.parent?.tgid ?? 0 },
   { nr: 186, name: 'gettid', args: [], call: (task) => task.tid },
   {
-    nr: 218, name: 'set_tid_address', args: ['ptr'],
+    nr: 218,
+    name: 'set_tid_address',
+    args: ['ptr'],
     call: (task, a) => {
       task.clearTidAddr = a.num(0);
       return task.tid;
@@ -257,7 +312,10 @@ export const processCalls: readonly SyscallDef[] = [
   },
   { nr: 219, name: 'restart_syscall', args: [], call: (task) => task.kernel.restartSyscall(task) },
   {
-    nr: 231, name: 'exit_group', args: ['int'], ret: 'none',
+    nr: 231,
+    name: 'exit_group',
+    args: ['int'],
+    ret: 'none',
     call: (task, a) => {
       exitGroup(task, exitStatus(a.int(0)));
       return TASK_ENDED;
@@ -266,13 +324,24 @@ export const processCalls: readonly SyscallDef[] = [
   { nr: 247, name: 'waitid', args: ['enum:idtype', 'pid', 'out:siginfo', 'flags:wait', 'out:rusage'], call: waitid },
   { nr: 312, name: 'kcmp', args: ['pid', 'pid', 'int', 'size', 'size'], call: kcmp },
   {
-    nr: 322, name: 'execveat', args: ['dirfd', 'path', 'argv', 'envp', 'flags:at'],
+    nr: 322,
+    name: 'execveat',
+    args: ['dirfd', 'path', 'argv', 'envp', 'flags:at'],
     call: (task, a) => exec(task, a.int(0), a.num(1), a.num(2), a.num(3), a.int(4)),
   },
-  { nr: 434, name: 'pidfd_open', args: ['pid', 'flags:pidfd'], ret: 'fd', call: (task, a) => pidfdOpen(task, a.int(0), a.uint(1)) },
+  {
+    nr: 434,
+    name: 'pidfd_open',
+    args: ['pid', 'flags:pidfd'],
+    ret: 'fd',
+    call: (task, a) => pidfdOpen(task, a.int(0), a.uint(1)),
+  },
   { nr: 435, name: 'clone3', args: ['in:clone_args', 'size'], call: clone3 },
   {
-    nr: 438, name: 'pidfd_getfd', args: ['fd', 'fd', 'hex'], ret: 'fd',
+    nr: 438,
+    name: 'pidfd_getfd',
+    args: ['fd', 'fd', 'hex'],
+    ret: 'fd',
     call: (task, a) => pidfdGetfd(task, a.int(0), a.int(1), a.uint(2)),
   },
 ];

@@ -5,7 +5,16 @@
 import { EFAULT, EINVAL, EPERM, ESRCH, EACCES } from '../../abi/errno.ts';
 import { RLIMIT_NICE, RLIMIT_RTPRIO } from '../../abi/resource.ts';
 import {
-  PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RESET_ON_FORK, SCHED_RR,
+  PRIO_PGRP,
+  PRIO_PROCESS,
+  PRIO_USER,
+  SCHED_BATCH,
+  SCHED_DEADLINE,
+  SCHED_FIFO,
+  SCHED_IDLE,
+  SCHED_NORMAL,
+  SCHED_RESET_ON_FORK,
+  SCHED_RR,
 } from '../../abi/sched.ts';
 import type { Addr } from '../../base/addr.ts';
 import { Cap, hasCap } from '../credentials.ts';
@@ -119,17 +128,36 @@ function getcpu(task: Task, cpuAddr: Addr, nodeAddr: Addr): number {
 
 export const schedulingCalls: readonly SyscallDef[] = [
   {
-    nr: 24, name: 'sched_yield', args: [],
+    nr: 24,
+    name: 'sched_yield',
+    args: [],
     call: (task) => {
       task.kernel.yieldCurrent(task);
       return 0;
     },
   },
-  { nr: 140, name: 'getpriority', args: ['enum:prio', 'int'], call: (task, a) => getPriority(task, a.int(0), a.int(1)) },
-  { nr: 141, name: 'setpriority', args: ['enum:prio', 'int', 'int'], call: (task, a) => setPriority(task, a.int(0), a.int(1), a.int(2)) },
-  { nr: 142, name: 'sched_setparam', args: ['pid', 'in:sched_param'], call: (task, a) => setScheduler(task, a.int(0), null, a.num(1)) },
   {
-    nr: 143, name: 'sched_getparam', args: ['pid', 'out:sched_param'],
+    nr: 140,
+    name: 'getpriority',
+    args: ['enum:prio', 'int'],
+    call: (task, a) => getPriority(task, a.int(0), a.int(1)),
+  },
+  {
+    nr: 141,
+    name: 'setpriority',
+    args: ['enum:prio', 'int', 'int'],
+    call: (task, a) => setPriority(task, a.int(0), a.int(1), a.int(2)),
+  },
+  {
+    nr: 142,
+    name: 'sched_setparam',
+    args: ['pid', 'in:sched_param'],
+    call: (task, a) => setScheduler(task, a.int(0), null, a.num(1)),
+  },
+  {
+    nr: 143,
+    name: 'sched_getparam',
+    args: ['pid', 'out:sched_param'],
     call: (task, a) => {
       if (a.int(0) < 0 || a.num(1) === 0) return -EINVAL;
       const other = target(task, a.int(0));
@@ -138,31 +166,69 @@ export const schedulingCalls: readonly SyscallDef[] = [
     },
   },
   {
-    nr: 144, name: 'sched_setscheduler', args: ['pid', 'enum:sched', 'in:sched_param'],
+    nr: 144,
+    name: 'sched_setscheduler',
+    args: ['pid', 'enum:sched', 'in:sched_param'],
     call: (task, a) => setScheduler(task, a.int(0), a.int(1), a.num(2)),
   },
   {
-    nr: 145, name: 'sched_getscheduler', args: ['pid'],
+    nr: 145,
+    name: 'sched_getscheduler',
+    args: ['pid'],
     call: (task, a) => (a.int(0) < 0 ? -EINVAL : (target(task, a.int(0))?.schedPolicy ?? -ESRCH)),
   },
-  { nr: 146, name: 'sched_get_priority_max', args: ['enum:sched'], call: (_, a) => priorityRange(a.int(0))?.[1] ?? -EINVAL },
-  { nr: 147, name: 'sched_get_priority_min', args: ['enum:sched'], call: (_, a) => priorityRange(a.int(0))?.[0] ?? -EINVAL },
   {
-    nr: 148, name: 'sched_rr_get_interval', args: ['pid', 'out:timespec'],
+    nr: 146,
+    name: 'sched_get_priority_max',
+    args: ['enum:sched'],
+    call: (_, a) => priorityRange(a.int(0))?.[1] ?? -EINVAL,
+  },
+  {
+    nr: 147,
+    name: 'sched_get_priority_min',
+    args: ['enum:sched'],
+    call: (_, a) => priorityRange(a.int(0))?.[0] ?? -EINVAL,
+  },
+  {
+    nr: 148,
+    name: 'sched_rr_get_interval',
+    args: ['pid', 'out:timespec'],
     call: (task, a) => {
       if (a.int(0) < 0) return -EINVAL;
       return target(task, a.int(0)) === undefined ? -ESRCH : writeTimespec(task, a.num(1), SLICE_INSTRUCTIONS);
     },
   },
-  { nr: 203, name: 'sched_setaffinity', args: ['pid', 'size', 'in:cpuset'], call: (task, a) => setAffinity(task, a.int(0), a.uint(1), a.num(2)) },
-  { nr: 204, name: 'sched_getaffinity', args: ['pid', 'size', 'out:cpuset'], call: (task, a) => getAffinity(task, a.int(0), a.uint(1), a.num(2)) },
-  { nr: 251, name: 'ioprio_set', args: ['int', 'int', 'hex'], call: (task, a) => ioprioSet(task, a.int(0), a.int(1), a.int(2)) },
   {
-    nr: 252, name: 'ioprio_get', args: ['int', 'int'],
+    nr: 203,
+    name: 'sched_setaffinity',
+    args: ['pid', 'size', 'in:cpuset'],
+    call: (task, a) => setAffinity(task, a.int(0), a.uint(1), a.num(2)),
+  },
+  {
+    nr: 204,
+    name: 'sched_getaffinity',
+    args: ['pid', 'size', 'out:cpuset'],
+    call: (task, a) => getAffinity(task, a.int(0), a.uint(1), a.num(2)),
+  },
+  {
+    nr: 251,
+    name: 'ioprio_set',
+    args: ['int', 'int', 'hex'],
+    call: (task, a) => ioprioSet(task, a.int(0), a.int(1), a.int(2)),
+  },
+  {
+    nr: 252,
+    name: 'ioprio_get',
+    args: ['int', 'int'],
     call: (task, a) => {
       if (a.int(0) < 1 || a.int(0) > 3) return -EINVAL;
       return priorityTargets(task, a.int(0) - 1, a.int(1))?.[0]?.ioprio ?? -ESRCH;
     },
   },
-  { nr: 309, name: 'getcpu', args: ['out:uint', 'out:uint', 'ptr'], call: (task, a) => getcpu(task, a.num(0), a.num(1)) },
+  {
+    nr: 309,
+    name: 'getcpu',
+    args: ['out:uint', 'out:uint', 'ptr'],
+    call: (task, a) => getcpu(task, a.num(0), a.num(1)),
+  },
 ];

@@ -2,19 +2,28 @@
 //
 // Signals: rt_sigaction(2), rt_sigprocmask(2), kill(2), sigaltstack(2), rt_sigtimedwait(2) and relatives.
 
-import {
-  EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH,
-} from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from '../../abi/errno.ts';
 import { SIGSET_BYTES, Sigaction, StackT } from '../../abi/signal-frame.ts';
 import {
-  NSIG, SIGCONT, SIGKILL, SIGSTOP, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SI_TKILL, SI_USER, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK,
+  NSIG,
+  SIGCONT,
+  SIGKILL,
+  SIGSTOP,
+  SIG_BLOCK,
+  SIG_SETMASK,
+  SIG_UNBLOCK,
+  SI_TKILL,
+  SI_USER,
+  SS_AUTODISARM,
+  SS_DISABLE,
+  SS_ONSTACK,
 } from '../../abi/signal.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { PidFile } from '../pid-file.ts';
-import { badSignalFrame } from '../signals/delivery.ts';
+import { forceSegv } from '../signals/force.ts';
 import { readSigset, setMask, withTemporaryMask, writeSigset } from '../signals/masks.ts';
 import { sendSignal, takeSignal } from '../signals/send.ts';
 import { KNOWN_SA_FLAGS } from '../signals/signal-actions.ts';
@@ -84,7 +93,8 @@ function maySignal(task: Task, group: ThreadGroup, signo: number): boolean {
   const { creds } = task;
   const { creds: target } = group.leader;
   if (group === task.group || hasCap(creds, Cap.kill)) return true;
-  if (creds.euid === target.suid || creds.euid === target.uid || creds.uid === target.suid || creds.uid === target.uid) return true;
+  if (creds.euid === target.suid || creds.euid === target.uid || creds.uid === target.suid || creds.uid === target.uid)
+    return true;
   return signo === SIGCONT && task.group.sid === group.sid;
 }
 
@@ -142,7 +152,11 @@ function sigaltstack(task: Task, newAddr: Addr, oldAddr: Addr): number {
     if (bytes === undefined) return -EFAULT;
     if (isOn) return -EPERM;
     const v = viewOf(bytes);
-    const made = checkAltStack(v.getBigUint64(StackT.sp, true), v.getUint32(StackT.flags, true), v.getBigUint64(StackT.stackSize, true));
+    const made = checkAltStack(
+      v.getBigUint64(StackT.sp, true),
+      v.getUint32(StackT.flags, true),
+      v.getBigUint64(StackT.stackSize, true),
+    );
     if (made === 'invalid') return -EINVAL;
     if (made === 'too-small') return -ENOMEM;
     task.altStack = made;
@@ -229,30 +243,45 @@ function pidfdSendSignal(task: Task, fd: number, signo: number, infoAddr: Addr, 
 
 export const signalCalls: readonly SyscallDef[] = [
   {
-    nr: 13, name: 'rt_sigaction', args: ['signo', 'in:sigaction', 'out:sigaction', 'size'],
+    nr: 13,
+    name: 'rt_sigaction',
+    args: ['signo', 'in:sigaction', 'out:sigaction', 'size'],
     call: (task, a) => sigaction(task, a.int(0), a.num(1), a.num(2), a.num(3)),
   },
   {
-    nr: 14, name: 'rt_sigprocmask', args: ['enum:sigprocmask', 'in:sigset', 'out:sigset', 'size'],
+    nr: 14,
+    name: 'rt_sigprocmask',
+    args: ['enum:sigprocmask', 'in:sigset', 'out:sigset', 'size'],
     call: (task, a) => sigprocmask(task, a.int(0), a.num(1), a.num(2), a.num(3)),
   },
   {
-    nr: 15, name: 'rt_sigreturn', args: [],
+    nr: 15,
+    name: 'rt_sigreturn',
+    args: [],
     call: (task) => {
-      if (popSignalFrame(task) < 0) badSignalFrame(task);
+      if (popSignalFrame(task) < 0) forceSegv(task, 0);
       task.attention = true;
       return REGS_SET;
     },
   },
   { nr: 34, name: 'pause', args: [], call: (task) => pause(task) },
   { nr: 62, name: 'kill', args: ['pid', 'signo'], call: (task, a) => kill(task, a.int(0), a.int(1)) },
-  { nr: 127, name: 'rt_sigpending', args: ['out:sigset', 'size'], call: (task, a) => sigpending(task, a.num(0), a.num(1)) },
   {
-    nr: 128, name: 'rt_sigtimedwait', args: ['in:sigset', 'out:siginfo', 'in:timespec', 'size'],
+    nr: 127,
+    name: 'rt_sigpending',
+    args: ['out:sigset', 'size'],
+    call: (task, a) => sigpending(task, a.num(0), a.num(1)),
+  },
+  {
+    nr: 128,
+    name: 'rt_sigtimedwait',
+    args: ['in:sigset', 'out:siginfo', 'in:timespec', 'size'],
     call: (task, a) => sigtimedwait(task, a.num(0), a.num(1), a.num(2), a.num(3)),
   },
   {
-    nr: 129, name: 'rt_sigqueueinfo', args: ['pid', 'signo', 'in:siginfo'],
+    nr: 129,
+    name: 'rt_sigqueueinfo',
+    args: ['pid', 'signo', 'in:siginfo'],
     call: (task, a) => {
       const pid = a.int(0);
       const info = readQueueInfo(task, a.num(2), a.int(1), pid === task.group.tgid);
@@ -261,25 +290,43 @@ export const signalCalls: readonly SyscallDef[] = [
       return group === undefined ? -ESRCH : sendToGroup(task, group, info);
     },
   },
-  { nr: 130, name: 'rt_sigsuspend', args: ['in:sigset', 'size'], call: (task, a) => sigsuspend(task, a.num(0), a.num(1)) },
-  { nr: 131, name: 'sigaltstack', args: ['in:stack_t', 'out:stack_t'], call: (task, a) => sigaltstack(task, a.num(0), a.num(1)) },
   {
-    nr: 200, name: 'tkill', args: ['pid', 'signo'],
+    nr: 130,
+    name: 'rt_sigsuspend',
+    args: ['in:sigset', 'size'],
+    call: (task, a) => sigsuspend(task, a.num(0), a.num(1)),
+  },
+  {
+    nr: 131,
+    name: 'sigaltstack',
+    args: ['in:stack_t', 'out:stack_t'],
+    call: (task, a) => sigaltstack(task, a.num(0), a.num(1)),
+  },
+  {
+    nr: 200,
+    name: 'tkill',
+    args: ['pid', 'signo'],
     call: (task, a) => tgkill(task, null, a.int(0), killInfo(a.int(1), SI_TKILL, task.group.tgid, task.creds.uid)),
   },
   {
-    nr: 234, name: 'tgkill', args: ['pid', 'pid', 'signo'],
+    nr: 234,
+    name: 'tgkill',
+    args: ['pid', 'pid', 'signo'],
     call: (task, a) => tgkill(task, a.int(0), a.int(1), killInfo(a.int(2), SI_TKILL, task.group.tgid, task.creds.uid)),
   },
   {
-    nr: 297, name: 'rt_tgsigqueueinfo', args: ['pid', 'pid', 'signo', 'in:siginfo'],
+    nr: 297,
+    name: 'rt_tgsigqueueinfo',
+    args: ['pid', 'pid', 'signo', 'in:siginfo'],
     call: (task, a) => {
       const info = readQueueInfo(task, a.num(3), a.int(2), a.int(0) === task.group.tgid);
       return typeof info === 'number' ? info : tgkill(task, a.int(0), a.int(1), info);
     },
   },
   {
-    nr: 424, name: 'pidfd_send_signal', args: ['fd', 'signo', 'in:siginfo', 'hex'],
+    nr: 424,
+    name: 'pidfd_send_signal',
+    args: ['fd', 'signo', 'in:siginfo', 'hex'],
     call: (task, a) => pidfdSendSignal(task, a.int(0), a.int(1), a.num(2), a.uint(3)),
   },
 ];

@@ -4,18 +4,67 @@
 
 import { EBUSY, EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from '../../abi/errno.ts';
 import {
-  PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_CAP_AMBIENT, PR_GET_CHILD_SUBREAPER, PR_GET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_NAME,
-  PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP, PR_GET_SECUREBITS, PR_GET_THP_DISABLE, PR_GET_TIMERSLACK,
-  PR_GET_TIMING, PR_GET_TSC, PR_MCE_KILL_GET, PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NAME,
-  PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_PTRACER, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_TIMING, PR_SET_TSC,
-  PR_SET_VMA, PR_SET_VMA_ANON_NAME, ARCH_CET_STATUS, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS,
+  PR_CAPBSET_DROP,
+  PR_CAPBSET_READ,
+  PR_CAP_AMBIENT,
+  PR_GET_CHILD_SUBREAPER,
+  PR_GET_DUMPABLE,
+  PR_GET_KEEPCAPS,
+  PR_GET_NAME,
+  PR_GET_NO_NEW_PRIVS,
+  PR_GET_PDEATHSIG,
+  PR_GET_SECCOMP,
+  PR_GET_SECUREBITS,
+  PR_GET_THP_DISABLE,
+  PR_GET_TIMERSLACK,
+  PR_GET_TIMING,
+  PR_GET_TSC,
+  PR_MCE_KILL_GET,
+  PR_SET_CHILD_SUBREAPER,
+  PR_SET_DUMPABLE,
+  PR_SET_KEEPCAPS,
+  PR_SET_NAME,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+  PR_SET_PTRACER,
+  PR_SET_THP_DISABLE,
+  PR_SET_TIMERSLACK,
+  PR_SET_TIMING,
+  PR_SET_TSC,
+  PR_SET_VMA,
+  PR_SET_VMA_ANON_NAME,
+  ARCH_CET_STATUS,
+  ARCH_GET_FS,
+  ARCH_GET_GS,
+  ARCH_SET_FS,
+  ARCH_SET_GS,
 } from '../../abi/prctl.ts';
-import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_NOFILE, RLIMIT_STACK, RLIM_NLIMITS, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rlimit } from '../../abi/resource.ts';
 import {
-  GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM, MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
-  MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
-  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
-  RSEQ_FLAG_UNREGISTER, Rseq, Sysinfo, Utsname,
+  RLIMIT_AS,
+  RLIMIT_DATA,
+  RLIMIT_MEMLOCK,
+  RLIMIT_NOFILE,
+  RLIMIT_STACK,
+  RLIM_NLIMITS,
+  RUSAGE_CHILDREN,
+  RUSAGE_SELF,
+  RUSAGE_THREAD,
+  Rlimit,
+} from '../../abi/resource.ts';
+import {
+  GRND_INSECURE,
+  GRND_NONBLOCK,
+  GRND_RANDOM,
+  MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+  MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
+  MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
+  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ,
+  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+  RSEQ_FLAG_UNREGISTER,
+  Rseq,
+  Sysinfo,
+  Utsname,
 } from '../../abi/system.ts';
 import { NSIG } from '../../abi/signal.ts';
 import { putU64 } from '../../abi/words.ts';
@@ -208,49 +257,69 @@ function prctl(task: Task, a: Args): number {
       if (value > NSIG) return -EINVAL;
       task.parentDeathSignal = value;
       return 0;
-    case PR_GET_PDEATHSIG: return putInt(task.parentDeathSignal);
-    case PR_GET_DUMPABLE: return group.dumpable;
+    case PR_GET_PDEATHSIG:
+      return putInt(task.parentDeathSignal);
+    case PR_GET_DUMPABLE:
+      return group.dumpable;
     case PR_SET_DUMPABLE:
       if (value > 1) return -EINVAL;
       group.dumpable = value;
       return 0;
-    case PR_GET_KEEPCAPS: return creds.keepCaps ? 1 : 0;
+    case PR_GET_KEEPCAPS:
+      return creds.keepCaps ? 1 : 0;
     case PR_SET_KEEPCAPS:
       if (value > 1) return -EINVAL;
       task.creds = { ...creds, keepCaps: value === 1 };
       return 0;
-    case PR_GET_TIMING: return 0;
-    case PR_SET_TIMING: return value === 0 ? 0 : -EINVAL;
-    case PR_GET_SECCOMP: return 0;
-    case PR_CAPBSET_READ: return value > 40 ? -EINVAL : Number((creds.bounding >> BigInt(value)) & 1n);
+    case PR_GET_TIMING:
+      return 0;
+    case PR_SET_TIMING:
+      return value === 0 ? 0 : -EINVAL;
+    case PR_GET_SECCOMP:
+      return 0;
+    case PR_CAPBSET_READ:
+      return value > 40 ? -EINVAL : Number((creds.bounding >> BigInt(value)) & 1n);
     case PR_CAPBSET_DROP:
       if (!hasCap(creds, Cap.setpcap)) return -EPERM;
       if (value > 40) return -EINVAL;
       task.creds = { ...creds, bounding: creds.bounding & ~(1n << BigInt(value)) };
       return 0;
-    case PR_CAP_AMBIENT: return ambient(task, value, a.num(2));
-    case PR_GET_SECUREBITS: return 0;
+    case PR_CAP_AMBIENT:
+      return ambient(task, value, a.num(2));
+    case PR_GET_SECUREBITS:
+      return 0;
     case PR_SET_TIMERSLACK:
       task.timerSlackNs = value === 0 ? 50_000 : value;
       return 0;
-    case PR_GET_TIMERSLACK: return task.timerSlackNs;
-    case PR_GET_TSC: return putInt(1);
-    case PR_SET_TSC: return value === 1 ? 0 : -EINVAL;
+    case PR_GET_TIMERSLACK:
+      return task.timerSlackNs;
+    case PR_GET_TSC:
+      return putInt(1);
+    case PR_SET_TSC:
+      return value === 1 ? 0 : -EINVAL;
     case PR_SET_NO_NEW_PRIVS:
       if (value !== 1 || a.num(2) !== 0 || a.num(3) !== 0 || a.num(4) !== 0) return -EINVAL;
       task.noNewPrivs = true;
       return 0;
-    case PR_GET_NO_NEW_PRIVS: return task.noNewPrivs ? 1 : 0;
+    case PR_GET_NO_NEW_PRIVS:
+      return task.noNewPrivs ? 1 : 0;
     case PR_SET_CHILD_SUBREAPER:
       group.isSubreaper = value !== 0;
       return 0;
-    case PR_GET_CHILD_SUBREAPER: return putInt(group.isSubreaper ? 1 : 0);
-    case PR_SET_THP_DISABLE: return 0;
-    case PR_GET_THP_DISABLE: return 0;
-    case PR_MCE_KILL_GET: return 2;
-    case PR_SET_PTRACER: return 0;
-    case PR_SET_VMA: return nameMapping(task, a);
-    default: return -EINVAL;
+    case PR_GET_CHILD_SUBREAPER:
+      return putInt(group.isSubreaper ? 1 : 0);
+    case PR_SET_THP_DISABLE:
+      return 0;
+    case PR_GET_THP_DISABLE:
+      return 0;
+    case PR_MCE_KILL_GET:
+      return 2;
+    case PR_SET_PTRACER:
+      return 0;
+    case PR_SET_VMA:
+      return nameMapping(task, a);
+    default:
+      return -EINVAL;
   }
 }
 
@@ -275,7 +344,13 @@ function rseq(task: Task, a: Args): number {
   const flags = a.int(2);
   const signature = a.uint(3);
   if ((flags & RSEQ_FLAG_UNREGISTER) !== 0) {
-    if ((flags & ~RSEQ_FLAG_UNREGISTER) !== 0 || task.rseqAddr === 0 || task.rseqAddr !== addr || task.rseqLength !== length) return -EINVAL;
+    if (
+      (flags & ~RSEQ_FLAG_UNREGISTER) !== 0 ||
+      task.rseqAddr === 0 ||
+      task.rseqAddr !== addr ||
+      task.rseqLength !== length
+    )
+      return -EINVAL;
     if (task.rseqSignature !== signature) return -EPERM;
     const isWritten = clearRseqArea(task);
     task.rseqAddr = 0;
@@ -307,7 +382,11 @@ const ALL_BARRIERS = 0x1ff;
 /** One processor: every barrier is already passed. */
 function membarrier(task: Task, cmd: number, flags: number): number {
   if (cmd === 0) return flags === 0 ? ALL_BARRIERS : -EINVAL;
-  if ((flags !== 0 && cmd !== MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) || (cmd & (cmd - 1)) !== 0 || (cmd & ALL_BARRIERS) === 0) {
+  if (
+    (flags !== 0 && cmd !== MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) ||
+    (cmd & (cmd - 1)) !== 0 ||
+    (cmd & ALL_BARRIERS) === 0
+  ) {
     return -EINVAL;
   }
   const registration = EXPEDITED.get(cmd);
@@ -325,12 +404,24 @@ function syslog(task: Task, type: number): number {
 
 export const systemCalls: readonly SyscallDef[] = [
   { nr: 63, name: 'uname', args: ['out:utsname'], call: (task, a) => uname(task, a.num(0)) },
-  { nr: 97, name: 'getrlimit', args: ['enum:rlimit', 'out:rlimit'], call: (task, a) => writeLimit(task, task.group, a.uint(0), a.num(1)) },
-  { nr: 98, name: 'getrusage', args: ['enum:rusage', 'out:rusage'], call: (task, a) => getrusage(task, a.int(0), a.num(1)) },
+  {
+    nr: 97,
+    name: 'getrlimit',
+    args: ['enum:rlimit', 'out:rlimit'],
+    call: (task, a) => writeLimit(task, task.group, a.uint(0), a.num(1)),
+  },
+  {
+    nr: 98,
+    name: 'getrusage',
+    args: ['enum:rusage', 'out:rusage'],
+    call: (task, a) => getrusage(task, a.int(0), a.num(1)),
+  },
   { nr: 99, name: 'sysinfo', args: ['out:sysinfo'], call: (task, a) => sysinfo(task, a.num(0)) },
   { nr: 103, name: 'syslog', args: ['enum:syslog', 'ptr', 'int'], call: (task, a) => syslog(task, a.int(0)) },
   {
-    nr: 135, name: 'personality', args: ['enum:personality'],
+    nr: 135,
+    name: 'personality',
+    args: ['enum:personality'],
     call: (task, a) => {
       const old = task.group.personality;
       if (a.uint(0) !== 0xffff_ffff) task.group.personality = a.uint(0);
@@ -338,9 +429,16 @@ export const systemCalls: readonly SyscallDef[] = [
     },
   },
   { nr: 157, name: 'prctl', args: ['int', 'ptr', 'ptr', 'ptr', 'ptr'], call: prctl },
-  { nr: 158, name: 'arch_prctl', args: ['enum:arch_prctl', 'ptr'], call: (task, a) => archPrctl(task, a.int(0), a.num(1)) },
   {
-    nr: 160, name: 'setrlimit', args: ['enum:rlimit', 'in:rlimit'],
+    nr: 158,
+    name: 'arch_prctl',
+    args: ['enum:arch_prctl', 'ptr'],
+    call: (task, a) => archPrctl(task, a.int(0), a.num(1)),
+  },
+  {
+    nr: 160,
+    name: 'setrlimit',
+    args: ['enum:rlimit', 'in:rlimit'],
     call: (task, a) => {
       const bytes = readBytes(task, a.num(1), Rlimit.size);
       return bytes === undefined ? -EFAULT : setLimit(task, task.group, a.uint(0), bytes);
@@ -349,30 +447,86 @@ export const systemCalls: readonly SyscallDef[] = [
   { nr: 170, name: 'sethostname', args: ['buf', 'size'], call: (task, a) => setName(task, a, 'hostname') },
   { nr: 171, name: 'setdomainname', args: ['buf', 'size'], call: (task, a) => setName(task, a, 'domainname') },
   {
-    nr: 302, name: 'prlimit64', args: ['pid', 'enum:rlimit', 'in:rlimit', 'out:rlimit'],
+    nr: 302,
+    name: 'prlimit64',
+    args: ['pid', 'enum:rlimit', 'in:rlimit', 'out:rlimit'],
     call: (task, a) => prlimit(task, a.int(0), a.uint(1), a.num(2), a.num(3)),
   },
-  { nr: 318, name: 'getrandom', args: ['outbuf', 'size', 'flags:getrandom'], call: (task, a) => getrandom(task, a.num(0), a.num(1), a.uint(2)) },
-  { nr: 324, name: 'membarrier', args: ['enum:membarrier', 'hex', 'int'], call: (task, a) => membarrier(task, a.int(0), a.uint(1)) },
+  {
+    nr: 318,
+    name: 'getrandom',
+    args: ['outbuf', 'size', 'flags:getrandom'],
+    call: (task, a) => getrandom(task, a.num(0), a.num(1), a.uint(2)),
+  },
+  {
+    nr: 324,
+    name: 'membarrier',
+    args: ['enum:membarrier', 'hex', 'int'],
+    call: (task, a) => membarrier(task, a.int(0), a.uint(1)),
+  },
   { nr: 334, name: 'rseq', args: ['ptr', 'uint', 'flags:rseq', 'hex'], call: rseq },
 ];
 
 /** Calls that a kernel without the feature, or a caller without the right, answers at once. */
 export const refusedCalls: readonly SyscallDef[] = [
   ...refused(-EPERM, [
-    [163, 'acct'], [167, 'swapon'], [168, 'swapoff'],
-    [169, 'reboot'], [172, 'iopl'], [173, 'ioperm'], [175, 'init_module'], [176, 'delete_module'], [179, 'quotactl'],
-    [153, 'vhangup'], [246, 'kexec_load'], [304, 'open_by_handle_at'], [308, 'setns'], [313, 'finit_module'],
-    [321, 'bpf'], [428, 'open_tree'], [429, 'move_mount'], [430, 'fsopen'], [431, 'fsconfig'], [432, 'fsmount'], [433, 'fspick'],
-    [442, 'mount_setattr'], [272, 'unshare'], [300, 'fanotify_init'],
+    [163, 'acct'],
+    [167, 'swapon'],
+    [168, 'swapoff'],
+    [169, 'reboot'],
+    [172, 'iopl'],
+    [173, 'ioperm'],
+    [175, 'init_module'],
+    [176, 'delete_module'],
+    [179, 'quotactl'],
+    [153, 'vhangup'],
+    [246, 'kexec_load'],
+    [304, 'open_by_handle_at'],
+    [308, 'setns'],
+    [313, 'finit_module'],
+    [321, 'bpf'],
+    [428, 'open_tree'],
+    [429, 'move_mount'],
+    [430, 'fsopen'],
+    [431, 'fsconfig'],
+    [432, 'fsmount'],
+    [433, 'fspick'],
+    [442, 'mount_setattr'],
+    [272, 'unshare'],
+    [300, 'fanotify_init'],
   ]),
   ...refused(-ENOSYS, [
-    [101, 'ptrace'], [154, 'modify_ldt'], [206, 'io_setup'], [207, 'io_destroy'], [208, 'io_getevents'], [209, 'io_submit'],
-    [210, 'io_cancel'], [298, 'perf_event_open'], [317, 'seccomp'], [323, 'userfaultfd'], [425, 'io_uring_setup'],
-    [426, 'io_uring_enter'], [427, 'io_uring_register'], [444, 'landlock_create_ruleset'], [447, 'memfd_secret'],
-    [134, 'uselib'], [156, '_sysctl'], [174, 'create_module'], [177, 'get_kernel_syms'], [178, 'query_module'],
-    [180, 'nfsservctl'], [181, 'getpmsg'], [182, 'putpmsg'], [183, 'afs_syscall'], [184, 'tuxcall'], [185, 'security'],
-    [205, 'set_thread_area'], [211, 'get_thread_area'], [214, 'epoll_ctl_old'], [215, 'epoll_wait_old'], [236, 'vserver'],
+    [101, 'ptrace'],
+    [154, 'modify_ldt'],
+    [206, 'io_setup'],
+    [207, 'io_destroy'],
+    [208, 'io_getevents'],
+    [209, 'io_submit'],
+    [210, 'io_cancel'],
+    [298, 'perf_event_open'],
+    [317, 'seccomp'],
+    [323, 'userfaultfd'],
+    [425, 'io_uring_setup'],
+    [426, 'io_uring_enter'],
+    [427, 'io_uring_register'],
+    [444, 'landlock_create_ruleset'],
+    [447, 'memfd_secret'],
+    [134, 'uselib'],
+    [156, '_sysctl'],
+    [174, 'create_module'],
+    [177, 'get_kernel_syms'],
+    [178, 'query_module'],
+    [180, 'nfsservctl'],
+    [181, 'getpmsg'],
+    [182, 'putpmsg'],
+    [183, 'afs_syscall'],
+    [184, 'tuxcall'],
+    [185, 'security'],
+    [205, 'set_thread_area'],
+    [211, 'get_thread_area'],
+    [214, 'epoll_ctl_old'],
+    [215, 'epoll_wait_old'],
+    [236, 'vserver'],
   ]),
 ];
 

@@ -3,13 +3,29 @@
 // Clocks and sleeps: clock_gettime(2), nanosleep(2), gettimeofday(2), time(2), times(2) and relatives.
 
 import {
-  EINTR, EINVAL, ENOTSUP, EOPNOTSUPP, EPERM, ERESTARTNOHAND, ERESTART_RESTARTBLOCK, ESRCH,
+  EINTR,
+  EINVAL,
+  ENOTSUP,
+  EOPNOTSUPP,
+  EPERM,
+  ERESTARTNOHAND,
+  ERESTART_RESTARTBLOCK,
+  ESRCH,
 } from '../../abi/errno.ts';
 import { Tms } from '../../abi/resource.ts';
 import {
-  CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
-  CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
-  CLOCK_THREAD_CPUTIME_ID, TIMER_ABSTIME,
+  CLOCK_BOOTTIME,
+  CLOCK_BOOTTIME_ALARM,
+  CLOCK_MONOTONIC,
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
+  CLOCK_REALTIME_COARSE,
+  CLOCK_TAI,
+  CLOCK_THREAD_CPUTIME_ID,
+  TIMER_ABSTIME,
 } from '../../abi/time.ts';
 import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
@@ -17,7 +33,15 @@ import { viewOf } from '../../base/bytes.ts';
 import type { Task } from '../task.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 import {
-  absoluteDeadline, isRealtimeClock, readBytes, readTimespec, readTimespecBig, writeBytes, writeTimespec, writeTimespecBig, writeTimeval,
+  absoluteDeadline,
+  isRealtimeClock,
+  readBytes,
+  readTimespec,
+  readTimespecBig,
+  writeBytes,
+  writeTimespec,
+  writeTimespecBig,
+  writeTimeval,
 } from './times.ts';
 
 const TICK_NS = 1e7;
@@ -87,7 +111,8 @@ function clockNanosleep(task: Task, clock: number, flags: number, request: Addr,
   if (clock === CLOCK_THREAD_CPUTIME_ID) return -EINVAL;
   const now = readClock(task, clock);
   if (now === undefined) return -EINVAL;
-  if (clock === CLOCK_MONOTONIC_RAW || clock === CLOCK_MONOTONIC_COARSE || clock === CLOCK_REALTIME_COARSE) return -ENOTSUP;
+  if (clock === CLOCK_MONOTONIC_RAW || clock === CLOCK_MONOTONIC_COARSE || clock === CLOCK_REALTIME_COARSE)
+    return -ENOTSUP;
   const isCpuClock = clock === CLOCK_PROCESS_CPUTIME_ID || clock < 0;
   if ((flags & TIMER_ABSTIME) !== 0) {
     const at = readTimespecBig(task, request);
@@ -156,23 +181,47 @@ function adjtimex(task: Task, addr: Addr): number {
 }
 
 export const timeCalls: readonly SyscallDef[] = [
-  { nr: 35, name: 'nanosleep', args: ['in:timespec', 'out:timespec'], call: (task, a) => clockNanosleep(task, CLOCK_MONOTONIC, 0, a.num(0), a.num(1)) },
-  { nr: 96, name: 'gettimeofday', args: ['out:timeval', 'out:timezone'], call: (task, a) => gettimeofday(task, a.num(0), a.num(1)) },
+  {
+    nr: 35,
+    name: 'nanosleep',
+    args: ['in:timespec', 'out:timespec'],
+    call: (task, a) => clockNanosleep(task, CLOCK_MONOTONIC, 0, a.num(0), a.num(1)),
+  },
+  {
+    nr: 96,
+    name: 'gettimeofday',
+    args: ['out:timeval', 'out:timezone'],
+    call: (task, a) => gettimeofday(task, a.num(0), a.num(1)),
+  },
   { nr: 100, name: 'times', args: ['out:tms'], call: (task, a) => times(task, a.num(0)) },
   { nr: 159, name: 'adjtimex', args: ['ptr'], call: (task, a) => adjtimex(task, a.num(0)) },
   { nr: 164, name: 'settimeofday', args: ['in:timeval', 'in:timezone'], call: () => -EPERM },
   {
-    nr: 201, name: 'time', args: ['out:time_t'],
+    nr: 201,
+    name: 'time',
+    args: ['out:time_t'],
     call: (task, a) => {
       const now = Number(task.kernel.clock.realtimeNs() / 1_000_000_000n);
       const addr = a.num(0);
       return addr !== 0 && !task.mm.writeU64(addr, now) ? -14 : now;
     },
   },
-  { nr: 227, name: 'clock_settime', args: ['enum:clockid', 'in:timespec'], call: (_, a) => (a.int(0) === CLOCK_REALTIME ? -EPERM : -EINVAL) },
-  { nr: 228, name: 'clock_gettime', args: ['enum:clockid', 'out:timespec'], call: (task, a) => clockGettime(task, a.int(0), a.num(1)) },
   {
-    nr: 229, name: 'clock_getres', args: ['enum:clockid', 'out:timespec'],
+    nr: 227,
+    name: 'clock_settime',
+    args: ['enum:clockid', 'in:timespec'],
+    call: (_, a) => (a.int(0) === CLOCK_REALTIME ? -EPERM : -EINVAL),
+  },
+  {
+    nr: 228,
+    name: 'clock_gettime',
+    args: ['enum:clockid', 'out:timespec'],
+    call: (task, a) => clockGettime(task, a.int(0), a.num(1)),
+  },
+  {
+    nr: 229,
+    name: 'clock_getres',
+    args: ['enum:clockid', 'out:timespec'],
     call: (task, a) => {
       const clock = a.int(0);
       if (readClock(task, clock) === undefined) return -EINVAL;
@@ -181,11 +230,20 @@ export const timeCalls: readonly SyscallDef[] = [
     },
   },
   {
-    nr: 230, name: 'clock_nanosleep', args: ['enum:clockid', 'flags:timer', 'in:timespec', 'out:timespec'],
+    nr: 230,
+    name: 'clock_nanosleep',
+    args: ['enum:clockid', 'flags:timer', 'in:timespec', 'out:timespec'],
     call: (task, a) => clockNanosleep(task, a.int(0), a.int(1), a.num(2), a.num(3)),
   },
   {
-    nr: 305, name: 'clock_adjtime', args: ['enum:clockid', 'ptr'],
-    call: (task, a) => (isRealtimeClock(a.int(0)) ? adjtimex(task, a.num(1)) : readClock(task, a.int(0)) === undefined ? -EINVAL : -EOPNOTSUPP),
+    nr: 305,
+    name: 'clock_adjtime',
+    args: ['enum:clockid', 'ptr'],
+    call: (task, a) =>
+      isRealtimeClock(a.int(0))
+        ? adjtimex(task, a.num(1))
+        : readClock(task, a.int(0)) === undefined
+          ? -EINVAL
+          : -EOPNOTSUPP,
   },
 ];

@@ -7,8 +7,20 @@ import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
 import { Sigevent } from '../../abi/signal-frame.ts';
 import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '../../abi/signal.ts';
 import {
-  CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM,
-  CLOCK_TAI, CLOCK_THREAD_CPUTIME_ID, ITIMER_REAL, Itimerspec, Itimerval, TIMER_ABSTIME, Timespec, Timeval,
+  CLOCK_BOOTTIME,
+  CLOCK_BOOTTIME_ALARM,
+  CLOCK_MONOTONIC,
+  CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_REALTIME,
+  CLOCK_REALTIME_ALARM,
+  CLOCK_TAI,
+  CLOCK_THREAD_CPUTIME_ID,
+  ITIMER_REAL,
+  Itimerspec,
+  Itimerval,
+  TIMER_ABSTIME,
+  Timespec,
+  Timeval,
 } from '../../abi/time.ts';
 import { putTimespec, putTimeval } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
@@ -22,7 +34,12 @@ import type { Failure } from './times.ts';
 import { absoluteDeadline, readBytes, readTimespec, readTimespecBig, readTimeval, writeBytes } from './times.ts';
 
 const TIMER_CLOCKS = new Set<number>([
-  CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
+  CLOCK_REALTIME,
+  CLOCK_MONOTONIC,
+  CLOCK_BOOTTIME,
+  CLOCK_TAI,
+  CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_THREAD_CPUTIME_ID,
 ]);
 
 function alarm(task: Task, seconds: number): number {
@@ -88,8 +105,11 @@ function timerCreate(task: Task, clock: number, eventAddr: Addr, idAddr: Addr): 
   if (posixTimers.size >= task.group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
   const event = eventAddr === 0 ? undefined : readEvent(task, eventAddr);
   if (event !== undefined && 'errno' in event) return event.errno;
-  const timer = posixTimers.create(task, clock, (id) =>
-    event ?? { notify: SIGEV_SIGNAL, signo: SIGALRM, value: BigInt(id), target: null });
+  const timer = posixTimers.create(
+    task,
+    clock,
+    (id) => event ?? { notify: SIGEV_SIGNAL, signo: SIGALRM, value: BigInt(id), target: null },
+  );
   if (task.mm.writeU32(idAddr, timer.id)) return 0;
   posixTimers.delete(timer.id);
   return -EFAULT;
@@ -124,30 +144,50 @@ function timerSettime(task: Task, id: number, flags: number, newAddr: Addr, oldA
 }
 
 export const timerCalls: readonly SyscallDef[] = [
-  { nr: 36, name: 'getitimer', args: ['enum:itimer', 'out:itimerval'], call: (task, a) => getitimer(task, a.int(0), a.num(1)) },
+  {
+    nr: 36,
+    name: 'getitimer',
+    args: ['enum:itimer', 'out:itimerval'],
+    call: (task, a) => getitimer(task, a.int(0), a.num(1)),
+  },
   { nr: 37, name: 'alarm', args: ['uint'], call: (task, a) => alarm(task, a.uint(0)) },
   {
-    nr: 38, name: 'setitimer', args: ['enum:itimer', 'in:itimerval', 'out:itimerval'],
+    nr: 38,
+    name: 'setitimer',
+    args: ['enum:itimer', 'in:itimerval', 'out:itimerval'],
     call: (task, a) => setitimer(task, a.int(0), a.num(1), a.num(2)),
   },
   {
-    nr: 222, name: 'timer_create', args: ['enum:clockid', 'in:sigevent', 'out:timerid'],
+    nr: 222,
+    name: 'timer_create',
+    args: ['enum:clockid', 'in:sigevent', 'out:timerid'],
     call: (task, a) => timerCreate(task, a.int(0), a.num(1), a.num(2)),
   },
   {
-    nr: 223, name: 'timer_settime', args: ['int', 'flags:timer', 'in:itimerspec', 'out:itimerspec'],
+    nr: 223,
+    name: 'timer_settime',
+    args: ['int', 'flags:timer', 'in:itimerspec', 'out:itimerspec'],
     call: (task, a) => timerSettime(task, a.int(0), a.int(1), a.num(2), a.num(3)),
   },
   {
-    nr: 224, name: 'timer_gettime', args: ['int', 'out:itimerspec'],
+    nr: 224,
+    name: 'timer_gettime',
+    args: ['int', 'out:itimerspec'],
     call: (task, a) => {
       const timer = task.group.posixTimers.get(a.int(0));
       return timer === undefined ? -EINVAL : writeItimerspec(task, a.num(1), timer.get());
     },
   },
   {
-    nr: 225, name: 'timer_getoverrun', args: ['int'],
+    nr: 225,
+    name: 'timer_getoverrun',
+    args: ['int'],
     call: (task, a) => task.group.posixTimers.get(a.int(0))?.overrun ?? -EINVAL,
   },
-  { nr: 226, name: 'timer_delete', args: ['int'], call: (task, a) => (task.group.posixTimers.delete(a.int(0)) ? 0 : -EINVAL) },
+  {
+    nr: 226,
+    name: 'timer_delete',
+    args: ['int'],
+    call: (task, a) => (task.group.posixTimers.delete(a.int(0)) ? 0 : -EINVAL),
+  },
 ];

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+//
+// What programs that embed Trapline import.
+
+export type { CrashReport, NamedAddress, PastCall } from '../kernel/crash-report.ts';
+export type { Metrics } from './metrics.ts';
+export type { Bind, HostPlace, RunResult, SandboxLimits, SandboxOptions } from './sandbox.ts';
+export { DEFAULT_LIMITS, DEFAULT_MEMORY_BYTES, DEFAULT_UID, guestText, Sandbox } from './sandbox.ts';
