@@ -272,6 +272,7 @@ Insn decodeInsn(const uint8_t* code, int available, bool screenGs) {
     out.special = Special::gsWrite;
     out.quirk = Quirk::none;
   }
+  if (out.special == Special::undefined) out.quirk = Quirk::none;
   out.addressSize32 = p.address32;
   out.length = c.overrun ? 0 : static_cast<uint8_t>(c.at);
   out.modrmAt = static_cast<uint8_t>(c.modrmAt);

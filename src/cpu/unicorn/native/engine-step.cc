@@ -20,7 +20,7 @@ Engine::StepResult Engine::stepOnce() {
   uint64_t* regs = control_->regs;
   uint64_t rip = regs[kRip];
   uint8_t code[kMaxInsnLength];
-  int held = blocks_.code().fetch(machine_.root(), rip, code, kMaxInsnLength);
+  int held = blocks_.code().fetch(machine_->root(), rip, code, kMaxInsnLength);
   Insn insn = decodeInsn(code, held, screenGs_);
   if (insn.quirk != Quirk::none && insn.special != Special::startsBlock) return stepWithQuirk(insn, code);
   if (insn.special != Special::none && insn.special != Special::startsBlock) {
@@ -36,21 +36,27 @@ Engine::StepResult Engine::stepPlain(const Insn& insn) {
   uint64_t rsp = regs[kRsp];
   bool guestTraps = (regs[kRflags] & kTrapFlag) != 0;
   regs[kRflags] |= kTrapFlag;
-  machine_.writeRegs(regs);
+  machine_->writeRegs(regs);
   event_ = Event::none;
   hot_.current = nullptr;
   stepping_ = true;
   setAttention(true);
-  UcErr error = machine_.start(rip, 0);
+  UcErr error = machine_->start(rip);
   stepping_ = false;
   setAttention(false);
-  machine_.readRegs(regs);
+  if (machine_->aborted()) {
+    if (!recover()) return StepResult::failed;
+    if (!guestTraps) regs[kRflags] &= ~kTrapFlag;
+    control_->kind = static_cast<uint32_t>(Stop::invalidOpcode);
+    return StepResult::stopped;
+  }
+  machine_->readRegs(regs);
   // popf and iretq load TF from the stack; everything else leaves what was there.
   bool loadsFlags = insn.opcode == kPopf || insn.opcode == kIret;
   bool trapped = event_ == Event::interrupt && vector_ == 1;
   if (!guestTraps && !(trapped && loadsFlags)) regs[kRflags] &= ~kTrapFlag;
   if (event_ == Event::none) {
-    fail(std::string("a step ended without a reason: ") + machine_.errorText(error));
+    fail(std::string("a step ended without a reason: ") + machine_->errorText(error));
     return StepResult::failed;
   }
   if (trapped && !isCanonical(regs[kRip])) {
@@ -64,7 +70,7 @@ Engine::StepResult Engine::stepPlain(const Insn& insn) {
     hot_.left--;
     if (!guestTraps && insn.opcode == kPushf) {
       // The image on the stack holds the flag that only the engine wanted.
-      blocks_.code().clearBits(machine_.root(), regs[kRsp] + 1, 1);
+      blocks_.code().clearBits(machine_->root(), regs[kRsp] + 1, 1);
     }
     if (!guestTraps) return StepResult::completed;
     control_->kind = static_cast<uint32_t>(Stop::debug);
@@ -163,11 +169,11 @@ Engine::StepResult Engine::stepWithQuirk(const Insn& insn, uint8_t* code) {
 
 Engine::StepResult Engine::stepAs(const Insn& insn, const uint8_t* code) {
   auto changed = [this](uint64_t frame) { invalidateCode(frame, 4096); };
-  size_t mark = views_.show(machine_.root(), control_->regs[kRip], code, insn.length, changed);
-  machine_.flushTlb();
+  size_t mark = views_.show(machine_->root(), control_->regs[kRip], code, insn.length, changed);
+  machine_->flushTlb();
   StepResult result = stepPlain(insn);
   views_.hide(mark, changed);
-  machine_.flushTlb();
+  machine_->flushTlb();
   return result;
 }
 
@@ -202,15 +208,15 @@ bool Engine::step(uint64_t viewAddress, const uint8_t* view, size_t viewLength) 
   auto changed = [this](uint64_t frame) { invalidateCode(frame, 4096); };
   size_t mark = 0;
   if (viewLength > 0) {
-    mark = views_.show(machine_.root(), viewAddress, view, viewLength, changed);
-    machine_.flushTlb();
+    mark = views_.show(machine_->root(), viewAddress, view, viewLength, changed);
+    machine_->flushTlb();
   }
   inRun_ = true;
   StepResult result = stepOnce();
   inRun_ = false;
   if (viewLength > 0) {
     views_.hide(mark, changed);
-    machine_.flushTlb();
+    machine_->flushTlb();
   }
   if (result == StepResult::failed) return false;
   return finish(result == StepResult::stopped ? static_cast<Stop>(control_->kind) : Stop::budget);

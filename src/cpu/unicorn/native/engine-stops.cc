@@ -25,7 +25,7 @@ Insn Engine::insnAt(uint64_t rip) {
 void Engine::decodeInterrupt(Stop* kind) {
   uint32_t errorCode = 0;
   bool leavesPending = vector_ == 0 || (vector_ >= 8 && vector_ <= 14 && vector_ != 9);
-  if (leavesPending) errorCode = machine_.settleFault();
+  if (leavesPending) errorCode = machine_->settleFault();
   switch (vector_) {
     case 0: *kind = Stop::divideError; break;
     case 1: *kind = Stop::debug; break;
@@ -47,7 +47,7 @@ void Engine::decodeInterrupt(Stop* kind) {
     }
     case 14:
       *kind = Stop::pageFault;
-      control_->address = machine_.read(kRegCr2);
+      control_->address = machine_->read(kRegCr2);
       control_->present = (errorCode & kFaultPresent) != 0;
       control_->access = static_cast<uint32_t>((errorCode & kFaultFetch) != 0   ? Access::execute
                                                : (errorCode & kFaultWrite) != 0 ? Access::write
@@ -56,7 +56,7 @@ void Engine::decodeInterrupt(Stop* kind) {
     case 16: *kind = Stop::fpuError; break;
     case 17:
       *kind = Stop::alignmentCheck;
-      control_->address = machine_.read(kRegCr2);
+      control_->address = machine_->read(kRegCr2);
       break;
     case 19: *kind = Stop::simdError; break;
     default: fail("Unicorn raised exception " + std::to_string(vector_) + ", which ring 3 cannot cause"); break;
@@ -92,7 +92,7 @@ void Engine::unwindBranch() {
   uint64_t at = info.address;
   uint64_t end = info.address + info.size;
   for (;;) {
-    int n = blocks_.code().fetch(machine_.root(), at, bytes, kMaxInsnLength);
+    int n = blocks_.code().fetch(machine_->root(), at, bytes, kMaxInsnLength);
     Insn insn = decodeInsn(bytes, n);
     if (insn.length == 0) return;
     if (at + insn.length < end) {
@@ -117,7 +117,7 @@ int64_t Engine::instructionsBefore(uint64_t address, uint64_t rip) {
   while (address < rip) {
     if (address < from || address + kMaxInsnLength > from + static_cast<uint64_t>(held)) {
       from = address;
-      held = blocks_.code().fetch(machine_.root(), address, bytes, sizeof bytes);
+      held = blocks_.code().fetch(machine_->root(), address, bytes, sizeof bytes);
     }
     Insn insn = decodeInsn(bytes + (address - from), static_cast<int>(from + static_cast<uint64_t>(held) - address));
     if (insn.length == 0) break;

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "abort-guard.h"
+
 namespace trapline {
 
 namespace {
@@ -26,7 +28,6 @@ Engine::Engine(const UnicornApi& api, uint8_t* memory, uint64_t bytes, Control* 
       memory_(memory),
       bytes_(bytes),
       control_(control),
-      machine_(api, memory, bytes),
       blocks_(memory, bytes),
       views_(memory, bytes),
       watchdog_([this] {
@@ -42,8 +43,27 @@ bool Engine::open(std::string* error) {
   Machine::prepareArena(memory_, bytes_);
   control_->regs[kRflags] = kFixedFlags;
   control_->root = static_cast<double>(layout::kFlatRoot);
-  if (!machine_.boot(this, error)) return false;
-  return machine_.hookBlocks(reinterpret_cast<void*>(&blockHook), this, error);
+  return openMachine(error);
+}
+
+bool Engine::openMachine(std::string* error) {
+  machine_ = std::make_unique<Machine>(api_, memory_, bytes_);
+  if (!machine_->boot(this, error)) return false;
+  return machine_->hookBlocks(reinterpret_cast<void*>(&blockHook), this, error);
+}
+
+bool Engine::recover() {
+  uint8_t fpu[512];
+  uint64_t root = machine_->root();
+  machine_->readRegs(control_->regs);
+  machine_->saveFpu(fpu);
+  std::string error;
+  if (!openMachine(&error)) return fail("a machine in place of one that aborted: " + error);
+  machine_->loadFpu(fpu);
+  machine_->setRoot(root);
+  blocks_.newEpoch();
+  publishTag();
+  return true;
 }
 
 bool Engine::fail(const std::string& what) {
@@ -61,11 +81,11 @@ bool Engine::finish(Stop kind) {
 
 void Engine::adoptTables() {
   uint64_t root = static_cast<uint64_t>(control_->root);
-  if (machine_.root() != root) {
-    machine_.setRoot(root);  // flushes the TLB too
+  if (machine_->root() != root) {
+    machine_->setRoot(root);  // flushes the TLB too
     slices_ = 0;
   } else if (control_->flushTlb != 0) {
-    machine_.flushTlb();
+    machine_->flushTlb();
   } else {
     return;
   }
@@ -102,14 +122,14 @@ bool Engine::runSlices() {
   if (!refill()) return finish(Stop::budget);
   for (;;) {
     adoptTables();
-    machine_.writeRegs(control_->regs);
+    machine_->writeRegs(control_->regs);
     event_ = Event::none;
     hot_.current = nullptr;
     repAddress_ = 0;
     repLoops_ = false;
     attention_ = false;
     publishTag();
-    UcErr code = machine_.start(control_->regs[kRip], 0);
+    UcErr code = machine_->start(control_->regs[kRip]);
     bool ok = true;
     if (handleEvent(code, &ok)) return ok;
     // A part of the run by steps may have used up the slice.
@@ -118,12 +138,20 @@ bool Engine::runSlices() {
 }
 
 bool Engine::handleEvent(UcErr code, bool* ok) {
+  if (machine_->aborted()) {
+    // Some instruction of the block at RIP cannot be translated. Steps translate one at a time and find it.
+    *ok = recover();
+    if (!*ok) return true;
+    settleRep(control_->regs[kRcx]);
+    hot_.current = nullptr;
+    return !stepInRun(ok);
+  }
   if (event_ == Event::thrown || event_ == Event::syscall) {
     *ok = failure_.empty() && finish(Stop::syscall);
     return true;
   }
   uint64_t* regs = control_->regs;
-  machine_.readRegs(regs);
+  machine_->readRegs(regs);
   uint64_t rip = regs[kRip];
   control_->blockStart = hot_.current != nullptr ? static_cast<double>(hot_.current->tag & kAddressMask) : 0;
   switch (event_) {
@@ -161,7 +189,7 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
     }
     case Event::slice:
       settleRep(regs[kRcx]);
-      machine_.flushTlb();
+      machine_->flushTlb();
       return false;
     case Event::special: {
       settleRep(regs[kRcx]);
@@ -225,7 +253,7 @@ bool Engine::affordBlock(int64_t count) {
   // A run makes progress even when its first block is longer than its budget.
   if (!fits && (total <= 0 || (total < count && retired() > runStart_))) {
     event_ = Event::budget;
-    machine_.stop();
+    machine_->stop();
     return false;
   }
   // After the budget: where a run ends by its budget must not depend on when the host interrupts it.
@@ -233,7 +261,7 @@ bool Engine::affordBlock(int64_t count) {
     control_->interrupt.store(0);
     publishTag();
     event_ = Event::interrupted;
-    machine_.stop();
+    machine_->stop();
     return false;
   }
   if (fits) return true;
@@ -241,26 +269,26 @@ bool Engine::affordBlock(int64_t count) {
   refill();
   if (!earlyFlushes_) return true;
   event_ = Event::slice;
-  machine_.stop();
+  machine_->stop();
   return false;
 }
 
 void Engine::screenBlock(uint64_t address, uint32_t size) {
   auto end = [this](Event event) {
     event_ = event;
-    machine_.stop();
+    machine_->stop();
   };
   // A step has been screened already; and after a hook has asked for a stop, nothing more happens.
   if (stepping_ || event_ != Event::none) return;
   bool loops = repAddress_ != 0 && repAddress_ == address;
-  if (repAddress_ != 0 && !loops) settleRep(repLoops_ ? machine_.read(kRegRcx) : 0);
+  if (repAddress_ != 0 && !loops) settleRep(repLoops_ ? machine_->read(kRegRcx) : 0);
   if (loops) {
     if (!affordBlock(1)) return;
     // Another iteration of the repeated instruction that ended the last block, or the look at a counter that has
     // come to zero, which is no iteration: settleRep tells them apart.
     if (!repLoops_) {
       repLoops_ = true;
-      repStart_ = machine_.read(kRegRcx);
+      repStart_ = machine_->read(kRegRcx);
       repVisits_ = 0;
     }
     repVisits_++;
@@ -285,7 +313,7 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
       previousCount = previous.count;
     }
   }
-  const BlockInfo* info = blocks_.find(machine_.root(), address, size);
+  const BlockInfo* info = blocks_.find(machine_->root(), address, size);
   if (info == nullptr) {
     failure_ = "a block ran that cannot be read through the page tables: flushTlb was not called after a change";
     return end(Event::thrown);
@@ -311,13 +339,18 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
   }
 }
 
+Engine::Answer Engine::callHandler() {
+  AbortGuard::Pause outside;
+  return syscallHandler();
+}
+
 void Engine::onSyscall() {
   if (stepping_) {
     event_ = Event::syscall;
-    return machine_.stop();
+    return machine_->stop();
   }
   uint64_t* regs = control_->regs;
-  machine_.readRegs(regs);
+  machine_->readRegs(regs);
   uint64_t at = regs[kRip];
   // The instruction ends its block; its length is 2 but for useless prefixes.
   uint64_t after = at + 2;
@@ -332,12 +365,12 @@ void Engine::onSyscall() {
   regs[kR11] = regs[kRflags];
   control_->instructions = retired();
   if (control_->hasHandler != 0) {
-    Answer answer = syscallHandler();
+    Answer answer = callHandler();
     if (answer == Answer::goOn) {
       adoptTables();
-      machine_.writeRegs(regs);
+      machine_->writeRegs(regs);
       // Unicorn adds the length of the instruction to whatever RIP holds when the hook returns.
-      if (regs[kRip] != after) machine_.writeRip(regs[kRip] - (after - at));
+      if (regs[kRip] != after) machine_->writeRip(regs[kRip] - (after - at));
       hot_.current = nullptr;
       if (control_->interrupt.load() != 0) publishTag();
       return;
@@ -346,20 +379,20 @@ void Engine::onSyscall() {
   } else {
     event_ = Event::syscall;
   }
-  machine_.stop();
+  machine_->stop();
 }
 
 void Engine::onInterrupt(uint32_t vector) {
   // Unicorn traps at once after a syscall with TF set; the stop for the syscall has been decided.
-  if (event_ != Event::none) return machine_.stop();
+  if (event_ != Event::none) return machine_->stop();
   event_ = Event::interrupt;
   vector_ = vector;
-  machine_.stop();
+  machine_->stop();
 }
 
 void Engine::onInvalid() {
   event_ = Event::invalid;
-  machine_.stop();
+  machine_->stop();
 }
 
 void Engine::onTimestamp(bool withAux) {
@@ -367,17 +400,17 @@ void Engine::onTimestamp(bool withAux) {
   if (!stepping_ && hot_.current != nullptr) {
     // The whole block is counted when it starts.
     const BlockInfo& info = blocks_.info(static_cast<uint32_t>(hot_.current - blocks_.entries()));
-    now -= static_cast<double>(info.count - instructionsBefore(info.address, machine_.read(kRegRip)));
+    now -= static_cast<double>(info.count - instructionsBefore(info.address, machine_->read(kRegRip)));
   }
   uint64_t ticks = static_cast<uint64_t>(static_cast<int64_t>(control_->tscOffset + now));
-  machine_.write(kRegRax, ticks & 0xffffffff);
-  machine_.write(kRegRdx, ticks >> 32);
-  if (withAux) machine_.write(kRegRcx, 0);
+  machine_->write(kRegRax, ticks & 0xffffffff);
+  machine_->write(kRegRdx, ticks >> 32);
+  if (withAux) machine_->write(kRegRcx, 0);
 }
 
 void Engine::onCpuid() {
-  uint32_t leaf = static_cast<uint32_t>(machine_.read(kRegRax));
-  uint32_t subleaf = static_cast<uint32_t>(machine_.read(kRegRcx));
+  uint32_t leaf = static_cast<uint32_t>(machine_->read(kRegRax));
+  uint32_t subleaf = static_cast<uint32_t>(machine_->read(kRegRcx));
   CpuidRow found{leaf, subleaf, 0, 0, 0, 0};
   for (const CpuidRow& row : cpuid_) {
     if (row.leaf == leaf && (row.subleaf == subleaf || row.subleaf == kAnySubleaf)) {
@@ -385,10 +418,10 @@ void Engine::onCpuid() {
       break;
     }
   }
-  machine_.write(kRegRax, found.eax);
-  machine_.write(kRegRbx, found.ebx);
-  machine_.write(kRegRcx, found.ecx);
-  machine_.write(kRegRdx, found.edx);
+  machine_->write(kRegRax, found.eax);
+  machine_->write(kRegRbx, found.ebx);
+  machine_->write(kRegRcx, found.ecx);
+  machine_->write(kRegRdx, found.edx);
 }
 
 void Engine::invalidateCode(uint64_t start, uint64_t length) {
@@ -397,12 +430,12 @@ void Engine::invalidateCode(uint64_t start, uint64_t length) {
   blocks_.newEpoch();
   publishTag();
   // By frame: through the flat root every frame is executable at its own address, whatever is mapped now.
-  uint64_t root = machine_.root();
-  machine_.setRoot(layout::kFlatRoot);
+  uint64_t root = machine_->root();
+  machine_->setRoot(layout::kFlatRoot);
   for (uint64_t page = start & ~0xfffull; page < end; page += 4096) {
-    machine_.removeCache(std::max(page, start), std::min(page + 4096, end));
+    machine_->removeCache(std::max(page, start), std::min(page + 4096, end));
   }
-  machine_.setRoot(root);
+  machine_->setRoot(root);
 }
 
 }  // namespace trapline

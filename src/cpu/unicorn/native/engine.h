@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -90,8 +91,8 @@ class Engine : private MachineEvents {
   bool run(double budget);
   bool step(uint64_t viewAddress, const uint8_t* view, size_t viewLength);
   void invalidateCode(uint64_t start, uint64_t length);
-  void saveFpu(uint8_t* image) { machine_.saveFpu(image); }
-  void loadFpu(const uint8_t* image) { machine_.loadFpu(image); }
+  void saveFpu(uint8_t* image) { machine_->saveFpu(image); }
+  void loadFpu(const uint8_t* image) { machine_->loadFpu(image); }
   void setCpuid(std::vector<CpuidRow> rows) { cpuid_ = std::move(rows); }
   void armWatchdog(uint32_t ms) { watchdog_.arm(ms); }
   void setScreenGs(bool on) {
@@ -114,6 +115,7 @@ class Engine : private MachineEvents {
   void onInterrupt(uint32_t vector) override;
   void onInvalid() override;
   void onSyscall() override;
+  Answer callHandler();
   void onTimestamp(bool withAux) override;
   void onCpuid() override;
   static void blockHook(UcEngine*, uint64_t address, uint32_t size, void* user);
@@ -125,6 +127,9 @@ class Engine : private MachineEvents {
   void publishTag();
   void setAttention(bool on);
 
+  bool openMachine(std::string* error);
+  /** A new machine in place of one that aborted, with its registers, FPU state and address space. */
+  bool recover();
   bool fail(const std::string& what);
   /** Writes the stop and the counters that JavaScript reads. */
   bool finish(Stop kind);
@@ -164,7 +169,7 @@ class Engine : private MachineEvents {
   uint8_t* memory_;
   uint64_t bytes_;
   Control* control_;
-  Machine machine_;
+  std::unique_ptr<Machine> machine_;
   BlockTable blocks_;
   Hot hot_{};
   std::vector<CpuidRow> cpuid_;

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#include "abort-guard.h"
+
 namespace trapline {
 
 namespace {
@@ -170,7 +172,7 @@ bool Machine::boot(MachineEvents* events, std::string* error) {
   if (!addHook(kHookInsn, reinterpret_cast<void*>(&hookCpuid), kInsnCpuid, error)) return false;
 
   write(kRegRsp, layout::kBootStackTop);
-  UcErr code = start(layout::kBootCode, 0);
+  UcErr code = start(layout::kBootCode);
   if (code != 0 || booting.syscalls != 1 || (read(11 /* CS */) & 0xffff) != 0x33) {
     *error = std::string("the machine did not reach ring 3: ") + api_.strerror(code) + ", rip " +
              std::to_string(read(kRegRip)) + ", vector " + std::to_string(static_cast<int>(booting.lastVector));
@@ -210,7 +212,7 @@ bool Machine::findFaultState(std::string* error) {
   for (const ProbeCode& probe : probes) {
     std::memcpy(memory_ + at, probe.bytes, probe.length);
     api_.contextRestore(engine_, pristine);
-    start(at, 0);
+    start(at);
     at += 16;
     api_.contextSave(engine_, context_);
     std::memcpy(after.data(), context_, size);
@@ -239,6 +241,19 @@ bool Machine::findFaultState(std::string* error) {
   *error = "this libunicorn keeps its fault state in an unknown form (" + std::to_string(vectors) + " places for the " +
            "vector, " + std::to_string(codes) + " for the error code)";
   return false;
+}
+
+UcErr Machine::start(uint64_t rip) {
+  sigjmp_buf jump;
+  if (sigsetjmp(jump, 0) != 0) {
+    AbortGuard::recover();
+    aborted_ = true;
+    return -1;
+  }
+  AbortGuard::enter(&jump);
+  UcErr code = api_.emuStart(engine_, rip, 0, 0, 0);
+  AbortGuard::leave();
+  return code;
 }
 
 uint32_t Machine::settleFault() {

@@ -98,7 +98,12 @@ class Machine {
   /** Adds the block hook, whose callback gets (engine, address, size, user). */
   bool hookBlocks(void* callback, void* user, std::string* error);
 
-  UcErr start(uint64_t rip, size_t count) { return api_.emuStart(engine_, rip, 0, 0, count); }
+  /**
+   * Runs until a hook asks for a stop. Unicorn aborts the process when it cannot translate an instruction; such an
+   * abort ends the start instead, and `aborted` tells so. The machine is then only good for reading its state.
+   */
+  UcErr start(uint64_t rip);
+  bool aborted() const { return aborted_; }
   void stop() { api_.emuStop(engine_); }
   const char* errorText(UcErr code) const { return api_.strerror(code); }
 
@@ -153,6 +158,7 @@ class Machine {
   /** What the engine's registers hold, for writing only what changed. */
   uint64_t shadow_[kRegCount] = {};
   bool shadowValid_ = false;
+  bool aborted_ = false;
   int readIds_[kRegCount] = {};
 };
 
