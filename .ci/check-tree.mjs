@@ -160,9 +160,18 @@ function imports(content) {
 function listDivergences() {
   for (const [name, content] of text) {
     if (name === '.ci/check-tree.mjs') continue;
-    for (const [index, line] of content.split('\n').entries()) {
+    const lines = content.split('\n');
+    for (const [index, line] of lines.entries()) {
       const divergence = /\bDIVERGES(?: \([^)]*\))?: (.*)$/.exec(line);
-      if (divergence !== null) console.log(`${name}:${index + 1}: ${divergence[1]}`);
+      if (divergence === null) continue;
+      const reason = [divergence[1]];
+      // The comment goes on until a line that is none, or an empty one.
+      for (const next of lines.slice(index + 1)) {
+        const more = /^\s*(?:\/\/|\*(?!\/)|#) +(\S.*)$/.exec(next);
+        if (more === null || /[.!]$/.test(reason.at(-1))) break;
+        reason.push(more[1]);
+      }
+      console.log(`${name}:${index + 1}: ${reason.join(' ')}`);
     }
   }
 }
