@@ -34,6 +34,8 @@ export interface HostDirectory {
   open(path: string, write: boolean): HostFile | number;
   /** The rest only on a directory bound `rw`. */
   readonly writable: boolean;
+  /** Who owns what is made here, by the host's numbers. */
+  readonly maker?: { readonly uid: number; readonly gid: number };
   create(path: string, mode: number): HostFile | number;
   mkdir(path: string, mode: number): number;
   unlink(path: string): number;

@@ -209,8 +209,9 @@ export class Sandbox {
     const { kernel, vfs } = this;
     vfs.mountDev();
     vfs.mountProc(procSource(kernel));
+    const uid = options.uid ?? DEFAULT_UID;
     for (const bind of options.binds ?? []) {
-      const mounted = vfs.bind(bind.directory, bind.entry, bind.guestPath);
+      const mounted = vfs.bind(bind.directory, bind.entry, bind.guestPath, { uid, gid: uid });
       if (typeof mounted === 'number') {
         throw new TraplineError('RUN_BIND', `nothing can be bound at ${bind.guestPath}: ${errnoText(-mounted)}`);
       }
@@ -224,7 +225,6 @@ export class Sandbox {
     if (typeof cwd === 'number' || !cwd.inode.isDirectory) {
       throw new TraplineError('RUN_CWD', `the guest has no directory ${options.cwd ?? '/'}`);
     }
-    const uid = options.uid ?? DEFAULT_UID;
     const creds = initialCredentials(uid);
     const started = startFirstProgram(kernel, {
       path: options.program,

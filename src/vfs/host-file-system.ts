@@ -32,6 +32,12 @@ const V9FS_MAGIC = 0x01021997;
 /** Offset that keeps cookies of listings apart from `.` and `..`. */
 const FIRST_COOKIE = 3;
 
+/** A user and a group. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** A bound host directory, or one entry of it. */
 export class HostFileSystem extends FileSystem {
   override readonly revalidates = true;
@@ -40,24 +46,52 @@ export class HostFileSystem extends FileSystem {
   /** Inodes that somebody may still hold, by identity: device, number and type. */
   readonly #known = new Map<string, WeakRef<HostNode>>();
   readonly #numbers = new Map<string, number>();
+  readonly #guest: Identity | null;
 
   /**
    * @param entry the one entry that is bound; '' for the directory itself
+   * @param guest who the guest's user is: what the tool's own user has on the host is then theirs, as it must be where
+   *   guests make files; null shows owners as they are
    * @throws nothing: -errno when the entry cannot be looked at
    */
-  static open(directory: HostDirectory, entry: string, deviceNumber: number, clock: FsClock): HostFileSystem | number {
+  static open(
+    directory: HostDirectory,
+    entry: string,
+    deviceNumber: number,
+    clock: FsClock,
+    guest: Identity | null,
+  ): HostFileSystem | number {
     const stat = directory.stat(entry);
-    return typeof stat === 'number' ? stat : new HostFileSystem(directory, entry, stat, deviceNumber, clock);
+    return typeof stat === 'number' ? stat : new HostFileSystem(directory, entry, stat, deviceNumber, clock, guest);
   }
 
-  private constructor(directory: HostDirectory, entry: string, stat: HostStat, deviceNumber: number, clock: FsClock) {
+  private constructor(
+    directory: HostDirectory,
+    entry: string,
+    stat: HostStat,
+    deviceNumber: number,
+    clock: FsClock,
+    guest: Identity | null,
+  ) {
     super('9p', V9FS_MAGIC, deviceNumber, clock);
     this.directory = directory;
+    this.#guest = guest;
     this.root = this.inodeFor(entry, stat);
   }
 
-  /** The inode of the host file that `stat` describes, found at `path`. */
-  inodeFor(path: string, stat: HostStat): HostNode {
+  /** The host's attributes with owners as guests see them. */
+  seen(stat: HostStat): HostStat {
+    const guest = this.#guest;
+    const { maker } = this.directory;
+    if (guest === null || maker === undefined) return stat;
+    const uid = stat.uid === maker.uid ? guest.uid : stat.uid;
+    const gid = stat.gid === maker.gid ? guest.gid : stat.gid;
+    return { ...stat, uid, gid };
+  }
+
+  /** The inode of the host file that `unmapped` describes, found at `path`. */
+  inodeFor(path: string, unmapped: HostStat): HostNode {
+    const stat = this.seen(unmapped);
     const key = `${stat.dev}:${stat.ino}:${stat.kind}`;
     const known = this.#known.get(key)?.deref();
     if (known !== undefined) {
@@ -114,7 +148,7 @@ function lookAgain(fs: HostFileSystem, node: HostNode, state: HostState): number
   const now = fs.directory.stat(node.path);
   if (typeof now === 'number') return now;
   if (now.ino !== state.stat.ino || now.dev !== state.stat.dev || now.kind !== state.stat.kind) return -ESTALE;
-  node.adopt(now);
+  node.adopt(fs.seen(now));
   return 0;
 }
 

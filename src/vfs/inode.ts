@@ -3,7 +3,7 @@
 // What every file is, whatever file system it lives in: attributes and the operations on it with the errors that
 // Linux gives where a kind of file has no such operation. Models fs/inode.c and the tables of vfs.rst.
 
-import { EINVAL, ENODEV, ENOTDIR, ENXIO, EPERM } from '../abi/errno.ts';
+import { EINVAL, ENODEV, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
 import { CAP_FSETID, hasCapability } from './credentials.ts';
@@ -167,7 +167,7 @@ export abstract class Inode {
 
   /** An unnamed regular file of this directory's file system (O_TMPFILE). */
   createUnnamed(_mode: number, _cred: Credentials): Inode | number {
-    return -EPERM;
+    return -EOPNOTSUPP;
   }
 
   /** Visits the entries after `cookie` (0: from the start), without `.` and `..`; 0 or -errno. */

@@ -18,6 +18,7 @@ import { FdTable } from './fd-table.ts';
 import { FsContext } from './fs-context.ts';
 import { HostContents } from './host-contents.ts';
 import { HostFileSystem } from './host-file-system.ts';
+import type { Identity } from './host-file-system.ts';
 import type { FileSystem, FsClock, Inode } from './inode.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
@@ -171,9 +172,11 @@ export class Vfs {
   /**
    * `--bind`: shows a host directory, or one entry of it, at `path`.
    * @param entry the one name in `directory`; '' for all of it
+   * @param guest the guest's user: in a writable directory, what the tool's user has is theirs
    */
-  bind(directory: HostDirectory, entry: string, path: string): Mount | number {
-    const fs = HostFileSystem.open(directory, entry, this.#newDevice(), this.clock);
+  bind(directory: HostDirectory, entry: string, path: string, guest: Identity): Mount | number {
+    const owner = directory.writable ? guest : null;
+    const fs = HostFileSystem.open(directory, entry, this.#newDevice(), this.clock, owner);
     if (typeof fs === 'number') return fs;
     return this.#mount(fs, path, !directory.writable, 'host', false);
   }

@@ -185,6 +185,7 @@ class CheckedResolver implements Resolver {
 /** A directory of the host, opened by the caller of Trapline. */
 export class NodeDirectory implements HostDirectory {
   readonly writable: boolean;
+  readonly maker = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   readonly #resolver: Resolver;
 
   /** @param hold use descriptors of parents; by default where the system can */
