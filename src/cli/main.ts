@@ -20,6 +20,8 @@ Options end at PROGRAM: everything behind it is the program's own.
 Exit status: the program's; 128+n when signal n ended it; 124 when a limit ended the run;
 125 when Trapline failed; 126 or 127 when PROGRAM cannot be executed or is not found.
 
+Limits: 1 GiB of memory (--memory), 4000 tasks at once, 16 GiB of output, no limit of time or instructions.
+
 The first SIGINT or SIGTERM goes to the program, a second one ends the run.
 
 Examples:
@@ -39,6 +41,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = buildProgram((value) => {
     status = value;
   });
+  // What a callback throws has no caller: it ends the tool in the same way.
+  process.once('uncaughtException', (error) => process.exit(report(error)));
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return status;

@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS, DEFAULT_MEMORY_BYTES } from '../../src/sandbox/sandbox.ts';
 import { ONE_LINE, guest, trapline } from './trapline.ts';
 
 describe('The command', () => {
@@ -145,5 +146,13 @@ describe('The command', () => {
     const asked = trapline(['run', '--help']);
     expect({ status: asked.status, stderr: asked.stderr }).toEqual({ status: 0, stderr: '' });
     expect(asked.stdout).toMatch(/TRAPLINE_SEED/);
+    const [memory, tasks, output] = [
+      DEFAULT_MEMORY_BYTES / 2 ** 30,
+      DEFAULT_LIMITS.tasks,
+      DEFAULT_LIMITS.outputBytes / 2 ** 30,
+    ];
+    expect(asked.stdout).toContain(
+      `${memory} GiB of memory (--memory), ${tasks} tasks at once, ${output} GiB of output`,
+    );
   });
 });
