@@ -5,6 +5,7 @@
 
 import { SITE_BYTES } from '../isa/syscall-site.ts';
 import type { Step, StepResult, Steps } from '../usertrap/steps.ts';
+import { isPatchable } from '../usertrap/stub-check.ts';
 import { toHex } from '../base/bytes.ts';
 import { Reg, REG_COUNT } from '../cpu/regs.ts';
 
@@ -69,17 +70,19 @@ function stepKey(step: Step): string {
   }
 }
 
-/** Results that still matter: the stub's first read decides after the second; everything else is in the next step. */
-function liveResults(work: KernelWork): string {
-  if (work.kind !== 'stub-check') return '';
-  return work.results.map((r) => (r instanceof Uint8Array ? toHex(r) : String(r))).join(',');
+/** Of the stub's first read only its verdict matters later; everything else that matters is in the next step. */
+function liveResults(work: KernelWork, rax: bigint): string {
+  const [first] = work.results;
+  if (work.kind !== 'stub-check' || !(first instanceof Uint8Array)) return '';
+  return isPatchable(first, rax) ? 'patchable' : 'plain';
 }
 
 function actorKey(actor: ActorState): string {
   if (actor.phase === 'ended') return `E${actor.served.map((c) => `${c.via}${c.sysno}`).join()}`;
   const { work } = actor;
   if (work !== null) {
-    return `K${work.kind}:${stepKey(work.pending)}:${liveResults(work)}:${(actor.regs[Reg.rax] as bigint).toString(16)}`;
+    const rax = actor.regs[Reg.rax] as bigint;
+    return `K${work.kind}:${stepKey(work.pending)}:${liveResults(work, rax)}:${rax.toString(16)}`;
   }
   let key = 'U';
   for (let r = 0; r < REG_COUNT; r++) {

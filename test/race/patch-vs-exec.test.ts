@@ -87,7 +87,7 @@ describe('the race command', () => {
     expect(command({}).text).toMatchInlineSnapshot(`
       "HOLDS patch versus execute, upstream, order abc: every thread makes its syscall once, with its own number
       model coherent: an instruction is fetched at once, from memory as it is. Stores: isa.   site at line offset 0
-      79 states, 119 transitions, complete
+      70 states, 104 transitions, complete
 
       outcomes (states that end so):
             1  P trap 39, T0 trampoline 39
@@ -103,7 +103,7 @@ describe('the race command', () => {
     expect(result.text).toMatchInlineSnapshot(`
       "FAIL  patch versus execute, upstream, order acb: T0 decoded "ff 27" at site+0 (SIGSEGV: read of 0x0)
       model coherent: an instruction is fetched at once, from memory as it is. Stores: isa.   site at line offset 61
-      70 states, 107 transitions, complete
+      61 states, 92 transitions, complete
 
       1 context switch (minimal), 4 steps:
 
