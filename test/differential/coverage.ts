@@ -65,14 +65,22 @@ export class Coverage {
 
   #runs(f: Form): number {
     const completed = this.#completed.get(f.code) ?? 0;
-    return f.group === 'privileged' || ALWAYS_FAULTS.test(f.name) ? completed + (this.#faulted.get(f.code) ?? 0) : completed;
+    return f.group === 'privileged' || ALWAYS_FAULTS.test(f.name)
+      ? completed + (this.#faulted.get(f.code) ?? 0)
+      : completed;
   }
 
   /** Forms of one group; covered means that it ran to completion with equal outcomes `atLeast` times. */
   group(group: string, atLeast: number): GroupCoverage {
     const forms = this.#forms.filter((f) => f.group === group);
     const missing = forms.filter((f) => this.#runs(f) < atLeast).map((f) => `${f.name} (${this.#runs(f)})`);
-    return { group, forms: forms.length, covered: forms.length - missing.length, missing, fewest: Math.min(...forms.map((f) => this.#runs(f))) };
+    return {
+      group,
+      forms: forms.length,
+      covered: forms.length - missing.length,
+      missing,
+      fewest: Math.min(...forms.map((f) => this.#runs(f))),
+    };
   }
 
   get groups(): string[] {
@@ -85,12 +93,15 @@ export function renderCoverage(coverage: Coverage, excluded: readonly ExcludedFo
   const lines = ['group        forms  covered       %  fewest runs'];
   for (const name of coverage.groups) {
     const g = coverage.group(name, atLeast);
-    lines.push(`${g.group.padEnd(11)} ${String(g.forms).padStart(6)} ${String(g.covered).padStart(8)} ${((100 * g.covered) / g.forms).toFixed(1).padStart(7)} ${String(g.fewest).padStart(12)}`);
+    lines.push(
+      `${g.group.padEnd(11)} ${String(g.forms).padStart(6)} ${String(g.covered).padStart(8)} ${((100 * g.covered) / g.forms).toFixed(1).padStart(7)} ${String(g.fewest).padStart(12)}`,
+    );
     if (g.missing.length > 0) lines.push(`  not covered: ${g.missing.join(', ')}`);
   }
   const reasons = new Map<string, number>();
   for (const e of excluded) reasons.set(e.reason, (reasons.get(e.reason) ?? 0) + 1);
   lines.push('excluded forms');
-  for (const [reason, count] of [...reasons].sort((a, b) => b[1] - a[1])) lines.push(`${String(count).padStart(6)}  ${reason}`);
+  for (const [reason, count] of [...reasons].sort((a, b) => b[1] - a[1]))
+    lines.push(`${String(count).padStart(6)}  ${reason}`);
   return lines.join('\n');
 }

@@ -30,7 +30,10 @@ const ENOUGH = COUNT >= 50_000 ? 5 : 1;
 /** Stepping costs a native trap and an engine call per instruction, so fewer sequences are stepped. */
 const STEPPED = Math.ceil(COUNT / 20);
 
-describe.skipIf(nativeUnavailable() !== undefined)('the engine beside the real CPU', () => {
+const unavailable = nativeUnavailable();
+const TITLE = 'the engine beside the real CPU';
+
+describe.skipIf(unavailable !== undefined)(unavailable === undefined ? TITLE : `${TITLE} (${unavailable})`, () => {
   let native: NativeCpu;
   let emulated: EmulatedCpu;
   let forms: { tested: Form[]; excluded: { name: string; reason: string }[] };
@@ -42,7 +45,11 @@ describe.skipIf(nativeUnavailable() !== undefined)('the engine beside the real C
   });
   afterAll(() => emulated?.cpu.dispose());
 
-  const reports = (session: Session) => session.failures.slice(0, 5).map((f) => renderFailure(minimise(session, f), SEED)).join('\n\n');
+  const reports = (session: Session) =>
+    session.failures
+      .slice(0, 5)
+      .map((f) => renderFailure(minimise(session, f), SEED))
+      .join('\n\n');
 
   it('agrees on every stored regression', () => {
     const stored = JSON.parse(readFileSync(new URL('regressions.json', import.meta.url), 'utf8')) as StoredCase[];
@@ -61,7 +68,13 @@ describe.skipIf(nativeUnavailable() !== undefined)('the engine beside the real C
     expect(reports(session), `rerun with TRAPLINE_SEED=${SEED}`).toBe('');
     console.log(renderCoverage(coverage, forms.excluded, ENOUGH));
     const met = [...session.known].sort((a, b) => b[1] - a[1]).map(([id, n]) => `${id} ${n}`);
-    console.log(`known differences met: ${met.join(', ')}\nknown differences not met: ${KNOWN_DIFFERENCES.filter((k) => !session.known.has(k.id)).map((k) => k.id).join(', ')}\nused a bit that an earlier instruction left undefined: ${session.undefinedUsed}`);
+    console.log(
+      `known differences met: ${met.join(', ')}\nknown differences not met: ${KNOWN_DIFFERENCES.filter(
+        (k) => !session.known.has(k.id),
+      )
+        .map((k) => k.id)
+        .join(', ')}\nused a bit that an earlier instruction left undefined: ${session.undefinedUsed}`,
+    );
     for (const group of coverage.groups) {
       const g = coverage.group(group, ENOUGH);
       expect(g.covered / g.forms, `${group}: ${g.missing.join(', ')}`).toBeGreaterThanOrEqual(0.95);
@@ -95,7 +108,10 @@ describe.skipIf(nativeUnavailable() !== undefined)('the engine beside the real C
       }
     }
     const session = new Session(native, new Faulty(emulated.cpu));
-    const add = { bytes: Uint8Array.of(0x48, 0x83, 0xc2, 0x0b), form: forms.tested.find((f) => f.name === 'Add_rm64_imm8')?.code ?? 0 };
+    const add = {
+      bytes: Uint8Array.of(0x48, 0x83, 0xc2, 0x0b),
+      form: forms.tested.find((f) => f.name === 'Add_rm64_imm8')?.code ?? 0,
+    };
     const nop = { bytes: Uint8Array.of(0x90), form: forms.tested.find((f) => f.name === 'Nopd')?.code ?? 0 };
     const generator = new Generator(new Prng(1), forms.tested);
     const base = generator.next();

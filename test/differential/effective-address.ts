@@ -28,12 +28,18 @@ export function effectiveAddress(bytes: Uint8Array, at: bigint, regs: BigUint64A
   decoder.free();
   try {
     if (i.memoryBase === Register.None && i.memoryIndex === Register.None && i.memoryDisplSize === 0) return undefined;
-    const value = (r: number) => (r < Register.EAX || r > Register.R15 ? 0n : (regs[RegisterExt.fullRegister(r) - Register.RAX] ?? 0n));
+    const value = (r: number) =>
+      r < Register.EAX || r > Register.R15 ? 0n : (regs[RegisterExt.fullRegister(r) - Register.RAX] ?? 0n);
     const isRip = i.memoryBase === Register.RIP || i.memoryBase === Register.EIP;
     let offset = i.memoryDisplacementU64;
     if (!isRip) offset += value(i.memoryBase) + value(i.memoryIndex) * BigInt(i.memoryIndexScale);
     offset = BigInt.asUintN(isIn32(i.memoryBase) || isIn32(i.memoryIndex) || i.memoryDisplSize === 4 ? 32 : 64, offset);
-    const segment = i.segmentPrefix === Register.FS ? (regs[Reg.fsBase] ?? 0n) : i.segmentPrefix === Register.GS ? (regs[Reg.gsBase] ?? 0n) : 0n;
+    const segment =
+      i.segmentPrefix === Register.FS
+        ? (regs[Reg.fsBase] ?? 0n)
+        : i.segmentPrefix === Register.GS
+          ? (regs[Reg.gsBase] ?? 0n)
+          : 0n;
     return BigInt.asUintN(64, offset + segment);
   } finally {
     i.free();

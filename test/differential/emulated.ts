@@ -17,14 +17,24 @@ const WRITABLE = 0x2n;
 const NO_EXECUTE = 1n << 63n;
 /** Instructions before a case counts as endless: far more than 8, or than a rep over every page. */
 const BUDGET = 200_000;
-/** KEEP IN SYNC: native/helper.c MAX_STEPS. */
+/** KEEP IN SYNC: test/differential/native/helper.c MAX_STEPS. */
 export const MAX_STEPS = 4096;
 
 const VECTORS: Readonly<Record<Stop['kind'], number>> = {
-  'divide-error': Trap.divideError, debug: Trap.debug, breakpoint: Trap.breakpoint, 'invalid-opcode': Trap.invalidOpcode,
-  'stack-fault': Trap.stackFault, 'general-protection': Trap.generalProtection, 'page-fault': Trap.pageFault,
-  'fpu-error': Trap.fpuError, 'alignment-check': Trap.alignmentCheck, 'simd-error': Trap.simdError,
-  syscall: Trap.syscall, int: Trap.int80, budget: Trap.endless, interrupted: Trap.lost,
+  'divide-error': Trap.divideError,
+  debug: Trap.debug,
+  breakpoint: Trap.breakpoint,
+  'invalid-opcode': Trap.invalidOpcode,
+  'stack-fault': Trap.stackFault,
+  'general-protection': Trap.generalProtection,
+  'page-fault': Trap.pageFault,
+  'fpu-error': Trap.fpuError,
+  'alignment-check': Trap.alignmentCheck,
+  'simd-error': Trap.simdError,
+  syscall: Trap.syscall,
+  int: Trap.int80,
+  budget: Trap.endless,
+  interrupted: Trap.lost,
 };
 
 export class EmulatedCpu {
@@ -49,7 +59,10 @@ export class EmulatedCpu {
       const frame = this.#frame();
       this.#frames.push(frame);
       this.#arena.set(this.#image.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE), frame);
-      this.#map(p.address, BigInt(frame) | PRESENT_USER | (p.writable ? WRITABLE : 0n) | (p.executable ? 0n : NO_EXECUTE));
+      this.#map(
+        p.address,
+        BigInt(frame) | PRESENT_USER | (p.writable ? WRITABLE : 0n) | (p.executable ? 0n : NO_EXECUTE),
+      );
     });
     this.#shadow = PAGES.map((_, i) => this.#image.slice(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
     cpu.root = this.#root;
@@ -171,10 +184,15 @@ export class EmulatedCpu {
     return {
       trap: stop.kind === 'int' && stop.vector !== 0x80 ? stop.vector : VECTORS[stop.kind],
       error: isPageFault
-        ? (stop.present ? PageFault.present : 0) | (stop.access === 'write' ? PageFault.write : 0) | (stop.access === 'execute' ? PageFault.fetch : 0)
+        ? (stop.present ? PageFault.present : 0) |
+          (stop.access === 'write' ? PageFault.write : 0) |
+          (stop.access === 'execute' ? PageFault.fetch : 0)
         : 0,
       cr2: isPageFault ? BigInt(stop.address) : 0n,
-      regs, fx, changes, steps,
+      regs,
+      fx,
+      changes,
+      steps,
     };
   }
 
@@ -189,7 +207,13 @@ export class EmulatedCpu {
     const fx = new Uint8Array(FPU_BYTES);
     fx.set([0x7f, 0x03]);
     fx.set([0x80, 0x1f], 24);
-    const out = this.run({ units: [{ bytes: Uint8Array.of(0x0f, 0xa2), form: 0 }], codeAddress, regs, fx, patches: [] });
+    const out = this.run({
+      units: [{ bytes: Uint8Array.of(0x0f, 0xa2), form: 0 }],
+      codeAddress,
+      regs,
+      fx,
+      patches: [],
+    });
     const low = (r: number) => Number((out.regs[r] ?? 0n) & 0xffffffffn);
     return { eax: low(Reg.rax), ebx: low(Reg.rbx), ecx: low(Reg.rcx), edx: low(Reg.rdx) };
   }

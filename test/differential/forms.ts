@@ -3,7 +3,17 @@
 // The opcode forms of iced-x86 that exist in 64-bit mode, sorted into those that are tested, by group, and
 // those that are not, by reason.
 
-import { Code, CodeExt, CpuidFeature, EncodingKind, Instruction, MandatoryPrefix, MemorySize, MemorySizeExt, OpCodeOperandKind } from 'iced-x86';
+import {
+  Code,
+  CodeExt,
+  CpuidFeature,
+  EncodingKind,
+  Instruction,
+  MandatoryPrefix,
+  MemorySize,
+  MemorySizeExt,
+  OpCodeOperandKind,
+} from 'iced-x86';
 import { EXCLUSIONS, PRIVILEGED } from './excluded.ts';
 
 export type Group = 'integer' | 'x87' | 'mmx' | 'sse' | 'privileged';
@@ -42,14 +52,46 @@ export const OPERAND_KIND_NAMES = namesOf(OpCodeOperandKind);
 
 /** CPUID features by the names that /proc/cpuinfo uses, for forms that a host may lack. */
 const OPTIONAL: ReadonlyMap<string, string> = new Map([
-  ['MOVBE', 'movbe'], ['POPCNT', 'popcnt'], ['LZCNT', 'abm'], ['BMI1', 'bmi1'], ['BMI2', 'bmi2'], ['ADX', 'adx'], ['AES', 'aes'],
-  ['PCLMULQDQ', 'pclmulqdq'], ['SSE3', 'pni'], ['SSSE3', 'ssse3'], ['SSE4_1', 'sse4_1'], ['SSE4_2', 'sse4_2'],
-  ['FSGSBASE', 'fsgsbase'], ['CMPXCHG16B', 'cx16'],
+  ['MOVBE', 'movbe'],
+  ['POPCNT', 'popcnt'],
+  ['LZCNT', 'abm'],
+  ['BMI1', 'bmi1'],
+  ['BMI2', 'bmi2'],
+  ['ADX', 'adx'],
+  ['AES', 'aes'],
+  ['PCLMULQDQ', 'pclmulqdq'],
+  ['SSE3', 'pni'],
+  ['SSSE3', 'ssse3'],
+  ['SSE4_1', 'sse4_1'],
+  ['SSE4_2', 'sse4_2'],
+  ['FSGSBASE', 'fsgsbase'],
+  ['CMPXCHG16B', 'cx16'],
 ]);
 
 const BASE = new Set([
-  'INTEL8086', 'INTEL186', 'INTEL286', 'INTEL386', 'INTEL486', 'X64', 'CMOV', 'CX8', 'MULTIBYTENOP', 'PAUSE', 'PREFETCHW', 'CLFSH',
-  'CET_IBT', 'SYSCALL', 'MSR', 'FPU', 'FPU287', 'FPU387', 'FXSR', 'MMX', 'SSE', 'SSE2', ...OPTIONAL.keys(),
+  'INTEL8086',
+  'INTEL186',
+  'INTEL286',
+  'INTEL386',
+  'INTEL486',
+  'X64',
+  'CMOV',
+  'CX8',
+  'MULTIBYTENOP',
+  'PAUSE',
+  'PREFETCHW',
+  'CLFSH',
+  'CET_IBT',
+  'SYSCALL',
+  'MSR',
+  'FPU',
+  'FPU287',
+  'FPU387',
+  'FXSR',
+  'MMX',
+  'SSE',
+  'SSE2',
+  ...OPTIONAL.keys(),
 ]);
 
 function groupOf(features: readonly string[], name: string): Group {
@@ -57,7 +99,8 @@ function groupOf(features: readonly string[], name: string): Group {
   const first = features[0] ?? '';
   if (first.startsWith('FPU')) return 'x87';
   if (first === 'MMX') return 'mmx';
-  if (/^(SSE|SSE2|SSE3|SSSE3|SSE4_1|SSE4_2|AES|PCLMULQDQ|FXSR)$/.test(first)) return /^Crc32/.test(name) ? 'integer' : 'sse';
+  if (/^(SSE|SSE2|SSE3|SSSE3|SSE4_1|SSE4_2|AES|PCLMULQDQ|FXSR)$/.test(first))
+    return /^Crc32/.test(name) ? 'integer' : 'sse';
   return 'integer';
 }
 
@@ -79,7 +122,11 @@ export function classifyForms(advertised: ReadonlySet<string>): { tested: Form[]
     const features = [...probe.cpuidFeatures()].map((f) => FEATURE_NAMES.get(f) ?? '');
     const isVexInteger = info.encoding === EncodingKind.VEX && features.every((f) => f === 'BMI1' || f === 'BMI2');
     if (info.isInstruction && info.mode64) {
-      const rule = EXCLUSIONS.find((e) => e.names?.test(name) === true || (e.features !== undefined && features.some((f) => e.features?.test(f) === true)));
+      const rule = EXCLUSIONS.find(
+        (e) =>
+          e.names?.test(name) === true ||
+          (e.features !== undefined && features.some((f) => e.features?.test(f) === true)),
+      );
       const missing = features.find((f) => OPTIONAL.has(f) && !advertised.has(OPTIONAL.get(f) ?? ''));
       const isKnown = features.every((f) => BASE.has(f)) && (info.encoding === EncodingKind.Legacy || isVexInteger);
       if (rule && !PRIVILEGED.test(name)) excluded.push({ name, reason: rule.reason });
@@ -88,11 +135,17 @@ export function classifyForms(advertised: ReadonlySet<string>): { tested: Form[]
       else {
         const memoryName = MEMORY_NAMES.get(info.memorySize) ?? '';
         tested.push({
-          code, name, group: groupOf(features, name),
+          code,
+          name,
+          group: groupOf(features, name),
           operands: Array.from({ length: info.opCount }, (_, i) => info.opKind(i)),
-          memoryBytes: MemorySizeExt.size(info.memorySize), memoryKind: memoryKindOf(memoryName),
-          canLock: info.canUseLockPrefix, canRep: info.canUseRepPrefix && info.mandatoryPrefix === MandatoryPrefix.None, canRepne: info.canUseRepnePrefix && info.mandatoryPrefix === MandatoryPrefix.None,
-          hasWait: info.fwait, feature: features.join('+'),
+          memoryBytes: MemorySizeExt.size(info.memorySize),
+          memoryKind: memoryKindOf(memoryName),
+          canLock: info.canUseLockPrefix,
+          canRep: info.canUseRepPrefix && info.mandatoryPrefix === MandatoryPrefix.None,
+          canRepne: info.canUseRepnePrefix && info.mandatoryPrefix === MandatoryPrefix.None,
+          hasWait: info.fwait,
+          feature: features.join('+'),
         });
       }
     }

@@ -3,7 +3,18 @@
 // Random cases: picks opcode forms, deals registers, encodes the instructions one after the other while
 // tracking which registers still hold known values, and aims the branches at later instructions.
 
-import { Code, Decoder, DecoderOptions, Encoder, Instruction, InstructionInfoFactory, OpAccess, OpKind, Register, RegisterExt } from 'iced-x86';
+import {
+  Code,
+  Decoder,
+  DecoderOptions,
+  Encoder,
+  Instruction,
+  InstructionInfoFactory,
+  OpAccess,
+  OpKind,
+  Register,
+  RegisterExt,
+} from 'iced-x86';
 import type { Prng } from '../../src/base/prng.ts';
 import { Reg } from '../../src/cpu/regs.ts';
 import type { Form } from './forms.ts';
@@ -14,9 +25,13 @@ import type { Case, Patch, Unit } from './records.ts';
 import { dataAddress, dealRoles, randomFpu, randomRegs } from './state.ts';
 import { randomU64 } from './values.ts';
 
-interface MutablePatch { address: number; value: bigint }
+interface MutablePatch {
+  address: number;
+  value: bigint;
+}
 /** Something that will hold the address of a later instruction: a register, a patch, or a branch's own bytes. */
-type CodeReference = { unit: number; register: number } | { unit: number; patch: MutablePatch } | { unit: number; relative: 1 | 4 };
+type CodeReference =
+  { unit: number; register: number } | { unit: number; patch: MutablePatch } | { unit: number; relative: 1 | 4 };
 
 const STRING = /^(Movs|Cmps|Stos|Lods|Scas|Ins|Outs)[bwdq]_/;
 const STACK_FRAME = /^(Enter|Leave)/;
@@ -48,7 +63,8 @@ function setImplicit(prng: Prng, forms: readonly Form[], regs: BigUint64Array): 
     } else if (/^Maskmov/.test(f.name)) regs[Reg.rdi] = BigInt(dataAddress(prng));
     else if (STACK_FRAME.test(f.name)) regs[Reg.rbp] = BigInt(pageAddress('stack') + 0x600 + prng.below(0x80) * 8);
     else if (/^Xlat/.test(f.name)) regs[Reg.rbx] = BigInt(dataAddress(prng));
-    else if (/^(Loop|J[er]cxz)/.test(f.name)) regs[Reg.rcx] = BigInt(prng.below(4)) + (prng.below(4) === 0 ? 1n << 32n : 0n);
+    else if (/^(Loop|J[er]cxz)/.test(f.name))
+      regs[Reg.rcx] = BigInt(prng.below(4)) + (prng.below(4) === 0 ? 1n << 32n : 0n);
   }
 }
 
@@ -131,9 +147,19 @@ export class Generator {
     const patches: MutablePatch[] = [];
     const references: CodeReference[] = [];
     const context: Context = {
-      prng, roles, known: [...regs.subarray(0, 16)], fsBase: regs[Reg.fsBase], gsBase: regs[Reg.gsBase], rip: codeAddress,
+      prng,
+      roles,
+      known: [...regs.subarray(0, 16)],
+      fsBase: regs[Reg.fsBase],
+      gsBase: regs[Reg.gsBase],
+      rip: codeAddress,
       poke: (address, value) => {
-        if (!isMapped(address, 8) || address < pageAddress('after-code') || (address >= pageAddress('code-alone') && address < pageAddress('code-alone') + 4096)) return false;
+        if (
+          !isMapped(address, 8) ||
+          address < pageAddress('after-code') ||
+          (address >= pageAddress('code-alone') && address < pageAddress('code-alone') + 4096)
+        )
+          return false;
         patches.push({ address, value });
         return true;
       },
@@ -155,7 +181,13 @@ export class Generator {
     return { units, codeAddress, regs, fx: randomFpu(prng), patches: patches as Patch[] };
   }
 
-  #encode(c: Context, form: Form, patches: MutablePatch[], references: CodeReference[], index: number): Unit | undefined {
+  #encode(
+    c: Context,
+    form: Form,
+    patches: MutablePatch[],
+    references: CodeReference[],
+    index: number,
+  ): Unit | undefined {
     const { prng } = c;
     const instruction = new Instruction();
     try {
@@ -176,7 +208,8 @@ export class Generator {
         if (patch) references.push({ unit: index, patch });
       }
       if (/^Popf/.test(form.name)) this.#allowFlags(c);
-      if (form.canLock && prng.below(3) === 0 && instruction.op0Kind === OpKind.Memory) instruction.hasLockPrefix = true;
+      if (form.canLock && prng.below(3) === 0 && instruction.op0Kind === OpKind.Memory)
+        instruction.hasLockPrefix = true;
       if (STRING.test(form.name) && prng.below(4) !== 0) {
         if (form.canRepne && prng.below(2) === 0) instruction.hasRepnePrefix = true;
         else instruction.hasRepPrefix = true;
@@ -231,7 +264,8 @@ export class Generator {
     const rsp = c.known[Reg.rsp];
     const info = this.#infos.info(instruction);
     for (const used of info.usedRegisters()) {
-      const writes = used.access !== OpAccess.Read && used.access !== OpAccess.CondRead && used.access !== OpAccess.NoMemAccess;
+      const writes =
+        used.access !== OpAccess.Read && used.access !== OpAccess.CondRead && used.access !== OpAccess.NoMemAccess;
       const full = RegisterExt.fullRegister(used.register);
       used.free();
       if (!writes || full < Register.RAX || full > Register.R15) continue;
@@ -256,7 +290,10 @@ export class Generator {
       const after = boundaries[reference.unit + 1] ?? codeAddress;
       const later = reference.unit + 1 + prng.below(units.length - reference.unit);
       let target = boundaries[later] ?? after;
-      if (prng.below(16) === 0) target = [pageAddress('data0') + 16, pageAddress('after-code') + 4096, pageAddress('read-only')][prng.below(3)] ?? after;
+      if (prng.below(16) === 0)
+        target =
+          [pageAddress('data0') + 16, pageAddress('after-code') + 4096, pageAddress('read-only')][prng.below(3)] ??
+          after;
       if ('register' in reference) regs[reference.register] = BigInt(target);
       else if ('patch' in reference) reference.patch.value = BigInt(target);
       else {

@@ -13,10 +13,14 @@ export interface LayoutPage {
   readonly executable: boolean;
 }
 
-const page = (name: string, address: number, rights: 'r' | 'rw' | 'rx'): LayoutPage =>
-  ({ name, address, writable: rights === 'rw', executable: rights === 'rx' });
+const page = (name: string, address: number, rights: 'r' | 'rw' | 'rx'): LayoutPage => ({
+  name,
+  address,
+  writable: rights === 'rw',
+  executable: rights === 'rx',
+});
 
-/** KEEP IN SYNC: native/helper.c pages[] (same order: an image holds the pages one after the other). */
+/** KEEP IN SYNC: test/differential/native/helper.c pages (same order: an image holds the pages one after the other). */
 export const PAGES: readonly LayoutPage[] = [
   page('code0', 0x40000000, 'rx'),
   page('code1', 0x40001000, 'rx'),
@@ -53,7 +57,10 @@ export function isMapped(address: number, length: number): boolean {
   return pageIndexOf(address) >= 0 && pageIndexOf(address + length - 1) >= 0;
 }
 
-const FLOAT_PATTERNS = [0x00000000, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0x00000001, 0x807fffff, 0x00800000, 0x7f7fffff];
+const FLOAT_PATTERNS = [
+  0x00000000, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0x00000001,
+  0x807fffff, 0x00800000, 0x7f7fffff,
+];
 
 /** Contents before every case: int3 in code pages, elsewhere a fixed mixture of random bytes and IEEE special values. */
 export function baseImage(): Uint8Array {

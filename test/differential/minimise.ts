@@ -14,11 +14,21 @@ function unexplained(session: Session, c: Case): Compared | undefined {
   const [result] = session.compare([c]);
   if (!result || result.differences.length === 0) return undefined;
   const last = c.units[c.units.length - 1];
-  return last && explain({ form: CODE_NAMES.get(last.form) ?? '', bytes: last.bytes, address: addressIn(c, last), case: c, ...result }) ? undefined : result;
+  return last &&
+    explain({
+      form: CODE_NAMES.get(last.form) ?? '',
+      bytes: last.bytes,
+      address: addressIn(c, last),
+      case: c,
+      ...result,
+    })
+    ? undefined
+    : result;
 }
 
 function* dropped(c: Case): Generator<Case> {
-  for (let i = c.units.length - 1; i >= 0 && c.units.length > 1; i--) yield { ...c, units: c.units.filter((_, n) => n !== i) };
+  for (let i = c.units.length - 1; i >= 0 && c.units.length > 1; i--)
+    yield { ...c, units: c.units.filter((_, n) => n !== i) };
   for (let i = c.patches.length - 1; i >= 0; i--) yield { ...c, patches: c.patches.filter((_, n) => n !== i) };
 }
 
@@ -48,7 +58,12 @@ function* plainer(c: Case): Generator<Case> {
 }
 
 function same(a: Case, b: Case): boolean {
-  return a.units.length === b.units.length && a.patches.length === b.patches.length && Buffer.compare(a.fx, b.fx) === 0 && a.regs.every((v, i) => v === b.regs[i]);
+  return (
+    a.units.length === b.units.length &&
+    a.patches.length === b.patches.length &&
+    Buffer.compare(a.fx, b.fx) === 0 &&
+    a.regs.every((v, i) => v === b.regs[i])
+  );
 }
 
 /** The smallest case found that still fails, with its outcomes. */

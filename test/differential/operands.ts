@@ -30,7 +30,12 @@ export interface Context {
   poke(address: number, value: bigint): boolean;
 }
 
-const GPR_BASES: Readonly<Record<number, number>> = { 1: Register.AL, 2: Register.AX, 4: Register.EAX, 8: Register.RAX };
+const GPR_BASES: Readonly<Record<number, number>> = {
+  1: Register.AL,
+  2: Register.AX,
+  4: Register.EAX,
+  8: Register.RAX,
+};
 
 function anyGpr(c: Context): number {
   for (;;) {
@@ -54,18 +59,33 @@ function gpr(c: Context, size: number): number {
 }
 
 const FIXED: ReadonlyMap<number, number> = new Map([
-  [K.al, Register.AL], [K.ax, Register.AX], [K.eax, Register.EAX], [K.rax, Register.RAX], [K.cl, Register.CL], [K.dx, Register.DX],
-  [K.st0, Register.ST0], [K.fs, Register.FS], [K.gs, Register.GS],
+  [K.al, Register.AL],
+  [K.ax, Register.AX],
+  [K.eax, Register.EAX],
+  [K.rax, Register.RAX],
+  [K.cl, Register.CL],
+  [K.dx, Register.DX],
+  [K.st0, Register.ST0],
+  [K.fs, Register.FS],
+  [K.gs, Register.GS],
 ]);
 
 const IMMEDIATES: ReadonlyMap<number, number> = new Map([
-  [K.imm8, OpKind.Immediate8], [K.imm8_const_1, OpKind.Immediate8], [K.imm8sex16, OpKind.Immediate8to16], [K.imm8sex32, OpKind.Immediate8to32],
-  [K.imm8sex64, OpKind.Immediate8to64], [K.imm16, OpKind.Immediate16], [K.imm32, OpKind.Immediate32], [K.imm32sex64, OpKind.Immediate32to64],
+  [K.imm8, OpKind.Immediate8],
+  [K.imm8_const_1, OpKind.Immediate8],
+  [K.imm8sex16, OpKind.Immediate8to16],
+  [K.imm8sex32, OpKind.Immediate8to32],
+  [K.imm8sex64, OpKind.Immediate8to64],
+  [K.imm16, OpKind.Immediate16],
+  [K.imm32, OpKind.Immediate32],
+  [K.imm32sex64, OpKind.Immediate32to64],
   [K.imm64, OpKind.Immediate64],
 ]);
 
 const STRINGS: ReadonlyMap<number, number> = new Map([
-  [K.es_rDI, OpKind.MemoryESRDI], [K.seg_rSI, OpKind.MemorySegRSI], [K.seg_rDI, OpKind.MemorySegRDI],
+  [K.es_rDI, OpKind.MemoryESRDI],
+  [K.seg_rSI, OpKind.MemorySegRSI],
+  [K.seg_rDI, OpKind.MemorySegRDI],
 ]);
 
 /** Forms that refuse a memory operand off a 16-byte boundary (SDM vol. 1, 4.1.1 and table 2-18 of vol. 2). */
@@ -102,10 +122,13 @@ export function chooseTarget(c: Context, form: Form): number {
     if (kind === 4) return fit(pageAddress('code1') + 0x800 + prng.below(0x400));
     return fit(prng.u32());
   }
-  const page = pageAddress(!writesMemory(form) && prng.below(8) === 0 ? 'read-only' : (DATA[prng.below(DATA.length)] ?? 'data0'));
+  const page = pageAddress(
+    !writesMemory(form) && prng.below(8) === 0 ? 'read-only' : (DATA[prng.below(DATA.length)] ?? 'data0'),
+  );
   if (size > 1 && prng.below(10) === 0) return fit(pageAddress('data1') - 1 - prng.below(size - 1));
   const room = PAGE_SIZE - size;
-  if (size > 1 && prng.below(6) === 0) return fit(page + Math.min(room, 64 * (1 + prng.below(62)) - 1 - prng.below(size - 1)));
+  if (size > 1 && prng.below(6) === 0)
+    return fit(page + Math.min(room, 64 * (1 + prng.below(62)) - 1 - prng.below(size - 1)));
   const offset = prng.below(room + 1);
   return fit(page + (prng.below(2) === 0 ? offset - (offset % size) : offset));
 }
@@ -119,7 +142,8 @@ function fillImage(c: Context, form: Form, address: number): void {
   if (form.name.startsWith('Fxrstor')) {
     c.poke(address, control | (status << 16n) | (BigInt(prng.u32() & 0xff) << 32n));
     c.poke(address + 24, 0x1f80n | (BigInt(prng.below(4)) << 13n) | BigInt(prng.u32() & 0x803f));
-  } else if (/_m(14|94)byte/.test(form.name)) c.poke(address, control | (status << 16n) | (BigInt(prng.u32() & 0xffff) << 32n));
+  } else if (/_m(14|94)byte/.test(form.name))
+    c.poke(address, control | (status << 16n) | (BigInt(prng.u32() & 0xffff) << 32n));
   else {
     c.poke(address, control | (status << 32n));
     c.poke(address + 8, BigInt(prng.u32() & 0xffff));
@@ -234,13 +258,27 @@ function immediate(c: Context, i: Instruction, n: number, kind: number): void {
   const { prng } = c;
   const value = kind === K.imm8_const_1 ? 1n : prng.below(3) === 0 ? BigInt(prng.below(72)) : integer64(prng);
   switch (kind) {
-    case K.imm8: case K.imm8_const_1: i.setImmediateU32(n, Number(value & 0xffn)); return;
-    case K.imm16: i.setImmediateU32(n, Number(value & 0xffffn)); return;
-    case K.imm32: i.setImmediateU32(n, Number(value & 0xffffffffn)); return;
-    case K.imm64: i.setImmediateU64(n, BigInt.asUintN(64, value)); return;
-    case K.imm32sex64: i.setImmediateI64(n, BigInt.asIntN(32, value)); return;
-    case K.imm8sex64: i.setImmediateI64(n, BigInt.asIntN(8, value)); return;
-    default: i.setImmediateI32(n, Number(BigInt.asIntN(8, value)));
+    case K.imm8:
+    case K.imm8_const_1:
+      i.setImmediateU32(n, Number(value & 0xffn));
+      return;
+    case K.imm16:
+      i.setImmediateU32(n, Number(value & 0xffffn));
+      return;
+    case K.imm32:
+      i.setImmediateU32(n, Number(value & 0xffffffffn));
+      return;
+    case K.imm64:
+      i.setImmediateU64(n, BigInt.asUintN(64, value));
+      return;
+    case K.imm32sex64:
+      i.setImmediateI64(n, BigInt.asIntN(32, value));
+      return;
+    case K.imm8sex64:
+      i.setImmediateI64(n, BigInt.asIntN(8, value));
+      return;
+    default:
+      i.setImmediateI32(n, Number(BigInt.asIntN(8, value)));
   }
 }
 
@@ -280,15 +318,26 @@ export function buildOperand(c: Context, i: Instruction, form: Form, n: number):
     return register(gpr(c, Number(sized[1]) / 8));
   }
   switch (kind) {
-    case K.mem: return memory();
-    case K.xmm_or_mem: return useRegister ? register(Register.XMM0 + prng.below(16)) : memory();
-    case K.mm_or_mem: return useRegister ? register(Register.MM0 + prng.below(8)) : memory();
-    case K.xmm_reg: case K.xmm_rm: return register(Register.XMM0 + prng.below(16));
-    case K.mm_reg: case K.mm_rm: return register(Register.MM0 + prng.below(8));
-    case K.sti_opcode: return register(Register.ST0 + prng.below(8));
-    case K.seg_reg: return register(Register.ES + prng.below(6));
-    case K.cr_reg: return register(Register.CR0 + ([0, 2, 3, 4, 8][prng.below(5)] ?? 0));
-    case K.dr_reg: return register(Register.DR0 + ([0, 1, 2, 3, 6, 7][prng.below(6)] ?? 0));
+    case K.mem:
+      return memory();
+    case K.xmm_or_mem:
+      return useRegister ? register(Register.XMM0 + prng.below(16)) : memory();
+    case K.mm_or_mem:
+      return useRegister ? register(Register.MM0 + prng.below(8)) : memory();
+    case K.xmm_reg:
+    case K.xmm_rm:
+      return register(Register.XMM0 + prng.below(16));
+    case K.mm_reg:
+    case K.mm_rm:
+      return register(Register.MM0 + prng.below(8));
+    case K.sti_opcode:
+      return register(Register.ST0 + prng.below(8));
+    case K.seg_reg:
+      return register(Register.ES + prng.below(6));
+    case K.cr_reg:
+      return register(Register.CR0 + ([0, 2, 3, 4, 8][prng.below(5)] ?? 0));
+    case K.dr_reg:
+      return register(Register.DR0 + ([0, 1, 2, 3, 6, 7][prng.below(6)] ?? 0));
     case K.mem_offs: {
       i.setOpKind(n, OpKind.Memory);
       const target = chooseTarget(c, form);
@@ -304,7 +353,8 @@ export function buildOperand(c: Context, i: Instruction, form: Form, n: number):
       i.memoryIndex = Register.AL;
       i.memoryIndexScale = 1;
       return undefined;
-    case K.br64_1: case K.br64_4:
+    case K.br64_1:
+    case K.br64_4:
       i.setOpKind(n, OpKind.NearBranch64);
       i.nearBranch64 = BigInt(c.rip + 32);
       return undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // A case (what a sequence starts from) and an outcome (what it leaves), and their wire format, which the
-// native helper reads and writes. KEEP IN SYNC: native/helper.c struct input, struct output.
+// native helper reads and writes. KEEP IN SYNC: test/differential/native/helper.c input
 
 import { FPU_BYTES } from '../../src/cpu/cpu.ts';
 import { REG_COUNT, Reg } from '../../src/cpu/regs.ts';
@@ -30,9 +30,20 @@ export interface Case {
 
 /** Exception vectors as the SDM numbers them, and three of our own. */
 export const Trap = {
-  divideError: 0, debug: 1, breakpoint: 3, overflow: 4, invalidOpcode: 6, stackFault: 12, generalProtection: 13,
-  pageFault: 14, fpuError: 16, alignmentCheck: 17, simdError: 19,
-  syscall: 0x100, int80: 0x180, endless: 0x200,
+  divideError: 0,
+  debug: 1,
+  breakpoint: 3,
+  overflow: 4,
+  invalidOpcode: 6,
+  stackFault: 12,
+  generalProtection: 13,
+  pageFault: 14,
+  fpuError: 16,
+  alignmentCheck: 17,
+  simdError: 19,
+  syscall: 0x100,
+  int80: 0x180,
+  endless: 0x200,
   /** The native helper died in this case. */
   lost: 0x300,
 } as const;
@@ -69,8 +80,6 @@ const OUTPUT_HEADER = 32 + REG_BYTES + FPU_BYTES;
 /** Set in the code length of a case that is single-stepped. */
 const TRACED = 0x8000;
 const TRAP_FLAG = 0x100n;
-/** The part of an FXSAVE image that holds architectural state: up to XMM15. */
-export const FX_STATE_BYTES = 416;
 
 export function codeLength(c: Case): number {
   let n = 0;
@@ -133,14 +142,17 @@ export function decodeOutcomes(output: Uint8Array): Outcome[] {
       changes.push({ address: Number(view.getBigUint64(entry, true)), value: view.getBigUint64(entry + 8, true) });
     }
     const stepsAt = at + OUTPUT_HEADER + changeCount * 16;
-    const steps = Array.from({ length: view.getUint32(at + OUTPUT_HEADER - 8, true) }, (_, i) => Number(view.getBigUint64(stepsAt + i * 8, true)));
+    const steps = Array.from({ length: view.getUint32(at + OUTPUT_HEADER - 8, true) }, (_, i) =>
+      Number(view.getBigUint64(stepsAt + i * 8, true)),
+    );
     outcomes.push({
       trap,
       error: isPageFault ? view.getUint32(at + 12, true) & PAGE_FAULT_BITS : 0,
       cr2: isPageFault ? view.getBigUint64(at + 16, true) : 0n,
       regs,
       fx: output.slice(at + 24 + REG_BYTES, at + 24 + REG_BYTES + FPU_BYTES),
-      changes, steps,
+      changes,
+      steps,
     });
     at += length;
   }
@@ -163,10 +175,11 @@ export function initialWord(c: Case, address: number): bigint {
   const word = new Uint8Array(8);
   const view = new DataView(word.buffer);
   view.setBigUint64(0, baseWord(address), true);
-  const poke = (start: number, bytes: Uint8Array) => bytes.forEach((byte, i) => {
-    const at = start + i - address;
-    if (at >= 0 && at < 8) word[at] = byte;
-  });
+  const poke = (start: number, bytes: Uint8Array) =>
+    bytes.forEach((byte, i) => {
+      const at = start + i - address;
+      if (at >= 0 && at < 8) word[at] = byte;
+    });
   const patch = new Uint8Array(8);
   for (const p of c.patches) {
     if (p.address <= address - 8 || p.address >= address + 8) continue;

@@ -33,8 +33,13 @@ export function storeCase(c: Case, title: string): StoredCase {
     if (c.regs[r]) regs[name] = hex(c.regs[r] ?? 0n);
   });
   return {
-    title, code: c.units.map((u) => toHex(u.bytes)), forms: c.units.map((u) => CODE_NAMES.get(u.form) ?? ''), address: hex(c.codeAddress), regs,
-    fx: toHex(c.fx).replace(/(00)+$/, ''), patches: c.patches.map((p) => [hex(p.address), hex(p.value)]),
+    title,
+    code: c.units.map((u) => toHex(u.bytes)),
+    forms: c.units.map((u) => CODE_NAMES.get(u.form) ?? ''),
+    address: hex(c.codeAddress),
+    regs,
+    fx: toHex(c.fx).replace(/(00)+$/, ''),
+    patches: c.patches.map((p) => [hex(p.address), hex(p.value)]),
   };
 }
 
@@ -48,8 +53,14 @@ export function restoreCase(s: StoredCase): Case {
   const fx = new Uint8Array(FPU_BYTES);
   fx.set(Buffer.from(s.fx, 'hex'));
   return {
-    units: s.code.map((code, i) => ({ bytes: Uint8Array.from(Buffer.from(code, 'hex')), form: codesByName.get(s.forms[i] ?? '') ?? 0 })),
-    codeAddress: Number(s.address), regs, fx, patches: s.patches.map(([address, value]) => ({ address: Number(address), value: BigInt(value) })),
+    units: s.code.map((code, i) => ({
+      bytes: Uint8Array.from(Buffer.from(code, 'hex')),
+      form: codesByName.get(s.forms[i] ?? '') ?? 0,
+    })),
+    codeAddress: Number(s.address),
+    regs,
+    fx,
+    patches: s.patches.map(([address, value]) => ({ address: Number(address), value: BigInt(value) })),
   };
 }
 
@@ -60,7 +71,10 @@ function disassemble(c: Case): string[] {
   for (const unit of c.units) {
     const decoder = new Decoder(64, unit.bytes, DecoderOptions.None);
     decoder.ip = BigInt(at);
-    const text = decoder.decodeAll().map((i) => formatter.format(i)).join(' ; ');
+    const text = decoder
+      .decodeAll()
+      .map((i) => formatter.format(i))
+      .join(' ; ');
     decoder.free();
     lines.push(`  ${hex(at)}  ${toHex(unit.bytes).padEnd(24)} ${text}   (${CODE_NAMES.get(unit.form) ?? '?'})`);
     at += unit.bytes.length;
@@ -69,12 +83,15 @@ function disassemble(c: Case): string[] {
   return lines;
 }
 
-const show = (field: string, value: bigint) => (field === 'trap' ? (TRAP_NAMES.get(Number(value)) ?? String(value)) : hex(value));
+const show = (field: string, value: bigint) =>
+  field === 'trap' ? (TRAP_NAMES.get(Number(value)) ?? String(value)) : hex(value);
 
 /** The whole report of one failure. */
 export function renderFailure(f: Failure, seed: number): string {
   const lines = [`the engine differs from the real CPU (seed ${seed})`, ...disassemble(f.case)];
-  lines.push(`  traps: native ${TRAP_NAMES.get(f.native.trap)} at ${hex(f.native.regs[16] ?? 0n)}, emulated ${TRAP_NAMES.get(f.emulated.trap)} at ${hex(f.emulated.regs[16] ?? 0n)}`);
+  lines.push(
+    `  traps: native ${TRAP_NAMES.get(f.native.trap)} at ${hex(f.native.regs[16] ?? 0n)}, emulated ${TRAP_NAMES.get(f.emulated.trap)} at ${hex(f.emulated.regs[16] ?? 0n)}`,
+  );
   for (const d of f.differences) {
     const where = d.address === undefined ? d.field : `${d.field} ${hex(d.address)}`;
     lines.push(`  ${where.padEnd(28)} native ${show(d.field, d.native)}   emulated ${show(d.field, d.emulated)}`);

@@ -69,7 +69,10 @@ function continueFrom(c: Case, from: number, count: number, o: Outcome): Case {
   regs[Reg.rip] = BigInt(codeAddress);
   regs[Reg.rflags] = (regs[Reg.rflags] ?? 0n) & ~BigInt(Flag.rf);
   return {
-    units: c.units.slice(from, from + count), codeAddress, regs, fx: o.fx,
+    units: c.units.slice(from, from + count),
+    codeAddress,
+    regs,
+    fx: o.fx,
     patches: [...c.patches, ...o.changes.map(({ address, value }) => ({ address, value }))],
   };
 }
@@ -120,7 +123,9 @@ export class Session {
   }
 
   #locate(differing: readonly Pending[]): Located[] {
-    const prefixes = this.compare(differing.flatMap((p) => p.case.units.map((_, k) => ({ ...p.case, units: p.case.units.slice(0, k + 1) }))));
+    const prefixes = this.compare(
+      differing.flatMap((p) => p.case.units.map((_, k) => ({ ...p.case, units: p.case.units.slice(0, k + 1) }))),
+    );
     const located: Located[] = [];
     let at = 0;
     for (const p of differing) {
@@ -146,7 +151,15 @@ export class Session {
 
   /** Asks the known differences about `unit`, and counts those that answer. */
   #isKnown(c: Case, unit: Unit | undefined, compared: Compared): boolean {
-    const entries = unit && explain({ form: CODE_NAMES.get(unit.form) ?? '', bytes: unit.bytes, address: addressIn(c, unit), case: c, ...compared });
+    const entries =
+      unit &&
+      explain({
+        form: CODE_NAMES.get(unit.form) ?? '',
+        bytes: unit.bytes,
+        address: addressIn(c, unit),
+        case: c,
+        ...compared,
+      });
     for (const { id } of entries ?? []) this.known.set(id, (this.known.get(id) ?? 0) + 1);
     if (entries?.every((k) => k.isMask)) this.onAgreed(c, compared.native);
     return entries !== undefined;
@@ -172,7 +185,10 @@ export class Session {
         const before = l.prefixes[l.first - 1];
         const carried = before ? compareOutcomes(l.case, before.native, before.emulated, NO_MASKS) : [];
         const whole = l.prefixes[l.first];
-        if (carried.every((d) => d.field === 'rflags' && ((d.native ^ d.emulated) & ~BigInt(Flag.rf)) === 0n) && whole) {
+        if (
+          carried.every((d) => d.field === 'rflags' && ((d.native ^ d.emulated) & ~BigInt(Flag.rf)) === 0n) &&
+          whole
+        ) {
           // Same state, other outcome: it takes the instructions before to show it.
           const c = { ...l.case, units: l.case.units.slice(0, l.first + 1) };
           if (!this.#isKnown(c, l.case.units[l.first], whole)) {
@@ -187,7 +203,8 @@ export class Session {
         }
       }
       const remaining = l.case.units.length - l.first - 1;
-      if (remaining > 0 && ranToEnd(single, r.native)) rest.push({ case: continueFrom(l.case, l.first + 1, remaining, r.native), original: l.original });
+      if (remaining > 0 && ranToEnd(single, r.native))
+        rest.push({ case: continueFrom(l.case, l.first + 1, remaining, r.native), original: l.original });
     });
     return rest;
   }

@@ -45,11 +45,16 @@ function flags(prng: Prng): bigint {
 
 function segmentBase(prng: Prng): bigint {
   switch (prng.below(6)) {
-    case 0: return 0n;
-    case 1: return BigInt(prng.below(4096));
-    case 2: return BigInt(pageAddress('high'));
-    case 3: return 0xffffffffffff8000n;
-    default: return BigInt(dataAddress(prng));
+    case 0:
+      return 0n;
+    case 1:
+      return BigInt(prng.below(4096));
+    case 2:
+      return BigInt(pageAddress('high'));
+    case 3:
+      return 0xffffffffffff8000n;
+    default:
+      return BigInt(dataAddress(prng));
   }
 }
 
@@ -57,10 +62,14 @@ function segmentBase(prng: Prng): bigint {
 export function randomRegs(prng: Prng, roles: Roles): BigUint64Array {
   const regs = new BigUint64Array(REG_COUNT);
   for (let r = 0; r < 16; r++) regs[r] = integer64(prng);
-  for (const r of roles.pointers) regs[r] = BigInt(prng.below(4) === 0 ? pageAddress('high') + prng.below(4096) : dataAddress(prng));
-  for (const r of roles.indexes) regs[r] = BigInt.asUintN(64, BigInt(prng.below(3) === 0 ? prng.below(1024) - 512 : prng.below(33) - 16));
+  for (const r of roles.pointers)
+    regs[r] = BigInt(prng.below(4) === 0 ? pageAddress('high') + prng.below(4096) : dataAddress(prng));
+  for (const r of roles.indexes)
+    regs[r] = BigInt.asUintN(64, BigInt(prng.below(3) === 0 ? prng.below(1024) - 512 : prng.below(33) - 16));
   const stackOffset = prng.below(12) === 0 ? prng.below(4096) : 0x400 + 8 * prng.below(0x180);
-  regs[Reg.rsp] = BigInt(pageAddress('stack') + (prng.below(25) === 0 ? [0, 2, 8, 0xff8, 0xffc, 0x1000][prng.below(6)] ?? 0 : stackOffset));
+  regs[Reg.rsp] = BigInt(
+    pageAddress('stack') + (prng.below(25) === 0 ? ([0, 2, 8, 0xff8, 0xffc, 0x1000][prng.below(6)] ?? 0) : stackOffset),
+  );
   regs[Reg.rflags] = flags(prng);
   regs[Reg.fsBase] = segmentBase(prng);
   regs[Reg.gsBase] = segmentBase(prng);
@@ -72,7 +81,7 @@ export function randomFpu(prng: Prng): Uint8Array {
   const fx = new Uint8Array(FPU_BYTES);
   const view = new DataView(fx.buffer);
   const rounding = prng.below(3) === 0 ? prng.below(4) : 0;
-  const precision = prng.below(4) === 0 ? [0, 2, 3][prng.below(3)] ?? 3 : 3;
+  const precision = prng.below(4) === 0 ? ([0, 2, 3][prng.below(3)] ?? 3) : 3;
   const unmasked = prng.below(12) === 0 ? prng.u32() & 0x3f : 0;
   view.setUint16(0, 0x40 | (rounding << 10) | (precision << 8) | (0x3f & ~unmasked), true);
   const top = prng.below(8);

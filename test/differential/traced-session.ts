@@ -48,7 +48,9 @@ export class TracedSession {
       this.#compareSteps(c, stepped.steps, emulated.steps);
       const differences = compareOutcomes(c, whole, emulated, masksOf(c));
       if (differences.length > 0) {
-        this.reports.push(`stepping (below: emulated) ends otherwise than running (native)\n${renderFailure({ case: c, original: c, native: whole, emulated, differences }, 0)}`);
+        this.reports.push(
+          `stepping (below: emulated) ends otherwise than running (native)\n${renderFailure({ case: c, original: c, native: whole, emulated, differences }, 0)}`,
+        );
       }
     });
   }
@@ -56,8 +58,14 @@ export class TracedSession {
   #compareSteps(c: Case, native: readonly number[], emulated: readonly number[]): void {
     const at = native.findIndex((rip, i) => rip !== emulated[i]);
     if (at < 0 && native.length === emulated.length) return;
-    const show = (steps: readonly number[]) => steps.slice(Math.max(0, at - 2), at + 3).map(hex).join(' ');
+    const show = (steps: readonly number[]) =>
+      steps
+        .slice(Math.max(0, at - 2), at + 3)
+        .map(hex)
+        .join(' ');
     const outcome = this.#emulated.run(c);
-    this.reports.push(`step ${at} goes elsewhere (${native.length} native, ${emulated.length} emulated steps): native ${show(native)}, emulated ${show(emulated)}\n${renderFailure({ case: c, original: c, native: outcome, emulated: outcome, differences: [] }, 0)}`);
+    this.reports.push(
+      `step ${at} goes elsewhere (${native.length} native, ${emulated.length} emulated steps): native ${show(native)}, emulated ${show(emulated)}\n${renderFailure({ case: c, original: c, native: outcome, emulated: outcome, differences: [] }, 0)}`,
+    );
   }
 }

@@ -7,7 +7,22 @@ import { describe, expect, it } from 'vitest';
 import { classifyForms } from './forms.ts';
 import { Flag, UNDEFINED, undefinedAfter } from './undefined-state.ts';
 
-const ALL = new Set(['movbe', 'popcnt', 'abm', 'bmi1', 'bmi2', 'adx', 'aes', 'pclmulqdq', 'pni', 'ssse3', 'sse4_1', 'sse4_2', 'fsgsbase', 'cx16']);
+const ALL = new Set([
+  'movbe',
+  'popcnt',
+  'abm',
+  'bmi1',
+  'bmi2',
+  'adx',
+  'aes',
+  'pclmulqdq',
+  'pni',
+  'ssse3',
+  'sse4_1',
+  'sse4_2',
+  'fsgsbase',
+  'cx16',
+]);
 
 function icedUndefined(code: number): number {
   const instruction = new Instruction();
@@ -28,7 +43,10 @@ describe('the table of undefined flags', () => {
   const forms = classifyForms(ALL).tested.filter((f) => f.group !== 'privileged');
 
   it('names no flag that iced holds for defined, but for the count-dependent ones of shifts', () => {
-    const more = forms.filter((f) => !/^(Sh[lr]d?|Sal|Sar|Ro[lr]|Rc[lr])_/.test(f.name) && undefinedAfter(f.name).flags & ~icedUndefined(f.code));
+    const more = forms.filter(
+      (f) =>
+        !/^(Sh[lr]d?|Sal|Sar|Ro[lr]|Rc[lr])_/.test(f.name) && undefinedAfter(f.name).flags & ~icedUndefined(f.code),
+    );
     expect(more.map((f) => f.name)).toEqual([]);
   });
 

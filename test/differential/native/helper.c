@@ -72,7 +72,7 @@ void *memset(void *to, int value, size_t n) {
   return ret;
 }
 
-// ---- The address space that both sides share. KEEP IN SYNC: ../layout.ts PAGES --------------------
+// ---- The address space that both sides share. KEEP IN SYNC: test/differential/layout.ts PAGES --------------------
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
 struct page {
@@ -95,7 +95,7 @@ static const struct page pages[] = {
 #define PAGES ((int)(sizeof pages / sizeof *pages))
 #define PAGE 4096
 
-// ---- Case and outcome records. KEEP IN SYNC: ../records.ts -------------------------------------------
+// ---- Case and outcome records. KEEP IN SYNC: test/differential/records.ts encodeCase -------------------------------------------
 
 struct patch {
   u64 address, value;
