@@ -24,6 +24,7 @@ export function forkCore(parent: SpaceCore): SpaceCore | undefined {
     const copy = area.slice(area.start, area.end);
     // Locks are not inherited: fork(2).
     copy.flags &= ~(VMA_LOCKED | VMA_LOCK_ON_FAULT);
+    if (copy.family !== 0) copy.family = child.foundFamily();
     child.addArea(copy);
     if (area.shared || (area.flags & VMA_WIPEONFORK) !== 0) continue;
     complete = copyEntries(parent, child, area);

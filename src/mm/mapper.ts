@@ -343,7 +343,7 @@ export class Mapper {
     core.account(part, -1);
     part.prot = prot;
     if (isAccountable(part)) part.flags |= VMA_ACCOUNTED;
-    else if (part.file === undefined && !part.touched && (prot & M.PROT_WRITE) === 0) part.flags &= ~VMA_ACCOUNTED;
+    else if (part.file === undefined && part.family === 0 && (prot & M.PROT_WRITE) === 0) part.flags &= ~VMA_ACCOUNTED;
     core.account(part, 1);
     this.#pager.reprotect(part, start, end);
     return 0;
@@ -449,12 +449,13 @@ export class Mapper {
     const area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
     if (core.vmas.items.length >= MAX_MAP_COUNT - 3) return -E.ENOMEM;
+    const whole = area.start === oldAddr && area.end === oldAddr + oldLength;
     const moved = area.slice(oldAddr, oldAddr + oldLength);
     moved.start = place;
     moved.end = place + newLength;
-    if (!area.touched) moved.origin = place;
+    if (area.family === 0) moved.origin = place;
     core.addArea(moved);
-    if (oldLength > 0 && !moveEntries(core, moved, oldAddr, oldLength, place)) {
+    if (oldLength > 0 && !moveEntries(core, oldAddr, oldLength, place)) {
       core.removeRange(place, place + newLength);
       return -E.ENOMEM;
     }
@@ -466,8 +467,8 @@ export class Mapper {
         core.account(left, -1);
         left.flags &= ~(VMA_LOCKED | VMA_LOCK_ON_FAULT);
         core.account(left, 1);
-        left.touched = false;
-        left.origin = left.start;
+        // Its pages have gone; what is left of a larger area stays in the family.
+        if (whole) left.family = 0;
       }
       core.mergeRange(oldAddr, oldAddr + oldLength);
     } else if (oldLength > 0) {

@@ -6,14 +6,13 @@ import { PAGE_SIZE, type Addr } from '../base/addr.ts';
 import { PTE_DIRTY, PTE_NX_HIGH, PTE_PRESENT, PTE_WRITE } from './page-table.ts';
 import { FRAME_CACHED, FRAME_EXECUTED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
-import type { MappedArea } from './vma.ts';
 
 /**
- * Moves the entries of [from, from+length) to `to`, in area `target`.
+ * Moves the entries of [from, from+length) to `to`.
  * @returns false when memory for tables is out; everything is then back where it was
  * @internal
  */
-export function moveEntries(core: SpaceCore, target: MappedArea, from: Addr, length: number, to: Addr): boolean {
+export function moveEntries(core: SpaceCore, from: Addr, length: number, to: Addr): boolean {
   const { memory, table } = core;
   const { words, flags } = memory;
   const end = from + length;
@@ -43,6 +42,5 @@ export function moveEntries(core: SpaceCore, target: MappedArea, from: Addr, len
     words[entry + 1] = high;
   }
   memory.mmu.flushTlb();
-  target.touched ||= !target.shared;
   return true;
 }

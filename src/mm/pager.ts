@@ -120,6 +120,8 @@ export class Pager {
     const core = this.#core;
     const { memory } = core;
     const { words, flags } = memory;
+    // First, as on Linux, even when no page can be had.
+    if (area.family === 0) core.joinFamily(area);
     const low = words[entry] as number;
     const old = low >>> 12;
     let frame = 0;
@@ -154,7 +156,6 @@ export class Pager {
       memory.copyFrame(old, frame);
       memory.release(old);
     }
-    area.touched = true;
     if (isAccessible(area)) {
       words[entry] = (frame << 12) | PRESENT_BITS | ((area.prot & PROT_WRITE) !== 0 ? WRITE_BITS : 0);
     } else {

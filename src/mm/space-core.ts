@@ -60,6 +60,7 @@ export class SpaceCore implements PageUser {
   lockedPages = 0;
   residentPages = 0;
   peakResidentPages = 0;
+  #families = 0;
 
   constructor(memory: PhysicalMemory, rootFrame: number, layout: SpaceLayout, limits: SpaceLimits) {
     this.memory = memory;
@@ -127,7 +128,7 @@ export class SpaceCore implements PageUser {
       if (area.start > end) return;
       if (area.canMerge(next)) {
         area.end = next.end;
-        area.touched ||= next.touched;
+        if (area.family === 0) area.family = next.family;
         items.splice(index + 1, 1);
         next.pages?.removeUser(this);
       } else {
@@ -150,6 +151,30 @@ export class SpaceCore implements PageUser {
     if ((area.prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC && (area.flags & VMA_GROWSDOWN) === 0)
       this.execPages += pages;
     if ((area.flags & VMA_LOCKED) !== 0) this.lockedPages += pages;
+  }
+
+  /** The first private page of an area is made: it joins the family of a neighbour that it continues, or founds one. */
+  joinFamily(area: MappedArea): void {
+    const { items } = this.vmas;
+    const index = this.vmas.indexAbove(area.start);
+    const next = items[index + 1];
+    const previous = items[index - 1];
+    if (next !== undefined && next.family !== 0 && area.flags === next.flags && area.isContinuedBy(next)) {
+      area.family = next.family;
+    } else if (
+      previous !== undefined &&
+      previous.family !== 0 &&
+      area.flags === previous.flags &&
+      previous.isContinuedBy(area)
+    ) {
+      area.family = previous.family;
+    } else {
+      area.family = this.foundFamily();
+    }
+  }
+
+  foundFamily(): number {
+    return ++this.#families;
   }
 
   /** A page got its first frame here. */

@@ -61,8 +61,11 @@ export class MappedArea implements Vma {
   flags: number;
   /** Where `start` was when an anonymous area was made: areas moved after use do not merge (Linux's vm_pgoff). */
   origin: Addr;
-  /** A private page was made here (Linux: has an anon_vma). */
-  touched = false;
+  /**
+   * Names the family of private pages here (Linux's anon_vma); 0 until the first is made. Areas of different families do
+   * not merge.
+   */
+  family = 0;
 
   constructor(from: {
     start: Addr;
@@ -96,7 +99,7 @@ export class MappedArea implements Vma {
     part.end = end;
     if (this.file !== undefined) part.offset = this.offset + (start - this.start);
     part.origin = this.origin + (start - this.start);
-    part.touched = this.touched;
+    part.family = this.family;
     return part;
   }
 
@@ -113,16 +116,23 @@ export class MappedArea implements Vma {
   /** Whether `next`, which starts where this ends, can become part of this. */
   canMerge(next: MappedArea): boolean {
     return (
-      this.end === next.start &&
       this.prot === next.prot &&
+      this.flags === next.flags &&
+      (this.family === next.family || this.family === 0 || next.family === 0) &&
+      this.isContinuedBy(next)
+    );
+  }
+
+  /** Whether `next` maps what follows, rights and families aside. */
+  isContinuedBy(next: MappedArea): boolean {
+    const length = this.end - this.start;
+    return (
+      this.end === next.start &&
       this.maxProt === next.maxProt &&
       this.shared === next.shared &&
       this.file === next.file &&
-      this.flags === next.flags &&
       this.name === next.name &&
-      (this.file === undefined
-        ? this.origin + (this.end - this.start) === next.origin
-        : this.offset + (this.end - this.start) === next.offset)
+      (this.file === undefined ? this.origin + length === next.origin : this.offset + length === next.offset)
     );
   }
 }
