@@ -12,10 +12,12 @@ import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
 import { memoryCalls } from './memory.ts';
 import { POLL_CALLS } from './poll.ts';
+import { prctlCalls } from './prctl.ts';
 import { processCalls } from './processes.ts';
+import { refusedCalls } from './refused.ts';
 import { schedulingCalls } from './scheduling.ts';
 import { signalCalls } from './signals.ts';
-import { refusedCalls, systemCalls } from './system.ts';
+import { systemCalls } from './system.ts';
 import { SOCKET_CALLS } from './sockets.ts';
 import { SPECIAL_FILE_CALLS } from './special-files.ts';
 import type { SyscallDef } from './table.ts';
@@ -33,6 +35,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   identityCalls,
   schedulingCalls,
   systemCalls,
+  prctlCalls,
   refusedCalls,
   FS_PATH_CALLS,
   FS_STAT_CALLS,

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+//
+// prctl(2) and arch_prctl(2): facts of a task that have no call of their own.
+
+import { EFAULT, EINVAL, EPERM } from '../../abi/errno.ts';
+import {
+  PR_CAPBSET_DROP,
+  PR_CAPBSET_READ,
+  PR_CAP_AMBIENT,
+  PR_GET_CHILD_SUBREAPER,
+  PR_GET_DUMPABLE,
+  PR_GET_KEEPCAPS,
+  PR_GET_NAME,
+  PR_GET_NO_NEW_PRIVS,
+  PR_GET_PDEATHSIG,
+  PR_GET_SECCOMP,
+  PR_GET_SECUREBITS,
+  PR_GET_THP_DISABLE,
+  PR_GET_TIMERSLACK,
+  PR_GET_TIMING,
+  PR_GET_TSC,
+  PR_MCE_KILL_GET,
+  PR_SET_CHILD_SUBREAPER,
+  PR_SET_DUMPABLE,
+  PR_SET_KEEPCAPS,
+  PR_SET_NAME,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+  PR_SET_PTRACER,
+  PR_SET_THP_DISABLE,
+  PR_SET_TIMERSLACK,
+  PR_SET_TIMING,
+  PR_SET_TSC,
+  PR_SET_VMA,
+  PR_SET_VMA_ANON_NAME,
+  ARCH_CET_STATUS,
+  ARCH_GET_FS,
+  ARCH_GET_GS,
+  ARCH_SET_FS,
+  ARCH_SET_GS,
+} from '../../abi/prctl.ts';
+import { NSIG } from '../../abi/signal.ts';
+import { USER_HALF_END } from '../../base/addr.ts';
+import { fromLatin1, latin1Bytes } from '../../base/bytes.ts';
+import { Reg } from '../../cpu/regs.ts';
+import { Cap, hasCap } from '../credentials.ts';
+import type { Task } from '../task.ts';
+import type { Args, SyscallDef } from './table.ts';
+import { writeBytes } from './times.ts';
+
+const NAME_BYTES = 16;
+
+function archPrctl(task: Task, code: number, addr: number): number {
+  const { platform } = task.kernel;
+  switch (code) {
+    case ARCH_SET_FS:
+      if (addr >= USER_HALF_END) return -EPERM;
+      task.regs.set(Reg.fsBase, addr);
+      return 0;
+    case ARCH_GET_FS:
+      return task.mm.writeU64(addr, task.regs.u64[Reg.fsBase] as bigint) ? 0 : -EFAULT;
+    case ARCH_SET_GS:
+      if (addr >= USER_HALF_END) return -EPERM;
+      platform.setGuestGsBase(task, addr);
+      return 0;
+    case ARCH_GET_GS:
+      return task.mm.writeU64(addr, platform.guestGsBase(task)) ? 0 : -EFAULT;
+    case ARCH_CET_STATUS:
+    default:
+      return -EINVAL;
+  }
+}
+
+function ambient(task: Task, op: number, cap: number): number {
+  const { creds } = task;
+  const bit = 1n << BigInt(cap & 63);
+  if (op === 4) {
+    task.creds = { ...creds, ambient: 0n };
+    return 0;
+  }
+  if (cap > 40) return -EINVAL;
+  if (op === 1) return (creds.ambient & bit) === 0n ? 0 : 1;
+  if (op === 3) {
+    task.creds = { ...creds, ambient: creds.ambient & ~bit };
+    return 0;
+  }
+  if (op !== 2) return -EINVAL;
+  if ((creds.permitted & creds.inheritable & bit) === 0n) return -EPERM;
+  task.creds = { ...creds, ambient: creds.ambient | bit };
+  return 0;
+}
+
+function nameMapping(task: Task, a: Args): number {
+  if (a.num(1) !== PR_SET_VMA_ANON_NAME) return -EINVAL;
+  const nameAddr = a.num(4);
+  if (nameAddr === 0) return task.mm.setName(a.num(2), a.num(3), '');
+  const name = task.mm.readCString(nameAddr, 80);
+  return typeof name === 'number' ? -EINVAL : task.mm.setName(a.num(2), a.num(3), fromLatin1(name));
+}
+
+function prctl(task: Task, a: Args): number {
+  const { group, creds } = task;
+  const value = a.num(1);
+  const putInt = (n: number): number => (task.mm.writeU32(value, n) ? 0 : -EFAULT);
+  switch (a.int(0)) {
+    case PR_SET_NAME: {
+      const bytes = new Uint8Array(NAME_BYTES);
+      const length = task.mm.copyIn(value, bytes);
+      const end = bytes.indexOf(0);
+      if (end < 0 ? length < NAME_BYTES : end >= length) return -EFAULT;
+      task.name = fromLatin1(bytes.subarray(0, end < 0 ? NAME_BYTES - 1 : Math.min(end, NAME_BYTES - 1)));
+      return 0;
+    }
+    case PR_GET_NAME: {
+      const bytes = new Uint8Array(NAME_BYTES);
+      bytes.set(latin1Bytes(task.name));
+      return writeBytes(task, value, bytes);
+    }
+    case PR_SET_PDEATHSIG:
+      if (value > NSIG) return -EINVAL;
+      task.parentDeathSignal = value;
+      return 0;
+    case PR_GET_PDEATHSIG:
+      return putInt(task.parentDeathSignal);
+    case PR_GET_DUMPABLE:
+      return group.dumpable;
+    case PR_SET_DUMPABLE:
+      if (value > 1) return -EINVAL;
+      group.dumpable = value;
+      return 0;
+    case PR_GET_KEEPCAPS:
+      return creds.keepCaps ? 1 : 0;
+    case PR_SET_KEEPCAPS:
+      if (value > 1) return -EINVAL;
+      task.creds = { ...creds, keepCaps: value === 1 };
+      return 0;
+    case PR_GET_TIMING:
+      return 0;
+    case PR_SET_TIMING:
+      return value === 0 ? 0 : -EINVAL;
+    case PR_GET_SECCOMP:
+      return 0;
+    case PR_CAPBSET_READ:
+      return value > 40 ? -EINVAL : Number((creds.bounding >> BigInt(value)) & 1n);
+    case PR_CAPBSET_DROP:
+      if (!hasCap(creds, Cap.setpcap)) return -EPERM;
+      if (value > 40) return -EINVAL;
+      task.creds = { ...creds, bounding: creds.bounding & ~(1n << BigInt(value)) };
+      return 0;
+    case PR_CAP_AMBIENT:
+      return ambient(task, value, a.num(2));
+    case PR_GET_SECUREBITS:
+      return 0;
+    case PR_SET_TIMERSLACK:
+      task.timerSlackNs = value === 0 ? 50_000 : value;
+      return 0;
+    case PR_GET_TIMERSLACK:
+      return task.timerSlackNs;
+    case PR_GET_TSC:
+      return putInt(1);
+    case PR_SET_TSC:
+      return value === 1 ? 0 : -EINVAL;
+    case PR_SET_NO_NEW_PRIVS:
+      if (value !== 1 || a.num(2) !== 0 || a.num(3) !== 0 || a.num(4) !== 0) return -EINVAL;
+      task.noNewPrivs = true;
+      return 0;
+    case PR_GET_NO_NEW_PRIVS:
+      return task.noNewPrivs ? 1 : 0;
+    case PR_SET_CHILD_SUBREAPER:
+      group.isSubreaper = value !== 0;
+      return 0;
+    case PR_GET_CHILD_SUBREAPER:
+      return putInt(group.isSubreaper ? 1 : 0);
+    case PR_SET_THP_DISABLE:
+      return 0;
+    case PR_GET_THP_DISABLE:
+      return 0;
+    case PR_MCE_KILL_GET:
+      return 2;
+    case PR_SET_PTRACER:
+      return 0;
+    case PR_SET_VMA:
+      return nameMapping(task, a);
+    default:
+      return -EINVAL;
+  }
+}
+
+export const prctlCalls: readonly SyscallDef[] = [
+  { nr: 157, name: 'prctl', args: ['int', 'ptr', 'ptr', 'ptr', 'ptr'], call: prctl },
+  {
+    nr: 158,
+    name: 'arch_prctl',
+    args: ['enum:arch_prctl', 'ptr'],
+    call: (task, a) => archPrctl(task, a.int(0), a.num(1)),
+  },
+];
