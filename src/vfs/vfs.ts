@@ -3,7 +3,7 @@
 // The tree of one sandbox: its root file system, what is mounted where, its devices and its files without names.
 // Models fs/namespace.c; mounts are made at set-up only.
 
-import { ENOENT, ENOTDIR } from '../abi/errno.ts';
+import { EBUSY, ENOENT, ENOTDIR } from '../abi/errno.ts';
 import { O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { makedev, S_IFCHR, S_IFDIR, S_IFREG } from '../abi/stat.ts';
 import type { Host, HostDirectory, HostStream } from '../base/host.ts';
@@ -136,6 +136,7 @@ export class Vfs {
     const at = isDirectory ? this.makeDirectory(path, isHidden) : this.#placeFile(path, isHidden);
     if (typeof at === 'number') return at;
     if (at.inode.isDirectory !== isDirectory) return -ENOTDIR;
+    if (at === this.root) return -EBUSY;
     const mount = new Mount(this.#mountId++, fs, at, isReadOnly, source);
     at.covering = mount;
     this.mounts.push(mount);
