@@ -12,7 +12,6 @@ import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { Reg } from '../cpu/regs.ts';
 import { Disassembler } from '../isa/disassembler.ts';
 import type { CrashReport } from '../kernel/crash-report.ts';
-import { BOOT_REALTIME_NS } from '../kernel/clock.ts';
 import { STRING_LIMIT, quote } from '../kernel/decode/strings.ts';
 import { crashText } from '../report/crash-text.ts';
 import { GvisorText } from '../report/gvisor-text.ts';
@@ -44,11 +43,11 @@ class Outputs {
   readonly #metrics: ResultFile | undefined;
   /** Single calls are shown, in the format of strace. */
   readonly #showsCalls: boolean;
+  #epochNs = 0n;
   /** Lines of strace, and the summary after them. */
   readonly #writeStrace: (text: string) => void;
 
-  /** @param epochNs the date of the guest when it starts */
-  constructor(options: RunOptions, epochNs: bigint) {
+  constructor(options: RunOptions) {
     const file = options.straceFile === undefined ? undefined : this.#open('--strace-file', options.straceFile);
     this.#writeStrace = file === undefined ? writeToStderr : (text) => file.write(text);
     const showsCalls = options.strace || (file !== undefined && !options.straceSummary);
@@ -58,7 +57,7 @@ class Outputs {
         write: this.#writeStrace,
         immediate: file === undefined,
         times: options.straceTimes,
-        epochNs,
+        epochNs: () => this.#epochNs,
       };
       this.renderers.push(options.straceFormat === 'gvisor' ? new GvisorText(strace) : new StraceText(strace));
     }
@@ -79,8 +78,13 @@ class Outputs {
     return file;
   }
 
-  /** The line with which strace begins: how the program was started. */
-  start(line: string): void {
+  /**
+   * The run begins.
+   * @param line how the program was started: strace's first line
+   * @param epochNs the guest's date when its time was 0
+   */
+  start(line: string, epochNs: bigint): void {
+    this.#epochNs = epochNs;
     if (this.#showsCalls) this.#writeStrace(`${line}\n`);
   }
 
@@ -111,7 +115,7 @@ export async function runCommand(program: string, args: readonly string[], optio
   const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
   const found = findProgram(program, cwd, searchPath, (path) => root !== undefined && existsIn(root, path));
   const host = nodeHost();
-  const outputs = new Outputs(options, options.wallClock ? host.wallClockNs() : BOOT_REALTIME_NS);
+  const outputs = new Outputs(options);
   const logger = makeLogger({ level: options.logLevel, file: options.logFile });
   const disassembler = lazyDisassembler();
   let sandbox: Sandbox | undefined;
@@ -139,7 +143,11 @@ export async function runCommand(program: string, args: readonly string[], optio
       ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
     });
     const signals = new ToolSignals(sandbox);
-    outputs.start(firstLine(sandbox, found.guestPath, [options.argv0 ?? program, ...args], options.env.length));
+    const { clock } = sandbox.kernel;
+    outputs.start(
+      firstLine(sandbox, found.guestPath, [options.argv0 ?? program, ...args], options.env.length),
+      clock.realtimeNs() - BigInt(clock.now()),
+    );
     let result: RunResult;
     try {
       result = await sandbox.run();

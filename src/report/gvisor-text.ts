@@ -91,7 +91,7 @@ export class GvisorText implements TraceConsumer {
 
   #line(e: TraceEvent, text: string): void {
     const group = String(this.#groups.get(e.tid) ?? e.tid).padStart(4);
-    const time = this.#options.times ? `${secondsText(BigInt(Math.round(e.timeNs)) + this.#options.epochNs)} ` : '';
+    const time = this.#options.times ? `${secondsText(BigInt(Math.round(e.timeNs)) + this.#options.epochNs())} ` : '';
     this.#out += `${time}[${group}:${String(e.tid).padStart(4)}] ${this.#program} ${text}\n`;
   }
 }

@@ -20,8 +20,8 @@ export interface StraceOptions {
   readonly immediate: boolean;
   /** Columns of `-ttt` and `-T`. */
   readonly times: boolean;
-  /** Added to event times for `-ttt`, in nanoseconds since 1970. */
-  readonly epochNs: bigint;
+  /** What event times count from, in nanoseconds since 1970, for `-ttt`. Asked when the first line is written. */
+  readonly epochNs: () => bigint;
 }
 
 /** What one task's line has so far. */
@@ -118,7 +118,7 @@ export class StraceText implements TraceConsumer {
 
   #prefix(e: TraceEvent): string {
     const pid = this.#alive.size > 1 ? `[pid ${String(e.tid).padStart(5)}] ` : '';
-    return this.#options.times ? `${pid}${secondsText(BigInt(Math.round(e.timeNs)) + this.#options.epochNs)} ` : pid;
+    return this.#options.times ? `${pid}${secondsText(BigInt(Math.round(e.timeNs)) + this.#options.epochNs())} ` : pid;
   }
 
   #exit(e: TraceEvent): void {

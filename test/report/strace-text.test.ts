@@ -42,7 +42,7 @@ function strace(feed: (f: Feed) => void, options: Partial<StraceOptions> = {}): 
     write: (lines) => (out += lines),
     immediate: false,
     times: false,
-    epochNs: 0n,
+    epochNs: () => 0n,
     ...options,
   });
   const f = new Feed(text);
@@ -140,7 +140,7 @@ describe('StraceText', () => {
         f.now = 2_000_000_000;
         f.exit(1, SYS.nanosleep, '', '0');
       },
-      { times: true, epochNs: 1_700_000_000_000_000_000n },
+      { times: true, epochNs: () => 1_700_000_000_000_000_000n },
     );
     expect(lines).toEqual(['1700000000.001500 nanosleep(..)         = 0 <1.998500>']);
   });
@@ -189,7 +189,7 @@ describe('secondsText', () => {
 describe('GvisorText', () => {
   it('writes a line at entry and one at exit', () => {
     let out = '';
-    const text = new GvisorText({ write: (lines) => (out += lines), immediate: true, times: false, epochNs: 0n });
+    const text = new GvisorText({ write: (lines) => (out += lines), immediate: true, times: false, epochNs: () => 0n });
     const f = new Feed(text);
     f.ring.emitText(EventKind.runStart, 0, '/bin/whatever');
     f.start(2, 1);
