@@ -118,7 +118,7 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
       })),
     };
     const exitCode = result.verdict === 'holds' ? 0 : result.verdict === 'fails' ? 1 : 3;
-    return { text: patchReport(system.actors, parameters, result, system.initial()), exitCode, json };
+    return { text: patchReport(parameters, result, system), exitCode, json };
   } finally {
     cpu.dispose();
   }

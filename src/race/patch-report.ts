@@ -7,7 +7,8 @@ import { toHex } from '../base/bytes.ts';
 import { LINE_BYTES, SITE_BYTES } from '../isa/syscall-site.ts';
 import type { Exploration, Witness } from './explorer.ts';
 import type { PatchState } from './patch-state.ts';
-import { formatSchedule } from './schedule.ts';
+import type { PatchVersusExec } from './patch-vs-exec.ts';
+import { findFlip, formatSchedule } from './schedule.ts';
 
 /** Parameters that a report and a schedule name. */
 export interface PatchRaceParameters {
@@ -70,14 +71,25 @@ function witnessTable(
   return lines;
 }
 
+/** Which exchange of two steps makes it pass: computed, not guessed. */
+function flipText(system: PatchVersusExec, witness: Witness<PatchState>): string[] {
+  const flip = findFlip(system, witness.steps);
+  if (flip === undefined) return [];
+  const name = (index: number): string => {
+    const step = witness.steps[index];
+    return step === undefined ? '' : `step ${index + 1} (${system.actors[step.actor] ?? ''} ${step.name})`;
+  };
+  return [`passes if ${name(flip.at)} comes before ${name(flip.at - 1)}`, ''];
+}
+
 /** The whole report. */
 export function patchReport(
-  actors: readonly string[],
   parameters: PatchRaceParameters,
   result: Exploration<PatchState>,
-  initial: PatchState,
+  system: PatchVersusExec,
 ): string {
   const p = parameters;
+  const { actors } = system;
   const [witness] = result.witnesses;
   const lines: string[] = [];
   const name = `patch versus execute, ${p.patch}, order ${p.protocol}`;
@@ -96,7 +108,7 @@ export function patchReport(
       `${witness.switches} context switch${witness.switches === 1 ? '' : 'es'} (minimal), ${steps} steps:`,
       '',
     );
-    lines.push(...witnessTable(actors, witness, initial, p.offset), '');
+    lines.push(...witnessTable(actors, witness, system.initial(), p.offset), '', ...flipText(system, witness));
     lines.push(
       'replay:',
       ...scheduleToken(actors, p, witness)

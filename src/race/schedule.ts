@@ -116,3 +116,24 @@ export function finish<S>(system: ExplorableSystem<S>, from: S, order: readonly 
     ...(failure && { failure }),
   };
 }
+
+/** Two neighbouring steps of a failing schedule whose order decides. */
+export interface Flip {
+  /** Index of the second of the two. */
+  readonly at: number;
+}
+
+/**
+ * The last pair of neighbouring steps of different actors whose exchange makes the schedule pass.
+ * @returns undefined when no single exchange helps
+ */
+export function findFlip<S>(system: ExplorableSystem<S>, steps: readonly ScheduledStep[]): Flip | undefined {
+  const everyone = system.actors.map((_, i) => i);
+  for (let at = steps.length - 1; at > 0; at--) {
+    const [first, second] = [steps[at - 1], steps[at]];
+    if (first === undefined || second === undefined || first.actor === second.actor) continue;
+    const exchanged = replay(system, [...steps.slice(0, at - 1), second, first]);
+    if (exchanged.kind === 'passed' && finish(system, exchanged.state, everyone).kind === 'passed') return { at };
+  }
+  return undefined;
+}

@@ -115,6 +115,8 @@ describe('the race command', () => {
        ------------------ switch ------------------
        4                                          "ff 27"  -> SIGSEGV: read of 0x0          x
 
+      passes if step 4 (T0 X) comes before step 3 (P +0)
+
       replay:
         xr1;scn=patch-vs-exec;model=coherent;patch=upstream;protocol=acb;grain=isa;off=61;nr=39;tbl=61000;threads=1
         P:lock +5 +0 | T0:X
