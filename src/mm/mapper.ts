@@ -235,7 +235,8 @@ export class Mapper {
           name: '',
         }),
       );
-      core.mergeRange(oldEnd, newEnd);
+      // The heap starts as an area of its own even where it touches the program's data.
+      if (oldEnd > pageUp(core.brkStart)) core.mergeRange(oldEnd, newEnd);
       if (isLocked && (kind.flags & VMA_LOCK_ON_FAULT) === 0) this.#populate(oldEnd, newEnd);
     }
     core.brk = addr;

@@ -65,7 +65,7 @@ function displayName(core: SpaceCore, area: MappedArea): string {
   // A line break in a path is shown in octal, so that each area stays one line.
   if (area.file !== undefined) return area.file.name.replaceAll('\n', '\\012');
   if (area.name !== '') return area.name;
-  if (core.brk > core.brkStart && area.start <= core.brk && area.end >= core.brkStart) return '[heap]';
+  if (area.start < core.brk && area.end > core.brkStart) return '[heap]';
   if (area.start <= core.stackStart && area.end >= core.stackStart) return '[stack]';
   return '';
 }

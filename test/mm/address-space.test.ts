@@ -192,6 +192,16 @@ describe('brk', () => {
     expect(mm.brk(0x60f000)).toBe(0x60f000);
   });
 
+  it('starts as an area of its own, as Linux shows it', () => {
+    map(2, 0x5fe000);
+    mm.brk(0x601000);
+    mm.brk(0x603000);
+    expect(mm.mapsText()).toBe(
+      '005fe000-00600000 rw-p 00000000 00:00 0 \n' +
+        `00600000-00603000 rw-p 00000000 00:00 0 ${' '.repeat(33)}[heap]\n`,
+    );
+  });
+
   it('keeps zeroes in memory that comes back', () => {
     mm.brk(0x601000);
     mmu.store(mm, 0x600010, 7);
