@@ -26,7 +26,6 @@ export const TRACE_VERSION = 1;
  * | patchStore | address | length | value, at most 48 bits | |
  * | siteRestarted | rip of the fault | rip it restarts at | 0 restart, 1 served as a syscall | |
  * | slotUsed | slots used | capacity | address of the slot | |
- * | mapChanged | start | length | protection, -1 unmapped | |
  * | unimplemented | sysno | rip | | |
  * | taskStopped | signo | | | |
  * | signalIgnored | signo | si_code | | siginfo |
@@ -37,7 +36,7 @@ export const TRACE_VERSION = 1;
 export const EventKind = {
   syscallEnter: 1, syscallArgs: 2, syscallExit: 3, signalDelivered: 4, signalFatal: 5, taskStart: 6, taskExit: 7, exec: 8,
   contextSwitch: 9, guestFault: 10, sitePatched: 11, siteRefused: 12, patchStore: 13, siteRestarted: 14, slotUsed: 15,
-  mapChanged: 16, unimplemented: 17, runStart: 18, runEnd: 19, taskStopped: 20, signalIgnored: 21,
+  unimplemented: 17, runStart: 18, runEnd: 19, taskStopped: 20, signalIgnored: 21,
 } as const;
 
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
