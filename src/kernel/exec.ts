@@ -319,6 +319,8 @@ export function execTask(
     keepCaps: false,
   };
   enterProgram(task, program);
+  // The way back of the call leads into the old program: the new one starts afresh.
+  kernel.leaveGuest();
   const text = program.exePath;
   kernel.trace.emitText(EventKind.exec, task.tid, text, group.tgid, program.entry, previousTid);
   return REGS_SET;

@@ -228,6 +228,8 @@ static void execs(void) {
     signal(SIGUSR2, quiet == 0 ? SIG_DFL : (void (*)(int))line);
     fcntl(1, F_DUPFD_CLOEXEC, 50);
     fcntl(1, F_DUPFD, 60);
+    // By now the call's site is patched.
+    for (int i = 0; i < 3; i++) execl("/nowhere/x", "x", (char *)0);
     char *argv[] = {self[0], "exec", "state", 0};
     execve("/proc/self/exe", argv, 0);
     _exit(99);
