@@ -133,9 +133,9 @@ describe('findProgram', () => {
   const nothing = (): boolean => false;
 
   it('prefers the guest: absolute, below the working directory, or in its PATH', () => {
-    const exists = (path: string): boolean => ['/bin/ls', '/work/tool', '/opt/bare'].includes(path);
+    const exists = (path: string): boolean => ['/bin/ls', '/home/tool', '/opt/bare'].includes(path);
     expect(findProgram('/bin/ls', '/', '/bin', exists)).toEqual({ guestPath: '/bin/ls', hostPath: undefined });
-    expect(findProgram('./tool', '/work', '/bin', exists)).toEqual({ guestPath: '/work/tool', hostPath: undefined });
+    expect(findProgram('./tool', '/home', '/bin', exists)).toEqual({ guestPath: '/home/tool', hostPath: undefined });
     expect(findProgram('bare', '/', '/bin:/opt', exists)).toEqual({ guestPath: '/opt/bare', hostPath: undefined });
   });
 
