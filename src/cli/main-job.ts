@@ -174,7 +174,7 @@ class MainJob {
     rmSync(metricsFile, { force: true });
     const args = [join(packageFolder(), 'dist', 'cli.js'), 'run', '--metrics', metricsFile, ...options, '--', ...guest];
     const run = this.#intoFile(process.execPath, args, {});
-    if (run.signal !== null || run.status === 130) throw new TraplineError('MAIN_JOB', 'interrupted');
+    if (run.signal !== null || run.status === 130) throw new TraplineError('INTERRUPTED', 'interrupted');
     if (run.error !== undefined || run.status === 125 || !existsSync(metricsFile)) {
       throw new TraplineError('MAIN_JOB', `trapline run ${guest.join(' ')} failed`, { cause: run.error });
     }
@@ -270,7 +270,7 @@ try {
 } catch (error) {
   if (!(error instanceof TraplineError)) throw error;
   process.stderr.write(`trapline: ${error.message}\n`);
-  process.exitCode = 125;
+  process.exitCode = error.code === 'INTERRUPTED' ? 130 : 125;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
