@@ -149,7 +149,7 @@ export class Platform implements PlatformApi {
   // ---- spaces and contexts
 
   adoptSpace(mm: AddressSpace): number {
-    const traps = new SpaceTraps(mm, this.#prng, this.#trace);
+    const traps = new SpaceTraps(mm, this.#config.guards, this.#prng, this.#trace);
     if (this.#patches) {
       invariant(mm.end <= STUB_START, () => 'an address space must end below the stub region');
       if (this.#codePage === 0) {
@@ -516,7 +516,8 @@ export class Platform implements PlatformApi {
     }
     this.#trapped++;
     this.isPatchedCall = false;
-    return this.#sentry.syscall(ctx, words[0] as number);
+    // A context that has moved to another space (execve) has its registers elsewhere now.
+    return this.#sentry.syscall(ctx, words[0] as number) && this.#current === ctx;
   }
 
   /** Serves a call that came through a trampoline and the syshandler; the stub's code goes back to the guest. */
@@ -545,7 +546,7 @@ export class Platform implements PlatformApi {
     this.#patchedCalls++;
     this.#count(thread.traps, returnHigh * 2 ** 32 + returnLow);
     this.isPatchedCall = true;
-    if (!this.#sentry.syscall(ctx, sysno)) return false;
+    if (!this.#sentry.syscall(ctx, sysno) || this.#current !== ctx) return false;
     if (((words[FLAGS_LOW] as number) & TRAP_FLAG) !== 0 && !this.#savesInGuest) return true;
     if (this.#savesInGuest) {
       thread.storeContext(regs);

@@ -3,13 +3,14 @@
 // The usertrap state of one address space (gVisor's usertrap.State), and the performer of its steps in `run`: all at
 // once, because one processor runs one task at a time and no other can come between.
 
-import { EFAULT } from '../abi/errno.ts';
+import { EAGAIN, EFAULT } from '../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { Prng } from '../base/prng.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { SITE_BYTES } from '../isa/syscall-site.ts';
+import type { Guards } from '../usertrap/guards.ts';
 import {
   jumpOperand,
   looksPatched,
@@ -52,6 +53,7 @@ export class SpaceTraps implements StepPerformer {
   readonly mm: AddressSpace;
   readonly #prng: Prng;
   readonly #trace: TraceSink;
+  readonly #guards: Guards;
   /** Next unused index; 0 before the first use. */
   next = 0;
   base = 0;
@@ -70,7 +72,8 @@ export class SpaceTraps implements StepPerformer {
   /** For trace events. */
   tid = 0;
 
-  constructor(mm: AddressSpace, prng: Prng, trace: TraceSink) {
+  constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink) {
+    this.#guards = guards;
     this.mm = mm;
     this.#prng = prng;
     this.#trace = trace;
@@ -150,7 +153,10 @@ export class SpaceTraps implements StepPerformer {
   }
 
   #mapTable(addr: number): number {
-    const got = this.mm.mmap({
+    const { mm } = this;
+    if (!this.#guards.exemptFromMemlock && mm.memoryUse().vmLocked + TABLE_BYTES > mm.limits.memlockBytes)
+      return -EAGAIN;
+    const got = mm.mmap({
       addr,
       length: TABLE_BYTES,
       prot: PROT_READ | PROT_EXEC,

@@ -25,6 +25,8 @@ export interface Guards {
   readonly exactCapacity: boolean;
   /** The table goes only where the guest has mapped nothing (D5). */
   readonly spareGuestMappings: boolean;
+  /** The table does not count as locked memory of the guest's (upstream: no table below 20 KiB of RLIMIT_MEMLOCK). */
+  readonly exemptFromMemlock: boolean;
   /** A forked space goes on from its parent's records instead of a VMA's name and the header in guest memory (D6). */
   readonly inheritTable: boolean;
   /** When the table is unmapped or made unreadable, the sites get their bytes back and the task goes on. */
@@ -41,12 +43,12 @@ export interface Guards {
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, inheritTable: false, surviveTableLoss: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
+  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
 };
 
 // prettier-ignore
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, inheritTable: true, surviveTableLoss: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
+  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
 };

@@ -260,3 +260,20 @@ describe('51 jit-toctou and code that changes', () => {
     },
   );
 });
+
+describe('60 mlock-limit', () => {
+  it.each([
+    ['upstream', false],
+    ['hardened', true],
+  ] as const)('%s: with less than 20 KiB of lockable memory a site is patched: %s', (mode, patched) => {
+    const m = (machine = new Machine(mode));
+    m.mm.limits.memlockBytes = 16 * 1024;
+    const s = site(m, TEXT + 0x101);
+    for (let i = 0; i < 3; i++) {
+      m.run(s - 1);
+      expect(last(m)?.sysno).toBe(GETPID);
+    }
+    expect(last(m)?.patched).toBe(patched);
+    if (!patched) expect(m.platform.metrics().refused).toMatchObject([{ rule: 'table-unmappable', traps: 3 }]);
+  });
+});
