@@ -182,7 +182,10 @@ export class Pager {
   populateAs(area: MappedArea, start: Addr, end: Addr, touch: number): number {
     const { words } = this.#core.memory;
     const wanted = touch === TOUCH_WRITE ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
+    // More pages than there is memory: the frame of zeroes could serve them all, but not in bearable time.
+    let left = this.#core.memory.limitFrames;
     for (let page = start; page < end; page += PAGE_SIZE) {
+      if (left-- === 0) return PAGE_NO_MEMORY;
       const entry = this.#core.table.entry(page);
       if (entry !== 0 && ((words[entry] as number) & wanted) === wanted) continue;
       const result = this.touch(area, page, touch);
