@@ -75,6 +75,8 @@ describe.skipIf(unavailable !== undefined)(unavailable === undefined ? TITLE : `
         .map((k) => k.id)
         .join(', ')}\nused a bit that an earlier instruction left undefined: ${session.undefinedUsed}`,
     );
+    // A short run (to look at one thing) cannot reach every form.
+    if (COUNT < 5000) return;
     for (const group of coverage.groups) {
       const g = coverage.group(group, ENOUGH);
       expect(g.covered / g.forms, `${group}: ${g.missing.join(', ')}`).toBeGreaterThanOrEqual(0.95);

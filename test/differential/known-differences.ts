@@ -297,6 +297,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       'TCG accesses only the bytes that the mask selects, one by one: CR2 of a fault is the first of those, and bytes before it are written',
     explains: (d, o) =>
       d.field === 'cr2' ||
+      (d.field === 'error' && o.native.cr2 !== o.emulated.cr2) ||
       (d.field === 'memory' && o.native.trap === Trap.pageFault) ||
       (o.native.trap === Trap.pageFault && o.emulated.trap === Trap.breakpoint),
   },
