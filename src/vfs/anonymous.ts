@@ -8,7 +8,7 @@ import { O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, S_IFIFO, S_IFREG, S_IFSOCK, SOCKFS_MAGIC } from '../abi/stat.ts';
 import type { Credentials } from './credentials.ts';
 import { Dentry, Mount } from './dentry.ts';
-import type { DeviceTable } from './device-table.ts';
+import type { BufferBudget, DeviceTable } from './device-table.ts';
 import { FileSystem, Inode } from './inode.ts';
 import type { FsClock } from './inode.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
@@ -34,7 +34,12 @@ class NamelessFileSystem extends FileSystem {
 class NamelessInode extends Inode {}
 
 class PipeInode extends Inode {
-  readonly pipe = new Pipe();
+  readonly pipe: Pipe;
+
+  constructor(fs: FileSystem, ino: number, cred: Credentials, budget: BufferBudget) {
+    super(fs, ino, S_IFIFO | 0o600, cred.fsuid, cred.fsgid);
+    this.pipe = new Pipe(budget);
+  }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
     return openFifo(dentry, flags, this.pipe);
@@ -50,6 +55,8 @@ class SocketInode extends Inode {
 
 /** Makes files without a place. */
 export class AnonymousFiles {
+  /** The memory that pipes and sockets share. */
+  readonly buffers: BufferBudget;
   readonly #pipes: Mount;
   readonly #inodes: Mount;
   readonly #sockets: Mount;
@@ -61,6 +68,7 @@ export class AnonymousFiles {
   readonly #shared: Inode;
 
   constructor(newDevice: () => number, clock: FsClock, devices: DeviceTable) {
+    this.buffers = devices.buffers;
     this.#pipeFs = new NamelessFileSystem('pipefs', PIPEFS_MAGIC, newDevice(), clock);
     this.#socketFs = new NamelessFileSystem('sockfs', SOCKFS_MAGIC, newDevice(), clock);
     const anon = new NamelessFileSystem('anon_inodefs', ANON_INODE_FS_MAGIC, newDevice(), clock);
@@ -79,7 +87,7 @@ export class AnonymousFiles {
 
   /** pipe2(2): the read end and the write end. */
   pipe(flags: number, cred: Credentials): { readEnd: PipeFile; writeEnd: PipeFile } {
-    const inode = new PipeInode(this.#pipeFs, this.#pipeFs.newIno(), S_IFIFO | 0o600, cred.fsuid, cred.fsgid);
+    const inode = new PipeInode(this.#pipeFs, this.#pipeFs.newIno(), cred, this.buffers);
     const dentry = new Dentry(`pipe:[${inode.ino}]`, null, inode, this.#pipes);
     const status = flags & ~(O_RDWR | O_WRONLY);
     return {

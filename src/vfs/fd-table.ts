@@ -13,22 +13,23 @@ interface Slot {
 
 /** The descriptors of a task or of tasks that share them. */
 export class FdTable {
-  #slots: (Slot | undefined)[] = [];
+  /** A map, because one high descriptor must not cost what a long array does. */
+  #slots = new Map<number, Slot>();
   #refs = 1;
   /** No descriptor below this one is free. */
   #firstFree = 0;
 
   /** The file behind `fd`, or undefined (EBADF). */
   get(fd: number): OpenFile | undefined {
-    return this.#slots[fd]?.file;
+    return this.#slots.get(fd)?.file;
   }
 
   isCloexec(fd: number): boolean {
-    return this.#slots[fd]?.cloexec ?? false;
+    return this.#slots.get(fd)?.cloexec ?? false;
   }
 
   setCloexec(fd: number, cloexec: boolean): number {
-    const slot = this.#slots[fd];
+    const slot = this.#slots.get(fd);
     if (slot === undefined) return -EBADF;
     slot.cloexec = cloexec;
     return 0;
@@ -42,9 +43,9 @@ export class FdTable {
   install(file: OpenFile, cloexec: boolean, limit: number, min = 0): number {
     if (min >= limit) return min > 0 ? -EINVAL : -EMFILE;
     let fd = Math.max(min, this.#firstFree);
-    while (this.#slots[fd] !== undefined) fd++;
+    while (this.#slots.has(fd)) fd++;
     if (fd >= limit) return -EMFILE;
-    this.#slots[fd] = { file, cloexec };
+    this.#slots.set(fd, { file, cloexec });
     if (min <= this.#firstFree) this.#firstFree = fd + 1;
     return fd;
   }
@@ -52,17 +53,16 @@ export class FdTable {
   /** Enters `file` at exactly `fd`, closing what was there; takes over the caller's reference. */
   installAt(fd: number, file: OpenFile, cloexec: boolean, limit: number): number {
     if (fd < 0 || fd >= limit) return -EBADF;
-    const old = this.#slots[fd];
-    while (this.#slots.length < fd) this.#slots.push(undefined);
-    this.#slots[fd] = { file, cloexec };
+    const old = this.#slots.get(fd);
+    this.#slots.set(fd, { file, cloexec });
     if (old !== undefined) this.#dropped(old.file);
     return fd;
   }
 
   close(fd: number): number {
-    const slot = this.#slots[fd];
+    const slot = this.#slots.get(fd);
     if (slot === undefined) return -EBADF;
-    this.#slots[fd] = undefined;
+    this.#slots.delete(fd);
     if (fd < this.#firstFree) this.#firstFree = fd;
     this.#dropped(slot.file);
     return 0;
@@ -70,30 +70,26 @@ export class FdTable {
 
   /** Closes all descriptors in first..last (close_range), or marks them close-on-exec. */
   closeRange(first: number, last: number, onlyMark: boolean): void {
-    const end = Math.min(last, this.#slots.length - 1);
-    for (let fd = first; fd <= end; fd++) {
-      const slot = this.#slots[fd];
-      if (slot === undefined) continue;
-      if (onlyMark) slot.cloexec = true;
+    for (const fd of this.descriptors()) {
+      if (fd < first || fd > last) continue;
+      if (onlyMark) this.setCloexec(fd, true);
       else this.close(fd);
     }
   }
 
   closeOnExec(): void {
-    for (let fd = 0; fd < this.#slots.length; fd++) if (this.#slots[fd]?.cloexec === true) this.close(fd);
+    for (const fd of this.descriptors()) if (this.isCloexec(fd)) this.close(fd);
   }
 
   /** Descriptors in use, ascending. */
-  *descriptors(): Generator<number> {
-    for (let fd = 0; fd < this.#slots.length; fd++) if (this.#slots[fd] !== undefined) yield fd;
+  descriptors(): number[] {
+    return [...this.#slots.keys()].sort((a, b) => a - b);
   }
 
   /** A copy for a new process: same open file descriptions. */
   copy(): FdTable {
     const table = new FdTable();
-    table.#slots = this.#slots.map((s) =>
-      s === undefined ? undefined : { file: s.file.retain(), cloexec: s.cloexec },
-    );
+    for (const [fd, slot] of this.#slots) table.#slots.set(fd, { file: slot.file.retain(), cloexec: slot.cloexec });
     table.#firstFree = this.#firstFree;
     return table;
   }
@@ -111,7 +107,7 @@ export class FdTable {
   release(): void {
     this.#refs--;
     if (this.#refs > 0) return;
-    for (let fd = 0; fd < this.#slots.length; fd++) if (this.#slots[fd] !== undefined) this.close(fd);
+    for (const fd of this.descriptors()) this.close(fd);
   }
 
   /** POSIX record locks go when any descriptor of the file is closed by their owner: this table. */

@@ -3,9 +3,10 @@
 // Advisory locks of one inode: byte ranges owned by a descriptor table (fcntl) or an open file description (OFD),
 // and whole-file locks (flock). Models fs/locks.c; deadlocks among fcntl locks are not looked for.
 
-import { EAGAIN } from '../abi/errno.ts';
+import { EAGAIN, ENOLCK } from '../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '../abi/open.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import type { OpenFile } from './open-file.ts';
 
 /** A range [start, end) held by `owner`; `end` is Infinity for "to the end of the file". */
 export interface RangeLock {
@@ -17,10 +18,15 @@ export interface RangeLock {
   readonly pid: number;
 }
 
+/** Ranges that one file may have locked. */
+const MAX_RANGES = 10_000;
+
 /** The locks of one inode. */
 export class FileLocks {
   #ranges: RangeLock[] = [];
   #whole: { owner: object; exclusive: boolean }[] = [];
+  /** Descriptions that give their locks back when they are closed. */
+  readonly #watched = new WeakSet<OpenFile>();
   /** Woken whenever a lock is given back. */
   readonly queue = new WaitQueue();
 
@@ -35,9 +41,20 @@ export class FileLocks {
     );
   }
 
-  /** Takes, changes or gives back a range; -EAGAIN when another owner is in the way. */
+  /** Makes sure that the locks of a description go with it. */
+  watch(file: OpenFile): void {
+    if (this.#watched.has(file)) return;
+    this.#watched.add(file);
+    file.onRelease(() => {
+      this.releaseOwner(file);
+      this.releaseWhole(file);
+    });
+  }
+
+  /** Takes, changes or gives back a range; -ENOLCK when there are too many, -EAGAIN when another owner is in the way. */
   set(wanted: RangeLock): number {
     if (wanted.type !== F_UNLCK && this.conflict(wanted) !== undefined) return -EAGAIN;
+    if (this.#ranges.length >= MAX_RANGES && wanted.type !== F_UNLCK) return -ENOLCK;
     const kept: RangeLock[] = [];
     let merged = wanted;
     for (const held of this.#ranges) {

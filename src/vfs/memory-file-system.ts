@@ -25,7 +25,7 @@ import { HostContents } from './host-contents.ts';
 import { FileSystem } from './inode.ts';
 import type { FsClock, FsTotals, Inode } from './inode.ts';
 import { MemoryDirectory } from './memory-directory.ts';
-import { MemoryFile, MemoryNode, MemorySymlink } from './memory-nodes.ts';
+import { INLINE_LINK_BYTES, MemoryFile, MemoryNode, MemorySymlink } from './memory-nodes.ts';
 import type { PageQuota } from './sparse-content.ts';
 
 /** What a memory file system may hold. */
@@ -34,7 +34,7 @@ export interface MemoryLimits {
   readonly inodes: number;
 }
 
-export const DEFAULT_MEMORY_LIMITS: MemoryLimits = { bytes: 512 * 1024 * 1024, inodes: 1_000_000 };
+export const DEFAULT_MEMORY_LIMITS: MemoryLimits = { bytes: 512 * 1024 * 1024, inodes: 250_000 };
 
 /** Kinds of host files as type bits. */
 const TYPE_OF_KIND: Record<HostStat['kind'], number> = {
@@ -112,6 +112,10 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     return true;
   }
 
+  get freePages(): number {
+    return Math.floor(this.limits.bytes / 4096) - this.#pages;
+  }
+
   uncharge(pages: number): void {
     this.#pages -= pages;
   }
@@ -147,7 +151,12 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   }
 
   makeSymlink(target: string, uid: number, gid: number): Inode | number {
-    if (!this.chargeInode()) return -ENOSPC;
+    const pages = target.length > INLINE_LINK_BYTES ? 1 : 0;
+    if (!this.charge(pages)) return -ENOSPC;
+    if (!this.chargeInode()) {
+      this.uncharge(pages);
+      return -ENOSPC;
+    }
     return new MemorySymlink(this, this.newIno(), target, uid, gid);
   }
 

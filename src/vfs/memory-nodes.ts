@@ -167,7 +167,7 @@ export class MemoryFile extends RegularInode {
 }
 
 /** Targets up to this long fit into an inode of ext4. */
-const INLINE_LINK_BYTES = 59;
+export const INLINE_LINK_BYTES = 59;
 
 /** A symbolic link. */
 export class MemorySymlink extends Inode {
@@ -192,6 +192,7 @@ export class MemorySymlink extends Inode {
 
   override lastNameGone(): void {
     this.#fs.unchargeInode();
+    if (this.lowerBlocks === null && this.#target.length > INLINE_LINK_BYTES) this.#fs.uncharge(1);
   }
 
   override readlink(): string {
@@ -220,7 +221,7 @@ export class MemoryNode extends Inode {
     const type = this.type;
     if (type === S_IFIFO) {
       // Between guests a FIFO of the host's tree works as any other; the host's own end is never opened.
-      this.#pipe ??= new Pipe();
+      this.#pipe ??= new Pipe(this.#fs.devices.buffers);
       return openFifo(dentry, flags, this.#pipe);
     }
     if (type === S_IFCHR && !this.#isLower) return this.#fs.devices.find(this.rdev)?.(dentry, flags) ?? -ENXIO;

@@ -3,18 +3,21 @@
 // Pipes and FIFOs: one ring of bytes, writes of PIPE_BUF or less in one piece, ends that come and go. Models
 // fs/pipe.c and pipe(7); capacity counts bytes, where Linux counts pages that may be partly filled.
 
-import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, EPIPE } from '../abi/errno.ts';
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from '../abi/errno.ts';
 import { FIONREAD } from '../abi/ioctl.ts';
 import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
+import type { BufferBudget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
 
 export const DEFAULT_PIPE_BYTES = 65536;
 /** fs.pipe-max-size. */
 const MAX_PIPE_BYTES = 1024 * 1024;
+/** What even a privileged process cannot pass here. */
+const LARGEST_PIPE_BYTES = 64 * 1024 * 1024;
 const PAGE = 4096;
 
 /** The bytes between two ends. */
@@ -25,10 +28,15 @@ export class Pipe {
   readerOpens = 0;
   writerOpens = 0;
   readonly queue = new WaitQueue();
+  readonly #budget: BufferBudget;
   #ring: Uint8Array | null = null;
   #capacity = DEFAULT_PIPE_BYTES;
   #head = 0;
   #length = 0;
+
+  constructor(budget: BufferBudget) {
+    this.#budget = budget;
+  }
 
   get length(): number {
     return this.#length;
@@ -64,13 +72,14 @@ export class Pipe {
     if (count === 0) return 0;
     const room = this.#capacity - this.#length;
     if (room === 0 || (count <= PIPE_BUF && room < count)) return -EAGAIN;
-    this.#ring ??= new Uint8Array(this.#capacity);
+    const ring = this.#ring ?? this.#allocate();
+    if (ring === null) return -ENOMEM;
     let done = 0;
     while (done < count && this.#length < this.#capacity) {
       const tail = (this.#head + this.#length) % this.#capacity;
       const end = tail < this.#head ? this.#head : this.#capacity;
       const n = Math.min(count - done, end - tail, this.#capacity - this.#length);
-      const taken = source.take(this.#ring.subarray(tail, tail + n));
+      const taken = source.take(ring.subarray(tail, tail + n));
       const got = taken < n ? taken - (taken % PAGE) : taken;
       this.#length += got;
       done += got;
@@ -81,6 +90,24 @@ export class Pipe {
     return done;
   }
 
+  /** Memory for the ring: a page when there is not enough for more; null when there is none at all. */
+  #allocate(): Uint8Array | null {
+    if (!this.#budget.take(this.#capacity)) {
+      if (!this.#budget.take(PAGE)) return null;
+      this.#capacity = PAGE;
+    }
+    this.#ring = new Uint8Array(this.#capacity);
+    return this.#ring;
+  }
+
+  /** Both ends are gone: nobody will read what is left. */
+  drop(): void {
+    if (this.#ring !== null) this.#budget.give(this.#capacity);
+    this.#ring = null;
+    this.#head = 0;
+    this.#length = 0;
+  }
+
   /** F_SETPIPE_SZ; the new capacity or -errno. */
   resize(bytes: number, isPrivileged: boolean): number {
     if (bytes < 0 || bytes > 0x80000000) return -EINVAL;
@@ -88,7 +115,10 @@ export class Pipe {
     while (capacity < bytes) capacity *= 2;
     if (capacity > MAX_PIPE_BYTES && capacity > this.#capacity && !isPrivileged) return -EPERM;
     if (capacity < this.#length) return -EBUSY;
+    if (capacity > LARGEST_PIPE_BYTES) return -ENOMEM;
     if (this.#ring !== null) {
+      if (!this.#budget.take(capacity)) return -ENOMEM;
+      this.#budget.give(this.#capacity);
       const ring = new Uint8Array(capacity);
       for (let i = 0; i < this.#length; i++) ring[i] = this.#ring[(this.#head + i) % this.#capacity] as number;
       this.#ring = ring;
@@ -164,6 +194,7 @@ export class PipeFile extends OpenFile {
     const { pipe } = this;
     if (this.canRead) pipe.readers--;
     if (this.canWrite) pipe.writers--;
+    if (pipe.readers === 0 && pipe.writers === 0) pipe.drop();
     pipe.queue.wake(POLLIN | POLLOUT | POLLHUP | POLLERR);
   }
 }

@@ -3,16 +3,19 @@
 // Connected pairs of AF_UNIX sockets: streams are two pipes, datagrams and sequenced packets are queues of messages.
 // There are no addresses and no other sockets. Models net/unix/af_unix.c as far as socketpair(2) reaches.
 
-import { EAGAIN, EFAULT, EMSGSIZE, EPIPE } from '../abi/errno.ts';
+import { EAGAIN, EFAULT, EMSGSIZE, ENOBUFS, EPIPE } from '../abi/errno.ts';
 import { POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import { SOCK_STREAM } from '../abi/socket.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
+import type { BufferBudget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource } from './open-file.ts';
 
 /** net.core.wmem_default. */
 export const SOCKET_BUFFER_BYTES = 212_992;
+/** What each message or piece counts for beside its bytes. */
+const MESSAGE_BYTES = 256;
 
 /** Bytes or messages on their way to one end. */
 class Channel {
@@ -33,21 +36,36 @@ export class SocketFile extends OpenFile {
   readonly kind: number;
   readonly #in: Channel;
   readonly #out: Channel;
+  readonly #budget: BufferBudget;
   #peer: SocketFile | null = null;
 
-  private constructor(dentry: Dentry, flags: number, kind: number, input: Channel, output: Channel) {
+  private constructor(
+    dentry: Dentry,
+    flags: number,
+    kind: number,
+    input: Channel,
+    output: Channel,
+    budget: BufferBudget,
+  ) {
     super(dentry, flags);
+    this.#budget = budget;
     this.kind = kind;
     this.#in = input;
     this.#out = output;
   }
 
   /** Two connected ends. */
-  static pair(first: Dentry, second: Dentry, flags: number, kind: number): [SocketFile, SocketFile] {
+  static pair(
+    first: Dentry,
+    second: Dentry,
+    flags: number,
+    kind: number,
+    budget: BufferBudget,
+  ): [SocketFile, SocketFile] {
     const there = new Channel();
     const back = new Channel();
-    const a = new SocketFile(first, flags, kind, there, back);
-    const b = new SocketFile(second, flags, kind, back, there);
+    const a = new SocketFile(first, flags, kind, there, back, budget);
+    const b = new SocketFile(second, flags, kind, back, there, budget);
     a.#peer = b;
     b.#peer = a;
     return [a, b];
@@ -98,9 +116,13 @@ export class SocketFile extends OpenFile {
     const input = this.#in;
     const first = input.parts[0];
     if (first === undefined) return;
-    if (used >= length) input.parts.shift();
-    else input.parts[0] = first.subarray(used);
+    if (used >= length) {
+      input.parts.shift();
+      this.#budget.give(MESSAGE_BYTES);
+      if (this.kind !== SOCK_STREAM) input.bytes -= MESSAGE_BYTES;
+    } else input.parts[0] = first.subarray(used);
     input.bytes -= used;
+    this.#budget.give(used);
     this.#wakePeer(POLLOUT | POLLWRNORM);
   }
 
@@ -110,13 +132,20 @@ export class SocketFile extends OpenFile {
     const isStream = this.kind === SOCK_STREAM;
     if (!isStream && count > SOCKET_BUFFER_BYTES) return -EMSGSIZE;
     if (isStream && count === 0) return 0;
-    const room = SOCKET_BUFFER_BYTES - output.bytes;
+    // A stream of many tiny pieces stops at the same cost as one of few large ones.
+    const room = SOCKET_BUFFER_BYTES - output.bytes - (isStream ? output.parts.length * MESSAGE_BYTES : 0);
     if (isStream ? room <= 0 : output.bytes > 0 && room < count) return -EAGAIN;
     const bytes = new Uint8Array(isStream ? Math.min(count, room) : count);
+    // Messages cost something even when they are empty.
+    if (!this.#budget.take(bytes.length + MESSAGE_BYTES)) return -ENOBUFS;
     const got = source.take(bytes);
-    if (got < bytes.length && (!isStream || got === 0)) return -EFAULT;
+    this.#budget.give(bytes.length - got);
+    if (got < bytes.length && (!isStream || got === 0)) {
+      this.#budget.give(got + MESSAGE_BYTES);
+      return -EFAULT;
+    }
     output.parts.push(got === bytes.length ? bytes : bytes.subarray(0, got));
-    output.bytes += got;
+    output.bytes += got + (isStream ? 0 : MESSAGE_BYTES);
     this.#wakePeer(POLLIN | POLLRDNORM);
     return got;
   }
@@ -146,6 +175,9 @@ export class SocketFile extends OpenFile {
   }
 
   protected override destroy(): void {
+    // What nobody will read any more.
+    for (const part of this.#in.parts.splice(0)) this.#budget.give(part.length + MESSAGE_BYTES);
+    this.#in.bytes = 0;
     this.#in.isShut = true;
     this.#out.isClosed = true;
     this.#wakePeer(POLLIN | POLLOUT | POLLHUP | POLLRDHUP);

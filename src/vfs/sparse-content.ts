@@ -29,6 +29,7 @@ export interface LowerContent {
 export interface PageQuota {
   /** False when `pages` more do not fit. */
   charge(pages: number): boolean;
+  readonly freePages: number;
   uncharge(pages: number): void;
 }
 
@@ -75,12 +76,10 @@ export class SparseContent {
   /** Pages that hold data: own ones, and those of the host file that still show through. */
   get pageCount(): number {
     let pages = this.#pagesUsed;
-    if (this.#lower !== null) {
-      const lowerChunks = Math.ceil(this.#lowerSize / CHUNK);
-      for (let i = 0; i < lowerChunks; i++) {
-        if (this.#chunks.has(i)) continue;
-        pages += Math.ceil(Math.min(CHUNK, this.#lowerSize - i * CHUNK) / PAGE);
-      }
+    if (this.#lower === null) return pages;
+    pages += Math.ceil(this.#lowerSize / PAGE);
+    for (const index of this.#chunks.keys()) {
+      pages -= Math.ceil(Math.min(CHUNK, Math.max(0, this.#lowerSize - index * CHUNK)) / PAGE);
     }
     return pages;
   }
@@ -272,32 +271,32 @@ export class SparseContent {
   /** Makes [from, to) zeros, giving whole pages back where nothing shows through from below. */
   punch(from: number, to: number): number {
     this.#isModified = true;
-    let at = from;
     const end = Math.min(to, this.size);
-    while (at < end) {
+    // What shows through from below must be covered by zeros of our own; elsewhere only chunks that exist matter.
+    const lowerEnd = Math.min(end, this.#lowerSize);
+    for (let at = from; at < lowerEnd; at = (Math.floor(at / CHUNK) + 1) * CHUNK) {
       const index = Math.floor(at / CHUNK);
+      if (this.#chunks.has(index)) continue;
+      const made = this.#chunkFor(index, at - index * CHUNK, at - index * CHUNK);
+      if (typeof made === 'number') return made;
+    }
+    for (const [index, chunk] of this.#chunks) {
       const base = index * CHUNK;
-      const stop = Math.min(end, base + CHUNK);
-      let chunk = this.#chunks.get(index);
-      if (chunk === undefined && at < this.#lowerSize) {
-        const made = this.#chunkFor(index, at - base, at - base);
-        if (typeof made === 'number') return made;
-        chunk = made;
-      }
-      if (chunk !== undefined) {
-        chunk.data.fill(0, Math.min(at - base, chunk.data.length), Math.min(stop - base, chunk.data.length));
-        const whole =
-          pageBits(Math.ceil((at - base) / PAGE) * PAGE, Math.floor((stop - base) / PAGE) * PAGE) & chunk.pages;
-        chunk.pages &= ~whole;
-        this.#release(whole);
-      }
-      at = stop;
+      const first = Math.max(0, from - base);
+      const last = Math.min(CHUNK, end - base);
+      if (first >= last) continue;
+      chunk.data.fill(0, Math.min(first, chunk.data.length), Math.min(last, chunk.data.length));
+      const whole = pageBits(Math.ceil(first / PAGE) * PAGE, Math.floor(last / PAGE) * PAGE) & chunk.pages;
+      chunk.pages &= ~whole;
+      this.#release(whole);
     }
     return 0;
   }
 
   /** Gives [from, to) storage; -ENOSPC when it does not fit. */
   reserve(from: number, to: number): number {
+    // Refused before anything is allocated, however much is asked for.
+    if (Math.ceil(to / PAGE) - Math.floor(from / PAGE) - this.pageCount > this.#quota.freePages) return -ENOSPC;
     for (let at = from; at < to;) {
       const index = Math.floor(at / CHUNK);
       const base = index * CHUNK;
@@ -317,12 +316,17 @@ export class SparseContent {
     let at = offset;
     while (at < this.size) {
       if (this.#hasData(at) === wantData) return at;
-      const index = Math.floor(at / CHUNK);
-      // A chunk that does not exist is a hole as a whole.
-      const step = this.#chunks.has(index) || at < this.#lowerSize ? PAGE : CHUNK;
-      at = (Math.floor(at / step) + 1) * step;
+      if (wantData && !this.#chunks.has(Math.floor(at / CHUNK))) at = this.#nextChunk(at);
+      else at = (Math.floor(at / PAGE) + 1) * PAGE;
     }
     return wantData ? -ENXIO : this.size;
+  }
+
+  /** Where the first chunk after `at` begins; Infinity when there is none. */
+  #nextChunk(at: number): number {
+    let next = Infinity;
+    for (const index of this.#chunks.keys()) if (index * CHUNK > at && index * CHUNK < next) next = index * CHUNK;
+    return next;
   }
 
   #hasData(at: number): boolean {

@@ -156,7 +156,7 @@ function setLock(task: Task, file: OpenFile, addr: number, owner: object, pid: n
   if (wanted.type === F_WRLCK && !file.canWrite) return -EBADF;
   const locks = locksOf(file.inode);
   // OFD locks go with their description.
-  if (owner === file && wanted.type !== F_UNLCK) file.onRelease(() => locks.releaseOwner(file));
+  if (owner === file && wanted.type !== F_UNLCK) locks.watch(file);
   return waitForLock(task, locks, () => locks.set(wanted), waits);
 }
 
@@ -184,7 +184,7 @@ function flock(task: Task, fd: number, operation: number): SyscallResult {
   }
   if (kind !== LOCK_SH && kind !== LOCK_EX) return -EINVAL;
   const locks = locksOf(file.inode);
-  file.onRelease(() => locks.releaseWhole(file));
+  locks.watch(file);
   return waitForLock(task, locks, () => locks.setWhole(file, kind === LOCK_EX), (operation & LOCK_NB) === 0);
 }
 

@@ -73,7 +73,13 @@ function socketPair(task: Task, family: number, type: number, protocol: number, 
   if (kind !== SOCK_STREAM && kind !== SOCK_DGRAM && kind !== SOCK_SEQPACKET) return -ESOCKTNOSUPPORT;
   const { anonymous } = task.kernel.vfs;
   const flags = O_RDWR | ((type & SOCK_NONBLOCK) !== 0 ? O_NONBLOCK : 0);
-  const [a, b] = SocketFile.pair(anonymous.socket(task.creds), anonymous.socket(task.creds), flags, kind);
+  const [a, b] = SocketFile.pair(
+    anonymous.socket(task.creds),
+    anonymous.socket(task.creds),
+    flags,
+    kind,
+    anonymous.buffers,
+  );
   const cloexec = (type & SOCK_CLOEXEC) !== 0;
   const first = installFile(task, a, cloexec);
   if (first < 0) {
