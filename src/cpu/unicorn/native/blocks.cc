@@ -66,7 +66,7 @@ BlockTable::BlockTable(uint8_t* memory, uint64_t bytes)
     : view_(memory, bytes),
       entries_(new BlockEntry[kEntries]()),
       infos_(new BlockInfo[kEntries]),
-      scratch_(new uint8_t[kMaxBlock]) {}
+      scratch_(new uint8_t[kMaxBlock + kMaxInsnLength]) {}
 
 void BlockTable::newEpoch() {
   if (++epoch_ < 0xffff) return;
@@ -83,20 +83,21 @@ void BlockTable::setScreenGs(bool on) {
   for (uint32_t i = 0; i < kEntries; i++) infos_[i].size = 0;
 }
 
-void BlockTable::decode(BlockInfo& info, const uint8_t* bytes) {
+void BlockTable::decode(BlockInfo& info, const uint8_t* bytes, int available) {
   info.count = 0;
   info.hasSpecial = false;
   info.endsInRep = false;
   int at = 0;
   while (at < info.size) {
-    Insn insn = decodeInsn(bytes + at, info.size - at, screenGs_);
+    // A block that ends in a fault may be shorter than its last instruction.
+    Insn insn = decodeInsn(bytes + at, available - at, screenGs_);
     bool special = insn.special != Special::none && (insn.special != Special::startsBlock || at > 0);
     if (special && !info.hasSpecial) {
       info.hasSpecial = true;
       info.plainBefore = info.count;
     }
     info.count++;
-    // What does not decode within the block is its last instruction, cut short by the fault that it raises.
+    // Its rest is on a page that cannot be fetched.
     if (insn.length == 0) break;
     if (insn.isRepString && at + insn.length >= info.size) {
       info.endsInRep = true;
@@ -133,7 +134,9 @@ const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size
       info.copy.reset(new uint8_t[info.copyCapacity]);
     }
     std::memcpy(info.copy.get(), bytes, size);
-    decode(info, info.copy.get());
+    uint8_t* window = scratch_.get();
+    int available = view_.fetch(root, address, window, static_cast<int>(size) + kMaxInsnLength);
+    decode(info, window, available);
   }
   entry.tag = address | epochTag();
   entry.count = info.count;

@@ -87,7 +87,7 @@ class BlockTable {
   const CodeView& code() const { return view_; }
 
  private:
-  void decode(BlockInfo& info, const uint8_t* bytes);
+  void decode(BlockInfo& info, const uint8_t* bytes, int available);
 
   CodeView view_;
   std::unique_ptr<BlockEntry[]> entries_;

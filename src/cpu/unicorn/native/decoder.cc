@@ -132,6 +132,14 @@ bool lockableTwoByte(uint8_t op, uint8_t modrm) {
   return op == 0xc7 && reg == 1;
 }
 
+// Encodings without a meaning that Unicorn runs all the same, some with a length of its own.
+bool undefinedForm(uint8_t op, const Prefixes& p, bool registerForm) {
+  if (op == 0x78 || op == 0x79) return true;
+  if (registerForm) return false;
+  if (op == 0x50 || op == 0xd7 || op == 0xf7 || op == 0xc5 || (op >= 0x71 && op <= 0x73)) return true;
+  return op == 0xd6 && !p.operand16;
+}
+
 // VEX (c4, c5), EVEX (62): opcode map, ModRM, and an immediate in map 3 and a few opcodes of map 1.
 void decodeVector(Cursor& c, uint8_t op, Insn* out) {
   int map = 1;
@@ -181,6 +189,7 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
       out->quirk = Quirk::lazyFlags;
     }
     if (op == 0xae && registerForm && p.repeat == 0xf3 && (reg == 2 || reg == 3)) assist(out, Quirk::segmentBase);
+    if (undefinedForm(op, p, registerForm)) out->special = Special::undefined;
     // XSAVE is not offered: CR4.OSXSAVE is clear.
     if (op == 0x01 && (modrm == 0xd0 || modrm == 0xd1)) out->special = Special::undefined;
     bool xsave = op == 0xae && !registerForm && (reg == 4 || reg == 5 || (reg == 6 && !p.operand16));
