@@ -11,7 +11,7 @@ export interface Guards {
   readonly compareSysno: boolean;
   /** Recovery checks that the jump's operand is a slot of this table that returns right behind the site. */
   readonly checkSlot: boolean;
-  /** A site that a line boundary splits is patched while every other task of the space stands still. */
+  /** A site that a line boundary splits, or whose immediate does not change at once, is patched while all others stand still. */
   readonly stopForSplitSites: boolean;
   /** A site that a page boundary splits is left alone. */
   readonly refusePageSplit: boolean;

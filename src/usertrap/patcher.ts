@@ -18,7 +18,7 @@ import {
 } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import { patchedBytes, trapBytes } from './layout.ts';
-import { storePieces } from './protocol.ts';
+import { storePieces, tearsImmediate } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
 import { ask, load, lock, store, unlock } from './steps.ts';
 import type { Steps } from './steps.ts';
@@ -194,7 +194,7 @@ function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOu
   if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
   const body = trapBytes(trap.address, request.ip, request.sysno);
   if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
-  const needsStop = guards.stopForSplitSites && splitsLine(site);
+  const needsStop = guards.stopForSplitSites && (splitsLine(site) || tearsImmediate(site));
   const protocol = needsStop ? { ...config.protocol, stopsOthers: true } : config.protocol;
   const { written, complete } = yield* writeSite(site, trap.address, protocol);
   if (!complete) return { kind: 'failed', site, rule: 'unwritable', written };

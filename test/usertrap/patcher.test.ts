@@ -117,9 +117,13 @@ describe('patchSyscall', () => {
     const siteStores = space.steps.flatMap((s, i) => (s.op === 'store' && s.addr >= TEXT ? [i] : []));
     expect(kinds.indexOf('stop')).toBeLessThan(Math.min(...siteStores));
     expect(kinds.indexOf('resume')).toBeGreaterThan(Math.max(...siteStores));
-    const whole = spaceWith(GETPID);
-    patch(whole.space, whole.ip, HARDENED_GUARDS);
-    expect(whole.space.steps.some((s) => s.op === 'stop')).toBe(false);
+    const stops = [0, 1, 2, 3, 4, 5, 6, 7].filter((offset) => {
+      const whole = spaceWith(GETPID, TEXT + 0x1000 + offset);
+      patch(whole.space, whole.ip, HARDENED_GUARDS);
+      return whole.space.steps.some((s) => s.op === 'stop');
+    });
+    // In one line: only where the immediate lies in two aligned words.
+    expect(stops).toEqual([4, 5, 6]);
   });
 
   it('hardened: refuses a site that a page boundary splits, and code in a shared mapping', () => {
