@@ -249,7 +249,7 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
           return 0;
         }`;
       const { native, guest } = traces([compiled('files', source)]);
-      expect(native.flat().length).toBeGreaterThan(130);
+      expect(native.flat().length).toBeGreaterThan(115);
       expect(guest).toEqual(native);
     });
 
