@@ -3,8 +3,8 @@
 // Moves page-table entries to another address for mremap. Models Linux's move_page_tables.
 
 import { PAGE_SIZE, type Addr } from '../base/addr.ts';
-import { PTE_DIRTY, PTE_NX_HIGH, PTE_PRESENT, PTE_WRITE } from './page-table.ts';
-import { FRAME_CACHED, FRAME_EXECUTED } from './physical-memory.ts';
+import { PTE_DIRTY, PTE_WRITE } from './page-table.ts';
+import { FRAME_EXECUTED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
 
 /**
@@ -25,19 +25,13 @@ export function moveEntries(core: SpaceCore, from: Addr, length: number, to: Add
     let low = words[source] as number;
     if (low === 0) continue;
     const entry = table.entry(to + (at - from));
-    let high = words[source + 1] as number;
+    const high = words[source + 1] as number;
     const frame = low >>> 12;
     words[source] = 0;
     words[source + 1] = 0;
-    // Stores through the new address would not be seen by code that was executed at the old one, and the other
-    // way round: start as not writable (private) or not executable (shared), and let the next fault settle it.
-    if (
-      ((flags[frame] as number) & FRAME_EXECUTED) !== 0 &&
-      (low & (PTE_PRESENT | PTE_WRITE)) === (PTE_PRESENT | PTE_WRITE)
-    ) {
-      low &= ~(PTE_WRITE | PTE_DIRTY);
-      if (((flags[frame] as number) & FRAME_CACHED) !== 0) high = PTE_NX_HIGH;
-    }
+    // Stores through the new address would not be seen by code that was executed at the old one, and the other way
+    // round: start as read-only, and let the write fault drop what was translated.
+    if (((flags[frame] as number) & FRAME_EXECUTED) !== 0) low &= ~(PTE_WRITE | PTE_DIRTY);
     words[entry] = low;
     words[entry + 1] = high;
   }
