@@ -157,7 +157,7 @@ export class PhysicalMemory {
     this.words.copyWithin(to * WORDS_PER_PAGE, from * WORDS_PER_PAGE, (from + 1) * WORDS_PER_PAGE);
   }
 
-  /** To be called after the host wrote `length` bytes at `at`: translations of them, if any, are dropped. */
+  /** To be called after the host wrote `length` bytes at `at`, within one page: translations of them are dropped. */
   written(at: PhysAddr, length: number): void {
     if (((this.flags[(at / PAGE_SIZE) | 0] as number) & FRAME_EXECUTED) !== 0) this.mmu.invalidateCode(at, length);
   }
