@@ -15,6 +15,28 @@ const cache = join(scratch, 'cache');
 const guest = join(scratch, 'hello.elf');
 const env = { ...process.env, XDG_CACHE_HOME: cache };
 delete env.TRAPLINE_LIBUNICORN;
+
+/** KEEP IN SYNC: README.md Sandbox */
+const EMBEDDED = `
+import { Sandbox } from 'trapline';
+import { nodeHost, openHostPath } from 'trapline/node';
+import { openUnicorn } from 'trapline/unicorn';
+
+const sandbox = Sandbox.create({
+  host: nodeHost(),
+  openCpu: openUnicorn,
+  program: '/hello',
+  programFile: openHostPath(process.argv[2], { writable: false }),
+  patch: 'hardened',
+});
+try {
+  const { exit, metrics } = await sandbox.run();
+  console.log('ended with', exit.code, 'after', metrics.syscalls, 'calls');
+} finally {
+  sandbox.dispose();
+}
+`;
+
 let passed = 0;
 let failed = 0;
 
@@ -76,6 +98,11 @@ async function tryThePackage() {
     hello.status === 0 && hello.stdout === 'hello from a guest\n' && hello.stderr === '',
     hello,
   );
+
+  writeFileSync(join(project, 'embed.mjs'), EMBEDDED);
+  const embedded = run(process.execPath, ['embed.mjs', guest]);
+  const embedding = embedded.status === 0 && embedded.stdout === 'hello from a guest\nended with 0 after 2 calls\n';
+  check('a program embeds it', embedding, embedded);
 
   rmSync(join(cache, 'trapline'), { recursive: true });
   const first = run('npx', ['trapline', 'run', '--', guest]);
