@@ -21,7 +21,7 @@ import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
 import { nodeHost, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
 import { DEFAULT_LIMITS, Sandbox, guestText } from '../sandbox/sandbox.ts';
-import type { RunResult } from '../sandbox/sandbox.ts';
+import type { RunResult, SandboxOptions } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { ExitStatus } from './exit-status.ts';
 import { findProgram } from './find-program.ts';
@@ -103,6 +103,13 @@ class Outputs {
   }
 }
 
+/** The decoder takes time to load and is of use only when something is recorded. */
+async function tracing(isRecording: boolean): Promise<Pick<SandboxOptions, 'makeTracer'>> {
+  if (!isRecording) return {};
+  const { SyscallTracer } = await import('../kernel/decode/tracer.ts');
+  return { makeTracer: (trace) => new SyscallTracer(trace) };
+}
+
 /**
  * Runs one program.
  * @param args the guest's own arguments
@@ -135,6 +142,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       wallClock: options.wallClock,
       entropy: options.entropy,
       consumers: outputs.renderers,
+      ...(await tracing(outputs.renderers.length > 0)),
       logger,
       disassembler,
       ...(found.hostPath === undefined ? {} : { programFile: openHostPath(found.hostPath, { writable: false }) }),

@@ -18,7 +18,7 @@ import { Clock } from '../kernel/clock.ts';
 import { initialCredentials } from '../kernel/credentials.ts';
 import type { CrashReport } from '../kernel/crash-report.ts';
 import { makeCrashReport } from '../kernel/crash-report.ts';
-import { SyscallTracer } from '../kernel/decode/tracer.ts';
+import type { SyscallTracer } from '../kernel/decode/tracer.ts';
 import { exitGroup } from '../kernel/exit.ts';
 import { HostInput } from '../kernel/host-input.ts';
 import type { RunEnd } from '../kernel/kernel.ts';
@@ -33,6 +33,7 @@ import type { PatchMode } from '../platform/sentry.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { EventKind } from '../trace/events.ts';
+import type { TraceSink } from '../trace/events.ts';
 import { FsContext } from '../vfs/fs-context.ts';
 import { newestTime } from '../vfs/host-contents.ts';
 import { Vfs } from '../vfs/vfs.ts';
@@ -94,6 +95,8 @@ export interface SandboxOptions {
   readonly entropy?: boolean;
   /** Renderers of the trace: strace text, recordings. None: nothing is decoded or kept. */
   readonly consumers?: readonly TraceConsumer[];
+  /** Makes what records syscalls for the consumers; not imported here, because few runs need the decoder. */
+  readonly makeTracer?: (trace: TraceSink) => SyscallTracer;
   readonly logger?: Logger;
   readonly limits?: Partial<SandboxLimits>;
   /** For the line about instructions that the engine lacks; made when first needed. */
@@ -163,7 +166,7 @@ export class Sandbox {
       memory: new PhysicalMemory(cpu, memoryBytes),
       table: makeSyscallTable(),
       machine: machineFacts(),
-      tracer: this.trace === null ? null : new SyscallTracer(this.trace),
+      tracer: this.trace === null ? null : (options.makeTracer?.(this.trace) ?? null),
       entropy: options.entropy === true,
       maxTasks: limits.tasks,
       timeoutMs: (options.timeoutSec ?? Infinity) * 1000,

@@ -9,9 +9,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cpu } from '../../src/cpu/cpu.ts';
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
+import { SyscallTracer } from '../../src/kernel/decode/tracer.ts';
 import type { SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import type { TraceSink } from '../../src/trace/events.ts';
 import type { TraceConsumer } from '../../src/trace/ring.ts';
 import { compile, hasCompiler, runGuest } from './guest-run.ts';
+
+const makeTracer = (trace: TraceSink): SyscallTracer => new SyscallTracer(trace);
 
 /** Keeps every event as a line. */
 function recorder(): { consumer: TraceConsumer; lines: string[] } {
@@ -36,7 +40,7 @@ describe.runIf(hasCompiler('musl-gcc'))('a run', () => {
 
   async function record(name: string, options: Partial<SandboxOptions>): Promise<unknown> {
     const { consumer, lines } = recorder();
-    const { output, result } = await runGuest(join(folder, name), { ...options, consumers: [consumer] });
+    const { output, result } = await runGuest(join(folder, name), { ...options, consumers: [consumer], makeTracer });
     return { output, lines, metrics: { ...result.metrics, wallMs: 0 } };
   }
 

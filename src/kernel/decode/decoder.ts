@@ -5,20 +5,12 @@
 
 import { errnoName, errnoText } from '../../abi/errno-text.ts';
 import { ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
-import { syscallName } from '../../abi/sysno.ts';
 import { hex } from '../../base/addr.ts';
-import type { ArgKind, CallShape, GuestMemory, RawArgs } from './kinds.ts';
+import type { CallShape, GuestMemory, RawArgs } from './kinds.ts';
 import { isError, printerOf } from './printers.ts';
 import type { Call, Printer } from './printers.ts';
 import { SPECIAL } from './special.ts';
 import type { SpecialArg } from './special-call.ts';
-
-const SIX_HEX: readonly ArgKind[] = ['hex', 'hex', 'hex', 'hex', 'hex', 'hex'];
-
-/** How a number without a definition is shown. */
-export function unknownCallShape(sysno: number): CallShape {
-  return { nr: sysno, name: syscallName(sysno), args: SIX_HEX };
-}
 
 /** The two parts of what is known at exit. */
 export interface ExitText {

@@ -4,10 +4,12 @@
 
 import { ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
 import { SYS } from '../../abi/sysno.ts';
+import { viewOf } from '../../base/bytes.ts';
 import { EventKind } from '../../trace/events.ts';
 import type { TraceSink } from '../../trace/events.ts';
 import { decodeEnter, decodeExit } from './decoder.ts';
 import type { CallShape, GuestMemory, RawArgs } from './kinds.ts';
+import { siginfoText } from './signal-text.ts';
 
 /** Records entries and exits of syscalls. */
 export class SyscallTracer {
@@ -37,6 +39,11 @@ export class SyscallTracer {
       trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
       trace.emit(EventKind.syscallArgs, tid, args.num(0), args.num(1), args.num(2));
     }
+  }
+
+  /** siginfo_t as text, for signals that are recorded. */
+  signalText(bytes: Uint8Array): string {
+    return siginfoText(viewOf(bytes));
   }
 
   /**

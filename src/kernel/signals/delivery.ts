@@ -7,10 +7,8 @@ import { EINTR, ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../..
 import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL } from '../../abi/signal.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
-import { viewOf } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
-import { siginfoText } from '../decode/signal-text.ts';
 import { exitGroup } from '../exit.ts';
 import { abortRestartableSequence } from '../rseq.ts';
 import type { Task } from '../task.ts';
@@ -97,9 +95,9 @@ function act(task: Task, info: SignalInfo): boolean {
 }
 
 function traceDelivery(task: Task, info: SignalInfo, handler: number): void {
-  const { trace } = task.kernel;
-  if (trace.wantsText) {
-    const text = siginfoText(viewOf(info.bytes));
+  const { trace, tracer } = task.kernel;
+  if (trace.wantsText && tracer !== null) {
+    const text = tracer.signalText(info.bytes);
     trace.emitText(EventKind.signalDelivered, task.tid, text, info.signo, info.code, handler);
   } else {
     trace.emit(EventKind.signalDelivered, task.tid, info.signo, info.code, handler);

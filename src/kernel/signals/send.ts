@@ -6,9 +6,7 @@
 import { EAGAIN } from '../../abi/errno.ts';
 import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
 import { CLD_CONTINUED, CLD_STOPPED, SA_NOCLDSTOP, SIGCHLD, SIGCONT, SIGKILL } from '../../abi/signal.ts';
-import { viewOf } from '../../base/bytes.ts';
 import { EventKind } from '../../trace/events.ts';
-import { siginfoText } from '../decode/signal-text.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
@@ -69,9 +67,9 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
 
 /** A tracer sees signals that the process ignores, too. */
 export function traceIgnored(task: Task, info: SignalInfo): void {
-  const { trace } = task.kernel;
-  if (trace.wantsText) {
-    trace.emitText(EventKind.signalIgnored, task.tid, siginfoText(viewOf(info.bytes)), info.signo, info.code);
+  const { trace, tracer } = task.kernel;
+  if (trace.wantsText && tracer !== null) {
+    trace.emitText(EventKind.signalIgnored, task.tid, tracer.signalText(info.bytes), info.signo, info.code);
   }
 }
 

@@ -5,7 +5,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Prng } from '../../../src/base/prng.ts';
-import { decodeEnter, decodeExit, unknownCallShape } from '../../../src/kernel/decode/decoder.ts';
+import { decodeEnter, decodeExit } from '../../../src/kernel/decode/decoder.ts';
+import { unknownCallShape } from '../../../src/kernel/decode/unknown-call.ts';
 import { makeSyscallTable } from '../../../src/kernel/syscalls/index.ts';
 import { Arguments, BASE, Page } from './guest.ts';
 
