@@ -97,6 +97,23 @@ forEachEngine('Forged events', (engine) => {
     expect(rip()).toBe(3);
   });
 
+  it('ends an instruction that the translator cannot handle as an invalid opcode, again and again', () => {
+    // lock bts ebx, esi: libunicorn 2.1.4 aborts while it translates
+    for (let i = 0; i < 3; i++) {
+      expect(space.run('ffc0 f00fabf3 cc').kind).toBe('invalid-opcode');
+      expect(rip()).toBe(2);
+      expect(cpu.regs.get(Reg.rax)).toBe(1);
+    }
+    expect(space.run('ffc0 cc').kind).toBe('breakpoint');
+    expect(cpu.regs.get(Reg.rax)).toBe(1);
+  });
+
+  it('judges an instruction by its last byte, also where the block that is translated ends before', () => {
+    for (const [code, kind] of [['0fd606', 'invalid-opcode'], ['0f5006', 'invalid-opcode'], ['0fd6c1', 'invalid-opcode'], ['0fd7c1', 'breakpoint']] as const) {
+      expect(space.run(`${code} cc`).kind, code).toBe(kind);
+    }
+  });
+
   it('keeps selectors of other segments away: no 32-bit code, no far call', () => {
     // push 0x23; push CODE; retfq
     expect(space.run('6a23 6800004000 48cb').kind).toBe('general-protection');

@@ -107,6 +107,9 @@ void BlockTable::decode(BlockInfo& info, const uint8_t* bytes, int available) {
     }
     at += insn.length;
   }
+  // An instruction that is cut off counts with all that there is of it.
+  int end = at < info.size ? available : at;
+  info.span = static_cast<uint16_t>(end);
 }
 
 const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size) {
@@ -114,29 +117,28 @@ const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size
   uint32_t index = slot(address);
   BlockEntry& entry = entries_[index];
   BlockInfo& info = infos_[index];
-  bool known = info.copy != nullptr && info.address == address && info.size == size;
-
   CodeView::Page first = view_.page(root, address);
   if (first.bytes == nullptr) return nullptr;
-  bool writable = first.writable;
+  bool known = info.copy != nullptr && info.address == address && info.size == size;
   const uint8_t* bytes = first.bytes + (address & 4095);
-  if ((address & 4095) + size > 4096) {
-    if (view_.fetch(root, address, scratch_.get(), static_cast<int>(size)) < static_cast<int>(size)) return nullptr;
-    writable = writable || view_.page(root, address + size - 1).writable;
+  info.writable = first.writable;
+  int wanted = static_cast<int>(size) + kMaxInsnLength;
+  int available = wanted;
+  if ((address & 4095) + static_cast<uint64_t>(wanted) > 4096) {
+    available = view_.fetch(root, address, scratch_.get(), wanted);
+    if (available < static_cast<int>(size)) return nullptr;
+    info.writable = info.writable || view_.page(root, address + static_cast<uint64_t>(available) - 1).writable;
     bytes = scratch_.get();
   }
-  info.writable = writable;
-  if (!known || std::memcmp(info.copy.get(), bytes, size) != 0) {
+  if (!known || info.span > available || std::memcmp(info.copy.get(), bytes, info.span) != 0) {
     info.address = address;
     info.size = static_cast<uint16_t>(size);
-    if (info.copyCapacity < size) {
-      info.copyCapacity = size < 32 ? 32 : size;
+    decode(info, bytes, available);
+    if (info.copyCapacity < info.span) {
+      info.copyCapacity = info.span < 32u ? 32u : info.span;
       info.copy.reset(new uint8_t[info.copyCapacity]);
     }
-    std::memcpy(info.copy.get(), bytes, size);
-    uint8_t* window = scratch_.get();
-    int available = view_.fetch(root, address, window, static_cast<int>(size) + kMaxInsnLength);
-    decode(info, window, available);
+    std::memcpy(info.copy.get(), bytes, info.span);
   }
   entry.tag = address | epochTag();
   entry.count = info.count;

@@ -45,6 +45,8 @@ struct BlockEntry {
 struct BlockInfo {
   uint64_t address = 0;
   uint16_t size = 0;
+  /** Bytes that were decoded: past `size` where Unicorn ends a block within an instruction. */
+  uint16_t span = 0;
   uint16_t count = 0;
   /** Instructions before the first special one; only when hasSpecial. */
   uint16_t plainBefore = 0;

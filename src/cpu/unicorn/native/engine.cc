@@ -194,13 +194,15 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
     case Event::special: {
       settleRep(regs[kRcx]);
       const BlockInfo& info = blocks_.info(BlockTable::slot(specialAddress_));
-      for (int i = info.plainBefore; i > 0; i--) {
+      int stepsBefore = info.plainBefore;
+      for (int i = 0; i < stepsBefore; i++) {
         if (!stepInRun(ok)) return true;
       }
       Insn insn = insnAt(regs[kRip]);
-      // Now it starts a block; or the instructions before have changed it.
-      if (insn.special == Special::none || insn.special == Special::startsBlock) return false;
-      if (insn.special == Special::assisted) return !stepInRun(ok);
+      // Now it starts a block; or the instructions before have changed it. Where there were none, a step goes on.
+      bool plain = insn.special == Special::none || insn.special == Special::startsBlock;
+      if (plain && stepsBefore > 0) return false;
+      if (plain || insn.special == Special::assisted) return !stepInRun(ok);
       Stop kind = stopAtSpecial(insn);
       *ok = finish(kind);
       return true;
