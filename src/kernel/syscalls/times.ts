@@ -4,7 +4,7 @@
 
 import { EFAULT, EINVAL } from '../../abi/errno.ts';
 import { CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_TAI, Timespec, Timeval } from '../../abi/time.ts';
-import { getI64, getTimespec, putTimespec, putTimeval } from '../../abi/words.ts';
+import { getI64, getTimespec, putTimeval } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import type { Task } from '../task.ts';
@@ -47,9 +47,9 @@ export function readTimeval(task: Task, addr: Addr): number | Failure {
 }
 
 export function writeTimespec(task: Task, addr: Addr, ns: number): number {
-  const bytes = new Uint8Array(Timespec.size);
-  putTimespec(viewOf(bytes), 0, ns);
-  return writeBytes(task, addr, bytes);
+  const sec = Math.floor(ns / 1e9);
+  const { mm } = task;
+  return mm.writeU64(addr + Timespec.sec, sec) && mm.writeU64(addr + Timespec.nsec, ns - sec * 1e9) ? 0 : -EFAULT;
 }
 
 export function writeTimespecBig(task: Task, addr: Addr, ns: bigint): number {
