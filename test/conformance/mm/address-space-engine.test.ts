@@ -7,7 +7,7 @@ import { checkAgainstModel } from '../../mm/model.ts';
 import { EngineMachine } from './engine-machine.ts';
 
 /** More runs or another seed: `TRAPLINE_RUNS=2000 TRAPLINE_SEED=7 npx vitest run test/conformance/mm`. */
-const RUNS = Number(process.env['TRAPLINE_RUNS'] ?? 150);
+const RUNS = Number(process.env['TRAPLINE_RUNS'] ?? 100);
 const SEED = Number(process.env['TRAPLINE_SEED'] ?? 20261123);
 
 describe('AddressSpace on the engine', () => {
