@@ -3,6 +3,7 @@
 // Little-endian access and hex text for byte arrays.
 
 const encoder = new TextEncoder();
+const utf16 = new TextDecoder('utf-16le');
 
 /** Bytes of a string in UTF-8, without a terminator. */
 export function utf8(s: string): Uint8Array {
@@ -35,14 +36,13 @@ export function fromHex(text: string): Uint8Array {
 
 /** Text of bytes as Latin-1, one character a byte: keeps guest strings that are not UTF-8 intact. */
 export function fromLatin1(bytes: Uint8Array): string {
-  // Not TextDecoder('latin1'): that is windows-1252, which maps 0x80 to 0x9f elsewhere.
-  let out = '';
-  if (bytes.length < 64) {
+  if (bytes.length < 32) {
+    let out = '';
     for (const b of bytes) out += String.fromCharCode(b);
     return out;
   }
-  for (let i = 0; i < bytes.length; i += 4096) out += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  return out;
+  // Not TextDecoder('latin1'): that is windows-1252, which maps 0x80 to 0x9f elsewhere.
+  return utf16.decode(new Uint16Array(bytes));
 }
 
 /** Bytes of a Latin-1 string: the inverse of fromLatin1. */

@@ -20,6 +20,8 @@ interface Entry {
   readonly cookie: number;
   /** Reachable by name but not listed. */
   readonly isHidden: boolean;
+  /** The name is gone; the entry only keeps the order. */
+  isGone: boolean;
 }
 
 /** First cookie of real entries: `.` and `..` have 1 and 2. */
@@ -47,9 +49,9 @@ function dropLink(inode: Inode): void {
 export class MemoryDirectory extends Inode {
   readonly #fs: MemoryFileSystem;
   readonly #entries = new Map<string, Entry>();
-  /** By ascending cookie; holes where names are gone. */
-  #order: (Entry | null)[] = [];
-  #holes = 0;
+  /** By ascending cookie, with those that are gone until they are many. */
+  #order: Entry[] = [];
+  #gone = 0;
   #nextCookie = FIRST_COOKIE;
   #visible = 0;
   /** Host path below that has not been listed yet. */
@@ -89,7 +91,7 @@ export class MemoryDirectory extends Inode {
   }
 
   #enter(name: string, inode: Inode | null, isHidden: boolean): void {
-    const entry = { name, inode, cookie: this.#nextCookie++, isHidden };
+    const entry = { name, inode, cookie: this.#nextCookie++, isHidden, isGone: false };
     this.#entries.set(name, entry);
     this.#order.push(entry);
     if (!isHidden) this.#visible++;
@@ -99,28 +101,24 @@ export class MemoryDirectory extends Inode {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
-    this.#order[this.#indexAfter(entry.cookie - 1)] = null;
+    entry.isGone = true;
+    entry.inode = null;
     if (!entry.isHidden) this.#visible--;
-    if (++this.#holes > 64 && this.#holes > this.#order.length / 2) {
-      this.#order = this.#order.filter((e) => e !== null);
-      this.#holes = 0;
+    if (++this.#gone > 64 && this.#gone > this.#order.length / 2) {
+      this.#order = this.#order.filter((e) => !e.isGone);
+      this.#gone = 0;
     }
   }
 
-  /** Index of the first slot whose entry has a cookie above `cookie`. Holes sort with what follows them. */
+  /** Index of the first entry whose cookie is above `cookie`. */
   #indexAfter(cookie: number): number {
     let low = 0;
     let high = this.#order.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      let probe = middle;
-      while (probe < high && this.#order[probe] === null) probe++;
-      const entry = probe < high ? this.#order[probe] : null;
-      if (entry === null || entry === undefined || entry.cookie > cookie) high = middle;
-      else low = probe + 1;
+      if ((this.#order[middle]?.cookie ?? Infinity) > cookie) high = middle;
+      else low = middle + 1;
     }
-    // The first slot may be a hole before the entry that is meant.
-    while (low < this.#order.length && this.#order[low] === null) low++;
     return low;
   }
 
@@ -158,9 +156,11 @@ export class MemoryDirectory extends Inode {
   override entries(cookie: number, visit: EntryVisitor): number {
     const failed = this.#list();
     if (failed < 0) return failed;
-    for (let i = this.#indexAfter(cookie); i < this.#order.length; i++) {
-      const entry = this.#order[i];
-      if (entry === null || entry === undefined || entry.isHidden) continue;
+    // The list as it is now: a name that the host has taken away may shorten it meanwhile.
+    const order = this.#order;
+    for (let i = this.#indexAfter(cookie); i < order.length; i++) {
+      const entry = order[i];
+      if (entry === undefined || entry.isGone || entry.isHidden) continue;
       const inode = this.#inodeOf(entry);
       if (typeof inode === 'number') continue;
       if (!visit(entry.name, inode.ino, inode.mode, entry.cookie)) return 0;

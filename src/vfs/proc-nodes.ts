@@ -5,6 +5,7 @@
 
 import { EACCES, EFAULT, EINVAL, ENOENT } from '../abi/errno.ts';
 import { PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
+import { latin1Bytes } from '../base/bytes.ts';
 import type { Dentry } from './dentry.ts';
 import { openDirectory } from './directory-file.ts';
 import { FileSystem, Inode } from './inode.ts';
@@ -200,12 +201,6 @@ class GeneratedFile extends OpenFile {
   protected override seekSparse(): number {
     return -EINVAL;
   }
-}
-
-export function latin1Bytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }
 
 /** A link: with `target` a magic one, else one whose text is resolved as usual. */

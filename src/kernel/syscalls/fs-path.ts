@@ -35,7 +35,7 @@ import {
 } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import { getU64 } from '../../abi/words.ts';
-import { viewOf } from '../../base/bytes.ts';
+import { latin1Bytes, viewOf } from '../../base/bytes.ts';
 import { changeDirectory, changeRoot } from '../../vfs/attributes.ts';
 import { CAP_DAC_READ_SEARCH, hasCapability } from '../../vfs/credentials.ts';
 import { isUnlinked, pathOf } from '../../vfs/dentry.ts';
@@ -49,7 +49,6 @@ import {
   unlink,
 } from '../../vfs/namespace.ts';
 import { openPath } from '../../vfs/open.ts';
-import { latin1Bytes } from '../../vfs/proc-nodes.ts';
 import type { Task } from '../task.ts';
 import { callerOf, installFile, readPath, resolveAt, startOf } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
