@@ -133,9 +133,12 @@ bool lockableTwoByte(uint8_t op, uint8_t modrm) {
 }
 
 // Encodings without a meaning that Unicorn runs all the same, some with a length of its own.
-bool undefinedForm(uint8_t op, const Prefixes& p, bool registerForm) {
+bool undefinedForm(uint8_t op, const Prefixes& p, bool registerForm, int reg) {
   if (op == 0x78 || op == 0x79) return true;
-  if (registerForm) return false;
+  if (op == 0xc3) return registerForm || p.operand16 || p.repeat != 0;
+  if (op == 0xae && registerForm) return p.operand16 || p.repeat == 0xf2 || (p.repeat == 0xf3 && reg > 3);
+  if (op == 0xae) return p.repeat != 0 || (p.operand16 && reg < 6);
+  if (registerForm) return (op == 0x12 || op == 0x16) && p.operand16 && p.repeat == 0;
   if (op == 0x50 || op == 0xd7 || op == 0xf7 || op == 0xc5 || (op >= 0x71 && op <= 0x73)) return true;
   return op == 0xd6 && !p.operand16;
 }
@@ -173,7 +176,8 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
     int extends = (modrm >> 6) == 3 ? 5 : 4;
     if (mmx && (p.rex & extends) != 0) assist(out, Quirk::mmxRex);
     if (op == 0x3a && p.operand16 && (opcode == 0x60 || opcode == 0x61)) assist(out, Quirk::stringLengths);
-    if (p.lock) out->special = Special::undefined;
+    bool movbeRegister = op == 0x38 && (opcode == 0xf0 || opcode == 0xf1) && p.repeat != 0xf2 && (modrm >> 6) == 3;
+    if (p.lock || movbeRegister) out->special = Special::undefined;
   } else if (op >= 0x20 && op <= 0x23) {
     // Moves to and from control and debug registers ignore the mod field.
     c.advance(1);
@@ -189,7 +193,7 @@ void decodeTwoByte(Cursor& c, const Prefixes& p, Insn* out) {
       out->quirk = Quirk::lazyFlags;
     }
     if (op == 0xae && registerForm && p.repeat == 0xf3 && (reg == 2 || reg == 3)) assist(out, Quirk::segmentBase);
-    if (undefinedForm(op, p, registerForm)) out->special = Special::undefined;
+    if (undefinedForm(op, p, registerForm, reg)) out->special = Special::undefined;
     // XSAVE is not offered: CR4.OSXSAVE is clear.
     if (op == 0x01 && (modrm == 0xd0 || modrm == 0xd1)) out->special = Special::undefined;
     bool xsave = op == 0xae && !registerForm && (reg == 4 || reg == 5 || (reg == 6 && !p.operand16));
@@ -269,6 +273,7 @@ Insn decodeInsn(const uint8_t* code, int available, bool screenGs) {
     if ((op == 0xf6 || op == 0xf7) && p.lock && memoryForm && reg == 3) assist(&out, Quirk::lockNeg);
     if (op == 0xc2 && !c.overrun && (code[c.at - 1] & 0x80) != 0) assist(&out, Quirk::retImmediate);
     if (op == 0x90 && p.repeat == 0xf3 && (p.rex & 1) == 0) out.quirk = Quirk::pause;
+    if ((op == 0x8f || op == 0xc6 || op == 0xc7) && reg != 0) out.special = Special::undefined;
     out.writesGs = op == 0x8e && reg == 5;
     if (isPortIo(op)) out.special = Special::portIo;
     if (p.repeat != 0 && isString(op)) out.isRepString = true;
