@@ -3,6 +3,7 @@
 // Entry of the `trapline` command: reads the command line and turns every failure into one line and a status.
 // Statuses: 0 or the guest's, 124 a limit ended the run, 125 Trapline failed, 126 not executable, 127 not found.
 
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
 import { ExitStatus } from './exit-status.ts';
@@ -54,6 +55,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 function buildProgram(setStatus: (status: number) => void): Command {
   const program = new Command('trapline')
     .description('Runs unmodified x86-64 Linux programs on an emulated CPU and patches their syscall sites in place.')
+    .version(`trapline ${packageVersion()}`, '--version', 'show the version')
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError(false)
@@ -116,6 +118,14 @@ function buildProgram(setStatus: (status: number) => void): Command {
     setStatus(await runCommand(name, args, options));
   });
   return program;
+}
+
+/** From package.json, which lies two folders above this file in the sources and in the build. */
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
 }
 
 /** An environment twin of a switch that says no: commander would take any value for yes. */

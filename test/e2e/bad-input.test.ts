@@ -139,6 +139,13 @@ describe('The command', () => {
     expectRefusal(['race', 'patch-vs-exec', '--protocol', 'zzz'], 125, /zzz/);
   });
 
+  it('tells its version', () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      version: string;
+    };
+    expect(trapline(['--version'])).toEqual({ status: 0, stdout: `trapline ${version}\n`, stderr: '' });
+  });
+
   it('shows the help on stderr when called with nothing, and on stdout when asked', () => {
     const bare = trapline([]);
     expect({ status: bare.status, stdout: bare.stdout }).toEqual({ status: 125, stdout: '' });
