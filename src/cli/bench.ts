@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
 import { measureEngine } from '../cpu/unicorn/bench/index.ts';
 import { findCommand, packageFolder } from '../cpu/unicorn/setup/index.ts';
+import { calibrate } from './calibration.ts';
 
 const RUNS = 5;
 const GETPID_CALLS = 100_000;
@@ -70,6 +71,7 @@ function round(value: number): string {
 }
 
 function* measure(folder: string): Generator<Figure> {
+  yield* calibrate(folder);
   for (const figure of measureEngine()) {
     const isKernel = figure.name.startsWith('kernel ') && !figure.name.includes('flushes');
     yield { ...figure, ...(isKernel && { ratioGoal: 0.85 }), ...(figure.name.includes('flushes') && { ratioGoal: 5 }) };
