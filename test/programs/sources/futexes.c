@@ -4,8 +4,10 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
@@ -21,6 +23,21 @@
 static long futex(void *a, int op, uint32_t v, const void *t, void *b, uint32_t v3) { return syscall(SYS_futex, a, op, v, t, b, v3); }
 // The call has been made when this runs, so errno is its own.
 static void failed(const char *what, long result, int error) { printf("%s: %ld, errno as expected %d\n", what, result, errno == error); }
+
+/** Waits until a thread sleeps: with nothing else to sleep on, in the call that is tried here. */
+static void wait_asleep(pid_t tid) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+  for (;;) {
+    int f = open(path, O_RDONLY);
+    ssize_t n = read(f, text, sizeof text - 1);
+    close(f);
+    text[n > 0 ? n : 0] = 0;
+    char *end = strrchr(text, ')');
+    if (end != 0 && end[2] == 'S') return;
+    sched_yield();
+  }
+}
 
 static uint32_t word, other;
 static volatile int woken;
@@ -49,9 +66,10 @@ static void errors(void) {
   other = 0;
 }
 
-struct arg { uint32_t *word; uint32_t bits; };
+struct arg { uint32_t *word; uint32_t bits; volatile pid_t tid; };
 static void *waiter(void *p) {
   struct arg *a = p;
+  a->tid = syscall(SYS_gettid);
   long r = futex(a->word, FUTEX_WAIT_BITSET_PRIVATE, 0, 0, 0, a->bits);
   __sync_fetch_and_add(&woken, 1);
   return (void *)r;
@@ -61,12 +79,15 @@ static void many(void) {
   pthread_t t[6];
   struct arg a[6];
   for (int i = 0; i < 6; i++) {
-    a[i] = (struct arg){&word, 1u << i};
+    a[i] = (struct arg){&word, 1u << i, 0};
     pthread_create(&t[i], 0, waiter, &a[i]);
   }
-  usleep(20000);
+  for (int i = 0; i < 6; i++) {
+    while (a[i].tid == 0) sched_yield();
+    wait_asleep(a[i].tid);
+  }
   printf("bitset wakes %ld\n", futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 100, 0, 0, 3));
-  usleep(5000);
+  while (woken < 2) sched_yield();
   printf("woken %d\n", woken);
   failed("requeue with another value", futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)2, &other, 9), EAGAIN);
   printf("requeue %ld\n", futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)2, &other, 0));
@@ -103,10 +124,9 @@ static void robustness(void) {
     pthread_mutex_lock(shared);
     raise(SIGKILL);
   }
-  usleep(10000);
+  waitpid(p, 0, 0);
   r = pthread_mutex_lock(shared);
   printf("process died with it %d\n", r == EOWNERDEAD);
-  waitpid(p, 0, 0);
 }
 
 static pthread_mutex_t pi;
@@ -199,11 +219,15 @@ static void cancel(void) {
   printf("cancelled %d\n", r == PTHREAD_CANCELED);
 }
 
-static void on_signal(int s) { (void)s; }
+static volatile int handled;
+static void on_signal(int s) { (void)s; handled++; }
+static int restarts;
 static void *poke(void *p) {
-  usleep(5000);
+  int before = handled;
+  wait_asleep(getpid());
   pthread_kill(*(pthread_t *)p, SIGUSR1);
-  usleep(5000);
+  while (handled == before) sched_yield();
+  if (restarts) wait_asleep(getpid());
   word = 1;
   futex(&word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
   return 0;
@@ -218,14 +242,16 @@ static void signals(void) {
   failed("interrupted", futex(&word, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0), EINTR);
   pthread_join(t, 0);
   word = 0;
+  restarts = 1;
   a.sa_flags = SA_RESTART;
   sigaction(SIGUSR1, &a, 0);
   pthread_create(&t, 0, poke, &self);
   printf("restarted %ld\n", futex(&word, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0));
   pthread_join(t, 0);
   word = 0;
+  restarts = 0;
   pthread_create(&t, 0, poke, &self);
-  struct timespec limit = {2, 0};
+  struct timespec limit = {50, 0};
   failed("restarted with a timeout", futex(&word, FUTEX_WAIT_PRIVATE, 0, &limit, 0, 0), EINTR);
   pthread_join(t, 0);
 }

@@ -52,12 +52,10 @@ static void statuses(void) {
   failed("no child", waitpid(-1, &st, 0), ECHILD);
   memset(&i, 0xff, sizeof i);
   p = fork();
-  if (p == 0) {
-    usleep(20000);
-    _exit(1);
-  }
+  if (p == 0) for (;;) pause();
   int r = waitid(P_ALL, 0, &i, WEXITED | WNOHANG);
   printf("waitid WNOHANG %d pid %d\n", r, i.si_pid);
+  kill(p, SIGKILL);
   wait(0);
 }
 
@@ -174,6 +172,11 @@ static void *quiet(void *arg) {
   return 0;
 }
 
+static void *forever(void *arg) {
+  for (;;) pause();
+  return arg;
+}
+
 static void thread_ends(void) {
   int st;
   pthread_t t;
@@ -194,8 +197,7 @@ static void thread_ends(void) {
   line("main thread first", st);
   p = fork();
   if (p == 0) {
-    pthread_create(&t, 0, quiet, (void *)1);
-    usleep(1000);
+    pthread_create(&t, 0, forever, 0);
     *(volatile int *)0 = 0;
   }
   waitpid(p, &st, 0);

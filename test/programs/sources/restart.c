@@ -30,7 +30,6 @@ SITE(getpid_site, 39);
 static int p[2];
 static volatile int calls;
 static volatile uintptr_t seen_rip, seen_rax;
-static char *volatile expected_rip;
 
 static int64_t now(void) {
   struct timespec t;
@@ -38,27 +37,36 @@ static int64_t now(void) {
   return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
+/** What the call that is to be interrupted looks like: rip at the syscall (a restart to come) or behind it. */
+static char *volatile wanted_rip;
+static volatile int edits;
+
 static void on_alarm(int s, siginfo_t *i, void *u) {
   (void)s;
   (void)i;
   ucontext_t *c = u;
-  seen_rip = c->uc_mcontext.gregs[REG_RIP];
+  uintptr_t rip = c->uc_mcontext.gregs[REG_RIP];
+  // Early: the call has not begun. The timer comes again.
+  if (rip != (uintptr_t)wanted_rip) return;
+  seen_rip = rip;
   seen_rax = c->uc_mcontext.gregs[REG_RAX];
   calls++;
+  wanted_rip = 0;
   write(p[1], "x", 1);
-}
-
-static void on_alarm_edit(int s, siginfo_t *i, void *u) {
-  ucontext_t *c = u;
-  on_alarm(s, i, u);
   // time(2) finds that its argument, the descriptor, is no address.
-  c->uc_mcontext.gregs[REG_RAX] = SYS_time;
+  if (edits) c->uc_mcontext.gregs[REG_RAX] = SYS_time;
 }
 
-static void alarm_in(int ms, void (*f)(int, siginfo_t *, void *), int flags) {
-  struct sigaction a = {.sa_sigaction = f, .sa_flags = SA_SIGINFO | flags};
+static void alarm_at(char *rip, int flags) {
+  struct sigaction a = {.sa_sigaction = on_alarm, .sa_flags = SA_SIGINFO | flags};
+  wanted_rip = rip;
   sigaction(SIGALRM, &a, 0);
-  struct itimerval v = {.it_value = {0, ms * 1000}};
+  struct itimerval v = {.it_value = {0, 10000}, .it_interval = {0, 10000}};
+  setitimer(ITIMER_REAL, &v, 0);
+}
+
+static void no_alarm(void) {
+  struct itimerval v = {0};
   setitimer(ITIMER_REAL, &v, 0);
 }
 
@@ -104,27 +112,35 @@ int main(void) {
   for (int i = 0; i < 3; i++) sleep_site((long)&t, 0, 0);
   stopped(sleep_site, (long)&long_sleep, 0, 0, "nanosleep", 0);
 
-  alarm_in(10, on_alarm, SA_RESTART);
+  alarm_at(read_once_syscall, SA_RESTART);
   long r = read_once(p[0], (long)&c, 1);
+  no_alarm();
   printf("restart: %ld calls %d rip %d rax %ld\n", r, calls, seen_rip == (uintptr_t)read_once_syscall, (long)seen_rax);
 
-  alarm_in(10, on_alarm, SA_RESTART);
+  alarm_at(read_first_syscall, SA_RESTART);
   r = read_first(p[0], (long)&c, 1);
+  no_alarm();
   printf("first execution: %ld calls %d rip %d rax %ld\n", r, calls, seen_rip == (uintptr_t)read_first_syscall, (long)seen_rax);
 
-  alarm_in(10, on_alarm, 0);
+  // Without SA_RESTART the context is the one behind the call, with its error.
+  alarm_at(read_once_syscall + 2, 0);
   r = read_once(p[0], (long)&c, 1);
-  printf("interrupted: %ld rip %d\n", r == -EINTR ? 1l : r, seen_rip == (uintptr_t)read_once_syscall + 2);
+  no_alarm();
+  printf("interrupted: %ld rip %d rax %d\n", r == -EINTR ? 1l : r, seen_rip == (uintptr_t)read_once_syscall + 2, (long)seen_rax == -EINTR);
   read_once(p[0], (long)&c, 1);
 
-  alarm_in(10, on_alarm, SA_RESTART);
+  long_sleep.tv_sec = 100;
+  alarm_at(sleep_site_syscall + 2, SA_RESTART);
   r = sleep_site((long)&long_sleep, (long)&left, 0);
-  printf("sleep interrupted: %d left %d\n", r == -EINTR, left.tv_nsec > 40000000);
+  no_alarm();
+  printf("sleep interrupted: %d left %d\n", r == -EINTR, left.tv_sec > 50);
   read_once(p[0], (long)&c, 1);
 
   warm(read_edited);
-  alarm_in(10, on_alarm_edit, SA_RESTART);
+  edits = 1;
+  alarm_at(read_edited_syscall, SA_RESTART);
   r = read_edited(p[0], (long)&c, 1);
+  no_alarm();
   printf("edited: %d\n", r == -EFAULT);
   for (int i = 0; i < 3; i++) getpid_site(0, 0, 0);
   printf("calls %d\n", calls);
