@@ -77,6 +77,20 @@ function below(root: string, key: string): string {
   return root === '/' ? `/${key}` : `${root}/${key}`;
 }
 
+interface Descriptors {
+  readonly rootFd: number;
+  readonly held: Map<string, number>;
+}
+
+function closeAll({ rootFd, held }: Descriptors): void {
+  for (const fd of held.values()) closeSync(fd);
+  held.clear();
+  closeSync(rootFd);
+}
+
+/** Closes what a caller has dropped without disposing of it. */
+const forgotten = new FinalizationRegistry<Descriptors>(closeAll);
+
 /** With /proc/self/fd: the parent is an open descriptor, reached part by part with O_NOFOLLOW. */
 class HeldResolver implements Resolver {
   readonly #rootFd: number;
@@ -87,6 +101,7 @@ class HeldResolver implements Resolver {
 
   constructor(path: string) {
     this.#rootFd = openSync(path, O_PATH | O_DIRECTORY | O_RDONLY);
+    forgotten.register(this, { rootFd: this.#rootFd, held: this.#held }, this);
     this.#rootPath = readlinkSync(`/proc/self/fd/${this.#rootFd}`, 'latin1');
   }
 
@@ -145,9 +160,8 @@ class HeldResolver implements Resolver {
   }
 
   dispose(): void {
-    for (const fd of this.#held.values()) closeSync(fd);
-    this.#held.clear();
-    closeSync(this.#rootFd);
+    forgotten.unregister(this);
+    closeAll({ rootFd: this.#rootFd, held: this.#held });
   }
 }
 
