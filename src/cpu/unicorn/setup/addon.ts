@@ -95,7 +95,9 @@ function compile(compiler: readonly string[], sources: readonly string[], output
     );
   } catch (cause) {
     const output = String((cause as { stderr?: unknown }).stderr ?? '');
-    const line = output.split('\n').find((text) => /error/i.test(text)) ?? (cause as Error).message.split('\n')[0];
+    const line =
+      output.split('\n').find((text) => /error/i.test(text)) ??
+      `it ended with status ${(cause as { status?: number | null }).status}`;
     throw new TraplineError('SETUP_BUILD', `${command} could not compile the Unicorn binding: ${line}`, { cause });
   }
 }
