@@ -63,6 +63,8 @@ export interface KernelOptions {
   /** Host milliseconds; Infinity for none. */
   readonly timeoutMs: number;
   readonly maxInstructions: number;
+  /** arch_prctl(ARCH_SET_GS) fails with EINVAL, as in gVisor, whose stubs need GS (sys_tls_amd64.go:48-52). */
+  readonly refusesGs: boolean;
   /** Physical memory, for sysinfo. */
   readonly memoryBytes: number;
   makePlatform(sentry: Sentry): PlatformApi;

@@ -168,6 +168,7 @@ export class Sandbox {
       machine: machineFacts(),
       tracer: this.trace === null ? null : (options.makeTracer?.(this.trace) ?? null),
       entropy: options.entropy === true,
+      refusesGs: options.patch === 'upstream',
       maxTasks: limits.tasks,
       timeoutMs: (options.timeoutSec ?? Infinity) * 1000,
       maxInstructions: options.maxInstructions ?? Infinity,

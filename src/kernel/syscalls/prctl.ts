@@ -60,6 +60,7 @@ function archPrctl(task: Task, code: number, addr: number): number {
     case ARCH_GET_FS:
       return task.mm.writeU64(addr, task.regs.u64[Reg.fsBase] as bigint) ? 0 : -EFAULT;
     case ARCH_SET_GS:
+      if (task.kernel.options.refusesGs) return -EINVAL;
       if (addr >= USER_HALF_END) return -EPERM;
       platform.setGuestGsBase(task, addr);
       return 0;
