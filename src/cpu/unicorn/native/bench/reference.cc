@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
     regs[kRsp] = kStackTop - 256;
     machine.writeRegs(regs);
     events.vector = 0xffffffff;
-    machine.start(kCode, 0);
+    machine.start(kCode);
     machine.readRegs(regs);
     return events.vector == 3;
   };
