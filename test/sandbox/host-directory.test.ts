@@ -2,7 +2,7 @@
 //
 // A directory of the host stays a cage: no link, rename or odd file of the host lets a path leave it or block.
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
   linkSync,
@@ -235,6 +235,29 @@ describe.each(WAYS)('a host directory with %s', (_name, hold) => {
     if (existsSync('/proc/self/fd')) expect(readdirSync('/proc/self/fd').length).toBeLessThan(300);
     cage.dispose();
   });
+});
+
+it.runIf(existsSync('/proc/self/fd'))('wins every race against a host that swaps a directory for a link', async () => {
+  writeFileSync(join(inside, 'a', 'secret'), 'harmless');
+  const swap = 'while [ ! -e ../stop ]; do mv a x; ln -s ../outside a; rm a; mv x a; done';
+  const swapper = spawn('sh', ['-c', swap], { cwd: inside, stdio: 'ignore' });
+  const ended = new Promise((done) => swapper.on('exit', done));
+  try {
+    const seen = new Set<string | number>();
+    for (let i = 0; i < 3000; i++) {
+      const cage = new NodeDirectory(inside, true);
+      seen.add(contents(cage, 'a/secret'));
+      const made = cage.create('a/made', 0o644);
+      if (typeof made !== 'number') made.close();
+      cage.unlink('a/made');
+      cage.dispose();
+    }
+    expect(seen.has('secret')).toBe(false);
+    expect(existsSync(join(outside, 'made'))).toBe(false);
+  } finally {
+    writeFileSync(join(base, 'stop'), '');
+    await ended;
+  }
 });
 
 describe('opening host paths', () => {
