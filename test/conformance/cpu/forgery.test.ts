@@ -97,6 +97,22 @@ forEachEngine('Forged events', (engine) => {
     expect(rip()).toBe(3);
   });
 
+  it('screens a repeated instruction that has written over itself', () => {
+    const page = 0x508000;
+    space.mapNew(page, 1, RWX);
+    // At page + 0x10: rep movsb, whose third and fourth iterations write cd 0e over it.
+    space.put(page + 0x10, 'f3a4 cc');
+    space.put(DATA, '9090cd0e9090');
+    space.enter(page + 0x10);
+    cpu.regs.set(Reg.rsi, DATA);
+    cpu.regs.set(Reg.rdi, page + 0x0e);
+    cpu.regs.set(Reg.rcx, 4);
+    // The block after the third iteration is cd a4: an interrupt without a gate.
+    expect(cpu.run(100).kind).toBe('general-protection');
+    expect(cpu.regs.get(Reg.rip)).toBe(page + 0x10);
+    expect(cpu.regs.get(Reg.rcx)).toBe(1);
+  });
+
   it('ends an instruction that the translator cannot handle as an invalid opcode, again and again', () => {
     // lock bts ebx, esi: libunicorn 2.1.4 aborts while it translates
     for (let i = 0; i < 3; i++) {

@@ -247,7 +247,9 @@ Insn decodeInsn(const uint8_t* code, int available, bool screenGs) {
   if (op == 0x0f) {
     decodeTwoByte(c, p, &out);
   } else if (op == 0xc4 || op == 0xc5 || op == 0x62) {
+    // No AVX, and BMI is not offered: every instruction in this form is undefined, though Unicorn runs some.
     decodeVector(c, op, &out);
+    out.special = Special::undefined;
   } else {
     char form = kOneByte[op];
     bool stack = false;

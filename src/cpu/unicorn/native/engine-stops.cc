@@ -109,7 +109,7 @@ void Engine::unwindBranch() {
   }
 }
 
-int64_t Engine::instructionsBefore(uint64_t address, uint64_t rip) {
+int64_t Engine::instructionsBefore(uint64_t address, uint64_t rip, bool* boundary) {
   int64_t count = 0;
   uint8_t bytes[64];
   int held = 0;
@@ -124,6 +124,7 @@ int64_t Engine::instructionsBefore(uint64_t address, uint64_t rip) {
     address += insn.length;
     count++;
   }
+  if (boundary != nullptr) *boundary = address == rip;
   return count;
 }
 

@@ -283,6 +283,11 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
   // A step has been screened already; and after a hook has asked for a stop, nothing more happens.
   if (stepping_ || event_ != Event::none) return;
   bool loops = repAddress_ != 0 && repAddress_ == address;
+  if (loops && repWritable_) {
+    // The instruction may have written over itself.
+    const BlockInfo* again = blocks_.find(machine_->root(), address, size);
+    loops = again != nullptr && again->endsInRep && again->repAddress == address;
+  }
   if (repAddress_ != 0 && !loops) settleRep(repLoops_ ? machine_->read(kRegRcx) : 0);
   if (loops) {
     if (!affordBlock(1)) return;
@@ -321,8 +326,11 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
     return end(Event::thrown);
   }
   // A block that wrote into itself is left at the store, which then runs as a block of its own.
+  // A jump to there would give a block up to the same end, or one within an instruction.
   if (address >= previousStart && address + size < previousEnd && info->count == 1) {
-    hot_.left += previousCount - instructionsBefore(previousStart, address);
+    bool boundary = false;
+    int64_t ran = instructionsBefore(previousStart, address, &boundary);
+    if (boundary) hot_.left += previousCount - ran;
   }
   if (!affordBlock(info->count)) return;
   if (info->hasSpecial) {
@@ -336,6 +344,7 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
     repAddress_ = info->repAddress;
     repLength_ = info->repLength;
     rep32_ = info->rep32;
+    repWritable_ = info->writable;
     repLoops_ = false;
     setAttention(true);
   }

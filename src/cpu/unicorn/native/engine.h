@@ -162,7 +162,8 @@ class Engine : private MachineEvents {
   void unwindBranch();
   void settleCount(uint64_t rip);
   void settleRep(uint64_t rcx);
-  int64_t instructionsBefore(uint64_t address, uint64_t rip);
+  /** @param boundary set to whether an instruction starts at `rip` */
+  int64_t instructionsBefore(uint64_t address, uint64_t rip, bool* boundary = nullptr);
   double retired() const { return base_ + static_cast<double>(granted_ - hot_.left); }
 
   const UnicornApi& api_;
@@ -192,6 +193,7 @@ class Engine : private MachineEvents {
   uint8_t repLength_ = 0;
   bool repLoops_ = false;
   bool rep32_ = false;
+  bool repWritable_ = false;
   uint64_t repStart_ = 0;
   int64_t repVisits_ = 0;
   uint64_t specialAddress_ = 0;
