@@ -16,7 +16,7 @@ import { STRING_LIMIT, quote } from '../kernel/decode/strings.ts';
 import { crashText } from '../report/crash-text.ts';
 import { GvisorText } from '../report/gvisor-text.ts';
 import { PerfettoJson } from '../report/perfetto.ts';
-import { RESULT_COLUMN, StraceText } from '../report/strace-text.ts';
+import { RESULT_COLUMN, StraceText, secondsText } from '../report/strace-text.ts';
 import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
 import { nodeHost, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
@@ -43,6 +43,7 @@ class Outputs {
   readonly #metrics: ResultFile | undefined;
   /** Single calls are shown, in the format of strace. */
   readonly #showsCalls: boolean;
+  readonly #showsTimes: boolean;
   #epochNs = 0n;
   /** Lines of strace, and the summary after them. */
   readonly #writeStrace: (text: string) => void;
@@ -51,6 +52,7 @@ class Outputs {
     const file = options.straceFile === undefined ? undefined : this.#open('--strace-file', options.straceFile);
     this.#writeStrace = file === undefined ? writeToStderr : (text) => file.write(text);
     const showsCalls = options.strace || (file !== undefined && !options.straceSummary);
+    this.#showsTimes = options.straceTimes;
     this.#showsCalls = showsCalls && options.straceFormat === 'linux';
     if (showsCalls) {
       const strace: StraceOptions = {
@@ -80,12 +82,14 @@ class Outputs {
 
   /**
    * The run begins.
-   * @param line how the program was started: strace's first line
+   * @param call how the program was started: strace's first line
    * @param epochNs the guest's date when its time was 0
    */
-  start(line: string, epochNs: bigint): void {
+  start(call: string, epochNs: bigint): void {
     this.#epochNs = epochNs;
-    if (this.#showsCalls) this.#writeStrace(`${line}\n`);
+    if (!this.#showsCalls) return;
+    const [before, after] = this.#showsTimes ? [`${secondsText(epochNs)} `, ' <0.000000>'] : ['', ''];
+    this.#writeStrace(`${`${before}${call} `.padEnd(RESULT_COLUMN)}= 0${after}\n`);
   }
 
   /** Writes everything out. */
@@ -179,7 +183,7 @@ export async function runCommand(program: string, args: readonly string[], optio
   }
 }
 
-/** `execve("/h", ["./h"], 0x7ffe… …) = 0`, with the environment's address on the first stack. */
+/** `execve("/h", ["./h"], 0x7ffe…)`, with the environment's address on the first stack. */
 function firstLine(sandbox: Sandbox, path: string, argv: readonly string[], variables: number): string {
   const stack = sandbox.kernel.init?.leader.regs.get(Reg.rsp) ?? 0;
   const environment = stack + 8 * (argv.length + 2);
@@ -189,8 +193,7 @@ function firstLine(sandbox: Sandbox, path: string, argv: readonly string[], vari
   };
   const shown = argv.slice(0, STRING_LIMIT).map((arg) => text(arg, STRING_LIMIT));
   if (argv.length > shown.length) shown.push('...');
-  const call = `execve(${text(path, Infinity)}, [${shown.join(', ')}], ${hex(environment)} /* ${variables} vars */)`;
-  return `${call} `.padEnd(RESULT_COLUMN) + '= 0';
+  return `execve(${text(path, Infinity)}, [${shown.join(', ')}], ${hex(environment)} /* ${variables} vars */)`;
 }
 
 /** Signals that mean a mistake of the guest; of others, somebody wanted its end, and a report would only be in the way. */
