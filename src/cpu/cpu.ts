@@ -26,8 +26,20 @@ import type { Regs } from './regs.ts';
  * | `interrupted` | at the next instruction | |
  */
 export type StopKind =
-  | 'syscall' | 'invalid-opcode' | 'page-fault' | 'general-protection' | 'stack-fault' | 'divide-error'
-  | 'fpu-error' | 'simd-error' | 'alignment-check' | 'breakpoint' | 'int' | 'debug' | 'budget' | 'interrupted';
+  | 'syscall'
+  | 'invalid-opcode'
+  | 'page-fault'
+  | 'general-protection'
+  | 'stack-fault'
+  | 'divide-error'
+  | 'fpu-error'
+  | 'simd-error'
+  | 'alignment-check'
+  | 'breakpoint'
+  | 'int'
+  | 'debug'
+  | 'budget'
+  | 'interrupted';
 
 export type Access = 'read' | 'write' | 'execute';
 

@@ -13,13 +13,33 @@ const VENDOR = 'GenuineIntel';
 
 /** Bits of leaf 1, ECX. */
 const Leaf1Ecx = {
-  sse3: 0, pclmulqdq: 1, ssse3: 9, cmpxchg16b: 13, sse41: 19, sse42: 20, movbe: 22, popcnt: 23, aes: 25,
+  sse3: 0,
+  pclmulqdq: 1,
+  ssse3: 9,
+  cmpxchg16b: 13,
+  sse41: 19,
+  sse42: 20,
+  movbe: 22,
+  popcnt: 23,
+  aes: 25,
 } as const;
 
 /** Bits of leaf 1, EDX. */
 const Leaf1Edx = {
-  fpu: 0, pse: 3, tsc: 4, msr: 5, pae: 6, cmpxchg8b: 8, pge: 13, cmov: 15, pat: 16, clflush: 19, mmx: 23, fxsr: 24,
-  sse: 25, sse2: 26,
+  fpu: 0,
+  pse: 3,
+  tsc: 4,
+  msr: 5,
+  pae: 6,
+  cmpxchg8b: 8,
+  pge: 13,
+  cmov: 15,
+  pat: 16,
+  clflush: 19,
+  mmx: 23,
+  fxsr: 24,
+  sse: 25,
+  sse2: 26,
 } as const;
 
 /** Bits of leaf 7, EBX. Unicorn 2.1.4 sets CF wrongly in blsi and blsr and takes 64 mask bits in 32-bit pdep and pext. */
@@ -67,7 +87,14 @@ const ROWS: readonly Row[] = [
   [7, 0, 0, bits(Leaf7Ebx), 0, 0],
   [0x80000000, ANY, MAX_EXTENDED, 0, 0, 0],
   [0x80000001, ANY, 0, 0, bits(Ext1Ecx), bits(Ext1Edx)],
-  ...[0, 1, 2].map((i): Row => [0x80000002 + i, ANY, chars(BRAND, 16 * i), chars(BRAND, 16 * i + 4), chars(BRAND, 16 * i + 8), chars(BRAND, 16 * i + 12)]),
+  ...[0, 1, 2].map((i): Row => [
+    0x80000002 + i,
+    ANY,
+    chars(BRAND, 16 * i),
+    chars(BRAND, 16 * i + 4),
+    chars(BRAND, 16 * i + 8),
+    chars(BRAND, 16 * i + 12),
+  ]),
   // L2: 256 KiB, 8 ways, lines of 64 bytes.
   [0x80000006, ANY, 0, 0, 0x01006040, 0],
   // 40 physical and 48 linear address bits.

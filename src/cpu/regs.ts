@@ -5,9 +5,26 @@
 
 /** Index of each register in a block; the order is the ModRM encoding (SDM vol. 2, table 2-2). */
 export const Reg = {
-  rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7,
-  r8: 8, r9: 9, r10: 10, r11: 11, r12: 12, r13: 13, r14: 14, r15: 15,
-  rip: 16, rflags: 17, fsBase: 18, gsBase: 19,
+  rax: 0,
+  rcx: 1,
+  rdx: 2,
+  rbx: 3,
+  rsp: 4,
+  rbp: 5,
+  rsi: 6,
+  rdi: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+  r12: 12,
+  r13: 13,
+  r14: 14,
+  r15: 15,
+  rip: 16,
+  rflags: 17,
+  fsBase: 18,
+  gsBase: 19,
 } as const;
 
 export const REG_COUNT = 20;

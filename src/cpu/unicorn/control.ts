@@ -25,6 +25,7 @@ export const Control = {
 } as const;
 
 /** Stop kinds in the order of the native enum. */
+// prettier-ignore
 export const STOP_KINDS: readonly StopKind[] = [
   'syscall', 'invalid-opcode', 'page-fault', 'general-protection', 'stack-fault', 'divide-error', 'fpu-error',
   'simd-error', 'alignment-check', 'breakpoint', 'int', 'debug', 'budget', 'interrupted',

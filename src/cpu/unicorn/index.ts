@@ -41,10 +41,16 @@ function loadAddon(path: string): Addon {
 export function openUnicorn(options: UnicornOptions): UnicornCpu {
   const { memoryBytes } = options;
   if (memoryBytes > MAX_MEMORY) {
-    throw new TraplineError('CPU_MEMORY_SIZE', `an arena of ${memoryBytes} bytes was asked for, but an ArrayBuffer of Node 20 holds at most 4 GiB; ask for less memory`);
+    throw new TraplineError(
+      'CPU_MEMORY_SIZE',
+      `an arena of ${memoryBytes} bytes was asked for, but an ArrayBuffer of Node 20 holds at most 4 GiB; ask for less memory`,
+    );
   }
   if (!(memoryBytes >= MIN_MEMORY) || memoryBytes % PAGE_SIZE !== 0) {
-    throw new TraplineError('CPU_MEMORY_SIZE', `an arena must be a multiple of 4096 bytes and at least ${MIN_MEMORY}, not ${memoryBytes}; ask for another size`);
+    throw new TraplineError(
+      'CPU_MEMORY_SIZE',
+      `an arena must be a multiple of 4096 bytes and at least ${MIN_MEMORY}, not ${memoryBytes}; ask for another size`,
+    );
   }
   const setup = ensureUnicorn();
   let native: NativeEngine;
@@ -52,7 +58,11 @@ export function openUnicorn(options: UnicornOptions): UnicornCpu {
     native = loadAddon(setup.addonPath).openEngine(options.libraryPath ?? setup.libraryPath, memoryBytes);
   } catch (cause) {
     const { code, message } = cause as Error & { code?: string };
-    throw new TraplineError(code ?? 'CPU_ENGINE_FAILED', `the Unicorn engine does not open: ${message}; run "trapline doctor"`, { cause });
+    throw new TraplineError(
+      code ?? 'CPU_ENGINE_FAILED',
+      `the Unicorn engine does not open: ${message}; run "trapline doctor"`,
+      { cause },
+    );
   }
   native.setCpuid(CPUID_TABLE);
   const cpu = new UnicornCpu(native);

@@ -97,7 +97,11 @@ forEachEngine('Written and executed frames', (engine) => {
     const b = machine.space();
     b.map(0x520000, frame, RX);
     a.put(FUNCTION, 'b801000000 cc');
-    const runs = [[a, FUNCTION], [a, ALIAS], [b, 0x520000]] as const;
+    const runs = [
+      [a, FUNCTION],
+      [a, ALIAS],
+      [b, 0x520000],
+    ] as const;
     for (const value of [1, 2, 3]) {
       machine.bytes[frame + 1] = value;
       cpu.invalidateCode(frame + 1, 1);

@@ -35,7 +35,8 @@ forEachEngine('Instruction counts', (engine) => {
   const space = machine.space();
 
   function prepare(code: string): void {
-    for (let i = 0; i < 0x4000; i += 4096) machine.bytes.fill(0, space.physical(DATA + i), space.physical(DATA + i) + 4096);
+    for (let i = 0; i < 0x4000; i += 4096)
+      machine.bytes.fill(0, space.physical(DATA + i), space.physical(DATA + i) + 4096);
     space.put(CODE + 0xffc, '90 b801000000 ffc0 cc');
     space.put(CODE, code);
     cpu.invalidateCode(space.physical(CODE), 8192);

@@ -11,7 +11,9 @@ export interface EngineUnderTest {
   open(memoryBytes: number): Cpu;
 }
 
-export const ENGINES: readonly EngineUnderTest[] = [{ name: 'unicorn', open: (memoryBytes) => openUnicorn({ memoryBytes }) }];
+export const ENGINES: readonly EngineUnderTest[] = [
+  { name: 'unicorn', open: (memoryBytes) => openUnicorn({ memoryBytes }) },
+];
 
 /** Arena that suits a conformance test. */
 export const TEST_MEMORY = 16 * 2 ** 20;

@@ -125,7 +125,12 @@ forEachEngine('Forged events', (engine) => {
   });
 
   it('judges an instruction by its last byte, also where the block that is translated ends before', () => {
-    for (const [code, kind] of [['0fd606', 'invalid-opcode'], ['0f5006', 'invalid-opcode'], ['0fd6c1', 'invalid-opcode'], ['0fd7c1', 'breakpoint']] as const) {
+    for (const [code, kind] of [
+      ['0fd606', 'invalid-opcode'],
+      ['0f5006', 'invalid-opcode'],
+      ['0fd6c1', 'invalid-opcode'],
+      ['0fd7c1', 'breakpoint'],
+    ] as const) {
       expect(space.run(`${code} cc`).kind, code).toBe(kind);
     }
   });

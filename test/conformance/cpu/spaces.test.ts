@@ -25,7 +25,10 @@ forEachEngine('Address spaces', (engine) => {
     const a = make(10, 'cc');
     const b = make(20, 'cc');
     for (let i = 0; i < 5; i++) {
-      for (const [s, value] of [[a, 10], [b, 20]] as const) {
+      for (const [s, value] of [
+        [a, 10],
+        [b, 20],
+      ] as const) {
         s.enter();
         expect(cpu.run(100).kind).toBe('breakpoint');
         expect(cpu.regs.get(Reg.rbx)).toBe(value);

@@ -33,7 +33,10 @@ forEachEngine('State', (engine) => {
 
   it('takes every register from the handler and gives every register to it', () => {
     // syscall, then everything is pushed: pushf and the 15 registers but rsp; FS:0 to rax, GS:0 to rbx; int3
-    space.put(CODE, '0f05 9c 50 53 51 52 56 57 55 4150 4151 4152 4153 4154 4155 4156 4157 64488b042500000000 65488b1c2500000000 cc');
+    space.put(
+      CODE,
+      '0f05 9c 50 53 51 52 56 57 55 4150 4151 4152 4153 4154 4155 4156 4157 64488b042500000000 65488b1c2500000000 cc',
+    );
     cpu.invalidateCode(space.physical(CODE), 64);
     space.put(DATA + 0x100, 'f5f5000000000000');
     space.put(DATA + 0x200, '6565000000000000');
@@ -83,7 +86,8 @@ forEachEngine('State', (engine) => {
     const guest = machine.bytes.slice(space.physical(DATA), space.physical(DATA) + FPU_BYTES);
     expect(image.subarray(0, 5)).toEqual(guest.subarray(0, 5));
     expect(image.subarray(24, 28)).toEqual(guest.subarray(24, 28));
-    for (let i = 0; i < 8; i++) expect(image.subarray(32 + 16 * i, 42 + 16 * i)).toEqual(guest.subarray(32 + 16 * i, 42 + 16 * i));
+    for (let i = 0; i < 8; i++)
+      expect(image.subarray(32 + 16 * i, 42 + 16 * i)).toEqual(guest.subarray(32 + 16 * i, 42 + 16 * i));
     expect(image.subarray(160, 416)).toEqual(guest.subarray(160, 416));
   });
 
@@ -178,7 +182,10 @@ forEachEngine('State', (engine) => {
     const [max = 0] = cpuid(0);
     expect(max).toBe(0xd);
     expect(cpuid(0x80000000)[0]).toBe(0x80000008);
-    const brand = [2, 3, 4].flatMap((i) => cpuid(0x80000000 + i)).map((w) => String.fromCharCode(w & 255, (w >> 8) & 255, (w >> 16) & 255, w >>> 24)).join('');
+    const brand = [2, 3, 4]
+      .flatMap((i) => cpuid(0x80000000 + i))
+      .map((w) => String.fromCharCode(w & 255, (w >> 8) & 255, (w >> 16) & 255, w >>> 24))
+      .join('');
     expect(brand.replace(/\0+$/, '')).toBe('Trapline emulated x86-64 processor');
     expect(cpuid(0x12345)).toEqual([0, 0, 0, 0]);
   });
@@ -197,11 +204,29 @@ forEachEngine('State', (engine) => {
     const [, ebx7 = 0] = cpuid(7);
     const [, , ecxExt = 0, edxExt = 0] = cpuid(0x80000001);
     const features: [word: number, bit: number, code: string][] = [
-      [ecx1, 0, 'f20f7cc1'], [ecx1, 1, '660f3a44c100'], [ecx1, 9, '660f3800c1'], [ecx1, 13, '480fc70f'],
-      [ecx1, 19, '660f3840c1'], [ecx1, 20, 'f20f38f1c1'], [ecx1, 22, '0f38f007'], [ecx1, 23, 'f30fb8c1'],
-      [ecx1, 25, '660f38dcc1'], [edx1, 0, 'd9e8'], [edx1, 4, '0f31'], [edx1, 8, '0fc70f'], [edx1, 15, '0f44c1'],
-      [edx1, 19, '0fae3f'], [edx1, 23, '0ffcc1'], [edx1, 24, '0fae07'], [edx1, 25, '0f58c1'], [edx1, 26, '660f58c1'],
-      [ebx7, 0, 'f3480faec0'], [ecxExt, 0, '9f'], [ecxExt, 5, 'f30fbdc1'], [ecxExt, 8, '0f0d0f'], [edxExt, 27, '0f01f9'],
+      [ecx1, 0, 'f20f7cc1'],
+      [ecx1, 1, '660f3a44c100'],
+      [ecx1, 9, '660f3800c1'],
+      [ecx1, 13, '480fc70f'],
+      [ecx1, 19, '660f3840c1'],
+      [ecx1, 20, 'f20f38f1c1'],
+      [ecx1, 22, '0f38f007'],
+      [ecx1, 23, 'f30fb8c1'],
+      [ecx1, 25, '660f38dcc1'],
+      [edx1, 0, 'd9e8'],
+      [edx1, 4, '0f31'],
+      [edx1, 8, '0fc70f'],
+      [edx1, 15, '0f44c1'],
+      [edx1, 19, '0fae3f'],
+      [edx1, 23, '0ffcc1'],
+      [edx1, 24, '0fae07'],
+      [edx1, 25, '0f58c1'],
+      [edx1, 26, '660f58c1'],
+      [ebx7, 0, 'f3480faec0'],
+      [ecxExt, 0, '9f'],
+      [ecxExt, 5, 'f30fbdc1'],
+      [ecxExt, 8, '0f0d0f'],
+      [edxExt, 27, '0f01f9'],
     ];
     for (const [word, bit, code] of features) {
       expect((word >>> bit) & 1, code).toBe(1);

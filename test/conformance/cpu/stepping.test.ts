@@ -25,7 +25,11 @@ forEachEngine('Steps', (engine) => {
     prepare('ffc0 ffc0 ffc0 cc');
     cpu.run(100);
     space.enter();
-    for (const [at, value] of [[2, 1], [4, 2], [6, 3]]) {
+    for (const [at, value] of [
+      [2, 1],
+      [4, 2],
+      [6, 3],
+    ]) {
       expect(cpu.step().kind).toBe('budget');
       expect(rip()).toBe(at);
       expect(cpu.regs.get(Reg.rax)).toBe(value);
@@ -65,7 +69,11 @@ forEachEngine('Steps', (engine) => {
     prepare('bf00006000 b903000000 f3aa 90');
     cpu.step();
     cpu.step();
-    for (const [count, at] of [[2, 10], [1, 10], [0, 12]]) {
+    for (const [count, at] of [
+      [2, 10],
+      [1, 10],
+      [0, 12],
+    ]) {
       expect(cpu.step().kind).toBe('budget');
       expect(cpu.regs.get(Reg.rcx)).toBe(count);
       expect(rip()).toBe(at);
@@ -182,7 +190,12 @@ forEachEngine('Steps', (engine) => {
     expect(cpu.regs.u64[Reg.rax]).toBe(0x0102030405060708n);
     cpu.regs.set(Reg.rip, CODE);
     // mov [CODE], rax: not writable
-    expect(cpu.step({ address: CODE, bytes: fromHex('4889042500004000') })).toMatchObject({ kind: 'page-fault', access: 'write', present: true, address: CODE });
+    expect(cpu.step({ address: CODE, bytes: fromHex('4889042500004000') })).toMatchObject({
+      kind: 'page-fault',
+      access: 'write',
+      present: true,
+      address: CODE,
+    });
     void STACK;
   });
 

@@ -44,15 +44,35 @@ forEachEngine('Stops', (engine) => {
 
   it('tells reads, writes and fetches of absent and protected pages apart', () => {
     // mov rax, [0x700000]
-    expect(space.run('90 488b042500007000')).toMatchObject({ kind: 'page-fault', address: 0x700000, access: 'read', present: false });
+    expect(space.run('90 488b042500007000')).toMatchObject({
+      kind: 'page-fault',
+      address: 0x700000,
+      access: 'read',
+      present: false,
+    });
     expect(rip()).toBe(1);
     // mov [0x700000], rax
-    expect(space.run('4889042500007000')).toMatchObject({ kind: 'page-fault', address: 0x700000, access: 'write', present: false });
+    expect(space.run('4889042500007000')).toMatchObject({
+      kind: 'page-fault',
+      address: 0x700000,
+      access: 'write',
+      present: false,
+    });
     // mov [CODE], rax: read and execute only
-    expect(space.run('9090 4889042500004000')).toMatchObject({ kind: 'page-fault', address: CODE, access: 'write', present: true });
+    expect(space.run('9090 4889042500004000')).toMatchObject({
+      kind: 'page-fault',
+      address: CODE,
+      access: 'write',
+      present: true,
+    });
     expect(rip()).toBe(2);
     // jmp to DATA, which is not executable
-    expect(space.run('b800006000 ffe0')).toMatchObject({ kind: 'page-fault', address: DATA, access: 'execute', present: true });
+    expect(space.run('b800006000 ffe0')).toMatchObject({
+      kind: 'page-fault',
+      address: DATA,
+      access: 'execute',
+      present: true,
+    });
     expect(cpu.regs.get(Reg.rip)).toBe(DATA);
     // call of nothing
     expect(space.run('31c0 ffd0')).toMatchObject({ kind: 'page-fault', address: 0, access: 'execute', present: false });
@@ -64,9 +84,18 @@ forEachEngine('Stops', (engine) => {
     const frame = machine.frame();
     space.map(0x710000, frame, PRESENT | WRITE | NX);
     // mov rax, [0x710000]
-    expect(space.run('488b042500007100')).toMatchObject({ kind: 'page-fault', address: 0x710000, access: 'read', present: true });
+    expect(space.run('488b042500007100')).toMatchObject({
+      kind: 'page-fault',
+      address: 0x710000,
+      access: 'read',
+      present: true,
+    });
     // mov rax, 0xffff800000001000; mov rax, [rax]: the engine's own pages
-    expect(space.run('48b80010000000800fff 488b00'.replace('00800fff', '0080ffff'))).toMatchObject({ kind: 'page-fault', access: 'read', present: true });
+    expect(space.run('48b80010000000800fff 488b00'.replace('00800fff', '0080ffff'))).toMatchObject({
+      kind: 'page-fault',
+      access: 'read',
+      present: true,
+    });
     expect(rip()).toBe(10);
   });
 
@@ -74,14 +103,24 @@ forEachEngine('Stops', (engine) => {
     space.map(DATA + 0x4000, 0, 0n);
     space.put(DATA + 0x3ffc, '11111111');
     // mov [DATA + 0x3ffc], rax
-    expect(space.run('48c7c0ffffffff 48890425fc3f6000')).toMatchObject({ kind: 'page-fault', address: DATA + 0x4000, access: 'write', present: false });
+    expect(space.run('48c7c0ffffffff 48890425fc3f6000')).toMatchObject({
+      kind: 'page-fault',
+      address: DATA + 0x4000,
+      access: 'write',
+      present: false,
+    });
     expect(rip()).toBe(7);
     expect(space.get8(DATA + 0x3ffc)).toBe(0x11);
   });
 
   it('faults at the instruction that crosses into an absent page, with those before it done', () => {
     space.put(CODE + 8192 - 3, '9090b8');
-    expect(space.run('e9f81f0000')).toMatchObject({ kind: 'page-fault', address: CODE + 8192, access: 'execute', present: false });
+    expect(space.run('e9f81f0000')).toMatchObject({
+      kind: 'page-fault',
+      address: CODE + 8192,
+      access: 'execute',
+      present: false,
+    });
     expect(rip()).toBe(8191);
   });
 

@@ -49,7 +49,11 @@ export class BenchGuest {
       }
       table = Number(entry & FRAME_MASK);
     }
-    this.#view.setBigUint64(table + (Math.floor(address / 4096) % 512) * 8, BigInt(frame) | PRESENT_USER | protection, true);
+    this.#view.setBigUint64(
+      table + (Math.floor(address / 4096) % 512) * 8,
+      BigInt(frame) | PRESENT_USER | protection,
+      true,
+    );
   }
 
   #mapNew(root: number, address: number, bytes: number): void {

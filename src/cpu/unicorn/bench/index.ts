@@ -51,16 +51,21 @@ function buildReference(folder: string): string | undefined {
   if (compiler === undefined) return undefined;
   const native = join(packageFolder(), 'src', 'cpu', 'unicorn', 'native');
   const program = join(folder, 'reference');
-  const sources = ['bench/reference.cc', 'machine.cc', 'abort-guard.cc', 'fpu.cc', 'unicorn-api.cc'].map((f) => join(native, f));
+  const sources = ['bench/reference.cc', 'machine.cc', 'abort-guard.cc', 'fpu.cc', 'unicorn-api.cc'].map((f) =>
+    join(native, f),
+  );
   const [command = 'c++', ...options] = compiler;
-  execFileSync(command, [...options, '-std=c++17', '-O2', ...sources, '-o', program, '-ldl'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(command, [...options, '-std=c++17', '-O2', ...sources, '-o', program, '-ldl'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   return program;
 }
 
 function runKernel(guest: BenchGuest, root: number, kernel: Kernel): void {
   guest.enter(root, kernel.rounds);
   const stop = guest.cpu.run(UNLIMITED);
-  if (stop.kind !== 'breakpoint') throw new TraplineError('BENCH_KERNEL', `the kernel ${kernel.name} ended with ${stop.kind}`);
+  if (stop.kind !== 'breakpoint')
+    throw new TraplineError('BENCH_KERNEL', `the kernel ${kernel.name} ended with ${stop.kind}`);
 }
 
 function measureKernel(kernel: Kernel, reference: string | undefined, library: string): EngineFigure {
@@ -71,7 +76,10 @@ function measureKernel(kernel: Kernel, reference: string | undefined, library: s
   let theirs = Number.POSITIVE_INFINITY;
   // By turns, so that whatever else the machine does hits both.
   for (let i = 0; i < REPEATS; i++) {
-    ours = Math.min(ours, best(1, () => runKernel(guest, root, kernel)));
+    ours = Math.min(
+      ours,
+      best(1, () => runKernel(guest, root, kernel)),
+    );
     if (reference === undefined) continue;
     const out = execFileSync(reference, [library, kernel.code, String(kernel.rounds), '1'], { encoding: 'utf8' });
     theirs = Math.min(theirs, Number(out) * kernel.rounds);
@@ -100,7 +108,13 @@ function measureEarlyFlushes(): EngineFigure {
     cpu.dispose();
     return value;
   }) as [number, number];
-  return { name: 'kernel mem8, early TLB flushes against none', value: early, unit: 'MIPS', reference: plain, ratio: early / plain };
+  return {
+    name: 'kernel mem8, early TLB flushes against none',
+    value: early,
+    unit: 'MIPS',
+    reference: plain,
+    ratio: early / plain,
+  };
 }
 
 /** mov eax, 39; syscall; jmp back */

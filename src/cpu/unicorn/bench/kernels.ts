@@ -169,5 +169,10 @@ export const KERNELS: readonly Kernel[] = [
   { name: 'sieve', what: 'sieve of Eratosthenes over 256 KiB, store-heavy', code: SIEVE.join(''), rounds: 150 },
   { name: 'mem8', what: 'random read-modify-write over 8 MiB', code: MEM8.join(''), rounds: 8000000 },
   { name: 'sse2', what: 'packed and scalar double arithmetic', code: SSE2.join(''), rounds: 6000000 },
-  { name: 'interp', what: 'bytecode interpreter with computed jumps, calls and stack', code: INTERP.join(''), rounds: 3000000 },
+  {
+    name: 'interp',
+    what: 'bytecode interpreter with computed jumps, calls and stack',
+    code: INTERP.join(''),
+    rounds: 3000000,
+  },
 ];
