@@ -16,18 +16,31 @@ import {
   writeSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TraplineError } from '../../../base/errors.ts';
 
 /** A build that takes longer than this has died in a way that left its lock. */
 const LOCK_PATIENCE_MS = 300_000;
+
+/** Makes a folder and those above it. Node's recursive mkdir never returns where a parent answers ENOENT, as /proc does. */
+function makeFolders(folder: string): void {
+  const missing: string[] = [];
+  for (let at = folder; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const at of missing.reverse()) {
+    try {
+      mkdirSync(at, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
 
 /** `$XDG_CACHE_HOME/trapline` or `~/.cache/trapline`; made when missing. */
 export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'];
   const folder = join(base !== undefined && base.startsWith('/') ? base : join(homedir(), '.cache'), 'trapline');
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
   } catch (cause) {
     throw new TraplineError(
       'SETUP_CACHE',

@@ -16,6 +16,24 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+describe('cacheFolder', () => {
+  it('makes every folder that is missing', () => {
+    vi.stubEnv('XDG_CACHE_HOME', join(folder, 'a', 'b'));
+    expect(cacheFolder()).toBe(join(folder, 'a', 'b', 'trapline'));
+    expect(existsSync(join(folder, 'a', 'b', 'trapline'))).toBe(true);
+  });
+
+  it('says so at once where no folder can be made', () => {
+    vi.stubEnv('XDG_CACHE_HOME', '/dev/null/nope');
+    expect(() => cacheFolder()).toThrow(/cannot make the cache folder .*set XDG_CACHE_HOME/);
+  });
+
+  it.runIf(process.platform === 'linux')('does not hang below /proc', () => {
+    vi.stubEnv('XDG_CACHE_HOME', '/proc/nope');
+    expect(() => cacheFolder()).toThrow(/cannot make the cache folder/);
+  });
+});
+
 describe('cacheEntry', () => {
   it('fills an entry once and then hands it out', () => {
     let fills = 0;
