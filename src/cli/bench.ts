@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// `trapline bench`: the figures of the README, measured here and now: the engine by itself, then the command with the
-// guests that come with Trapline. Each is the best of several runs; the goals are for a machine that does nothing else.
+// `trapline bench`: the figures of the README, measured here and now: the engine by itself, then runs of the guests that
+// come with Trapline. Each is the best of several; processor time where that can be had, so that a busy machine does
+// little harm.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
+import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { measureEngine } from '../cpu/unicorn/bench/index.ts';
 import { findCommand, packageFolder } from '../cpu/unicorn/setup/index.ts';
+import { nodeHost, openHostPath } from '../sandbox/host-node/index.ts';
+import { Sandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
 import { calibrate } from './calibration.ts';
+import { writeToStdout } from './output-file.ts';
 
 const RUNS = 5;
 const GETPID_CALLS = 100_000;
@@ -22,6 +27,8 @@ export interface BenchOptions {
   /** Prints one JSON object instead of the table. */
   readonly json?: boolean;
 }
+
+type PatchMode = NonNullable<SandboxOptions['patch']>;
 
 interface Figure {
   readonly name: string;
@@ -36,20 +43,16 @@ interface Figure {
   readonly ratioGoal?: number;
 }
 
-interface RunMetrics {
-  readonly wallMs: number;
-}
-
 /** Exit status: 0; figures that miss their goals are marked, for the machine may be busy. */
-export function benchCommand(options: BenchOptions): number {
+export async function benchCommand(options: BenchOptions): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'trapline-bench-'));
   try {
     const figures: Figure[] = [];
-    for (const figure of measure(folder)) {
+    for await (const figure of measure(folder)) {
       figures.push(figure);
-      if (options.json !== true) process.stdout.write(`${format(figure)}\n`);
+      if (options.json !== true) writeToStdout(`${format(figure)}\n`);
     }
-    if (options.json === true) process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
+    if (options.json === true) writeToStdout(`${JSON.stringify(figures, undefined, 2)}\n`);
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -70,7 +73,7 @@ function round(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-function* measure(folder: string): Generator<Figure> {
+async function* measure(folder: string): AsyncGenerator<Figure> {
   yield* calibrate(folder);
   for (const figure of measureEngine()) {
     const isKernel = figure.name.startsWith('kernel ') && !figure.name.includes('flushes');
@@ -78,8 +81,8 @@ function* measure(folder: string): Generator<Figure> {
   }
 
   const calls = new Map<string, number>();
-  for (const mode of ['off', 'upstream', 'hardened']) {
-    const ns = (best(folder, 'getpid-loop', mode).wallMs * 1e6) / GETPID_CALLS;
+  for (const mode of ['off', 'upstream', 'hardened'] as const) {
+    const ns = ((await best('getpid-loop', mode)) * 1e6) / GETPID_CALLS;
     calls.set(mode, ns);
     yield { name: `getpid, --patch ${mode}`, value: ns, unit: 'ns a call', ...(mode === 'off' && { goal: 450 }) };
   }
@@ -99,20 +102,19 @@ function* measure(folder: string): Generator<Figure> {
 
   yield {
     name: 'switch between two tasks',
-    value: (best(folder, 'bench-yield', 'off').wallMs * 1000) / YIELDS,
+    value: ((await best('bench-yield', 'off')) * 1000) / YIELDS,
     unit: 'us',
     goal: 5,
   };
   yield {
     name: 'first touch of a page',
-    value: (best(folder, 'bench-touch', 'off').wallMs * 1000) / TOUCHED_PAGES,
+    value: ((await best('bench-touch', 'off')) * 1000) / TOUCHED_PAGES,
     unit: 'us',
     goal: 2,
   };
-  const start = best(folder, 'hello', 'off').wallMs;
   yield {
     name: '1,000 mmaps and munmaps of a page',
-    value: best(folder, 'bench-mmap', 'off').wallMs - start,
+    value: await best('bench-mmap', 'off'),
     unit: 'ms',
     goal: 20,
   };
@@ -198,19 +200,25 @@ function cpuSeconds(command: readonly string[]): number {
   return least;
 }
 
-/** The quickest of several runs of a guest. */
-function best(folder: string, name: string, mode: string): RunMetrics {
-  let quickest: RunMetrics | undefined;
-  const metricsFile = join(folder, 'metrics.json');
+/** Milliseconds of processor time of the quickest of several runs of a guest, from its first instruction to its end. */
+async function best(name: string, patch: PatchMode): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < RUNS; i++) {
-    const args = [cli(), 'run', '--patch', mode, '--metrics', metricsFile, '--', guest(name)];
-    const run = spawnSync(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    if (run.status !== 0) throw new TraplineError('BENCH', `the guest ${name} ended with ${run.status ?? run.signal}`);
-    const metrics = JSON.parse(readFileSync(metricsFile, 'utf8')) as RunMetrics;
-    if (quickest === undefined || metrics.wallMs < quickest.wallMs) quickest = metrics;
+    const host = nodeHost();
+    const programFile = openHostPath(guest(name), { writable: false });
+    const sandbox = Sandbox.create({ host, openCpu: openUnicorn, program: `/${name}`, programFile, patch });
+    try {
+      const before = process.cpuUsage();
+      const { exit } = await sandbox.run();
+      const { user, system } = process.cpuUsage(before);
+      if (!('code' in exit) || exit.code !== 0) throw new TraplineError('BENCH', `the guest ${name} failed`);
+      least = Math.min(least, (user + system) / 1000);
+    } finally {
+      sandbox.dispose();
+      host.dispose();
+    }
   }
-  if (quickest === undefined) throw new TraplineError('BENCH', 'nothing was run');
-  return quickest;
+  return least;
 }
 
 function cli(): string {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { compilerVersion, ensureUnicorn, findCompiler, packageFolder } from '../cpu/unicorn/setup/index.ts';
+import { writeToStderr, writeToStdout } from './output-file.ts';
 import { selfTest } from './self-test.ts';
 
 const SELF_TEST_MEMORY = 16 << 20;
@@ -22,7 +23,7 @@ export interface DoctorOptions {
 /** Exit status: 0 when Trapline can run guests here, 125 when it cannot. */
 export function doctorCommand(options: DoctorOptions): number {
   const print = (label: string, text: string): void => {
-    if (options.quiet !== true) process.stdout.write(`${label.padEnd(12)}${text}\n`);
+    if (options.quiet !== true) writeToStdout(`${label.padEnd(12)}${text}\n`);
   };
   const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
   print('trapline', version);
@@ -40,7 +41,7 @@ export function doctorCommand(options: DoctorOptions): number {
     return examineEngine(print);
   } catch (error) {
     if (!(error instanceof TraplineError)) throw error;
-    process.stderr.write(`trapline: ${error.message}\n`);
+    writeToStderr(`trapline: ${error.message}\n`);
     return 125;
   }
 }
@@ -54,7 +55,7 @@ function examineEngine(print: (label: string, text: string) => void): number {
       print(passed ? '  ok' : '  FAILED', passed ? name : `${name}: ${detail}`);
     const failures = results.filter((result) => !result.passed);
     if (failures.length === 0) return 0;
-    process.stderr.write(
+    writeToStderr(
       `trapline: the engine failed ${failures.length} of ${results.length} checks; use another libunicorn (TRAPLINE_LIBUNICORN)\n`,
     );
     return 125;

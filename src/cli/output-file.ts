@@ -119,11 +119,15 @@ export function writeToStderr(text: string): void {
   }
 }
 
-/** Writes to stdout at once and completely; a reader that has gone away has seen enough. */
+/**
+ * Writes to stdout at once and completely; a reader that has gone away has seen enough.
+ * @throws UsageError when the output cannot be written
+ */
 export function writeToStdout(text: string): void {
   try {
     writeAll(1, text);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return;
+    throw new UsageError(`cannot write to standard output: ${reason(error)}`);
   }
 }

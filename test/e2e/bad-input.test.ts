@@ -2,12 +2,23 @@
 //
 // Mistakes of the caller: one clear line on stderr, the right status, no stack trace, nothing left behind.
 
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, DEFAULT_MEMORY_BYTES } from '../../src/sandbox/sandbox.ts';
-import { ONE_LINE, guest, trapline } from './trapline.ts';
+import { CLI, ONE_LINE, guest, trapline } from './trapline.ts';
 
 describe('The command', () => {
   let folder = '';
@@ -124,6 +135,16 @@ describe('The command', () => {
       expectRefusal(['run', option, inside, guest('hello')], 125, new RegExp(`${option}: cannot write .*nowhere`));
     }
     expectRefusal(['run', '--trace', folder, guest('hello')], 125, /--trace: cannot write/);
+  });
+
+  it('says in one line that its own output cannot be written', () => {
+    const readOnly = openSync(file('read-only', ''), 'r');
+    for (const args of [['sites', guest('hello')], ['doctor'], ['--version']]) {
+      const run = spawnSync(process.execPath, [CLI, ...args], { stdio: ['ignore', readOnly, 'pipe'] });
+      expect(run.stderr.toString()).toBe('trapline: cannot write to standard output: bad file descriptor\n');
+      expect(run.status).toBe(125);
+    }
+    closeSync(readOnly);
   });
 
   it('leaves no temporary file behind when a run fails', () => {

@@ -273,6 +273,7 @@ describe('opening host paths', () => {
     expect(() => openHostDirectory(join(base, 'none'), { writable: false })).toThrow(/none: no such directory/);
     expect(() => openHostDirectory(join(inside, 'a/b/file'), { writable: false })).toThrow(/file: not a directory/);
     expect(() => openHostPath(join(base, 'none'), { writable: false })).toThrow(/none: no such file or directory/);
+    expect(() => openHostPath(join(base, 'n'.repeat(300)), { writable: false })).toThrow(/: file name too long$/);
   });
 
   it('does not change a file that has another name outside', () => {

@@ -27,6 +27,7 @@ import {
 } from 'node:fs';
 import { resolve } from 'node:path';
 import { ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EPERM, EROFS, ESTALE } from '../../abi/errno.ts';
+import { errnoText } from '../../abi/errno-text.ts';
 import { TraplineError } from '../../base/errors.ts';
 import type { HostDirectory, HostFile, HostStat } from '../../base/host.ts';
 import { attempt, toErrno } from './errors.ts';
@@ -392,7 +393,7 @@ export function openHostDirectory(path: string, options: { readonly writable: bo
     const directory = new NodeDirectory(path, options.writable);
     const names = directory.list('');
     if (typeof names === 'number')
-      throw new TraplineError('HOST_DIRECTORY', `${path}: cannot be read (errno ${-names})`);
+      throw new TraplineError('HOST_DIRECTORY', `${path}: cannot be read: ${errorText(names)}`);
     return directory;
   } catch (error) {
     if (error instanceof TraplineError) throw error;
@@ -413,8 +414,7 @@ export function openHostPath(
 ): { directory: NodeDirectory; entry: string } {
   const real = attempt(() => realpathSync(path));
   if (typeof real === 'number') {
-    const reason = real === -ENOENT ? 'no such file or directory' : `cannot be opened (errno ${-real})`;
-    throw new TraplineError('HOST_DIRECTORY', `${path}: ${reason}`);
+    throw new TraplineError('HOST_DIRECTORY', `${path}: ${errorText(real)}`);
   }
   if (statSync(real).isDirectory()) return { directory: openHostDirectory(real, options), entry: '' };
   const cut = real.lastIndexOf('/');
@@ -422,6 +422,13 @@ export function openHostPath(
   const directory = new NodeDirectory(cut === 0 ? '/' : real.slice(0, cut), options.writable);
   const entry = Buffer.from(real.slice(cut + 1), 'utf8').toString('latin1');
   const stat = directory.stat(entry);
-  if (typeof stat === 'number') throw new TraplineError('HOST_DIRECTORY', `${path}: cannot be opened (errno ${-stat})`);
+  if (typeof stat === 'number')
+    throw new TraplineError('HOST_DIRECTORY', `${path}: cannot be opened: ${errorText(stat)}`);
   return { directory, entry };
+}
+
+/** `no such file or directory` for -ENOENT. */
+function errorText(result: number): string {
+  const text = errnoText(-result);
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }
