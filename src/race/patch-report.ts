@@ -96,7 +96,9 @@ export function patchReport(
   if (result.verdict === 'fails' && witness !== undefined) lines.push(`FAIL  ${name}: ${witness.failure.text}`);
   else if (result.verdict === 'holds')
     lines.push(`HOLDS ${name}: every thread makes its syscall once, with its own number`);
-  else lines.push(`INCOMPLETE ${name}: nothing wrong within ${result.switchesCovered} context switches`);
+  else if (result.switchesCovered >= 0)
+    lines.push(`INCOMPLETE ${name}: nothing wrong within ${result.switchesCovered} context switches`);
+  else lines.push(`INCOMPLETE ${name}: nothing wrong in the few states that the budget allows`);
   lines.push(
     `model coherent: an instruction is fetched at once, from memory as it is. Stores: ${p.grain}.   site at line offset ${p.offset}`,
     `${result.states} states, ${result.transitions} transitions, ${result.complete ? 'complete' : 'not complete'}`,

@@ -139,6 +139,7 @@ describe('the race command', () => {
 
   it('is incomplete, not passed, when the bound ends it', () => {
     expect(command({ budget: 20 })).toMatchObject({ exitCode: 3 });
+    expect(command({ budget: 5 }).text).toMatch(/^INCOMPLETE [^\n]+: nothing wrong in the few states that the budget/);
   });
 
   it('refuses what it does not know', () => {
