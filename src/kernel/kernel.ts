@@ -134,6 +134,7 @@ export class Kernel implements Sentry {
   #saidMemory = false;
   #end: RunEnd | null = null;
   #timeLimitMs = Infinity;
+  #lastBreathMs = 0;
   #instructionLimit = Infinity;
   #nextTimer = Infinity;
 
@@ -501,7 +502,8 @@ export class Kernel implements Sentry {
     if (!waitsForHost && !this.clock.isWall) {
       this.clock.jumpTo(next);
       this.timers.fireDue(this.clock.now());
-      if (this.host.monotonicMs() >= this.#timeLimitMs) await this.#breathe();
+      // Timers may fire for ever without anybody waking up: Ctrl-C and the time limit must be noticed here, too.
+      if (this.host.monotonicMs() - this.#lastBreathMs >= BREATH_MS) await this.#breathe();
       return;
     }
     if (next <= now) {
@@ -520,7 +522,8 @@ export class Kernel implements Sentry {
   async #breathe(): Promise<void> {
     this.#breathDue = false;
     await this.host.breathe();
-    if (this.host.monotonicMs() >= this.#timeLimitMs) {
+    this.#lastBreathMs = this.host.monotonicMs();
+    if (this.#lastBreathMs >= this.#timeLimitMs) {
       this.finish({ exit: { signal: SIGKILL }, ended: 'timeout' });
     }
     this.cpu.armWatchdog(BREATH_MS);

@@ -58,6 +58,17 @@ describe('a run', () => {
     expect(result.ended).toBe('timeout');
   });
 
+  it('hears the world outside while timers fire for nobody', async () => {
+    // signal(SIGALRM, SIG_IGN) by rt_sigaction; setitimer(ITIMER_REAL, 1 us, every 1 us); pause()
+    const ignoreAlarm = '6a00 6a00 6a00 6a01 bf0e000000 4889e6 31d2 41ba08000000 b80d000000 0f05';
+    const everyMicrosecond = '6a01 6a00 6a01 6a00 31ff 4889e6 31d2 b826000000 0f05';
+    const { result } = await runCode(fromHex(`${ignoreAlarm} ${everyMicrosecond} b822000000 0f05`), {
+      interruptAfterMs: 50,
+      timeoutSec: 20,
+    });
+    expect(result.exit).toEqual({ signal: SIGINT });
+  });
+
   it('ends with a clear line when nothing can wake anybody any more', async () => {
     // pause()
     const { result, warnings } = await runCode(fromHex('b822000000 0f05'));
