@@ -96,12 +96,13 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   if (!isPrivileged && kernel.tasks.size >= parent.group.softLimit(RLIMIT_NPROC)) return -EAGAIN;
   const tid = kernel.allocateTid();
   if (tid < 0) return -EAGAIN;
+  if (!has(flags, CLONE_FILES) && !parent.files.mayCopy) return -ENOMEM;
 
   const mm = has(flags, CLONE_VM) ? parent.mm : forkSpace(parent);
   if (typeof mm === 'number') return mm;
   kernel.retainSpace(mm);
   if (mm !== parent.mm) kernel.inheritProgramImage(parent.mm, mm);
-  const files = has(flags, CLONE_FILES) ? parent.files.retain() : parent.files.copy();
+  const files = (has(flags, CLONE_FILES) ? undefined : parent.files.copy()) ?? parent.files.retain();
   const fs = has(flags, CLONE_FS) ? parent.fs : parent.fs.copy();
   if (fs === parent.fs) fs.users++;
   const isThread = has(flags, CLONE_THREAD);
@@ -112,14 +113,15 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   const attached = kernel.platform.attach(child);
   let pidfd = -1;
   if (attached === 0 && has(flags, CLONE_PIDFD)) pidfd = openPidFile(parent, child.group);
-  if (attached !== 0 || (has(flags, CLONE_PIDFD) && pidfd < 0)) {
+  const isTold = pidfd < 0 || parent.mm.writeU32(request.pidfd, pidfd);
+  if (attached !== 0 || !isTold || (has(flags, CLONE_PIDFD) && pidfd < 0)) {
+    if (pidfd >= 0) parent.files.close(pidfd);
     if (attached === 0) kernel.platform.detach(child);
     files.release();
     fs.users--;
     kernel.releaseSpace(mm);
-    return attached !== 0 ? attached : pidfd;
+    return attached !== 0 ? attached : isTold ? pidfd : -EFAULT;
   }
-  if (pidfd >= 0 && !parent.mm.writeU32(request.pidfd, pidfd)) return -EFAULT;
   enroll(parent, child, flags);
 
   // Linux ignores faults here: the child starts all the same.

@@ -263,6 +263,7 @@ export function execTask(
   envp: readonly Uint8Array[],
 ): SyscallResult {
   const { kernel, group } = task;
+  if (task.files.refs > 1 && !task.files.mayCopy) return -ENOMEM;
   const program = prepareProgram(kernel, {
     fs: task.fs,
     creds: task.creds,
@@ -294,8 +295,8 @@ export function execTask(
   letParentGo(task);
   kernel.releaseSpace(oldMm);
 
-  if (task.files.refs > 1) {
-    const own = task.files.copy();
+  const own = task.files.refs > 1 ? task.files.copy() : undefined;
+  if (own !== undefined) {
     task.files.release();
     task.files = own;
   }

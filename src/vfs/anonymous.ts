@@ -8,7 +8,7 @@ import { O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, S_IFIFO, S_IFREG, S_IFSOCK, SOCKFS_MAGIC } from '../abi/stat.ts';
 import type { Credentials } from './credentials.ts';
 import { Dentry, Mount } from './dentry.ts';
-import type { BufferBudget, DeviceTable } from './device-table.ts';
+import type { Budget, DeviceTable } from './device-table.ts';
 import { FileSystem, Inode } from './inode.ts';
 import type { FsClock } from './inode.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
@@ -36,7 +36,7 @@ class NamelessInode extends Inode {}
 class PipeInode extends Inode {
   readonly pipe: Pipe;
 
-  constructor(fs: FileSystem, ino: number, cred: Credentials, budget: BufferBudget) {
+  constructor(fs: FileSystem, ino: number, cred: Credentials, budget: Budget) {
     super(fs, ino, S_IFIFO | 0o600, cred.fsuid, cred.fsgid);
     this.pipe = new Pipe(budget);
   }
@@ -56,7 +56,11 @@ class SocketInode extends Inode {
 /** Makes files without a place. */
 export class AnonymousFiles {
   /** The memory that pipes and sockets share. */
-  readonly buffers: BufferBudget;
+  readonly buffers: Budget;
+  /** What all descriptor tables may hold. */
+  readonly descriptors: Budget;
+  /** What all epolls may watch. */
+  readonly watches: Budget;
   readonly #pipes: Mount;
   readonly #inodes: Mount;
   readonly #sockets: Mount;
@@ -69,6 +73,8 @@ export class AnonymousFiles {
 
   constructor(newDevice: () => number, clock: FsClock, devices: DeviceTable) {
     this.buffers = devices.buffers;
+    this.descriptors = devices.descriptors;
+    this.watches = devices.watches;
     this.#pipeFs = new NamelessFileSystem('pipefs', PIPEFS_MAGIC, newDevice(), clock);
     this.#socketFs = new NamelessFileSystem('sockfs', SOCKFS_MAGIC, newDevice(), clock);
     const anon = new NamelessFileSystem('anon_inodefs', ANON_INODE_FS_MAGIC, newDevice(), clock);

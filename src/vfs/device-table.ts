@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What all file systems of one tree share: character devices by number, and the memory that pipes and sockets may
-// hold together. Models fs/char_dev.c and fs.pipe-user-pages-soft.
+// What all file systems of one tree share: character devices by number, and what its files may hold together.
+// Models fs/char_dev.c, fs.pipe-user-pages-soft, fs.file-max and fs.epoll.max_user_watches.
 
 import type { Dentry } from './dentry.ts';
 import type { OpenFile } from './open-file.ts';
@@ -12,24 +12,40 @@ export type DeviceOpener = (dentry: Dentry, flags: number) => OpenFile | number;
 /** Bytes that all pipes and sockets of a tree may hold. */
 const BUFFER_BYTES = 256 * 1024 * 1024;
 
-/** Counts the memory of pipes and sockets, so that opening many of them cannot exhaust the host. */
-export class BufferBudget {
-  #free = BUFFER_BYTES;
+/** Descriptors in all tables of a tree. */
+const MAX_DESCRIPTORS = 262_144;
+/** Descriptors that all epolls of a tree watch. */
+const MAX_WATCHES = 262_144;
 
-  take(bytes: number): boolean {
-    if (bytes > this.#free) return false;
-    this.#free -= bytes;
+/** Counts what guests make the host hold, so that many small things cannot exhaust it. */
+export class Budget {
+  #free: number;
+
+  constructor(amount: number) {
+    this.#free = amount;
+  }
+
+  get free(): number {
+    return this.#free;
+  }
+
+  take(amount: number): boolean {
+    if (amount > this.#free) return false;
+    this.#free -= amount;
     return true;
   }
 
-  give(bytes: number): void {
-    this.#free += bytes;
+  give(amount: number): void {
+    this.#free += amount;
   }
 }
 
 /** The devices that exist, by device number. */
 export class DeviceTable {
-  readonly buffers = new BufferBudget();
+  /** Bytes in pipes and sockets. */
+  readonly buffers = new Budget(BUFFER_BYTES);
+  readonly descriptors = new Budget(MAX_DESCRIPTORS);
+  readonly watches = new Budget(MAX_WATCHES);
   readonly #openers = new Map<number, DeviceOpener>();
 
   register(device: number, opener: DeviceOpener): void {

@@ -3,15 +3,21 @@
 // epoll(7): a set of watched descriptions and a list of those that may be ready; level- and edge-triggered, one-shot,
 // nested. Models fs/eventpoll.c.
 
-import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from '../abi/errno.ts';
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../abi/errno.ts';
 import { EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, POLLERR, POLLHUP, POLLIN, POLLRDNORM } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Waiter } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
+import { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
 
 /** How deep epolls may watch epolls. */
 const MAX_NESTING = 5;
+/**
+ * How many epolls may watch one epoll: so few ways lead up from a file that one event's wake-ups stay cheap. Linux
+ * limits the ways themselves.
+ */
+const MAX_WATCHERS_OF_EPOLL = 4;
 /** Bits of `events` that are not events. */
 const MODE_BITS = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | 0x20000000 | 0;
 
@@ -28,7 +34,6 @@ class Watch implements Waiter {
   /** Wanted events and mode bits, as 32-bit two's complement. */
   events: number;
   data: bigint;
-  isQueued = false;
 
   constructor(epoll: EpollFile, fd: number, file: OpenFile, events: number, data: bigint) {
     this.epoll = epoll;
@@ -61,10 +66,18 @@ export class EpollFile extends OpenFile {
   override readonly isPollable = true;
   override readonly queue = new WaitQueue();
   readonly #watches = new Map<OpenFile, Map<number, Watch>>();
-  #ready: Watch[] = [];
+  /** Tell when a watched description goes. */
+  readonly #hooks = new Map<OpenFile, () => void>();
+  /** Watches that may be ready, in the order in which they are to be told. */
+  readonly #ready = new Set<Watch>();
+  readonly #budget: Budget;
+  /** Epolls that watch this one. */
+  #watchers = 0;
 
-  constructor(dentry: Dentry, flags: number) {
+  /** @param budget what all epolls together may watch */
+  constructor(dentry: Dentry, flags: number, budget = new Budget(Infinity)) {
     super(dentry, flags);
+    this.#budget = budget;
   }
 
   #find(file: OpenFile, fd: number): Watch | undefined {
@@ -81,12 +94,17 @@ export class EpollFile extends OpenFile {
     }
     if (this.#find(file, fd) !== undefined) return -EEXIST;
     if (file instanceof EpollFile && (file.#reaches(this) || file.#depth() + 1 > MAX_NESTING)) return -ELOOP;
+    if (file instanceof EpollFile && file.#watchers >= MAX_WATCHERS_OF_EPOLL) return -EINVAL;
+    if (!this.#budget.take(1)) return -ENOSPC;
+    if (file instanceof EpollFile) file.#watchers++;
     const watch = new Watch(this, fd, file, events | 0, data);
     let byFd = this.#watches.get(file);
     if (byFd === undefined) {
       byFd = new Map();
       this.#watches.set(file, byFd);
-      file.onRelease(() => this.#forget(file));
+      const hook = (): void => this.#forget(file);
+      this.#hooks.set(file, hook);
+      file.onRelease(hook);
     }
     byFd.set(fd, watch);
     file.queue?.add(watch, ~0);
@@ -109,21 +127,27 @@ export class EpollFile extends OpenFile {
   remove(fd: number, file: OpenFile): number {
     const watch = this.#find(file, fd);
     if (watch === undefined) return -ENOENT;
-    this.#watches.get(file)?.delete(fd);
+    const byFd = this.#watches.get(file);
+    byFd?.delete(fd);
     this.#drop(watch);
+    if (byFd?.size === 0) this.#forget(file);
     return 0;
   }
 
   #drop(watch: Watch): void {
     watch.file.queue?.remove(watch);
-    watch.isQueued = false;
-    this.#ready = this.#ready.filter((w) => w !== watch);
+    if (watch.file instanceof EpollFile) watch.file.#watchers--;
+    this.#budget.give(1);
+    this.#ready.delete(watch);
   }
 
   /** The last descriptor of a watched description is gone. */
   #forget(file: OpenFile): void {
     for (const watch of this.#watches.get(file)?.values() ?? []) this.#drop(watch);
     this.#watches.delete(file);
+    const hook = this.#hooks.get(file);
+    if (hook !== undefined) file.offRelease(hook);
+    this.#hooks.delete(file);
   }
 
   #reaches(target: EpollFile): boolean {
@@ -141,10 +165,7 @@ export class EpollFile extends OpenFile {
   /** @internal */
   mayBeReady(watch: Watch): void {
     if (watch.isDisabled) return;
-    if (!watch.isQueued) {
-      watch.isQueued = true;
-      this.#ready.push(watch);
-    }
+    this.#ready.add(watch);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
@@ -152,29 +173,22 @@ export class EpollFile extends OpenFile {
   collect(max: number): EpollEvent[] {
     const out: EpollEvent[] = [];
     const again: Watch[] = [];
-    while (out.length < max) {
-      const watch = this.#ready.shift();
-      if (watch === undefined) break;
-      watch.isQueued = false;
+    for (const watch of this.#ready) {
+      if (out.length >= max) break;
+      this.#ready.delete(watch);
       const events = watch.ready();
       if (events === 0) continue;
       out.push({ events, data: watch.data });
       if ((watch.events & EPOLLONESHOT) !== 0) watch.events &= MODE_BITS;
-      else if ((watch.events & EPOLLET) === 0) {
-        watch.isQueued = true;
-        again.push(watch);
-      }
+      else if ((watch.events & EPOLLET) === 0) again.push(watch);
     }
-    this.#ready.push(...again);
+    for (const watch of again) this.#ready.add(watch);
     return out;
   }
 
   override poll(): number {
-    this.#ready = this.#ready.filter((watch) => {
-      watch.isQueued = watch.ready() !== 0;
-      return watch.isQueued;
-    });
-    return this.#ready.length > 0 ? POLLIN | POLLRDNORM : 0;
+    for (const watch of this.#ready) if (watch.ready() === 0) this.#ready.delete(watch);
+    return this.#ready.size > 0 ? POLLIN | POLLRDNORM : 0;
   }
 
   protected override destroy(): void {

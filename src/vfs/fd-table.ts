@@ -3,7 +3,8 @@
 // Descriptor tables: small integers to open file descriptions, with close-on-exec; shared (CLONE_FILES) or copied.
 // Models fs/file.c.
 
-import { EBADF, EINVAL, EMFILE } from '../abi/errno.ts';
+import { EBADF, EINVAL, EMFILE, ENFILE } from '../abi/errno.ts';
+import { Budget } from './device-table.ts';
 import type { OpenFile } from './open-file.ts';
 
 interface Slot {
@@ -15,9 +16,15 @@ interface Slot {
 export class FdTable {
   /** A map, because one high descriptor must not cost what a long array does. */
   #slots = new Map<number, Slot>();
+  /** What all tables together may hold. */
+  readonly #budget: Budget;
   #refs = 1;
   /** No descriptor below this one is free. */
   #firstFree = 0;
+
+  constructor(budget = new Budget(Infinity)) {
+    this.#budget = budget;
+  }
 
   /** The file behind `fd`, or undefined (EBADF). */
   get(fd: number): OpenFile | undefined {
@@ -38,22 +45,25 @@ export class FdTable {
   /**
    * Enters `file` at the lowest free descriptor that is at least `min`; takes over the caller's reference.
    * @param limit RLIMIT_NOFILE
-   * @returns the descriptor, or -EMFILE (the reference stays the caller's), or -EINVAL for `min` at or above the limit
+   * @returns the descriptor, or -EMFILE or -ENFILE (the reference stays the caller's), or -EINVAL for `min` at or above
+   * the limit
    */
   install(file: OpenFile, cloexec: boolean, limit: number, min = 0): number {
     if (min >= limit) return min > 0 ? -EINVAL : -EMFILE;
     let fd = Math.max(min, this.#firstFree);
     while (this.#slots.has(fd)) fd++;
     if (fd >= limit) return -EMFILE;
+    if (!this.#budget.take(1)) return -ENFILE;
     this.#slots.set(fd, { file, cloexec });
     if (min <= this.#firstFree) this.#firstFree = fd + 1;
     return fd;
   }
 
-  /** Enters `file` at exactly `fd`, closing what was there; takes over the caller's reference. */
+  /** Enters `file` at exactly `fd`, closing what was there; takes over the caller's reference unless it fails. */
   installAt(fd: number, file: OpenFile, cloexec: boolean, limit: number): number {
     if (fd < 0 || fd >= limit) return -EBADF;
     const old = this.#slots.get(fd);
+    if (old === undefined && !this.#budget.take(1)) return -ENFILE;
     this.#slots.set(fd, { file, cloexec });
     if (old !== undefined) this.#dropped(old.file);
     return fd;
@@ -63,6 +73,7 @@ export class FdTable {
     const slot = this.#slots.get(fd);
     if (slot === undefined) return -EBADF;
     this.#slots.delete(fd);
+    this.#budget.give(1);
     if (fd < this.#firstFree) this.#firstFree = fd;
     this.#dropped(slot.file);
     return 0;
@@ -86,9 +97,15 @@ export class FdTable {
     return [...this.#slots.keys()].sort((a, b) => a - b);
   }
 
-  /** A copy for a new process: same open file descriptions. */
-  copy(): FdTable {
-    const table = new FdTable();
+  /** Whether `copy` would give one. */
+  get mayCopy(): boolean {
+    return this.#slots.size <= this.#budget.free;
+  }
+
+  /** A copy for a new process: same open file descriptions. Undefined when the tables together hold too many. */
+  copy(): FdTable | undefined {
+    if (!this.#budget.take(this.#slots.size)) return undefined;
+    const table = new FdTable(this.#budget);
     for (const [fd, slot] of this.#slots) table.#slots.set(fd, { file: slot.file.retain(), cloexec: slot.cloexec });
     table.#firstFree = this.#firstFree;
     return table;

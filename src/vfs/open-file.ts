@@ -56,7 +56,7 @@ export abstract class OpenFile {
   owner = 0;
   ownerSignal = 0;
   #refs = 1;
-  #onRelease: (() => void)[] | null = null;
+  #onRelease: Set<() => void> | null = null;
 
   constructor(dentry: Dentry, flags: number) {
     this.dentry = dentry;
@@ -172,8 +172,13 @@ export abstract class OpenFile {
 
   /** Calls `hook` when the last reference goes. */
   onRelease(hook: () => void): void {
-    this.#onRelease ??= [];
-    this.#onRelease.push(hook);
+    this.#onRelease ??= new Set();
+    this.#onRelease.add(hook);
+  }
+
+  /** Takes a hook of `onRelease` back. */
+  offRelease(hook: () => void): void {
+    this.#onRelease?.delete(hook);
   }
 
   /** The last reference is gone. */

@@ -9,7 +9,7 @@ import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
-import type { BufferBudget } from './device-table.ts';
+import type { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
 
@@ -28,13 +28,13 @@ export class Pipe {
   readerOpens = 0;
   writerOpens = 0;
   readonly queue = new WaitQueue();
-  readonly #budget: BufferBudget;
+  readonly #budget: Budget;
   #ring: Uint8Array | null = null;
   #capacity = DEFAULT_PIPE_BYTES;
   #head = 0;
   #length = 0;
 
-  constructor(budget: BufferBudget) {
+  constructor(budget: Budget) {
     this.#budget = budget;
   }
 

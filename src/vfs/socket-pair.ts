@@ -8,7 +8,7 @@ import { POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM } from '../
 import { SOCK_STREAM } from '../abi/socket.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
-import type { BufferBudget } from './device-table.ts';
+import type { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource } from './open-file.ts';
 
@@ -36,7 +36,7 @@ export class SocketFile extends OpenFile {
   readonly kind: number;
   readonly #in: Channel;
   readonly #out: Channel;
-  readonly #budget: BufferBudget;
+  readonly #budget: Budget;
   #peer: SocketFile | null = null;
 
   private constructor(
@@ -45,7 +45,7 @@ export class SocketFile extends OpenFile {
     kind: number,
     input: Channel,
     output: Channel,
-    budget: BufferBudget,
+    budget: Budget,
   ) {
     super(dentry, flags);
     this.#budget = budget;
@@ -60,7 +60,7 @@ export class SocketFile extends OpenFile {
     second: Dentry,
     flags: number,
     kind: number,
-    budget: BufferBudget,
+    budget: Budget,
   ): [SocketFile, SocketFile] {
     const there = new Channel();
     const back = new Channel();

@@ -210,7 +210,7 @@ export class Vfs {
 
   /** A descriptor table with the tool's streams as 0, 1 and 2. */
   openConsoles(uid: number, gid: number): FdTable {
-    const table = new FdTable();
+    const table = new FdTable(this.anonymous.descriptors);
     const shared = new Map<ConsoleDevice, Dentry>();
     for (const [fd, device] of this.consoles.entries()) {
       let dentry = shared.get(device);

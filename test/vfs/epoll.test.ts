@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { EEXIST, EINVAL, ELOOP, ENOENT, EPERM } from '../../src/abi/errno.ts';
+import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../../src/abi/errno.ts';
 import { O_CREAT, O_RDWR } from '../../src/abi/open.ts';
 import { EPOLLET, EPOLLIN, EPOLLONESHOT, EPOLLOUT, POLLIN } from '../../src/abi/poll.ts';
+import { Budget } from '../../src/vfs/device-table.ts';
 import { EpollFile } from '../../src/vfs/epoll.ts';
 import { EventFile } from '../../src/vfs/eventfd.ts';
 import { BufferTransfer } from '../../src/vfs/open-file.ts';
@@ -108,6 +109,24 @@ describe('an epoll', () => {
       chain = next;
     }
     expect(results).toContain(-ELOOP);
+  });
+
+  it('keeps to what all epolls together may watch, and gives it back', () => {
+    const budget = new Budget(2);
+    const small = new EpollFile(tree.vfs.anonymous.dentry('anon_inode:[eventpoll]'), O_RDWR, budget);
+    expect([1, 2, 3].map((fd) => small.add(fd, event, EPOLLIN, 0n))).toEqual([0, 0, -ENOSPC]);
+    expect(small.remove(1, event)).toBe(0);
+    expect(small.add(3, event, EPOLLIN, 0n)).toBe(0);
+    small.release();
+    expect(budget.free).toBe(2);
+  });
+
+  it('is watched by few epolls, so that one event cannot wake up without end', () => {
+    const watchers = Array.from({ length: 6 }, newEpoll);
+    const results = watchers.map((watcher) => watcher.add(3, epoll, EPOLLIN, 0n));
+    expect(results).toEqual([0, 0, 0, 0, -EINVAL, -EINVAL]);
+    watchers[0]?.release();
+    expect(watchers[5]?.add(3, epoll, EPOLLIN, 0n)).toBe(0);
   });
 
   it('is ready itself when something it watches is', () => {

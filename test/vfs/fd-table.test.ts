@@ -2,8 +2,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EAGAIN, EBADF, EINVAL, EMFILE } from '../../src/abi/errno.ts';
+import { EAGAIN, EBADF, EINVAL, EMFILE, ENFILE } from '../../src/abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK, O_CREAT, O_RDWR } from '../../src/abi/open.ts';
+import { Budget } from '../../src/vfs/device-table.ts';
 import { FdTable } from '../../src/vfs/fd-table.ts';
 import { FileLocks, locksOf } from '../../src/vfs/file-locks.ts';
 import type { OpenFile } from '../../src/vfs/open-file.ts';
@@ -44,13 +45,28 @@ describe('a descriptor table', () => {
     expect(table.installAt(2, file(), false, 2)).toBe(-EBADF);
   });
 
+  it('keeps to what all tables together may hold', () => {
+    const table = new FdTable(new Budget(3));
+    table.install(file(), false, 10);
+    expect(table.installAt(7, file(), false, 10)).toBe(7);
+    expect(table.copy()).toBeUndefined();
+    table.close(7);
+    const copy = table.copy();
+    expect(copy?.get(0)).toBeDefined();
+    expect(table.install(file(), false, 10)).toBe(1);
+    expect(table.install(file(), false, 10)).toBe(-ENFILE);
+    expect(table.installAt(5, file(), false, 10)).toBe(-ENFILE);
+    copy?.release();
+    expect(table.install(file(), false, 10)).toBe(2);
+  });
+
   it('closes a description with its last descriptor, over all tables', () => {
     const table = new FdTable();
     const description = file();
     let isClosed = false;
     description.onRelease(() => (isClosed = true));
     table.install(description, true, 10);
-    const copy = table.copy();
+    const copy = table.copy() ?? new FdTable();
     expect(copy.isCloexec(0)).toBe(true);
     table.close(0);
     expect(isClosed).toBe(false);

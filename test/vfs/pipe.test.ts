@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { EAGAIN, EBUSY, EFAULT, EPERM, EPIPE, ENXIO } from '../../src/abi/errno.ts';
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../src/abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../src/abi/poll.ts';
-import { BufferBudget } from '../../src/vfs/device-table.ts';
+import { Budget } from '../../src/vfs/device-table.ts';
 import { makeNode } from '../../src/vfs/namespace.ts';
 import { BufferTransfer } from '../../src/vfs/open-file.ts';
 import type { ByteSink } from '../../src/vfs/open-file.ts';
@@ -24,7 +24,7 @@ function take(pipe: Pipe, count: number): string | number {
 
 let pipe: Pipe;
 beforeEach(() => {
-  pipe = new Pipe(new BufferBudget());
+  pipe = new Pipe(new Budget(2 ** 28));
   pipe.readers = 1;
   pipe.writers = 1;
 });
@@ -33,7 +33,7 @@ describe('a pipe', () => {
   it('gives bytes in the order in which they came, however they were cut', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 30_000 })), { maxLength: 40 }), (steps) => {
-        const under = new Pipe(new BufferBudget());
+        const under = new Pipe(new Budget(2 ** 28));
         under.readers = 1;
         under.writers = 1;
         let sent = 0;

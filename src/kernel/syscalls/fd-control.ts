@@ -2,7 +2,7 @@
 //
 // Calls on descriptors themselves: close, dup, fcntl, flock, ioctl. fs/file.c, fs/fcntl.c, fs/locks.c, fs/ioctl.c.
 
-import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOTTY, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOMEM, ENOTTY, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX } from '../../abi/ioctl.ts';
 import {
   CLOSE_RANGE_CLOEXEC,
@@ -67,6 +67,7 @@ function closeRange(task: Task, first: number, last: number, flags: number): num
   if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0 || first > last) return -EINVAL;
   if ((flags & CLOSE_RANGE_UNSHARE) !== 0 && task.files.refs > 1) {
     const own = task.files.copy();
+    if (own === undefined) return -ENOMEM;
     task.files.release();
     task.files = own;
   }
@@ -83,7 +84,9 @@ function dupTo(task: Task, from: number, to: number, cloexec: boolean): number {
   const file = task.files.get(from);
   const limit = task.group.softLimit(RLIMIT_NOFILE);
   if (to < 0 || to >= limit || file === undefined) return -EBADF;
-  return task.files.installAt(to, file.retain(), cloexec, limit);
+  const result = task.files.installAt(to, file.retain(), cloexec, limit);
+  if (result < 0) file.release();
+  return result;
 }
 
 function dup2(task: Task, from: number, to: number): number {

@@ -240,7 +240,8 @@ function pselect6(
 
 function epollCreate(task: Task, flags: number): number {
   if ((flags & ~EPOLL_CLOEXEC) !== 0) return -EINVAL;
-  const file = new EpollFile(task.kernel.vfs.anonymous.dentry('anon_inode:[eventpoll]'), O_RDWR);
+  const { anonymous } = task.kernel.vfs;
+  const file = new EpollFile(anonymous.dentry('anon_inode:[eventpoll]'), O_RDWR, anonymous.watches);
   return installFile(task, file, (flags & O_CLOEXEC) !== 0);
 }
 
