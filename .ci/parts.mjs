@@ -13,6 +13,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders of test/ that are parts of their own; everything else there are unit tests, which mirror src/. */
 const OWN_PARTS = ['conformance', 'golden', 'race', 'programs', 'e2e', 'differential', 'examples'];
 
+/** CI's own machine has all that a test can ask for: there no reason to skip one holds. */
+const EVERYTHING_IS_THERE = process.env.CI === 'true' && process.platform === 'linux' && process.arch === 'x64';
+
 /** A part that takes longer hangs. */
 const PATIENCE_MS = 30 * 60_000;
 
@@ -87,7 +90,7 @@ function count(report, run) {
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const file of results) {
     const name = relative(root, file.name);
-    const excused = allowed.some((skip) => skip.file === name);
+    const excused = !EVERYTHING_IS_THERE && allowed.some((skip) => skip.file === name);
     for (const test of file.assertionResults) {
       if (test.status === 'passed') total.passed++;
       else if (test.status === 'failed') total.failed++;

@@ -98,7 +98,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .option('--json', 'print one JSON object')
     .action(async (options: { json?: boolean }) => {
       const { benchCommand } = await import('./bench.ts');
-      setStatus(benchCommand(options));
+      setStatus(await benchCommand(options));
     });
 
   const run = program
