@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The kernels of src/cpu/unicorn/bench on the same libunicorn in the same ring-3 configuration, but without any hook
-// on blocks: what Unicorn itself can do. Prints nanoseconds of CPU time per round.
-// usage: reference LIBRARY CODE-IN-HEX ROUNDS REPEATS
+// The kernels of src/cpu/unicorn/bench on the same libunicorn in the same ring-3 configuration: bare, without any hook
+// on blocks, what Unicorn itself can do; counted, with the least hook that can count and preempt, what any program
+// with a budget pays. Prints nanoseconds of CPU time per round.
+// usage: reference LIBRARY CODE-IN-HEX ROUNDS REPEATS bare|counted
 
 #include <sys/mman.h>
 
@@ -42,6 +43,13 @@ struct Events : MachineEvents {
   void onCpuid() override {}
 };
 
+/** Blocks until the budget is over; the program never gets there. */
+int64_t blocksLeft = INT64_MAX;
+
+void countBlock(UcEngine*, uint64_t, uint32_t, void* machine) {
+  if (--blocksLeft < 0) static_cast<Machine*>(machine)->stop();
+}
+
 uint8_t* memory;
 uint64_t nextFrame = layout::kReservedBytes;
 
@@ -73,7 +81,7 @@ double cpuSeconds() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
   std::string error;
   const UnicornApi* api = UnicornApi::load(argv[1], &error);
   std::string hex = argv[2];
@@ -93,6 +101,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", error.c_str());
     return 1;
   }
+  bool counted = std::strcmp(argv[5], "counted") == 0;
+  if (counted && !machine.hookBlocks(reinterpret_cast<void*>(&countBlock), &machine, &error)) return 1;
   uint64_t root = newFrame();
   Machine::initRoot(memory, root);
   uint64_t code = newFrame();
