@@ -39,14 +39,7 @@ export class SocketFile extends OpenFile {
   readonly #budget: Budget;
   #peer: SocketFile | null = null;
 
-  private constructor(
-    dentry: Dentry,
-    flags: number,
-    kind: number,
-    input: Channel,
-    output: Channel,
-    budget: Budget,
-  ) {
+  private constructor(dentry: Dentry, flags: number, kind: number, input: Channel, output: Channel, budget: Budget) {
     super(dentry, flags);
     this.#budget = budget;
     this.kind = kind;
@@ -55,13 +48,7 @@ export class SocketFile extends OpenFile {
   }
 
   /** Two connected ends. */
-  static pair(
-    first: Dentry,
-    second: Dentry,
-    flags: number,
-    kind: number,
-    budget: Budget,
-  ): [SocketFile, SocketFile] {
+  static pair(first: Dentry, second: Dentry, flags: number, kind: number, budget: Budget): [SocketFile, SocketFile] {
     const there = new Channel();
     const back = new Channel();
     const a = new SocketFile(first, flags, kind, there, back, budget);
