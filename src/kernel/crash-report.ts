@@ -49,7 +49,16 @@ export interface CrashReport {
   /** Oldest first. */
   readonly lastCalls: readonly PastCall[];
   /** A patched site that rip lies in, or whose trampoline it lies in. */
-  readonly patchedSite: { readonly address: number; readonly sysno: number; readonly slot: number } | undefined;
+  readonly patchedSite: PatchedSite | undefined;
+  /** The patched site that the task's last call came from: what runs just after it may depend on bytes it lost. */
+  readonly lastCallSite: PatchedSite | undefined;
+}
+
+/** A site that now jumps through its slot of the trap table. */
+export interface PatchedSite {
+  readonly address: number;
+  readonly sysno: number;
+  readonly slot: number;
 }
 
 const CODE_BYTES = 48;
@@ -112,6 +121,8 @@ export function makeCrashReport(task: Task, info: SignalInfo): CrashReport {
   const stackView = viewOf(words);
   const v = viewOf(info.bytes);
   const isFault = info.fault !== undefined;
+  const lastCalls = kernel.history.list();
+  const lastCall = lastCalls.findLast(({ tid }) => tid === task.tid);
   return {
     tid: task.tid,
     tgid: task.group.tgid,
@@ -133,17 +144,18 @@ export function makeCrashReport(task: Task, info: SignalInfo): CrashReport {
       value: stackView.getBigUint64(8 * i, true),
     })),
     maps: mm.mapsText(),
-    lastCalls: kernel.history.list(),
-    patchedSite: patchedSiteAt(kernel, rip),
+    lastCalls,
+    patchedSite: findSite(kernel, (s) => isWithin(rip, s.address, SITE_BYTES) || isWithin(rip, s.slot, SLOT_BYTES)),
+    lastCallSite: lastCall && findSite(kernel, (s) => s.address + SITE_BYTES === lastCall.rip),
   };
 }
 
-function patchedSiteAt(kernel: Kernel, rip: number): CrashReport['patchedSite'] {
-  const site = kernel.platform
-    .metrics()
-    .sites.find(
-      (s) => (rip >= s.address && rip < s.address + SITE_BYTES) || (rip >= s.slot && rip < s.slot + SLOT_BYTES),
-    );
+function isWithin(address: number, start: number, length: number): boolean {
+  return address >= start && address < start + length;
+}
+
+function findSite(kernel: Kernel, matches: (site: PatchedSite) => boolean): PatchedSite | undefined {
+  const site = kernel.platform.metrics().sites.find(matches);
   return site === undefined ? undefined : { address: site.address, sysno: site.sysno, slot: site.slot };
 }
 

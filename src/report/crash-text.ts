@@ -8,7 +8,7 @@ import { syscallName } from '../abi/sysno.ts';
 import { hex } from '../base/addr.ts';
 import { toHex } from '../base/bytes.ts';
 import type { DisassembledInstruction } from '../isa/disassembler.ts';
-import type { CrashReport, NamedAddress } from '../kernel/crash-report.ts';
+import type { CrashReport, NamedAddress, PatchedSite } from '../kernel/crash-report.ts';
 import { siginfoCodeName } from '../kernel/decode/signal-text.ts';
 
 /** Longest line of disassembled bytes, in instructions. */
@@ -44,10 +44,10 @@ export function crashText(
   let out =
     `trapline: task ${crash.tid} (${crash.name}) died of ${signalName(crash.signo)} (${cause(crash)})` +
     ` at ${hex(crash.rip.address)}${symbolText(crash.rip)} after ${crash.instructions} instructions\n`;
-  if (crash.patchedSite !== undefined) {
-    const { address, sysno, slot } = crash.patchedSite;
-    out += `this is in a patched syscall site: ${hex(address)} (${syscallName(sysno)}), trap slot ${hex(slot)}\n`;
-  }
+  if (crash.patchedSite !== undefined) out += `this is in a patched syscall site: ${siteText(crash.patchedSite)}\n`;
+  else if (crash.lastCallSite !== undefined)
+    out += `the task's last call came from a patched syscall site: ${siteText(crash.lastCallSite)}\n`;
+  else out += 'no patched syscall site was involved\n';
   out += 'registers:\n';
   out += inLines(
     crash.registers.map(({ name, value }) => `${name.padEnd(6)} ${value.toString(16).padStart(16, '0')}`),
@@ -71,6 +71,10 @@ export function crashText(
     out += `  [${tid}] ${syscallName(sysno)} = ${resultText(result)} from ${hex(rip)}\n`;
   }
   return `${out}maps:\n${crash.maps}`;
+}
+
+function siteText({ address, sysno, slot }: PatchedSite): string {
+  return `${hex(address)} (${syscallName(sysno)}), trap slot ${hex(slot)}`;
 }
 
 function resultText(result: number | undefined): string {

@@ -54,6 +54,15 @@ describe('trapline run', () => {
     for (const part of ['registers:', 'rip ', 'maps:', '[stack]']) expect(run.stderr).toContain(part);
   });
 
+  it('tells in the report whether a patched site was involved', () => {
+    const broken = trapline(['run', '--patch', 'upstream', guest('g08-false-mov')]);
+    expect(broken.stderr).toMatch(
+      /\nthe task's last call came from a patched syscall site: 0x4000cf \(ioctl\), trap slot 0x/,
+    );
+    const trapped = trapline(['run', '--patch', 'off', guest('fault-uncaught')]);
+    expect(trapped.stderr).toContain('\nno patched syscall site was involved\n');
+  });
+
   it('ends an endless loop at its instructions or its time, with status 124 and one line', () => {
     for (const limit of [
       ['--max-instructions', '1000000'],

@@ -29,6 +29,7 @@ const CRASH: CrashReport = {
     { tid: 2, sysno: 9, result: 0x7f0000000000, rip: 0x400030 },
   ],
   patchedSite: { address: 0x400ffb, sysno: 39, slot: 0x61050 },
+  lastCallSite: { address: 0x400029, sysno: 9, slot: 0x610a0 },
 };
 
 const disassemble = (
@@ -57,6 +58,16 @@ describe('crashText', () => {
       '00400000-00401000 r-xp …',
       '',
     ]);
+  });
+
+  it('says whether the last call came from a patched site, and when nothing patched is near', () => {
+    const elsewhere = { ...CRASH, patchedSite: undefined };
+    expect(crashText(elsewhere, disassemble).split('\n')[1]).toBe(
+      "the task's last call came from a patched syscall site: 0x400029 (mmap), trap slot 0x610a0",
+    );
+    expect(crashText({ ...elsewhere, lastCallSite: undefined }, disassemble).split('\n')[1]).toBe(
+      'no patched syscall site was involved',
+    );
   });
 
   it('names the sender of a signal, and copes with code that cannot be read', () => {
