@@ -34,6 +34,9 @@ export interface MemoryLimits {
   readonly inodes: number;
 }
 
+/** Memory of the host for each byte of the limit: files with many holes reach this first. */
+const HELD_PER_BYTE = 1.25;
+
 export const DEFAULT_MEMORY_LIMITS: MemoryLimits = { bytes: 512 * 1024 * 1024, inodes: 250_000 };
 
 /** Kinds of host files as type bits. */
@@ -57,6 +60,8 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   #nextIno = 1;
   #inodes = 0;
   #pages = 0;
+  /** Bytes of the host that files hold. */
+  #held = 0;
   /** Host files with several names, by identity: one inode here, too. */
   readonly #linked = new Map<string, Inode>();
 
@@ -118,6 +123,16 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
 
   uncharge(pages: number): void {
     this.#pages -= pages;
+  }
+
+  hold(bytes: number): boolean {
+    if (this.#held + bytes > this.limits.bytes * HELD_PER_BYTE) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  drop(bytes: number): void {
+    this.#held -= bytes;
   }
 
   /** Room for one more inode? */

@@ -31,6 +31,9 @@ export interface PageQuota {
   charge(pages: number): boolean;
   readonly freePages: number;
   uncharge(pages: number): void;
+  /** Counts `bytes` of the host's memory: a chunk is larger than the pages that are used in it. False: too many. */
+  hold(bytes: number): boolean;
+  drop(bytes: number): void;
 }
 
 function popcount(bits: number): number {
@@ -193,15 +196,20 @@ export class SparseContent {
       const base = index * CHUNK;
       const shows = this.#lower === null ? 0 : Math.min(CHUNK, Math.max(0, this.#lowerSize - base));
       const length = index === 0 ? grown(Math.max(to, shows)) : CHUNK;
+      if (!this.#quota.hold(length)) return -ENOSPC;
       chunk = { data: new Uint8Array(length), pages: 0 };
       if (shows > 0) {
         const bits = pageBits(0, shows);
-        if (!this.#quota.charge(popcount(bits))) return -ENOSPC;
+        if (!this.#quota.charge(popcount(bits))) {
+          this.#quota.drop(length);
+          return -ENOSPC;
+        }
         // A write that covers all that shows needs nothing from below.
         if (from > 0 || to < shows) {
           const failed = this.#fill(undefined, chunk.data.subarray(0, shows), base, 0);
           if (failed < 0) {
             this.#quota.uncharge(popcount(bits));
+            this.#quota.drop(length);
             return failed;
           }
         }
@@ -209,6 +217,7 @@ export class SparseContent {
       }
       this.#chunks.set(index, chunk);
     } else if (chunk.data.length < to) {
+      if (!this.#quota.hold(grown(to) - chunk.data.length)) return -ENOSPC;
       const data = new Uint8Array(grown(to));
       data.set(chunk.data);
       chunk.data = data;
@@ -216,7 +225,7 @@ export class SparseContent {
     return chunk;
   }
 
-  /** Stores a page that a mapping has written; its place was promised when it was mapped, so no limit applies. */
+  /** Stores a page that a mapping has written, or -ENOSPC. */
   writePage(pageIndex: number, from: Uint8Array, length: number): number {
     const at = pageIndex * PAGE;
     const index = Math.floor(at / CHUNK);
@@ -225,7 +234,7 @@ export class SparseContent {
     if (typeof chunk === 'number') return chunk;
     const bits = pageBits(inChunk, inChunk + length) & ~chunk.pages;
     if (bits !== 0) {
-      this.#quota.charge(popcount(bits));
+      if (!this.#quota.charge(popcount(bits))) return -ENOSPC;
       this.#own(chunk, bits);
     }
     chunk.data.set(from.subarray(0, length), inChunk);
@@ -248,8 +257,7 @@ export class SparseContent {
     const keep = Math.ceil(size / CHUNK);
     for (const [index, chunk] of this.#chunks) {
       if (index >= keep) {
-        this.#release(chunk.pages);
-        this.#chunks.delete(index);
+        this.#discard(index, chunk);
       }
     }
     const last = this.#chunks.get(keep - 1);
@@ -260,6 +268,12 @@ export class SparseContent {
       last.pages &= ~gone;
       this.#release(gone);
     }
+  }
+
+  #discard(index: number, chunk: Chunk): void {
+    this.#release(chunk.pages);
+    this.#quota.drop(chunk.data.length);
+    this.#chunks.delete(index);
   }
 
   #release(bits: number): void {
@@ -289,6 +303,7 @@ export class SparseContent {
       const whole = pageBits(Math.ceil(first / PAGE) * PAGE, Math.floor(last / PAGE) * PAGE) & chunk.pages;
       chunk.pages &= ~whole;
       this.#release(whole);
+      if (chunk.pages === 0 && base >= this.#lowerSize) this.#discard(index, chunk);
     }
     return 0;
   }
@@ -338,8 +353,7 @@ export class SparseContent {
 
   /** Gives everything back: the file is gone. */
   dispose(): void {
-    for (const chunk of this.#chunks.values()) this.#release(chunk.pages);
-    this.#chunks.clear();
+    for (const [index, chunk] of this.#chunks) this.#discard(index, chunk);
     this.#lower = null;
     this.#lowerSize = 0;
     this.size = 0;

@@ -14,6 +14,7 @@ import {
   SEEK_HOLE,
 } from '../../src/abi/open.ts';
 import { changeMode, changeTimes } from '../../src/vfs/attributes.ts';
+import { MemoryFile } from '../../src/vfs/memory-nodes.ts';
 import { makeDirectory, makeLink, removeDirectory, unlink } from '../../src/vfs/namespace.ts';
 import { BufferTransfer } from '../../src/vfs/open-file.ts';
 import type { OpenFile } from '../../src/vfs/open-file.ts';
@@ -70,6 +71,27 @@ describe('a memory file', () => {
     expect(file.allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1000, 15_000)).toBe(0);
     expect(file.inode.blocks).toBe(24);
     expect(readAll(file)).toBe('x'.repeat(1000) + '\0'.repeat(15_000) + 'x'.repeat(4000));
+  });
+
+  it('bounds what a file of many holes costs the host, and gets it back', () => {
+    const file = open(tree.root, 'f', O_CREAT | O_RDWR);
+    const step = 1024 * 1024;
+    let written = 0;
+    while (written < 100 && put(file, 'x', written * step) === 1) written++;
+    expect(written).toBeGreaterThan(5);
+    expect(written).toBeLessThan(25);
+    for (let i = 0; i < 100; i++) {
+      expect(file.allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 100 * step)).toBe(0);
+      expect(put(file, 'x', i * step)).toBe(1);
+    }
+  });
+
+  it('refuses what a mapping wrote when it is full', () => {
+    const file = open(tree.root, 'f', O_CREAT | O_RDWR);
+    put(file, 'x'.repeat(1024 * 1024), 0);
+    const { inode } = open(tree.root, 'g', O_CREAT | O_RDWR);
+    if (!(inode instanceof MemoryFile)) throw new Error('a memory file was expected');
+    expect(inode.writeStored(3, new Uint8Array(4096), 4096)).toBe(-ENOSPC);
   });
 
   it('counts inodes', () => {
