@@ -329,6 +329,7 @@ export class AddressSpace {
     invariant(this.#references > 0, () => 'address space released more often than retained');
     if (--this.#references > 0) return;
     this.#core.removeRange(0, Infinity);
+    this.#core.countAreas();
     this.#stubs.dispose();
     this.#core.table.dispose();
     this.memory.mmu.flushTlb();

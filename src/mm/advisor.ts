@@ -7,7 +7,7 @@ import { PAGE_SIZE, pageUp, type Addr } from '../base/addr.ts';
 import * as E from '../abi/errno.ts';
 import * as M from '../abi/mman.ts';
 import { PAGE_NO_FILE, PAGE_READY, TOUCH_READ, TOUCH_WRITE, type Pager } from './pager.ts';
-import { MAX_MAP_COUNT, type SpaceCore } from './space-core.ts';
+import type { SpaceCore } from './space-core.ts';
 import type { UserMemory } from './user-memory.ts';
 import * as V from './vma.ts';
 
@@ -298,7 +298,7 @@ export class Advisor {
 
   #split(start: Addr, end: Addr): boolean {
     const core = this.#core;
-    if (core.vmas.items.length + 2 > MAX_MAP_COUNT) return false;
+    if (!core.mayAddAreas(2)) return false;
     core.splitAt(start);
     core.splitAt(end);
     return true;

@@ -5,12 +5,14 @@
 
 import { PAGE_SIZE } from '../base/addr.ts';
 import { PTE_DIRTY, PTE_WRITE } from './page-table.ts';
-import { SpaceCore } from './space-core.ts';
+import { MAX_AREAS, SpaceCore } from './space-core.ts';
 import { VMA_DONTFORK, VMA_LOCK_ON_FAULT, VMA_LOCKED, VMA_WIPEONFORK, type MappedArea } from './vma.ts';
 
 /** The child's state, or undefined when memory is out. @internal */
 export function forkCore(parent: SpaceCore): SpaceCore | undefined {
   const { memory } = parent;
+  parent.countAreas();
+  if (memory.areas + parent.vmas.items.length > MAX_AREAS) return undefined;
   const rootFrame = memory.allocateTable();
   if (rootFrame === 0) return undefined;
   const child = new SpaceCore(memory, rootFrame, { ...parent.layout }, { ...parent.limits });
@@ -31,8 +33,10 @@ export function forkCore(parent: SpaceCore): SpaceCore | undefined {
     if (!complete) break;
   }
   memory.mmu.flushTlb();
+  child.countAreas();
   if (complete) return child;
   child.removeRange(0, Infinity);
+  child.countAreas();
   child.table.dispose();
   return undefined;
 }

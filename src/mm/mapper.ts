@@ -83,7 +83,7 @@ export class Mapper {
     const type = r.flags & M.MAP_TYPE;
     const shared = type === M.MAP_SHARED || type === M.MAP_SHARED_VALIDATE;
     const isFixed = (r.flags & (M.MAP_FIXED | M.MAP_FIXED_NOREPLACE)) !== 0;
-    if (core.vmas.items.length >= MAX_MAP_COUNT) return -E.ENOMEM;
+    if (!core.mayAddAreas(1)) return -E.ENOMEM;
     const place = this.#place(r, length, isFixed);
     if (place < 0) return place;
     if ((r.flags & M.MAP_FIXED_NOREPLACE) !== 0 && core.vmas.overlaps(place, place + length)) return -E.EEXIST;
@@ -202,7 +202,7 @@ export class Mapper {
     if ((flags & M.MREMAP_MAYMOVE) === 0) return -E.EINVAL;
     if (keepsOld && oldLength !== newLength) return -E.EINVAL;
     if (oldAddr + oldLength > newAddr && newAddr + newLength > oldAddr) return -E.EINVAL;
-    if (core.vmas.items.length + 2 >= MAX_MAP_COUNT - 3) return -E.ENOMEM;
+    if (!core.mayAddAreas(3, MAX_MAP_COUNT - 3)) return -E.ENOMEM;
     if (isFixed && oldLength === newLength) return this.#moveAreas(oldAddr, oldLength, newAddr, keepsOld);
     return this.#moveTo(oldAddr, oldLength, newLength, newAddr, isFixed, keepsOld);
   }
@@ -220,7 +220,7 @@ export class Mapper {
       if (newEnd > core.layout.end || (next !== undefined && newEnd + PAGE_SIZE > next.guardedStart)) return core.brk;
       const pages = (newEnd - oldEnd) / PAGE_SIZE;
       const kind = { prot: M.PROT_READ | M.PROT_WRITE, shared: false, flags: core.defaultFlags | VMA_ACCOUNTED };
-      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || core.vmas.items.length >= MAX_MAP_COUNT)
+      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || !core.mayAddAreas(1))
         return core.brk;
       const isLocked = (kind.flags & VMA_LOCKED) !== 0;
       if (isLocked && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes) return core.brk;
@@ -306,7 +306,7 @@ export class Mapper {
     const area = items[index];
     if (area === undefined || area.start >= end) return 0;
     // A hole in the middle makes one area more.
-    if (area.start < start && area.end > end && items.length >= MAX_MAP_COUNT) return -E.ENOMEM;
+    if (area.start < start && area.end > end && !core.mayAddAreas(1)) return -E.ENOMEM;
     core.splitAt(start);
     core.splitAt(end);
     core.removeRange(start, end);
@@ -336,7 +336,7 @@ export class Mapper {
       if (this.#overcommits(pages, changed)) return -E.ENOMEM;
     }
     const splits = (area.start < start ? 1 : 0) + (area.end > end ? 1 : 0);
-    if (core.vmas.items.length + splits > MAX_MAP_COUNT) return -E.ENOMEM;
+    if (splits > 0 && !core.mayAddAreas(splits)) return -E.ENOMEM;
     core.splitAt(start);
     core.splitAt(end);
     const part = core.vmas.find(start);
@@ -449,7 +449,7 @@ export class Mapper {
     const core = this.#core;
     const area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
-    if (core.vmas.items.length >= MAX_MAP_COUNT - 3) return -E.ENOMEM;
+    if (!core.mayAddAreas(1, MAX_MAP_COUNT - 3)) return -E.ENOMEM;
     const whole = area.start === oldAddr && area.end === oldAddr + oldLength;
     const moved = area.slice(oldAddr, oldAddr + oldLength);
     moved.start = place;

@@ -38,6 +38,8 @@ export class PhysicalMemory {
   readonly limitFrames: number;
   /** Inode number of the next piece of shared anonymous memory. */
   nextSharedInode = 1;
+  /** Areas of all address spaces, as last counted by each: they live in the host's memory. */
+  areas = 0;
 
   readonly #free: Int32Array;
   #freeCount = 0;

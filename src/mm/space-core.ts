@@ -35,6 +35,9 @@ const LEAF_SPAN = 2 ** 21;
 /** Linux's vm.max_map_count. */
 export const MAX_MAP_COUNT = 65530;
 
+/** Areas of all address spaces together; a fork of a process with many makes as many again. */
+export const MAX_AREAS = 500_000;
+
 /** The shared state of the parts of one AddressSpace. @internal */
 export class SpaceCore implements PageUser {
   readonly memory: PhysicalMemory;
@@ -61,6 +64,8 @@ export class SpaceCore implements PageUser {
   residentPages = 0;
   peakResidentPages = 0;
   #families = 0;
+  /** What `memory.areas` knows of this space. */
+  #countedAreas = 0;
 
   constructor(memory: PhysicalMemory, rootFrame: number, layout: SpaceLayout, limits: SpaceLimits) {
     this.memory = memory;
@@ -105,6 +110,22 @@ export class SpaceCore implements PageUser {
       pages.writeBack(file, area.pageIndex(area.start), area.pageIndex(area.end));
     }
     pages.removeUser(this);
+  }
+
+  /**
+   * Whether `more` areas fit into this space and into the machine.
+   * @param most areas of this space: MAX_MAP_COUNT or a little less
+   */
+  mayAddAreas(more: number, most = MAX_MAP_COUNT): boolean {
+    this.countAreas();
+    return this.vmas.items.length + more <= most && this.memory.areas + more <= MAX_AREAS;
+  }
+
+  /** Brings `memory.areas` up to date; to be called when a space is made and when it goes. */
+  countAreas(): void {
+    const { length } = this.vmas.items;
+    this.memory.areas += length - this.#countedAreas;
+    this.#countedAreas = length;
   }
 
   /** Makes `address` a boundary between areas. */

@@ -113,4 +113,20 @@ describe('memory calls with hostile arguments', () => {
       { numRuns: 400, seed: 42 },
     );
   });
+
+  it('cannot fill the host with areas by forking', () => {
+    const mmu = new SoftMmu(256);
+    const memory = new PhysicalMemory(mmu, 256 * PAGE_SIZE);
+    const mm = new AddressSpace(memory, {});
+    const base = mm.mmap({ addr: 0, length: 65_000 * PAGE_SIZE, prot: 0, flags: 0x4022 });
+    for (let i = 0; i < 32_000; i++) mm.mprotect(base + 2 * i * PAGE_SIZE, PAGE_SIZE, 1);
+    const forks: AddressSpace[] = [];
+    for (let child = mm.fork(); child !== undefined; child = mm.fork()) forks.push(child);
+    expect(forks.length).toBeGreaterThan(3);
+    expect(memory.usedFrames).toBeLessThan(memory.limitFrames / 2);
+    expect(forks[0]?.munmap(base, 65_000 * PAGE_SIZE)).toBe(0);
+    for (const child of forks) child.release();
+    mm.release();
+    expect(memory.areas).toBe(0);
+  });
 });
