@@ -173,8 +173,8 @@ function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGrou
   made.exePath = group.exePath;
   made.exe = group.exe;
   made.auxv = group.auxv;
-  made.argv = group.argv;
-  made.envp = group.envp;
+  made.argvRange = group.argvRange;
+  made.envpRange = group.envpRange;
   made.dumpable = group.dumpable;
   made.personality = group.personality;
   made.oomScoreAdj = group.oomScoreAdj;

@@ -229,8 +229,10 @@ export function enterProgram(task: Task, program: PreparedProgram): void {
   group.exePath = program.exePath;
   group.exe = program.file.dentry;
   group.auxv = readAuxv(program);
-  group.argv = program.argv;
-  group.envp = program.envp;
+  // The strings lie together, arguments first; an empty argv has become one empty argument.
+  const start = program.mm.readU64n(program.stackPointer + 8) ?? 0;
+  group.argvRange = { start, length: Math.max(1, bytesOfStrings(program.argv)) };
+  group.envpRange = { start: start + group.argvRange.length, length: bytesOfStrings(program.envp) };
   task.name = program.comm;
   regs.u64.fill(0n);
   regs.set(Reg.rip, program.entry);
@@ -238,6 +240,10 @@ export function enterProgram(task: Task, program: PreparedProgram): void {
   regs.u64[Reg.rflags] = INITIAL_RFLAGS;
   initialFpu(task.fpu);
   kernel.platform.loadFpu(task);
+}
+
+function bytesOfStrings(strings: readonly Uint8Array[]): number {
+  return strings.reduce((sum, s) => sum + s.length + 1, 0);
 }
 
 /** The auxiliary vector on the stack of a program that has not started yet. */

@@ -12,22 +12,10 @@ import type { Kernel } from './kernel.ts';
 import { limitNumber } from './limits.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signals/signal-actions.ts';
 import type { Task } from './task.ts';
+import type { GuestRange } from './thread-group.ts';
 
 const PID_MAX = 4_194_304;
 const NSIG = 64;
-
-/** Strings one after the other, each with its terminating zero. */
-function joined(strings: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const s of strings) length += s.length + 1;
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const s of strings) {
-    out.set(s, at);
-    at += s.length + 1;
-  }
-  return out;
-}
 
 /** One task; all getters, because files are read at any time. */
 class TaskView implements ProcTask {
@@ -101,10 +89,15 @@ class TaskView implements ProcTask {
   }
 
   commandLine(): Uint8Array {
-    return this.#task.state === 'ended' ? new Uint8Array(0) : joined(this.#task.group.argv);
+    return this.#guestBytes(this.#task.group.argvRange);
   }
   environment(): Uint8Array {
-    return this.#task.state === 'ended' ? new Uint8Array(0) : joined(this.#task.group.envp);
+    return this.#guestBytes(this.#task.group.envpRange);
+  }
+  #guestBytes(range: GuestRange): Uint8Array {
+    if (this.#task.state === 'ended') return new Uint8Array(0);
+    const bytes = new Uint8Array(range.length);
+    return bytes.subarray(0, this.#task.mm.copyIn(range.start, bytes, true));
   }
   auxv(): Uint8Array {
     return this.#task.state === 'ended' ? new Uint8Array(0) : this.#task.group.auxv;

@@ -24,6 +24,12 @@ export interface ChildUsage {
 /** What wait reports once about a live child. */
 export type StopReport = { readonly kind: 'stopped'; readonly signo: number } | { readonly kind: 'continued' };
 
+/** A piece of a guest's memory. */
+export interface GuestRange {
+  readonly start: number;
+  readonly length: number;
+}
+
 export class ThreadGroup {
   readonly tgid: number;
   /** The task whose tid is the tgid; stays set after it has ended, until the group is reaped. */
@@ -72,8 +78,9 @@ export class ThreadGroup {
   exe: Dentry | null = null;
   /** The auxiliary vector, as on the initial stack. */
   auxv: Uint8Array = new Uint8Array(0);
-  argv: readonly Uint8Array[] = [];
-  envp: readonly Uint8Array[] = [];
+  /** Where the program's arguments and environment are; guests may change them there, as Linux lets them. */
+  argvRange: GuestRange = { start: 0, length: 0 };
+  envpRange: GuestRange = { start: 0, length: 0 };
   startNs: number;
   /** PR_SET_DUMPABLE. */
   dumpable = 1;

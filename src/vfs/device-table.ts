@@ -13,9 +13,9 @@ export type DeviceOpener = (dentry: Dentry, flags: number) => OpenFile | number;
 const BUFFER_BYTES = 256 * 1024 * 1024;
 
 /** Descriptors in all tables of a tree. */
-const MAX_DESCRIPTORS = 262_144;
+const MAX_DESCRIPTORS = 131_072;
 /** Descriptors that all epolls of a tree watch. */
-const MAX_WATCHES = 262_144;
+const MAX_WATCHES = 131_072;
 
 /** Counts what guests make the host hold, so that many small things cannot exhaust it. */
 export class Budget {

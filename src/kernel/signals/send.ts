@@ -52,7 +52,7 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
   }
 
   const queue = task === null ? group.pending : task.pending;
-  if (isRealtime(signo) && queue.size >= group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
+  if (isRealtime(signo) && mayNotQueue(group, queue.size)) return -EAGAIN;
   if (!queue.add(info)) return 0;
   group.signalEvents.wake(1);
 
@@ -63,6 +63,21 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
   const target = task ?? chooseTask(group, bit);
   if (target !== undefined && canTake(target, bit)) target.alert();
   return 0;
+}
+
+/** Queues of this length are not looked at closer. */
+const SHORT_QUEUE = 32;
+
+/** Whether RLIMIT_SIGPENDING, which counts what all processes have queued, forbids one more. */
+function mayNotQueue(group: ThreadGroup, size: number): boolean {
+  const limit = group.softLimit(RLIMIT_SIGPENDING);
+  if (size >= limit) return true;
+  if (size < SHORT_QUEUE) return false;
+  const { kernel } = group.leader;
+  let queued = 0;
+  for (const each of kernel.groups.values()) queued += each.pending.size;
+  for (const each of kernel.tasks.values()) queued += each.pending.size;
+  return queued >= limit;
 }
 
 /** A tracer sees signals that the process ignores, too. */

@@ -102,7 +102,9 @@ function timerCreate(task: Task, clock: number, eventAddr: Addr, idAddr: Addr): 
   if (clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM) return -EPERM;
   if (!TIMER_CLOCKS.has(clock)) return -EINVAL;
   const { posixTimers } = task.group;
-  if (posixTimers.size >= task.group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
+  let timers = 0;
+  for (const group of task.kernel.groups.values()) timers += group.posixTimers.size;
+  if (timers >= task.group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
   const event = eventAddr === 0 ? undefined : readEvent(task, eventAddr);
   if (event !== undefined && 'errno' in event) return event.errno;
   const timer = posixTimers.create(

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// A program that makes the kernel remember things for many processes meets limits that count for all of them.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { compile, hasCompiler, runGuest } from './guest-run.ts';
+
+it.runIf(hasCompiler('gcc'))(
+  'bounds signals and timers of all processes, and keeps nothing of a clone that failed',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-hostile-'));
+    try {
+      const program = join(folder, 'hostile-kernel');
+      compile('gcc', 'hostile-kernel', program);
+      const { output, exit } = await runGuest(program, { timeoutSec: 110 });
+      expect(output.trimEnd().split('\n')).toEqual([
+        'clones 3000, next descriptor 3',
+        'signals bounded',
+        'timers 4000, in a child Resource temporarily unavailable',
+        'x|again| 4 E=1',
+        'changed 1',
+      ]);
+      expect(exit).toEqual({ code: 0 });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  120_000,
+);
