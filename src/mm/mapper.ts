@@ -220,8 +220,7 @@ export class Mapper {
       if (newEnd > core.layout.end || (next !== undefined && newEnd + PAGE_SIZE > next.guardedStart)) return core.brk;
       const pages = (newEnd - oldEnd) / PAGE_SIZE;
       const kind = { prot: M.PROT_READ | M.PROT_WRITE, shared: false, flags: core.defaultFlags | VMA_ACCOUNTED };
-      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || !core.mayAddAreas(1))
-        return core.brk;
+      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || !core.mayAddAreas(1)) return core.brk;
       const isLocked = (kind.flags & VMA_LOCKED) !== 0;
       if (isLocked && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes) return core.brk;
       core.addArea(
