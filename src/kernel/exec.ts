@@ -280,7 +280,7 @@ export function execTask(
     envp,
   });
   if ('errno' in program) {
-    if (program.errno === -ENOEXEC) kernel.logger.warn(`${path} cannot be executed: ${program.message}`);
+    if (program.errno === -ENOEXEC) kernel.warnOfGuest(`${path} cannot be executed: ${program.message}`);
     return program.errno;
   }
   const previousTid = task.tid;

@@ -81,7 +81,7 @@ export interface KernelOptions {
 }
 
 const INVALID_OPCODE = 6;
-/** Unknown numbers that are named; a fuzzer's thousands are not. */
+/** Unknown numbers that are named, and other warnings that a guest can cause again and again. */
 const MAX_WARNINGS = 100;
 /** Host milliseconds of guest code between two looks at the outside world. */
 const BREATH_MS = 20;
@@ -132,6 +132,7 @@ export class Kernel implements Sentry {
   #breathDue = false;
   #saidVector = false;
   #saidMemory = false;
+  #guestWarnings = 0;
   #end: RunEnd | null = null;
   #timeLimitMs = Infinity;
   #lastBreathMs = 0;
@@ -453,12 +454,17 @@ export class Kernel implements Sentry {
         return true;
       }
       case 'stub-panic':
-        this.logger.warn(
+        this.warnOfGuest(
           `systrap's own code found its records broken (code 0x${event.code.toString(16)}): the process is killed`,
         );
         exitGroup(task, SIGKILL);
         return false;
     }
+  }
+
+  /** A warning about what a guest did: the log must not grow as long as it goes on. */
+  warnOfGuest(message: string): void {
+    if (this.#guestWarnings++ < MAX_WARNINGS) this.logger.warn(message);
   }
 
   /** A page could not be given: the process is killed, as Linux's out-of-memory killer does. */

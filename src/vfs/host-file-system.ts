@@ -152,11 +152,16 @@ function lookAgain(fs: HostFileSystem, node: HostNode, state: HostState): number
   return 0;
 }
 
+/** Mode bits that guests may give to the host's files: a program with set-id bits would act with the tool's rights. */
+const FILE_MODE = 0o1777;
+const DIRECTORY_MODE = 0o7777;
+
 function changeMode(fs: HostFileSystem, node: HostNode, mode: number): number {
   if (!fs.directory.writable) return -EROFS;
-  const failed = fs.directory.chmod(node.path, mode & 0o7777);
+  const bits = mode & ((node.mode & S_IFMT) === S_IFDIR ? DIRECTORY_MODE : FILE_MODE);
+  const failed = fs.directory.chmod(node.path, bits);
   if (failed < 0) return failed;
-  node.mode = (node.mode & S_IFMT) | (mode & 0o7777);
+  node.mode = (node.mode & S_IFMT) | bits;
   return 0;
 }
 
@@ -246,11 +251,11 @@ class HostDirectoryNode extends Inode implements HostNode {
     const path = this.#at(name);
     const type = mode & S_IFMT;
     if (type === S_IFDIR) {
-      const failed = directory.mkdir(path, mode & 0o7777);
+      const failed = directory.mkdir(path, mode & DIRECTORY_MODE);
       return failed < 0 ? failed : this.#find(name);
     }
     if (type !== S_IFREG) return -EPERM;
-    const file = directory.create(path, mode & 0o7777);
+    const file = directory.create(path, mode & FILE_MODE);
     if (typeof file === 'number') return file;
     file.close();
     return this.#find(name);

@@ -98,6 +98,16 @@ describe('a bound directory', () => {
     expect(tryOpen(tree.user, '/mnt/shared/f', O_RDWR)).toBe(0);
   });
 
+  it('gives no file of the host set-id bits', () => {
+    bind(true);
+    const path = join(base, 'shared', 'tool');
+    open(tree.root, '/mnt/shared/tool', O_CREAT | O_RDWR, 0o6755).release();
+    expect(statSync(path).mode & 0o7777).toBe(0o755);
+    expect(changeMode(tree.root.cred, at(tree.root, '/mnt/shared/tool'), 0o6711)).toBe(0);
+    expect(statSync(path).mode & 0o7777).toBe(0o711);
+    expect(at(tree.root, '/mnt/shared/tool').inode.mode & 0o7777).toBe(0o711);
+  });
+
   it('keeps an open file that loses its name', () => {
     bind(true);
     const file = open(tree.user, '/mnt/shared/f', O_RDWR);
