@@ -512,7 +512,8 @@ export class Platform implements PlatformApi {
         }
       }
       if (this.#config.guards.assertGs && this.#hasForeignGs(thread)) this.#giveUpGs(thread);
-      if (this.#patcher.mayPatch(ctx) && this.#patcher.patch(ctx, thread.traps)) return true;
+      if (!this.#patcher.mayPatch(ctx)) this.#patcher.countUnpatchable(thread.traps);
+      else if (this.#patcher.patch(ctx, thread.traps)) return true;
     }
     this.#trapped++;
     this.isPatchedCall = false;
@@ -603,6 +604,7 @@ export class Platform implements PlatformApi {
       faults: this.#faults,
       sites: this.#patcher.book.patched(),
       refused: this.#patcher.book.refused(),
+      unpatchable: this.#patcher.book.unpatchable(),
       slots: { used: this.#patcher.mostSlots, capacity: this.#patches ? tableCapacity(this.#config.guards) : 0 },
     };
   }

@@ -75,7 +75,7 @@ export interface SiteMetric {
   readonly calls: number;
 }
 
-/** A site that matched upstream's pattern and was left alone. */
+/** A place whose calls trap: a site that was left alone, or bytes that are none. */
 export interface RefusedMetric {
   readonly address: number;
   /** The eight bytes S-1 .. S+6 in hex. */
@@ -94,5 +94,7 @@ export interface PlatformMetrics {
   readonly faults: number;
   readonly sites: readonly SiteMetric[];
   readonly refused: readonly RefusedMetric[];
+  /** Places whose calls trap because their bytes are no site (`not-mov-eax`) or load another number (`other-number`). */
+  readonly unpatchable: readonly RefusedMetric[];
   readonly slots: { readonly used: number; readonly capacity: number };
 }

@@ -10,6 +10,9 @@ import type { PatchRule } from '../usertrap/patcher.ts';
 import type { RefusedMetric, SiteMetric } from './sentry.ts';
 import type { PatchedSite, RefusedSite, SpaceTraps } from './space-traps.ts';
 
+/** Why a call trapped at bytes that are no site for it. */
+export type UnpatchableRule = 'not-mov-eax' | 'other-number';
+
 /** Refused sites remembered by one space: a guest that writes code without end must not fill the host's memory. */
 const MAX_REFUSED = 4096;
 
@@ -47,6 +50,22 @@ export class SiteBook {
     this.#patchedTotal(this.#patched, site);
   }
 
+  /** A call trapped at bytes that are no site for it. */
+  count(
+    traps: SpaceTraps,
+    site: Pick<RefusedSite, 'address' | 'sysno' | 'bytes'>,
+    rule: PatchRule | UnpatchableRule,
+  ): RefusedSite | null {
+    const known = traps.refused.get(site.address);
+    if (known === undefined && traps.refused.size >= MAX_REFUSED) return null;
+    if (known !== undefined) this.#refusedTotal(this.#refused, known).traps += known.traps;
+    const refused = { ...site, rule, traps: 1, isFinal: false };
+    traps.refused.set(site.address, refused);
+    this.#open.add(traps);
+    this.#refusedTotal(this.#refused, refused);
+    return refused;
+  }
+
   /**
    * A site that matches was left alone.
    * @param finalAfter traps after which the reason is taken to stay as long as the code does
@@ -58,17 +77,14 @@ export class SiteBook {
     rule: PatchRule,
     finalAfter: number,
   ): void {
-    let refused = traps.refused.get(site.address);
-    if (refused === undefined || refused.rule !== rule) {
-      if (refused === undefined && traps.refused.size >= MAX_REFUSED) return;
-      if (refused !== undefined) this.#refusedTotal(this.#refused, refused).traps += refused.traps;
-      refused = { ...site, rule, traps: 0, isFinal: false };
-      traps.refused.set(site.address, refused);
-      this.#open.add(traps);
-      this.#refusedTotal(this.#refused, refused);
-    }
+    const known = traps.refused.get(site.address);
+    let refused: RefusedSite | null;
+    if (known !== undefined && known.rule === rule) {
+      refused = known;
+      refused.traps++;
+    } else refused = this.count(traps, site, rule);
+    if (refused === null) return;
     refused.sysno = site.sysno;
-    refused.traps++;
     refused.isFinal = refused.traps >= finalAfter;
     const index = PATCH_RULES.indexOf(rule);
     if (this.#trace.wantsText) {
@@ -87,8 +103,14 @@ export class SiteBook {
     return [...this.#all().patched.values()];
   }
 
+  /** Sites that match and were left alone. */
   refused(): RefusedMetric[] {
-    return [...this.#all().refused.values()].filter((r) => r.traps > 0);
+    return [...this.#all().refused.values()].filter((r) => r.traps > 0 && !isUnpatchable(r.rule));
+  }
+
+  /** Other places whose calls trapped. */
+  unpatchable(): RefusedMetric[] {
+    return [...this.#all().refused.values()].filter((r) => r.traps > 0 && isUnpatchable(r.rule));
   }
 
   #all(): { patched: Map<string, PatchedTotal>; refused: Map<string, RefusedTotal> } {
@@ -122,4 +144,8 @@ export class SiteBook {
     }
     return total;
   }
+}
+
+function isUnpatchable(rule: string): boolean {
+  return rule === 'not-mov-eax' || rule === 'other-number';
 }

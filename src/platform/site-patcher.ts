@@ -57,6 +57,23 @@ export class SitePatcher {
     return ((before >>> 8) & 0xff) === MOV_EAX_IMM32 && before >>> 16 === ((regs.u32[0] as number) & 0xffff);
   }
 
+  /**
+   * Counts a call for which mayPatch says no, by where it came from: a run's figures then tell what traps for ever, and
+   * why. No trace event: at such an address every call traps.
+   */
+  countUnpatchable(traps: SpaceTraps): void {
+    const { regs } = this.#cpu;
+    const address = regs.get(Reg.rip) - SITE_BYTES;
+    const known = traps.refused.get(address);
+    if (known !== undefined) {
+      known.traps++;
+      return;
+    }
+    const bytes = bytesAround(traps, address);
+    const rule = bytes[1] === MOV_EAX_IMM32 ? 'other-number' : 'not-mov-eax';
+    this.book.count(traps, { address, sysno: regs.u32[0] as number, bytes: toHex(bytes, ' ') }, rule);
+  }
+
   /** Checks and patches; true when the task runs the site again instead of being served. */
   patch(ctx: GuestContext, traps: SpaceTraps): boolean {
     const { regs } = this.#cpu;
@@ -90,10 +107,16 @@ export class SitePatcher {
   }
 
   #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
-    const bytes = new Uint8Array(SITE_BYTES + 1);
-    traps.mm.copyIn(address - 1, bytes);
+    const bytes = bytesAround(traps, address);
     const never = Number.POSITIVE_INFINITY;
     const finalAfter = this.#remembersRefusals ? (FINAL_RULES.get(rule) ?? never) : never;
     this.book.refuse(traps, ctx.tid, { address, sysno, bytes: toHex(bytes, ' ') }, rule, finalAfter);
   }
+}
+
+/** The eight bytes S-1 .. S+6. */
+function bytesAround(traps: SpaceTraps, site: number): Uint8Array {
+  const bytes = new Uint8Array(SITE_BYTES + 1);
+  traps.mm.copyIn(site - 1, bytes);
+  return bytes;
 }

@@ -30,7 +30,7 @@ export interface PatchedSite {
   calls: number;
 }
 
-/** A site that matches and was left alone. */
+/** A place whose calls trap: no site, or a site that was left alone. */
 export interface RefusedSite {
   readonly address: number;
   sysno: number;

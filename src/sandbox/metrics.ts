@@ -27,6 +27,7 @@ export interface Metrics {
     readonly slot: string;
     readonly calls: number;
   }[];
+  /** Where calls trap that no patch serves, and why: sites that were left alone, then places that are no sites. */
   readonly refused: readonly {
     readonly address: string;
     readonly bytes: string;
@@ -68,7 +69,12 @@ export function makeMetrics(run: RunFigures, platform: PlatformMetrics): Metrics
       slot: hex(slot),
       calls,
     })),
-    refused: platform.refused.map(({ address, bytes, rule, traps }) => ({ address: hex(address), bytes, rule, traps })),
+    refused: [...platform.refused, ...platform.unpatchable].map(({ address, bytes, rule, traps }) => ({
+      address: hex(address),
+      bytes,
+      rule,
+      traps,
+    })),
     slots: { used: platform.slots.used, capacity: platform.slots.capacity },
     tasks: run.tasks,
     signals: run.signals,

@@ -54,6 +54,18 @@ describe('trapline run', () => {
     for (const part of ['registers:', 'rip ', 'maps:', '[stack]']) expect(run.stderr).toContain(part);
   });
 
+  it.each(['upstream', 'hardened'])('accounts for every trapped call in the metrics of --patch %s', (mode) => {
+    for (const name of ['getpid-unpatchable', 'g01-baseline', 'signal-basic']) {
+      const path = join(folder, `traps-${name}.json`);
+      trapline(['run', '--patch', mode, '--metrics', path, guest(name)]);
+      const { trapped, sites, refused } = JSON.parse(readFileSync(path, 'utf8')) as Metrics;
+      const total = refused.reduce((sum, { traps }) => sum + traps, sites.length);
+      expect({ name, total }).toEqual({ name, total: trapped });
+      expect(refused.length, name).toBeGreaterThan(0);
+      for (const { rule } of refused) expect(rule).toBe('not-mov-eax');
+    }
+  });
+
   it('tells in the report whether a patched site was involved', () => {
     const broken = trapline(['run', '--patch', 'upstream', guest('g08-false-mov')]);
     expect(broken.stderr).toMatch(
