@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALL_STAMP = join(root, 'node_modules', '.trapline-lock');
 const TSC = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const BUNDLE = join(root, '.ci', 'bundle.mjs');
 const BUILD_STAMP = join(root, 'dist', '.build-stamp');
 
 /** Ends the preparation with a line, if there is anything left to say, and a status. */
@@ -62,13 +63,14 @@ function install() {
 
 function build() {
   const sources = files(join(root, 'src'), /\.(ts|json)$/);
-  const inputs = hash([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json')]);
+  const inputs = hash([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json'), BUNDLE]);
   if (read(BUILD_STAMP) === inputs) return;
   say('building dist/ (tsc)');
   // Built aside and swapped in, so that a build that fails leaves the last one, and no file of a former one stays.
   const aside = join(root, 'node_modules', `.trapline-dist-${process.pid}`);
   try {
     run(process.execPath, [TSC, '-p', 'tsconfig.json', '--outDir', aside, '--noEmitOnError'], 'the build failed');
+    run(process.execPath, [BUNDLE, aside], 'the bundle failed');
     chmodSync(join(aside, 'cli.js'), 0o755);
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     renameSync(aside, join(root, 'dist'));
