@@ -247,7 +247,17 @@ void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
   blockSlow(self, address, size);
 }
 
-void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) { self->screenBlock(address, size); }
+void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) {
+  // Another iteration of a repeated instruction, as screenBlock would count it: most blocks that come here are one.
+  if (self->repLoops_ && self->repAddress_ == address && !self->repWritable_ && self->hot_.left > 0 &&
+      self->event_ == Event::none && !self->stepping_ &&
+      self->control_->interrupt.load(std::memory_order_relaxed) == 0) {
+    self->repVisits_++;
+    self->hot_.left--;
+    return;
+  }
+  self->screenBlock(address, size);
+}
 
 bool Engine::affordBlock(int64_t count) {
   bool fits = count <= hot_.left;
