@@ -170,7 +170,10 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
           return 0;
         }`;
       const { native, guest } = traces([compiled('threads', source)]);
-      expect(guest).toEqual(native);
+      // Whether a thread of musl must wait for another to end is a matter of time.
+      const timeless = (tasks: string[][]): string[][] => tasks.map((t) => t.filter((line) => !/^futex\(/.test(line)));
+      expect(timeless(guest)).toEqual(timeless(native));
+      expect(timeless(native).flat().length).toBeGreaterThan(20);
     });
 
     it('shows signals, children and their ends as strace does', () => {
