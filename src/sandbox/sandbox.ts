@@ -297,11 +297,12 @@ export class Sandbox {
   }
 }
 
-const MINUTE_NS = 60_000_000_000n;
+const DAY_NS = 86_400_000_000_000n;
 
 /**
- * The full minute after everything in the caller's trees was made. It depends on the input alone, so a run stays
- * repeatable; and `ls -l` shows the files of a fresh tree as it does natively.
+ * The midnight after everything in the caller's trees was made: `ls -l` shows the files of a fresh tree as it does
+ * natively. A whole day, because with `--root /` the tree changes by the files that a run itself writes (--strace-file),
+ * and the next run is to read the same times.
  */
 function startTime(options: SandboxOptions): bigint {
   const directories = [options.root, ...(options.binds ?? []).map((bind) => bind.directory)];
@@ -310,7 +311,7 @@ function startTime(options: SandboxOptions): bigint {
     const time = directory === undefined ? 0n : newestTime(directory);
     if (time > newest) newest = time;
   }
-  return newest - (newest % MINUTE_NS) + MINUTE_NS;
+  return newest - (newest % DAY_NS) + DAY_NS;
 }
 
 function programError(program: string, errno: number, message: string): TraplineError {

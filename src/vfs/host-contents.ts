@@ -120,6 +120,6 @@ export function newestTime(directory: HostDirectory): bigint {
   };
   look('');
   const names = directory.list('');
-  if (typeof names !== 'number') for (const name of names.slice(0, MAX_LOOKED_AT)) look(name);
+  if (typeof names !== 'number') for (const name of [...names].sort().slice(0, MAX_LOOKED_AT)) look(name);
   return newest;
 }

@@ -38,7 +38,7 @@ export function elfOf(code: Uint8Array): Uint8Array {
 }
 
 /** A read-only host directory that holds one executable file. */
-function directoryWith(name: string, bytes: Uint8Array): HostDirectory {
+export function directoryWith(name: string, bytes: Uint8Array, mtimeNs = 0n): HostDirectory {
   const stat: HostStat = {
     kind: 'file',
     mode: 0o755,
@@ -46,7 +46,7 @@ function directoryWith(name: string, bytes: Uint8Array): HostDirectory {
     nlink: 1,
     uid: 0,
     gid: 0,
-    mtimeNs: 0n,
+    mtimeNs,
     ctimeNs: 0n,
     atimeNs: 0n,
     ino: 1n,
@@ -57,7 +57,7 @@ function directoryWith(name: string, bytes: Uint8Array): HostDirectory {
   const refused = (): number => -EROFS;
   return {
     writable: false,
-    stat: (path) => (path === name ? stat : -ENOENT),
+    stat: (path) => (path === name ? stat : path === '' ? { ...stat, kind: 'directory', mtimeNs: 0n } : -ENOENT),
     list: () => [name],
     readlink: () => -ENOENT,
     open: (path) =>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 import { describe, expect, it } from 'vitest';
-import { fromHex } from '../../src/base/bytes.ts';
+import { fromHex, latin1Bytes } from '../../src/base/bytes.ts';
 import { TraplineError } from '../../src/base/errors.ts';
 import { guestText } from '../../src/sandbox/sandbox.ts';
-import { runCode } from '../kernel/code-guest.ts';
+import { directoryWith, elfOf, runCode } from '../kernel/code-guest.ts';
 
 const EXIT_0 = '31ff b83c000000 0f05';
 
@@ -79,6 +79,27 @@ describe('Sandbox', () => {
     const program = '8b1c24 c1e304 b866000000 0f05 01c3 89df b83c000000 0f05';
     const { result } = await runCode(fromHex(program), { argv: ['a', 'b', 'c'], env: ['X=1'], uid: 5 });
     expect(result.exit).toEqual({ code: 3 * 16 + 5 });
+  });
+
+  it('ends a guest that writes without end at the limit of its output', async () => {
+    const forever = 'b801000000 bf01000000 be00104000 ba40000000 0f05 ebe8';
+    const { result, output } = await runCode(fromHex(forever), { limits: { outputBytes: 1000 } });
+    expect(result.ended).toBe('output');
+    expect(output.length).toBe(1000);
+  });
+
+  it('starts its clock at a fixed date, or at the midnight after a newer tree was made', async () => {
+    // write(1, &time, 8)
+    const code = fromHex('31ff b8c9000000 0f05 50 bf01000000 4889e6 ba08000000 b801000000 0f05' + EXIT_0);
+    const start = async (mtime: string): Promise<string> => {
+      const root = directoryWith('guest', elfOf(code), BigInt(Date.parse(mtime)) * 1_000_000n);
+      const { output } = await runCode(code, { root });
+      const seconds = new DataView(latin1Bytes(output).buffer).getBigInt64(0, true);
+      return new Date(Number(seconds) * 1000).toISOString();
+    };
+    expect(await start('2020-05-05T05:05:05Z')).toBe('2026-01-01T00:00:00.000Z');
+    expect(await start('2026-11-23T07:56:01Z')).toBe('2026-11-24T00:00:00.000Z');
+    expect(await start('2026-11-23T22:10:00Z')).toBe('2026-11-24T00:00:00.000Z');
   });
 
   it('counts instructions from its own start and is the same each time', async () => {
