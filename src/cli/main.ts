@@ -22,6 +22,7 @@ Exit status: the program's; 128+n when signal n ended it; 124 when a limit ended
 125 when Trapline failed; 126 or 127 when PROGRAM cannot be executed or is not found.
 
 Limits: 1 GiB of memory (--memory), 4000 tasks at once, 16 GiB of output, no limit of time or instructions.
+What the guest writes to files beside --bind stays in memory of its own: at most 512 MiB in 250000 files.
 
 The first SIGINT or SIGTERM goes to the program, a second one ends the run.
 

@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, DEFAULT_MEMORY_BYTES } from '../../src/sandbox/sandbox.ts';
+import { DEFAULT_MEMORY_LIMITS } from '../../src/vfs/memory-file-system.ts';
 import { CLI, ONE_LINE, guest, trapline } from './trapline.ts';
 
 describe('The command', () => {
@@ -182,5 +183,7 @@ describe('The command', () => {
     expect(asked.stdout).toContain(
       `${memory} GiB of memory (--memory), ${tasks} tasks at once, ${output} GiB of output`,
     );
+    const { bytes, inodes } = DEFAULT_MEMORY_LIMITS;
+    expect(asked.stdout).toContain(`at most ${bytes / 2 ** 20} MiB in ${inodes} files`);
   });
 });
