@@ -20,6 +20,8 @@ import { scratchBuffer } from './regular-file.ts';
 /** Fills memory with random bytes: the seed's, or the host's with `--entropy`. */
 export type RandomFill = (into: Uint8Array) => void;
 
+const MOST_RANDOM = 32 * 1024 * 1024 - 1;
+
 type MemoryDevice = 'null' | 'zero' | 'full' | 'random';
 
 /** An open device of drivers/char/mem.c or random.c. */
@@ -38,9 +40,11 @@ class MemoryDeviceFile extends OpenFile {
 
   override readAt(sink: ByteSink, count: number): number {
     if (this.#kind === 'null') return 0;
+    // Random bytes take time, which nothing interrupts here: a call gives no more than Linux gave before 5.18.
+    const most = this.#kind === 'random' ? Math.min(count, MOST_RANDOM) : count;
     let done = 0;
-    while (done < count) {
-      const buffer = scratchBuffer().subarray(0, count - done);
+    while (done < most) {
+      const buffer = scratchBuffer().subarray(0, most - done);
       if (this.#kind === 'random') this.#random(buffer);
       else buffer.fill(0);
       const put = sink.put(buffer);

@@ -15,6 +15,9 @@ import type { ProcSource, ProcTask } from './proc-source.ts';
 import { machineNodes } from './proc-machine.ts';
 import { fdInfoText, limitsText, statmText, statText, statusText } from './proc-text.ts';
 
+/** Process directories that are kept before those of processes that are gone are thrown away. */
+const MAX_REMEMBERED = 8192;
+
 /** The mounted /proc. */
 export class ProcFileSystem extends ProcFileSystemBase {
   override readonly root: Inode;
@@ -52,6 +55,10 @@ export class ProcFileSystem extends ProcFileSystemBase {
     const known = this.#processes.get(tid);
     if (known !== undefined && known.startNs === task.startNs) return known.dir;
     const dir = this.#taskDirectory(tid, true);
+    if (this.#processes.size >= MAX_REMEMBERED) {
+      for (const old of [...this.#processes.keys()])
+        if (this.source.task(old) === undefined) this.#processes.delete(old);
+    }
     this.#processes.set(tid, { startNs: task.startNs, dir });
     return dir;
   }

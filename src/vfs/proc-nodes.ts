@@ -3,10 +3,11 @@
 // Building blocks of procfs: directories whose entries are made on demand, files whose text is made when they are
 // read, and links that lead to a place without their text being resolved. Models fs/proc/generic.c, seq_file.
 
-import { EACCES, EFAULT, EINVAL, ENOENT } from '../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, ENOENT, ENOMEM } from '../abi/errno.ts';
 import { PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import type { Dentry } from './dentry.ts';
+import { Budget } from './device-table.ts';
 import { openDirectory } from './directory-file.ts';
 import { FileSystem, Inode } from './inode.ts';
 import type { EntryVisitor, FsClock } from './inode.ts';
@@ -16,10 +17,15 @@ import type { ByteSink, ByteSource } from './open-file.ts';
 /** First cookie of entries: `.` and `..` have 1 and 2. */
 const FIRST_COOKIE = 3;
 
+/** What open files may hold of their texts, together. */
+const TEXT_BYTES = 64 * 1024 * 1024;
+
 /** The file system of /proc: numbers its inodes as they are made. */
 export abstract class ProcFileSystemBase extends FileSystem {
   override readonly revalidates = true;
   override readonly blockSize = 1024;
+  /** Bytes of text that open files hold: each keeps what it has made until it is closed. */
+  readonly texts = new Budget(TEXT_BYTES);
   #nextIno = 1;
 
   constructor(deviceNumber: number, clock: FsClock) {
@@ -140,6 +146,7 @@ export class ProcDirectory extends ProcNode {
 export class ProcFile extends ProcNode {
   readonly #text: TextMaker;
   readonly #write: ((text: string) => number) | null;
+  readonly #budget: Budget;
 
   constructor(
     fs: ProcFileSystemBase,
@@ -148,11 +155,12 @@ export class ProcFile extends ProcNode {
   ) {
     super(fs, S_IFREG | (options.mode ?? (options.write === undefined ? 0o444 : 0o644)), options.owner);
     this.#text = text;
+    this.#budget = fs.texts;
     this.#write = options.write ?? null;
   }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
-    return new GeneratedFile(dentry, flags, this.#text, this.#write);
+    return new GeneratedFile(dentry, flags, this.#text, this.#write, this.#budget);
   }
 
   override truncate(): number {
@@ -165,24 +173,44 @@ class GeneratedFile extends OpenFile {
   override readonly isSeekable = true;
   readonly #make: TextMaker;
   readonly #write: ((text: string) => number) | null;
+  readonly #budget: Budget;
   #bytes: Uint8Array | null = null;
 
-  constructor(dentry: Dentry, flags: number, make: TextMaker, write: ((text: string) => number) | null) {
+  constructor(
+    dentry: Dentry,
+    flags: number,
+    make: TextMaker,
+    write: ((text: string) => number) | null,
+    budget: Budget,
+  ) {
     super(dentry, flags);
     this.#make = make;
     this.#write = write;
+    this.#budget = budget;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
     if (this.#bytes === null || offset === 0) {
       const made = this.#make();
       if (typeof made === 'number') return made;
-      this.#bytes = typeof made === 'string' ? latin1Bytes(made) : made;
+      this.#forget();
+      const bytes = typeof made === 'string' ? latin1Bytes(made) : made;
+      if (!this.#budget.take(bytes.length)) return -ENOMEM;
+      this.#bytes = bytes;
     }
     const n = Math.min(count, this.#bytes.length - offset);
     if (n <= 0) return 0;
     const put = sink.put(this.#bytes.subarray(offset, offset + n));
     return put === 0 ? -EFAULT : put;
+  }
+
+  #forget(): void {
+    if (this.#bytes !== null) this.#budget.give(this.#bytes.length);
+    this.#bytes = null;
+  }
+
+  protected override destroy(): void {
+    this.#forget();
   }
 
   override writeAt(source: ByteSource, count: number): number {

@@ -21,6 +21,7 @@ import { viewOf } from '../../base/bytes.ts';
 import { displayPath } from '../../vfs/dentry.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
+import { MAX_RW_COUNT } from './file-arguments.ts';
 import type { Args, SyscallDef } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
 
@@ -65,7 +66,13 @@ function readPieces(task: Task, addr: Addr, count: number): Piece[] | number {
   const bytes = readBytes(task, addr, count * 16);
   if (bytes === undefined) return -EFAULT;
   const v = viewOf(bytes);
-  return Array.from({ length: count }, (_, i) => ({ addr: getU64(v, 16 * i), length: getU64(v, 16 * i + 8) }));
+  // Together no more than one call may move.
+  let left = MAX_RW_COUNT;
+  return Array.from({ length: count }, (_, i) => {
+    const length = Math.min(getU64(v, 16 * i + 8), left);
+    left -= length;
+    return { addr: getU64(v, 16 * i), length };
+  });
 }
 
 /** process_vm_readv and process_vm_writev. */
