@@ -19,6 +19,7 @@ import {
   SIGTRAP,
   TRAP_TRACE,
 } from '../abi/signal.ts';
+import { USER_HALF_END } from '../base/addr.ts';
 import type { Stop } from '../cpu/cpu.ts';
 import type { PlatformEvent } from './sentry.ts';
 
@@ -39,7 +40,8 @@ function floatCode(flags: number): number {
 
 export function pageFaultErrorCode(stop: Stop): number {
   const access = stop.access === 'write' ? PF_WRITE : stop.access === 'execute' ? PF_FETCH : 0;
-  return PF_USER | access | (stop.present ? PF_PRESENT : 0);
+  // Linux calls every access to its own half a protection fault, so that nobody learns what is mapped there.
+  return PF_USER | access | (stop.present || stop.address >= USER_HALF_END ? PF_PRESENT : 0);
 }
 
 function set(event: PlatformEvent, trapno: number, signo: number, code: number, addr: number): void {

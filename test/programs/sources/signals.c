@@ -220,6 +220,8 @@ static void faults(void) {
                    : "=m"(fault_addr) : : "rax", "rdx", "rcx", "rsi", "memory");
   fault_addr = 0;
   __asm__ volatile("hlt; nop");
+  fault_addr = (void *)0xffff800000000000;
+  __asm__ volatile("movb %%al,(%0)" ::"r"(fault_addr) : "memory");
   printf("after faults\n");
 }
 
