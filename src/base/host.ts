@@ -67,8 +67,10 @@ export interface HostStream {
   read(into: Uint8Array): number;
   /** Calls back once when `read` would no longer give -EAGAIN. */
   onReadable(callback: () => void): void;
-  /** Bytes written or a negative errno (-EPIPE: -32). Writes everything. */
+  /** Bytes written or a negative errno (-EPIPE: -32). Takes everything: what the reader is slow for waits here. */
   write(from: Uint8Array): number;
+  /** Tries to write what waits; true when nothing is left. Without it, `write` leaves nothing behind. */
+  flush?(): boolean;
 }
 
 /** Everything that the core may ask of the world. */

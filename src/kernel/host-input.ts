@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Knows whether anybody waits for the host: only then is a kernel without runnable tasks not at a dead end.
+// Knows whether anybody waits for the host: only then is a kernel without runnable tasks not at a dead end. And
+// whether the host has not taken all output yet: then no guest code runs, so that the host's pace changes nothing.
 
 import type { Host, HostStream } from '../base/host.ts';
 
@@ -10,20 +11,44 @@ export class HostInput {
   /** The host with its stdin wrapped: give this one to the file system. */
   readonly host: Host;
   waiting = 0;
+  /** Called when output begins to wait for its reader. */
+  onStalled: (() => void) | null = null;
   #notify: (() => void) | null = null;
 
   constructor(host: Host) {
     this.#host = host;
     this.host = {
       stdin: this.#counted(host.stdin),
-      stdout: host.stdout,
-      stderr: host.stderr,
+      stdout: this.#watched(host.stdout),
+      stderr: this.#watched(host.stderr),
       wallClockNs: () => host.wallClockNs(),
       monotonicMs: () => host.monotonicMs(),
       entropy: (into) => host.entropy(into),
       breathe: () => host.breathe(),
       sleep: (ms) => host.sleep(ms),
     };
+  }
+
+  #watched(stream: HostStream): HostStream {
+    if (stream.flush === undefined) return stream;
+    return {
+      isTerminal: stream.isTerminal,
+      windowSize: () => stream.windowSize(),
+      read: (into) => stream.read(into),
+      onReadable: (callback) => stream.onReadable(callback),
+      write: (from) => {
+        const n = stream.write(from);
+        if (stream.flush?.() === false) this.onStalled?.();
+        return n;
+      },
+    };
+  }
+
+  /** Tries to write what waits; true when nothing is left. */
+  flush(): boolean {
+    const { stdout, stderr } = this.#host;
+    const isOutDone = stdout.flush?.() ?? true;
+    return (stderr.flush?.() ?? true) && isOutDone;
   }
 
   #counted(stream: HostStream): HostStream {

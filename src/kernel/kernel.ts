@@ -85,6 +85,8 @@ const INVALID_OPCODE = 6;
 const MAX_WARNINGS = 100;
 /** Host milliseconds of guest code between two looks at the outside world. */
 const BREATH_MS = 20;
+/** Host milliseconds between two looks at a reader that is slow. */
+const OUTPUT_WAIT_MS = 5;
 /** The longest single wait for the host, so that limits are noticed. */
 const MAX_WAIT_MS = 50;
 
@@ -130,6 +132,10 @@ export class Kernel implements Sentry {
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
   #leave = false;
   #breathDue = false;
+  /** The host has not taken all output: it comes first. */
+  #outputDue = false;
+  /** A signal from outside has come. */
+  #isSignalled = false;
   #saidVector = false;
   #saidMemory = false;
   #guestWarnings = 0;
@@ -155,6 +161,10 @@ export class Kernel implements Sentry {
     this.clock = options.clock;
     this.#args = new Args(options.cpu.regs);
     this.platform = options.makePlatform(this);
+    this.#input.onStalled = () => {
+      this.#outputDue = true;
+      this.#leave = true;
+    };
   }
 
   // ---- tasks and address spaces
@@ -373,8 +383,13 @@ export class Kernel implements Sentry {
         const task = this.scheduler.next();
         if (task === undefined) await this.#idle();
         else this.#runTask(task);
+        if (this.#outputDue) {
+          this.#isSignalled = false;
+          await this.#drainOutput();
+        }
         if (this.#breathDue) await this.#breathe();
       }
+      if (this.#end.ended === undefined) await this.#drainOutput();
     } finally {
       this.cpu.armWatchdog(0);
     }
@@ -399,6 +414,10 @@ export class Kernel implements Sentry {
       if (budget <= 0) break;
       this.#leave = false;
       if (!this.#handle(task, platform.switchTo(task, budget))) break;
+      if (this.#outputDue && task.state === 'ready' && task.request === null) {
+        this.scheduler.putBack(task);
+        break;
+      }
     }
     if (task.turnStart >= 0) {
       task.cpuBefore += cpu.instructions - task.turnStart;
@@ -525,6 +544,16 @@ export class Kernel implements Sentry {
     await this.#breathe();
   }
 
+  /** Waits until the host has taken all output, the time is over, or a signal from outside makes guests run on. */
+  async #drainOutput(): Promise<void> {
+    while (!this.#input.flush() && !this.#isSignalled) {
+      await this.host.sleep(OUTPUT_WAIT_MS);
+      await this.#breathe();
+      if (this.#end?.ended !== undefined || this.host.monotonicMs() >= this.#timeLimitMs) break;
+    }
+    this.#outputDue = false;
+  }
+
   async #breathe(): Promise<void> {
     this.#breathDue = false;
     await this.host.breathe();
@@ -537,6 +566,7 @@ export class Kernel implements Sentry {
 
   /** A signal from outside (Ctrl-C, SIGTERM to the tool): to the first process's group. */
   signalFromHost(signo: number): void {
+    this.#isSignalled = true;
     if (this.init === null) return;
     const { pgid } = this.init;
     for (const group of this.groups.values()) {

@@ -53,6 +53,8 @@ import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
 import { scratchBuffer } from './regular-file.ts';
 
 const INPUT_BYTES = 65536;
+/** Bytes that one call writes at most. */
+const MOST_OUTPUT = 16 * 1024 * 1024;
 
 /** Counts what guests write to the outside, over all streams. */
 export class OutputLimit {
@@ -158,9 +160,11 @@ export class ConsoleDevice {
 
   write(source: ByteSource, count: number): number {
     if (this.#output === null) return -EIO;
+    // One call is taken whole, however slow the reader is, so it must not be endless.
+    const most = Math.min(count, MOST_OUTPUT);
     let done = 0;
-    while (done < count) {
-      const buffer = scratchBuffer().subarray(0, Math.min(count - done, INPUT_BYTES));
+    while (done < most) {
+      const buffer = scratchBuffer().subarray(0, Math.min(most - done, INPUT_BYTES));
       const got = source.take(buffer);
       if (got === 0) return done > 0 ? done : -EFAULT;
       const allowed = this.#limit.take(got);

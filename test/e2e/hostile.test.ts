@@ -3,7 +3,8 @@
 // Guests that mean no good end by a limit or by their own signal, and the tool stays in order.
 
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -67,4 +68,21 @@ describe('A hostile guest', () => {
       expect([124, 128 + 4, 128 + 5, 128 + 8, 128 + 11]).toContain(run.status);
     }
   });
+
+  it.each([
+    ['its time', ['--timeout', '1'], null, 124],
+    ['Ctrl-C', ['--timeout', '60'], 'SIGINT', 130],
+  ] as const)('that writes to a reader who has stopped is ended by %s', async (_name, options, signal, status) => {
+    // Nobody reads: the pipe fills.
+    const path = join(folder, `fifo-${status}`);
+    spawnSync('mkfifo', [path]);
+    const out = openSync(path, 'r+');
+    const child = spawn(process.execPath, [CLI, 'run', ...options, guest('write-endlessly')], {
+      stdio: ['ignore', out, 'pipe'],
+    });
+    if (signal !== null) setTimeout(() => child.kill(signal), 1500);
+    const [code] = (await once(child, 'exit')) as [number | null];
+    closeSync(out);
+    expect(code).toBe(status);
+  }, 30_000);
 });

@@ -242,8 +242,8 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddr: number, c
   if (from.inode.isDirectory) return -EINVAL;
   if ((to.flags & O_APPEND) !== 0 || (given !== undefined && given < 0)) return -EINVAL;
   const start = given ?? from.offset;
-  // A device never ends, and nothing interrupts a transfer here.
-  const total = Math.min(count, from.inode.isRegular ? MAX_RW_COUNT : MAX_FROM_DEVICE);
+  // A device never ends, a reader may never come, and nothing interrupts a transfer here.
+  const total = Math.min(count, from.inode.isRegular && to.isSeekable ? MAX_RW_COUNT : MAX_AT_ONCE);
   let done = 0;
   // The offset moves with each piece, so that it is right however the call ends.
   const moved = (n: number): void => {
@@ -281,8 +281,8 @@ function copyToStream(from: OpenFile, at: number, to: OpenFile, count: number): 
   return to.writeAt(new BufferTransfer(buffer.subarray(0, got)), got, 0);
 }
 
-/** Bytes that one sendfile takes from a device. */
-const MAX_FROM_DEVICE = 32 * 1024 * 1024;
+/** Bytes that one sendfile takes from a device or gives to a stream. */
+const MAX_AT_ONCE = 16 * 1024 * 1024;
 const SPLICE_FLAGS = 0xf;
 const SPLICE_F_NONBLOCK = 2;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The tool's stdin, stdout and stderr. Input never blocks: plain files are read at once, everything else through
-// Node's stream. Output is complete when `write` returns.
+// Node's stream. Output to a pipe or a terminal does not block either, so that a stopped reader stops nothing else.
 
-import { fstatSync, readSync, writeSync } from 'node:fs';
+import { constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { EAGAIN, EPIPE } from '../../abi/errno.ts';
 import type { HostStream } from '../../base/host.ts';
@@ -16,14 +16,29 @@ function windowSize(): { rows: number; columns: number } {
   return { rows: 0, columns: 0 };
 }
 
+/**
+ * A pipe or terminal opened anew without blocking, which leaves the mode that others share alone; the descriptor itself
+ * for everything else, and where the system does not allow that.
+ */
+function withoutBlocking(fd: number): number {
+  const stat = attempt(() => fstatSync(fd));
+  if (typeof stat === 'number' || process.platform !== 'linux' || !(stat.isFIFO() || isatty(fd))) return fd;
+  const own = attempt(() =>
+    openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY),
+  );
+  return own < 0 ? fd : own;
+}
+
 /** A descriptor that output goes to. */
 class OutputStream implements HostStream {
   readonly isTerminal: boolean;
   readonly #fd: number;
+  /** What the reader has not taken yet, in order. */
+  #waiting: Uint8Array[] = [];
 
   constructor(fd: number) {
-    this.#fd = fd;
     this.isTerminal = isatty(fd);
+    this.#fd = withoutBlocking(fd);
   }
 
   windowSize(): { rows: number; columns: number } {
@@ -39,22 +54,40 @@ class OutputStream implements HostStream {
   }
 
   write(from: Uint8Array): number {
+    if (!this.flush()) {
+      this.#waiting.push(from.slice());
+      return from.length;
+    }
+    const n = this.#put(from);
+    if (n < 0) return n;
+    if (n < from.length) this.#waiting.push(from.slice(n));
+    return from.length;
+  }
+
+  flush(): boolean {
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      const n = this.#put(first);
+      // Nobody will take the rest: the next write tells the guest.
+      if (n < 0) this.#waiting = [];
+      else if (n < first.length) {
+        this.#waiting[0] = first.subarray(n);
+        return false;
+      } else this.#waiting.shift();
+    }
+    return true;
+  }
+
+  /** Bytes that were taken at once, or -errno. */
+  #put(from: Uint8Array): number {
     let done = 0;
     while (done < from.length) {
       const n = attempt(() => writeSync(this.#fd, from, done, from.length - done));
-      if (n === -EAGAIN) pause();
-      else if (n < 0) return done > 0 && n !== -EPIPE ? done : n;
-      else done += n;
+      if (n === -EAGAIN) break;
+      if (n < 0) return done > 0 && n !== -EPIPE ? done : n;
+      done += n;
     }
     return done;
   }
-}
-
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
-/** The descriptor was made non-blocking by somebody and its reader is slow. */
-function pause(): void {
-  Atomics.wait(sleeper, 0, 0, 2);
 }
 
 /** Descriptor 0 where reading cannot block: a file or a null device. */
