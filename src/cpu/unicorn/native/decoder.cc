@@ -136,7 +136,7 @@ bool lockableTwoByte(uint8_t op, uint8_t modrm) {
 bool undefinedForm(uint8_t op, const Prefixes& p, bool registerForm, int reg) {
   if (op == 0x78 || op == 0x79) return true;
   if (op == 0xc3) return registerForm || p.operand16 || p.repeat != 0;
-  if (op == 0xae && registerForm) return p.operand16 || p.repeat == 0xf2 || (p.repeat == 0xf3 && reg > 3);
+  if (op == 0xae && registerForm) return p.repeat == 0xf3 ? reg > 3 : p.operand16 || p.repeat != 0;
   if (op == 0xae) return p.repeat != 0 || (p.operand16 && reg < 6);
   if (registerForm) return (op == 0x12 || op == 0x16) && p.operand16 && p.repeat == 0;
   if (op == 0x50 || op == 0xd7 || op == 0xf7 || op == 0xc5 || (op >= 0x71 && op <= 0x73)) return true;
