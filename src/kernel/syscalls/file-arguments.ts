@@ -67,6 +67,27 @@ export function installFile(task: Task, file: OpenFile, cloexec: boolean, min = 
   return fd;
 }
 
+/** Enters two files, or none, and writes their descriptors to two ints at `addr`: pipe(2), socketpair(2). */
+export function installPair(task: Task, a: OpenFile, b: OpenFile, cloexec: boolean, addr: number): number {
+  const first = installFile(task, a, cloexec);
+  if (first < 0) {
+    b.release();
+    return first;
+  }
+  const second = installFile(task, b, cloexec);
+  if (second < 0) {
+    task.files.close(first);
+    return second;
+  }
+  const bytes = new Uint8Array(8);
+  viewOf(bytes).setInt32(0, first, true);
+  viewOf(bytes).setInt32(4, second, true);
+  if (task.mm.copyOut(addr, bytes) === 8) return 0;
+  task.files.close(first);
+  task.files.close(second);
+  return -EFAULT;
+}
+
 interface Segment {
   readonly addr: number;
   readonly length: number;

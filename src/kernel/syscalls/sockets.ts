@@ -47,7 +47,7 @@ import { SOCKET_BUFFER_BYTES, SocketFile } from '../../vfs/socket-pair.ts';
 import { killInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
 import type { Task } from '../task.ts';
-import { installFile, userBuffer, userVector, waitFor } from './file-arguments.ts';
+import { installPair, userBuffer, userVector, waitFor } from './file-arguments.ts';
 import type { UserBuffers } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 
@@ -80,24 +80,7 @@ function socketPair(task: Task, family: number, type: number, protocol: number, 
     kind,
     anonymous.buffers,
   );
-  const cloexec = (type & SOCK_CLOEXEC) !== 0;
-  const first = installFile(task, a, cloexec);
-  if (first < 0) {
-    b.release();
-    return first;
-  }
-  const second = installFile(task, b, cloexec);
-  if (second < 0) {
-    task.files.close(first);
-    return second;
-  }
-  const bytes = new Uint8Array(8);
-  viewOf(bytes).setInt32(0, first, true);
-  viewOf(bytes).setInt32(4, second, true);
-  if (task.mm.copyOut(addr, bytes) === 8) return 0;
-  task.files.close(first);
-  task.files.close(second);
-  return -EFAULT;
+  return installPair(task, a, b, (type & SOCK_CLOEXEC) !== 0, addr);
 }
 
 function socketOf(task: Task, fd: number): SocketFile | number {

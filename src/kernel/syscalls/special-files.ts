@@ -22,31 +22,14 @@ import { readSigset } from '../signals/masks.ts';
 import { UNBLOCKABLE } from '../signals/signal-sets.ts';
 import type { Task } from '../task.ts';
 import { TimerFile } from '../timer-file.ts';
-import { installFile } from './file-arguments.ts';
+import { installFile, installPair } from './file-arguments.ts';
 import type { SyscallDef } from './table.ts';
 import { absoluteDeadline, readTimespec, readTimespecBig } from './times.ts';
 
 function pipe(task: Task, addr: number, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;
   const { readEnd, writeEnd } = task.kernel.vfs.anonymous.pipe(flags & (O_NONBLOCK | O_DIRECT), task.creds);
-  const cloexec = (flags & O_CLOEXEC) !== 0;
-  const first = installFile(task, readEnd, cloexec);
-  if (first < 0) {
-    writeEnd.release();
-    return first;
-  }
-  const second = installFile(task, writeEnd, cloexec);
-  if (second < 0) {
-    task.files.close(first);
-    return second;
-  }
-  const bytes = new Uint8Array(8);
-  viewOf(bytes).setInt32(0, first, true);
-  viewOf(bytes).setInt32(4, second, true);
-  if (task.mm.copyOut(addr, bytes) === 8) return 0;
-  task.files.close(first);
-  task.files.close(second);
-  return -EFAULT;
+  return installPair(task, readEnd, writeEnd, (flags & O_CLOEXEC) !== 0, addr);
 }
 
 function eventfd(task: Task, initial: number, flags: number): number {
