@@ -72,17 +72,21 @@ describe('A hostile guest', () => {
   it.each([
     ['its time', ['--timeout', '1'], null, 124],
     ['Ctrl-C', ['--timeout', '60'], 'SIGINT', 130],
-  ] as const)('that writes to a reader who has stopped is ended by %s', async (_name, options, signal, status) => {
-    // Nobody reads: the pipe fills.
-    const path = join(folder, `fifo-${status}`);
-    spawnSync('mkfifo', [path]);
-    const out = openSync(path, 'r+');
-    const child = spawn(process.execPath, [CLI, 'run', ...options, guest('write-endlessly')], {
-      stdio: ['ignore', out, 'pipe'],
-    });
-    if (signal !== null) setTimeout(() => child.kill(signal), 1500);
-    const [code] = (await once(child, 'exit')) as [number | null];
-    closeSync(out);
-    expect(code).toBe(status);
-  }, 30_000);
+  ] as const)(
+    'that writes to a reader who has stopped is ended by %s',
+    async (_name, options, signal, status) => {
+      // Nobody reads: the pipe fills.
+      const path = join(folder, `fifo-${status}`);
+      spawnSync('mkfifo', [path]);
+      const out = openSync(path, 'r+');
+      const child = spawn(process.execPath, [CLI, 'run', ...options, guest('write-endlessly')], {
+        stdio: ['ignore', out, 'pipe'],
+      });
+      if (signal !== null) setTimeout(() => child.kill(signal), 1500);
+      const [code] = (await once(child, 'exit')) as [number | null];
+      closeSync(out);
+      expect(code).toBe(status);
+    },
+    30_000,
+  );
 });
