@@ -4,7 +4,7 @@
 // the processor until the first process has ended. Models gVisor pkg/sentry/kernel (kernel.go, task_run.go).
 
 import { EINTR, ENOSYS, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
-import { SIGKILL, SIGXCPU } from '../abi/signal.ts';
+import { SIGINT, SIGKILL, SIGXCPU } from '../abi/signal.ts';
 import { RLIMIT_CPU } from '../abi/resource.ts';
 import { TraplineError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
@@ -564,11 +564,13 @@ export class Kernel implements Sentry {
     this.cpu.armWatchdog(BREATH_MS);
   }
 
-  /** A signal from outside (Ctrl-C, SIGTERM to the tool): to the first process's group. */
+  /** A signal from outside: Ctrl-C goes to the terminal's foreground group, anything else to the first process's group. */
   signalFromHost(signo: number): void {
     this.#isSignalled = true;
     if (this.init === null) return;
-    const { pgid } = this.init;
+    const foreground = signo === SIGINT ? this.vfs.terminal?.foregroundGroup : undefined;
+    const isThere = [...this.groups.values()].some((group) => group.pgid === foreground);
+    const pgid = foreground !== undefined && isThere ? foreground : this.init.pgid;
     for (const group of this.groups.values()) {
       if (group.pgid === pgid) sendSignal(group, null, kernelInfo(signo));
     }

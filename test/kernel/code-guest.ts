@@ -90,6 +90,8 @@ export function directoryWith(name: string, bytes: Uint8Array, mtimeNs = 0n): Ho
 export interface CodeOptions extends Partial<SandboxOptions> {
   /** stdin: at its end at once (default), a byte after a while, or nothing ever. */
   readonly input?: 'end' | 'late' | 'never';
+  /** The streams are a terminal's. */
+  readonly isTerminal?: boolean;
   /** Sends SIGINT from outside. */
   readonly interruptAfterMs?: number;
 }
@@ -102,11 +104,11 @@ export interface CodeRun {
 
 const EAGAIN = 11;
 
-function stream(write: (text: string) => void, input: CodeOptions['input']): HostStream {
+function stream(write: (text: string) => void, input: CodeOptions['input'], isTerminal = false): HostStream {
   let isReady = input !== 'late' && input !== 'never';
   let left = input === 'late' ? 1 : 0;
   return {
-    isTerminal: false,
+    isTerminal,
     windowSize: () => ({ rows: 24, columns: 80 }),
     read(into) {
       if (!isReady) return -EAGAIN;
@@ -138,9 +140,9 @@ export async function runCode(code: Uint8Array, options: CodeOptions = {}): Prom
     output += text;
   };
   const host: Host = {
-    stdin: stream(sink, options.input),
-    stdout: stream(sink, 'end'),
-    stderr: stream(sink, 'end'),
+    stdin: stream(sink, options.input, options.isTerminal),
+    stdout: stream(sink, 'end', options.isTerminal),
+    stderr: stream(sink, 'end', options.isTerminal),
     wallClockNs: () => BigInt(Date.now()) * 1_000_000n,
     monotonicMs: () => performance.now(),
     entropy: (into) => into.fill(7),
