@@ -235,7 +235,7 @@ function exitStatus(result: RunResult, stoppedBy: number | undefined): number {
 }
 
 /**
- * SIGINT and SIGTERM to the tool: the first goes to the guest's first process group, as a terminal would send it; a
+ * SIGINT and SIGTERM to the tool: the first goes to the guest, as a terminal or kill(1) would send it; a
  * second one ends the run.
  */
 class ToolSignals {
