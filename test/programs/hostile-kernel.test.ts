@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { compile, hasCompiler, runGuest } from './guest-run.ts';
 
 it.runIf(hasCompiler('gcc'))(
-  'bounds signals and timers of all processes, and keeps nothing of a clone that failed',
+  'bounds calls, texts of /proc, signals and timers of all processes, and keeps nothing of a failed clone',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'trapline-hostile-'));
     try {
@@ -17,6 +17,8 @@ it.runIf(hasCompiler('gcc'))(
       compile('gcc', 'hostile-kernel', program);
       const { output, exit } = await runGuest(program, { timeoutSec: 110 });
       expect(output.trimEnd().split('\n')).toEqual([
+        'random 33554431',
+        'texts bounded',
         'clones 3000, next descriptor 3',
         'signals bounded',
         'timers 4000, in a child Resource temporarily unavailable',

@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +33,28 @@ int main(int argc, char **argv) {
     return 0;
   }
   setvbuf(stdout, NULL, _IONBF, 0);
+
+  // One call moves no more than Linux lets it, however many pieces there are.
+  static char bytes[1 << 20];
+  static struct iovec pieces[1024];
+  for (int i = 0; i < 1024; i++) pieces[i] = (struct iovec){bytes, 1L << 62};
+  for (int i = 0; i < 40; i++) pieces[i].iov_len = sizeof bytes;
+  printf("random %zd\n", readv(open("/dev/urandom", O_RDONLY), pieces, 40));
+  close(3);
+
+  // The text of /proc is not kept without end.
+  int kept = 0;
+  char *area = mmap(NULL, 1L << 33, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (int i = 0; i < 30000; i++) mprotect(area + i * 8192L, 4096, PROT_READ);
+  int maps[100];
+  for (int i = 0; i < 100; i++) {
+    maps[i] = open("/proc/self/maps", O_RDONLY);
+    if (read(maps[i], bytes, 1) < 0) break;
+    kept++;
+  }
+  printf("texts %s\n", kept > 5 && kept < 50 ? "bounded" : "not as expected");
+  for (int i = 0; i <= kept && i < 100; i++) close(maps[i]);
+  munmap(area, 1L << 33);
 
   // A pidfd that cannot be told: the child must not come, nor anything of it stay.
   int failed = 0;
