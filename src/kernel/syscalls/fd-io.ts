@@ -282,7 +282,7 @@ function copyToStream(from: OpenFile, at: number, to: OpenFile, count: number): 
 }
 
 /** Bytes that one sendfile takes from a device or gives to a stream. */
-const MAX_AT_ONCE = 16 * 1024 * 1024;
+const MAX_AT_ONCE = 128 * 1024 * 1024;
 const SPLICE_FLAGS = 0xf;
 const SPLICE_F_NONBLOCK = 2;
 
