@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
-import { compilerVersion, ensureUnicorn, findCompiler, packageFolder } from '../cpu/unicorn/setup/index.ts';
+import { compilerVersion, ensureUnicorn, findCompiler, packageFolder, showSteps } from '../cpu/unicorn/setup/index.ts';
 import { writeToStderr, writeToStdout } from './output-file.ts';
 import { selfTest } from './self-test.ts';
 
@@ -34,6 +34,7 @@ export function doctorCommand(options: DoctorOptions): number {
     compiler === undefined ? 'none found (needed once, to build the binding)' : compilerVersion(compiler),
   );
   try {
+    showSteps();
     const setup = ensureUnicorn();
     print('library', `libunicorn ${setup.libraryVersion}, ${setup.libraryPath} (${setup.libraryOrigin})`);
     print('binding', setup.addonPath);

@@ -25,7 +25,13 @@ import { join } from 'node:path';
 import { toHex } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
 import { Prng } from '../base/prng.ts';
-import { canFetchDebianPackages, fetchDebianPackage, findCommand, packageFolder } from '../cpu/unicorn/setup/index.ts';
+import {
+  canFetchDebianPackages,
+  fetchDebianPackage,
+  findCommand,
+  packageFolder,
+  showSteps,
+} from '../cpu/unicorn/setup/index.ts';
 import { Disassembler, formatListing } from '../isa/disassembler.ts';
 
 const DIRECTORIES = 150;
@@ -200,6 +206,7 @@ function findBusybox(): string {
   const found = findCommand('busybox');
   if (found !== undefined && isStaticX64(found)) return found;
   if (canFetchDebianPackages()) {
+    showSteps();
     const { folder } = fetchDebianPackage({
       name: /^busybox-static$/,
       suites: ['release'],

@@ -10,7 +10,7 @@ import { findLibrary, type Library } from './library.ts';
 
 export { compilerVersion, findCompiler, packageFolder } from './addon.ts';
 export { fetchDebianPackage, canFetchDebianPackages, type DebianPackage } from './debian-package.ts';
-export { findCommand } from './system.ts';
+export { findCommand, showSteps } from './system.ts';
 
 export interface UnicornSetup {
   /** What the addon hands to the dynamic loader. */

@@ -5,10 +5,23 @@
 import { existsSync, readFileSync, writeSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Says one line on stderr, at once, whatever state the event loop is in. */
+let showsSteps = false;
+let announced = false;
+
+/** From now on each step of a set-up says its line. */
+export function showSteps(): void {
+  showsSteps = true;
+}
+
+/**
+ * Says on stderr what takes time, at once, whatever state the event loop is in. Where somebody asked for a set-up
+ * each step has its line; a program that only wants to run gets one for all of them.
+ */
 export function say(line: string): void {
+  if (announced && !showsSteps) return;
+  announced = true;
   try {
-    writeSync(2, `trapline: ${line}\n`);
+    writeSync(2, `trapline: ${showsSteps ? '' : 'setting up the engine, once: '}${line}\n`);
   } catch {
     // A closed stderr must not end the set-up.
   }
