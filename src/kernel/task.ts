@@ -17,7 +17,8 @@ import type { Credentials } from './credentials.ts';
 import type { Kernel } from './kernel.ts';
 import { PendingSignals } from './signals/pending-signals.ts';
 import type { FaultDetail } from './signals/siginfo.ts';
-import { sigBit } from './signals/signal-sets.ts';
+import { HANDLER_DEFAULT } from './signals/signal-actions.ts';
+import { defaultAction, sigBit } from './signals/signal-sets.ts';
 import type { BlockRequest, Blocked, SyscallDef, SyscallResult } from './syscalls/table.ts';
 import { BLOCKED } from './syscalls/table.ts';
 import { Timer } from './timer-queue.ts';
@@ -42,6 +43,18 @@ const KILL_BIT = sigBit(SIGKILL);
 
 function hasKill(task: Task): boolean {
   return task.group.isExiting || ((task.pending.set | task.group.pending.set) & KILL_BIT) !== 0n;
+}
+
+/** SIGKILL, or a signal that ends the group as soon as it is sent (complete_signal): what ends a killable sleep. */
+function hasFatal(task: Task): boolean {
+  if (hasKill(task)) return true;
+  const { group } = task;
+  let waiting = (task.pending.set | group.pending.set) & ~task.mask;
+  for (let signo = 1; waiting !== 0n; signo++, waiting >>= 1n) {
+    if ((waiting & 1n) === 0n || defaultAction(signo) !== 'terminate') continue;
+    if (group.actions.get(signo).handler === HANDLER_DEFAULT) return true;
+  }
+  return false;
 }
 
 export class Task implements GuestContext, Waiter {
@@ -160,7 +173,7 @@ export class Task implements GuestContext, Waiter {
     this.attention = true;
     if (this.state === 'stopped') {
       if (hasKill(this)) this.kernel.scheduler.ready(this);
-    } else if (this.request?.killableOnly !== true || hasKill(this)) {
+    } else if (this.request?.killableOnly !== true || hasFatal(this)) {
       this.#wakeFor(Wake.signal);
     }
   }

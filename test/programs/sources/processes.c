@@ -160,6 +160,19 @@ static void clones(void) {
   printf("vfork waits %d\n", shared);
   waitpid(p, &st, 0);
   line("vfork", st);
+  p = fork();
+  if (p == 0) {
+    signal(SIGUSR2, SIG_IGN);
+    p = vfork();
+    if (p != 0) _exit(9);
+    p = getppid();
+    kill(p, SIGUSR2);
+    kill(p, SIGUSR1);
+    while (getppid() == p) usleep(1000);
+    _exit(8);
+  }
+  waitpid(p, &st, 0);
+  line("a signal that ends it wakes a parent that waits for vfork", st);
   p = clone(in_vm, stack + sizeof stack, CLONE_VM, &value);
   printf("no exit signal %d\n", waitpid(p, &st, 0) == -1 && errno == ECHILD);
   printf("with __WCLONE %d\n", waitpid(p, &st, __WCLONE) == p);
