@@ -2,11 +2,12 @@
 //
 // Guests that mean no good end by a limit or by their own signal, and the tool stays in order.
 
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, read, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Prng } from '../../src/base/prng.ts';
 import { CLI, guest, trapline } from './trapline.ts';
@@ -82,8 +83,14 @@ describe('A hostile guest', () => {
       const child = spawn(process.execPath, [CLI, 'run', ...options, guest('write-endlessly')], {
         stdio: ['ignore', out, 'pipe'],
       });
-      if (signal !== null) setTimeout(() => child.kill(signal), 1500);
-      const [code] = (await once(child, 'exit')) as [number | null];
+      const ended = once(child, 'exit') as Promise<[number | null]>;
+      // One byte tells that the guest runs; soon after, the pipe is full again.
+      const started = promisify(read)(out, new Uint8Array(1), 0, 1, null);
+      if (signal !== null) {
+        await Promise.race([started, ended]);
+        setTimeout(() => child.kill(signal), 1000);
+      }
+      const [code] = await ended;
       closeSync(out);
       expect(code).toBe(status);
     },
