@@ -96,6 +96,8 @@ export interface SyscallDef {
   readonly name: string;
   readonly args: readonly ArgKind[];
   readonly ret?: RetKind;
+  /** What of the manual page is missing, in one phrase; nothing is without it. */
+  readonly partial?: string;
   call(task: Task, a: Args): SyscallResult;
 }
 
