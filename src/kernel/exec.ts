@@ -9,8 +9,8 @@ import { MINSIGSTKSZ, SIGCHLD } from '../abi/signal.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
 import { Reg } from '../cpu/regs.ts';
-import type { ByteSource, ElfImage, LoadError } from '../loader/index.ts';
-import { SCRIPT_HEAD, loadProgram, readElf, readScriptLine } from '../loader/index.ts';
+import type { ByteSource, ElfImage, LoadError, ProgramFile } from '../loader/index.ts';
+import { SCRIPT_HEAD, loadErrorOf, loadProgram, readElf, readScriptLine } from '../loader/index.ts';
 import { AddressSpace } from '../mm/address-space.ts';
 import { STUB_START } from '../platform/stub-layout.ts';
 import { EventKind } from '../trace/events.ts';
@@ -18,8 +18,7 @@ import { MAY_EXEC, checkPermission } from '../vfs/credentials.ts';
 import { displayPath } from '../vfs/dentry.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
-import { BufferTransfer } from '../vfs/open-file.ts';
-import type { OpenFile } from '../vfs/open-file.ts';
+import { BufferTransfer, OpenFile } from '../vfs/open-file.ts';
 import { lookupPath } from '../vfs/path-walk.ts';
 import type { Credentials } from './credentials.ts';
 import { ALL_CAPS } from './credentials.ts';
@@ -101,18 +100,43 @@ interface FoundProgram {
   readonly argv: readonly Uint8Array[];
 }
 
+/** Opens a file that the caller wants executed. */
+function openExecutable(dentry: Dentry, creds: Credentials): OpenFile | ExecFailure {
+  const { inode } = dentry;
+  if (!inode.isRegular) return failure(EACCES, 'it is not a regular file');
+  if (checkPermission(inode, creds, MAY_EXEC) !== 0) return failure(EACCES, 'it is not executable');
+  if (inode.writers > 0) return failure(ETXTBSY, 'it is open for writing');
+  const file = inode.open(dentry, 0, creds);
+  return typeof file === 'number' ? { errno: file, message: 'it cannot be opened' } : file;
+}
+
+/** Opens the interpreter of a dynamic program; `keep` gets the description, which is no longer needed after loading. */
+function openInterpreter(
+  request: ProgramRequest,
+  path: string,
+  keep: (file: OpenFile) => void,
+): ProgramFile | LoadError {
+  const { fs, creds } = request;
+  const refused = (errno: number, why: string): LoadError => loadErrorOf(-errno, `its interpreter ${path} ${why}`);
+  const dentry = lookupPath({ fs, cred: creds }, fs.cwd, path, true);
+  if (typeof dentry === 'number') return refused(dentry, 'cannot be found');
+  const file = openExecutable(dentry, creds);
+  if (!(file instanceof OpenFile)) return refused(file.errno, file.message.replace(/^it /, ''));
+  keep(file);
+  const mappable = file.mappable(displayPath(dentry, fs.root));
+  return typeof mappable === 'number'
+    ? refused(mappable, 'cannot be mapped')
+    : { file: mappable, source: sourceOf(file) };
+}
+
 /** Opens the program, going through scripts to the ELF file at the end. */
 function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
   const caller = { fs: request.fs, cred: request.creds };
   let { dentry, path } = request;
   let argv = request.argv;
   for (let depth = 0; depth < MAX_SCRIPT_DEPTH; depth++) {
-    const { inode } = dentry;
-    if (!inode.isRegular) return failure(EACCES, 'it is not a regular file');
-    if (checkPermission(inode, request.creds, MAY_EXEC) !== 0) return failure(EACCES, 'it is not executable');
-    if (inode.writers > 0) return failure(ETXTBSY, 'it is open for writing');
-    const file = inode.open(dentry, 0, request.creds);
-    if (typeof file === 'number') return { errno: file, message: 'it cannot be opened' };
+    const file = openExecutable(dentry, request.creds);
+    if (!(file instanceof OpenFile)) return file;
     const source = sourceOf(file);
     const head = new Uint8Array(SCRIPT_HEAD);
     const length = source.read(0, head);
@@ -157,6 +181,7 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
   const random = new Uint8Array(16);
   kernel.fillRandom(random);
   const { creds } = request;
+  let interpreter: OpenFile | undefined;
   const loaded = loadProgram({
     mm,
     file: mappable,
@@ -169,7 +194,9 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
     ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: false },
     machine: kernel.options.machine,
     minSignalStack: MINSIGSTKSZ,
+    openInterpreter: (path) => openInterpreter(request, path, (opened) => (interpreter = opened)),
   });
+  interpreter?.release();
   if (!loaded.ok) {
     kernel.platform.dropSpace(mm);
     mm.release();

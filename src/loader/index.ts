@@ -11,15 +11,15 @@ import type { ByteSource } from './byte-source.ts';
 import { type ElfImage, readElf } from './elf.ts';
 import { type AuxEntry, buildStack } from './initial-stack.ts';
 import { loadError, type LoadError } from './load-error.ts';
-import { mapImage } from './map-image.ts';
+import { mapImage, type MappedImage } from './map-image.ts';
 
 export { bytesSource, type ByteSource } from './byte-source.ts';
 export { readElf, type ElfImage, type ElfSegment } from './elf.ts';
-export type { LoadError } from './load-error.ts';
+export { loadErrorOf, type LoadError } from './load-error.ts';
 export { readScriptLine, SCRIPT_HEAD, type ScriptLine } from './script.ts';
 export { readSymbols, SymbolTable, type ElfSymbol, type SymbolAt } from './symbols.ts';
 
-/** Where position-independent programs start: what Linux without ASLR uses. */
+/** Where position-independent programs with an interpreter start: what Linux without ASLR uses. */
 export const PIE_BASE: Addr = 0x555555554000;
 
 /** What the processor has, as CPUID tells it. */
@@ -42,14 +42,18 @@ export interface ProgramIds {
   readonly secure: boolean;
 }
 
-/** What execve wants. */
-export interface LoadRequest {
-  /** An empty address space; after a refusal it holds a part of the program and is of no use. */
-  readonly mm: AddressSpace;
-  /** The program's file for mapping. */
+/** A file to load from. */
+export interface ProgramFile {
+  /** For mapping. */
   readonly file: MappableFile;
   /** The same file for reading its headers. */
   readonly source: ByteSource;
+}
+
+/** What execve wants. */
+export interface LoadRequest extends ProgramFile {
+  /** An empty address space; after a refusal it holds a part of the program and is of no use. */
+  readonly mm: AddressSpace;
   /** Headers that were read before, if they were. */
   readonly image?: ElfImage;
   readonly argv: readonly Uint8Array[];
@@ -64,14 +68,16 @@ export interface LoadRequest {
   readonly minSignalStack?: number;
   /** Feature size and alignment of rseq (AT_RSEQ_*), where the kernel has it. */
   readonly rseq?: { readonly featureSize: number; readonly align: number };
-  /** Where position-independent programs start; default PIE_BASE. */
+  /** Opens the interpreter that the program names, with the caller's rights. */
+  readonly openInterpreter: (path: string) => ProgramFile | LoadError;
+  /** Where position-independent programs with an interpreter start; default PIE_BASE. */
   readonly pieBase?: Addr;
 }
 
 /** A program ready to run. */
 export interface LoadedProgram {
   readonly ok: true;
-  /** Where to start. */
+  /** Where to start: in the interpreter if there is one. */
   readonly entry: Addr;
   readonly stackPointer: Addr;
   /** What was added to the file's addresses: take it off for symbol lookups. */
@@ -86,25 +92,32 @@ export interface LoadedProgram {
 const CLOCK_TICKS = 100;
 const PAGE_BYTES = 4096;
 
-/** Loads a static program. Errors are values: see LoadError. */
+/** Loads a program and its interpreter. Errors are values: see LoadError. */
 export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
   const { mm, machine } = request;
   const image = request.image ?? readElf(request.source);
   if (!image.ok) return image;
-  if (image.interpreter !== undefined) {
-    return loadError(
-      'ENOEXEC',
-      `dynamically linked: needs ${image.interpreter}, and only static programs run here so far; link it with -static`,
-    );
-  }
   if (image.isaLevel > machine.isaLevel) {
     return loadError('ENOEXEC', `built for x86-64-v${image.isaLevel}; this engine has x86-64-v${machine.isaLevel}`);
   }
-  const mapped = mapImage(mm, image, request.file, request.pieBase ?? PIE_BASE);
+  const interpreter = image.interpreter === undefined ? undefined : findInterpreter(request, image.interpreter);
+  if (interpreter?.ok === false) return interpreter;
+
+  const mapped = mapImage(
+    mm,
+    image,
+    request.file,
+    interpreter === undefined ? undefined : (request.pieBase ?? PIE_BASE),
+  );
   if (!mapped.ok) return mapped;
   mm.setBrkStart(pageUp(mapped.end), mapped.dataBytes);
+  let linker: MappedImage | undefined;
+  if (interpreter !== undefined) {
+    const placed = mapImage(mm, interpreter.image, interpreter.file);
+    if (!placed.ok) return placed;
+    linker = placed;
+  }
 
-  const entry = mapped.bias + image.entry;
   const execPath = typeof request.execPath === 'string' ? utf8(request.execPath) : request.execPath;
   const stack = buildStack(mm, {
     argv: request.argv,
@@ -112,12 +125,15 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
     execPath,
     random: request.random,
     executable: image.executableStack,
-    auxv: auxiliaryVector(request, image, mapped.bias, entry),
+    auxv: auxiliaryVector(request, image, mapped.bias, linker),
   });
   if (!stack.ok) return stack;
   return {
     ok: true,
-    entry,
+    entry:
+      interpreter === undefined || linker === undefined
+        ? mapped.bias + image.entry
+        : linker.bias + interpreter.image.entry,
     stackPointer: stack.stackPointer,
     bias: mapped.bias,
     start: mapped.start,
@@ -126,8 +142,27 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
   };
 }
 
+interface Interpreter extends ProgramFile {
+  readonly ok: true;
+  readonly image: ElfImage;
+}
+
+/** Opens the interpreter and reads its headers. What is no ELF program of this machine gives ELIBBAD. */
+function findInterpreter(request: LoadRequest, path: string): Interpreter | LoadError {
+  const opened = request.openInterpreter(path);
+  if ('ok' in opened) return opened;
+  const image = readElf(opened.source);
+  if (!image.ok) {
+    return image.code === 'EIO' ? image : loadError('ELIBBAD', `its interpreter ${path}: ${image.message}`);
+  }
+  if (image.isaLevel > request.machine.isaLevel) {
+    return loadError('ELIBBAD', `its interpreter ${path} is built for x86-64-v${image.isaLevel}`);
+  }
+  return { ok: true, ...opened, image };
+}
+
 /** In Linux's order; what points into the stack is put in between by buildStack. */
-function auxiliaryVector(request: LoadRequest, image: ElfImage, bias: number, entry: Addr): AuxEntry[] {
+function auxiliaryVector(request: LoadRequest, image: ElfImage, bias: number, linker?: MappedImage): AuxEntry[] {
   const { ids, machine } = request;
   const auxv: AuxEntry[] = [];
   if (request.minSignalStack !== undefined) auxv.push([L.AT_MINSIGSTKSZ, request.minSignalStack]);
@@ -138,9 +173,9 @@ function auxiliaryVector(request: LoadRequest, image: ElfImage, bias: number, en
     [L.AT_PHDR, image.headersVaddr === undefined ? 0 : bias + image.headersVaddr],
     [L.AT_PHENT, L.Phdr.size],
     [L.AT_PHNUM, image.headerCount],
-    [L.AT_BASE, 0],
+    [L.AT_BASE, linker === undefined ? 0 : linker.bias],
     [L.AT_FLAGS, 0],
-    [L.AT_ENTRY, entry],
+    [L.AT_ENTRY, bias + image.entry],
     [L.AT_UID, ids.uid],
     [L.AT_EUID, ids.euid],
     [L.AT_GID, ids.gid],

@@ -3,6 +3,7 @@
 // Why a program cannot be loaded: an errno for execve and one clear line for the person who runs it.
 
 import * as E from '../abi/errno.ts';
+import { errnoName } from '../abi/errno-text.ts';
 
 const ERRNOS = {
   ENOEXEC: E.ENOEXEC,
@@ -16,7 +17,8 @@ const ERRNOS = {
 /** A refusal. */
 export interface LoadError {
   readonly ok: false;
-  readonly code: keyof typeof ERRNOS;
+  /** Name of the errno. */
+  readonly code: string;
   /** Positive errno of `code`. */
   readonly errno: number;
   /** One line, without the program's name. */
@@ -26,4 +28,9 @@ export interface LoadError {
 /** @internal */
 export function loadError(code: keyof typeof ERRNOS, message: string): LoadError {
   return { ok: false, code, errno: ERRNOS[code], message };
+}
+
+/** A refusal for a reason that somebody else gave: the file system, for an interpreter. */
+export function loadErrorOf(errno: number, message: string): LoadError {
+  return { ok: false, code: errnoName(errno), errno, message };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Puts the segments of an ELF image into an address space: file pages private from the page cache, the rest
-// anonymous. Serves programs and, later, interpreters. Models Linux's elf_map and set_brk.
+// anonymous. Serves programs and interpreters. Models Linux's elf_map and set_brk.
 
 import { PAGE_SIZE, pageDown, pageUp, type Addr } from '../base/addr.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
@@ -23,16 +23,19 @@ export interface MappedImage {
 
 /**
  * Maps all segments.
- * @param base where a position-independent image should start; ignored for others
+ * @param base where a position-independent image should start, ignored for others; without it the image goes where
+ *   mmap would put it, as Linux does with interpreters and with programs that need none
  * @internal
  */
-export function mapImage(mm: AddressSpace, image: ElfImage, file: MappableFile, base: Addr): MappedImage | LoadError {
+export function mapImage(mm: AddressSpace, image: ElfImage, file: MappableFile, base?: Addr): MappedImage | LoadError {
   const lowest = Math.min(...image.segments.map((s) => s.vaddr));
   const highest = Math.max(...image.segments.map((s) => s.vaddr + s.memorySize));
   let bias = 0;
   if (image.isPositionIndependent) {
-    const align = Math.max(PAGE_SIZE, ...image.segments.map((s) => s.align));
-    bias = base - (base % align) - pageDown(lowest);
+    const start = base ?? mm.findGap(pageUp(highest) - pageDown(lowest));
+    if (start < 0) return loadError('ENOMEM', 'does not fit into the address space');
+    const align = base === undefined ? PAGE_SIZE : Math.max(PAGE_SIZE, ...image.segments.map((s) => s.align));
+    bias = start - (start % align) - pageDown(lowest);
   }
   if (bias + lowest < 0 || bias + highest > mm.end) {
     return loadError('ENOMEM', 'does not fit into the address space');

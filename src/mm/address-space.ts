@@ -93,6 +93,11 @@ export class AddressSpace {
     return this.#mapper.mmap(request);
   }
 
+  /** Where mmap would put `length` bytes without a hint, or -errno. */
+  findGap(length: number): number {
+    return this.#mapper.findGap(length);
+  }
+
   munmap(addr: Addr, length: number): number {
     return this.#mapper.munmap(addr, length);
   }

@@ -262,10 +262,11 @@ export class Mapper {
       const low = core.vmas.lowestGap(length, LOW_START, LOW_END);
       return low < 0 ? -E.ENOMEM : low;
     }
-    return this.#findGap(length);
+    return this.findGap(length);
   }
 
-  #findGap(length: number): number {
+  /** Where a mapping without a hint goes, or -errno. */
+  findGap(length: number): number {
     const { vmas, layout } = this.#core;
     const high = vmas.highestGap(length, layout.minAddress, layout.mmapBase);
     if (high >= 0) return high;
@@ -388,7 +389,7 @@ export class Mapper {
       return this.#growInPlace(area, addr, addr + newLength);
     }
     if (!mayMove) return -E.ENOMEM;
-    const place = this.#findGap(newLength);
+    const place = this.findGap(newLength);
     return place < 0 ? place : this.#move(addr, oldLength, newLength, place, false);
   }
 
@@ -439,7 +440,7 @@ export class Mapper {
     if (area === undefined) return -E.EFAULT;
     if (keepsOld && !core.mayExpand(length / PAGE_SIZE, isDataArea(area))) return -E.ENOMEM;
     const isHintFree = isFixed || (target >= core.layout.minAddress && this.#isFree(target, target + newLength));
-    const place = isHintFree ? target : this.#findGap(newLength);
+    const place = isHintFree ? target : this.findGap(newLength);
     return place < 0 ? place : this.#move(oldAddr, length, newLength, place, keepsOld);
   }
 

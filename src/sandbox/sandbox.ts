@@ -316,7 +316,7 @@ function startTime(options: SandboxOptions): bigint {
 
 function programError(program: string, errno: number, message: string): TraplineError {
   const isMissing = errno === -ENOENT || errno === -ENOTDIR;
-  if (isMissing) return new TraplineError('RUN_NOT_FOUND', `${program}: not found`);
+  if (isMissing) return new TraplineError('RUN_NOT_FOUND', `${program}: ${message === '' ? 'not found' : message}`);
   const reason = errno === -EACCES && message === '' ? 'permission denied' : message;
   return new TraplineError('RUN_NOT_EXECUTABLE', `${program}: ${reason}`);
 }

@@ -9,6 +9,7 @@ import * as L from '../../src/abi/elf.ts';
 import { AddressSpace, PhysicalMemory } from '../../src/mm/address-space.ts';
 import {
   bytesSource,
+  loadErrorOf,
   type LoadedProgram,
   type LoadError,
   loadProgram,
@@ -16,7 +17,7 @@ import {
 } from '../../src/loader/index.ts';
 import { SoftMmu } from '../mm/soft-mmu.ts';
 import { TestFile } from '../mm/test-file.ts';
-import { buildElf } from './elf-builder.ts';
+import { buildElf, type SegmentSpec } from './elf-builder.ts';
 
 const HELLO = new Uint8Array(readFileSync(new URL('../../guests/bin/hello.elf', import.meta.url)));
 const MACHINE = { hwcap: 0x178bfbff, hwcap2: 2, isaLevel: 2 };
@@ -43,6 +44,7 @@ function load(bytes: Uint8Array, change: Partial<LoadRequest> = {}): Loaded {
     machine: MACHINE,
     random: RANDOM,
     minSignalStack: 1040,
+    openInterpreter: (path) => loadErrorOf(2, `no ${path}`),
     rseq: { featureSize: 28, align: 32 },
     ...change,
   });
@@ -54,6 +56,25 @@ function loaded(bytes: Uint8Array, change: Partial<LoadRequest> = {}): { mm: Add
   if (!result.ok) throw new Error(result.message);
   return { mm, program: result };
 }
+
+/** A position-independent program that names an interpreter. */
+function dynamicElf(segment: SegmentSpec): Uint8Array {
+  return buildElf({
+    type: 3,
+    entry: (segment.vaddr ?? 0) + 0x1000,
+    segments: [{ type: 3, offset: 0x300, filesz: 7 }, segment],
+    contents: [[0x300, utf8('/ld.so\0')]],
+  });
+}
+
+const LINKER = buildElf({ type: 3, entry: 0x1040, segments: [{ vaddr: 0 }] });
+
+/** A machine whose `/ld.so` holds `bytes`. */
+function linker(bytes: Uint8Array): Partial<LoadRequest> {
+  return { openInterpreter: (path) => ({ file: new TestFile(bytes, path), source: bytesSource(bytes) }) };
+}
+
+const WITH_LINKER = linker(LINKER);
 
 function text(mm: AddressSpace, address: number | undefined): string {
   const bytes = mm.readCString(address ?? 0, 4096);
@@ -123,12 +144,29 @@ describe('loadProgram', () => {
   });
 
   it('moves a position-independent program to its base, aligned as its segments ask', () => {
-    const pie = buildElf({ type: 3, entry: 0x1000, segments: [{ vaddr: 0 }] });
-    expect(loaded(pie).program).toMatchObject({ bias: 0x555555554000, entry: 0x555555555000, start: 0x555555554000 });
-    const wide = buildElf({ type: 3, entry: 0x1000, segments: [{ vaddr: 0, align: 0x200000 }] });
-    expect(loaded(wide).program.bias).toBe(0x555555400000);
-    const high = buildElf({ type: 3, entry: 0x201000, segments: [{ vaddr: 0x200000 }] });
-    expect(loaded(high).program).toMatchObject({ start: 0x555555554000, entry: 0x555555555000 });
+    const pie = dynamicElf({ vaddr: 0 });
+    expect(loaded(pie, WITH_LINKER).program).toMatchObject({ bias: 0x555555554000, start: 0x555555554000 });
+    const wide = dynamicElf({ vaddr: 0, align: 0x200000 });
+    expect(loaded(wide, WITH_LINKER).program.bias).toBe(0x555555400000);
+    const high = dynamicElf({ vaddr: 0x200000 });
+    expect(loaded(high, WITH_LINKER).program).toMatchObject({ bias: 0x555555354000, start: 0x555555554000 });
+  });
+
+  it('starts in the interpreter, which lies below the stack, and tells it where the program is', () => {
+    const { mm, program } = loaded(dynamicElf({ vaddr: 0 }), WITH_LINKER);
+    const value = new Map(readStack(mm, program.stackPointer).auxv);
+    const base = mm.mmapBase - LINKER.length;
+    expect(program.entry).toBe(base + 0x1040);
+    expect(value.get(L.AT_BASE)).toBe(base);
+    expect(value.get(L.AT_ENTRY)).toBe(0x555555555000);
+    expect(value.get(L.AT_PHDR)).toBe(0x555555554040);
+    expect(mm.mapsText()).toContain('/ld.so\n');
+  });
+
+  it('puts a position-independent program without an interpreter where mmap would', () => {
+    const { mm, program } = loaded(buildElf({ type: 3, entry: 0x1000, segments: [{ vaddr: 0 }] }));
+    expect(program).toMatchObject({ start: mm.mmapBase - 0x2000, entry: mm.mmapBase - 0x1000 });
+    expect(new Map(readStack(mm, program.stackPointer).auxv).get(L.AT_BASE)).toBe(0);
   });
 
   it('zeroes what follows the file in memory, within its last page and beyond', () => {
@@ -156,12 +194,20 @@ describe('loadProgram', () => {
   });
 
   it.each<[string, Uint8Array, Partial<LoadRequest>, string, RegExp]>([
+    ['a program whose interpreter is not there', dynamicElf({}), {}, 'ENOENT', /^no \/ld\.so$/],
     [
-      'a dynamically linked program',
-      buildElf({ segments: [{}, { type: 3, offset: 0x1800, filesz: 8 }], contents: [[0x1800, utf8('/ld.so\0')]] }),
-      {},
-      'ENOEXEC',
-      /^dynamically linked: needs \/ld\.so, /,
+      'a program whose interpreter is no ELF file',
+      dynamicElf({}),
+      linker(utf8('#!/bin/sh\n'.padEnd(100))),
+      'ELIBBAD',
+      /^its interpreter \/ld\.so: not an ELF file$/,
+    ],
+    [
+      'a program whose interpreter is for another machine',
+      dynamicElf({}),
+      linker(buildElf({ machine: 183 })),
+      'ELIBBAD',
+      /AArch64/,
     ],
     ['a program at address zero', buildElf({ segments: [{ vaddr: 0 }] }), {}, 'ENOMEM', /segment at 0x0/],
     [
