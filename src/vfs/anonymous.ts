@@ -79,10 +79,10 @@ export class AnonymousFiles {
     this.#socketFs = new NamelessFileSystem('sockfs', SOCKFS_MAGIC, newDevice(), clock);
     const anon = new NamelessFileSystem('anon_inodefs', ANON_INODE_FS_MAGIC, newDevice(), clock);
     this.#memory = new MemoryFileSystem({ deviceNumber: newDevice(), clock, devices });
-    this.#pipes = new Mount(0, this.#pipeFs, null, false, 'pipefs');
-    this.#sockets = new Mount(0, this.#socketFs, null, false, 'sockfs');
-    this.#inodes = new Mount(0, anon, null, false, 'anon_inodefs');
-    this.#memoryMount = new Mount(0, this.#memory, null, false, 'tmpfs');
+    this.#pipes = new Mount(0, this.#pipeFs, null, 0, 'pipefs');
+    this.#sockets = new Mount(0, this.#socketFs, null, 0, 'sockfs');
+    this.#inodes = new Mount(0, anon, null, 0, 'anon_inodefs');
+    this.#memoryMount = new Mount(0, this.#memory, null, 0, 'tmpfs');
     this.#shared = new NamelessInode(anon, anon.newIno(), 0o600, 0, 0);
   }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Names in the tree: a dentry ties a name and a parent to an inode; a mount puts one file system's root over a
-// dentry of another. A file system is mounted in one place, so a dentry alone is a whole path.
-// Models fs/dcache.c and d_path.
+// Names in the tree. An `Entry` ties a name and a parent to an inode and belongs to its file system; a `Dentry` is an
+// entry as one mount shows it, so that one tree can be seen in several places and a dentry alone is a whole path. A
+// `Mount` is a file system, or a part of one, at its place. Models fs/dcache.c, struct path, fs/mount.h and d_path.
 
 import { ENOENT } from '../abi/errno.ts';
+import { MS_RDONLY } from '../abi/mount.ts';
 import type { FileSystem, Inode } from './inode.ts';
 
 /** A file system at its place in the tree. */
@@ -13,51 +14,148 @@ export class Mount {
   readonly fs: FileSystem;
   readonly root: Dentry;
   /** The dentry that this mount covers; null for the first mount and for mounts without a place. */
-  readonly mountpoint: Dentry | null;
-  readonly isReadOnly: boolean;
+  mountpoint: Dentry | null;
+  /** MS_ bits: what this mount forbids, whatever its file system allows. */
+  flags: number;
   /** First column of /proc/mounts. */
   readonly source: string;
+  /** Open descriptions of files here: while there are any, umount says EBUSY. */
+  users = 0;
+  /** Those that may write: while there are any, the mount cannot become read-only. */
+  writers = 0;
+  /** umount2 with MNT_EXPIRE has found it unused. */
+  isExpiring = false;
 
-  constructor(id: number, fs: FileSystem, mountpoint: Dentry | null, isReadOnly: boolean, source: string) {
+  /** @param top what of the file system is shown; all of it by default */
+  constructor(id: number, fs: FileSystem, mountpoint: Dentry | null, flags: number, source: string, top?: Entry) {
     this.id = id;
     this.fs = fs;
     this.mountpoint = mountpoint;
-    this.isReadOnly = isReadOnly;
+    this.flags = flags;
     this.source = source;
-    this.root = new Dentry(mountpoint === null ? '/' : mountpoint.name, null, fs.root, this);
+    fs.rootEntry ??= new Entry('/', null, fs.root);
+    this.root = (top ?? fs.rootEntry).seenFrom(this);
+  }
+
+  get isReadOnly(): boolean {
+    return (this.flags & MS_RDONLY) !== 0 || this.fs.isReadOnly;
+  }
+
+  /** True when it shows a part of its file system only: then a name can be moved out of what it shows. */
+  get isPart(): boolean {
+    return this.root.entry !== this.fs.rootEntry;
+  }
+}
+
+/** A name in a file system: what all mounts that show it share. */
+export class Entry {
+  name: string;
+  parent: Entry | null;
+  readonly inode: Inode;
+  /** The name is gone; open files and working directories may still be here. */
+  isDeleted = false;
+  /** Mounts that cover it, in whatever place: while there are any, the name stays. */
+  coverings = 0;
+  children: Map<string, Entry> | null = null;
+  /** As the mount that first showed it does. */
+  #dentry: Dentry | null = null;
+  /** As the others do. */
+  #others: WeakMap<Mount, Dentry> | null = null;
+
+  constructor(name: string, parent: Entry | null, inode: Inode) {
+    this.name = name;
+    this.parent = parent;
+    this.inode = inode;
+  }
+
+  seenFrom(mount: Mount): Dentry {
+    const first = this.#dentry;
+    if (first !== null && first.mount === mount) return first;
+    let dentry = this.#others?.get(mount);
+    if (dentry !== undefined) return dentry;
+    dentry = new Dentry(this.name, null, this.inode, mount, this);
+    if (first === null) this.#dentry = dentry;
+    else {
+      this.#others ??= new WeakMap();
+      this.#others.set(mount, dentry);
+    }
+    return dentry;
+  }
+
+  /** Makes `dentry` what its mount shows. @internal */
+  adopt(dentry: Dentry): void {
+    this.#dentry = dentry;
+  }
+
+  /** The name is gone from the directory. */
+  forget(name: string): void {
+    const child = this.children?.get(name);
+    if (child === undefined) return;
+    child.isDeleted = true;
+    this.children?.delete(name);
+  }
+
+  enter(child: Entry): void {
+    this.children ??= new Map();
+    this.children.set(child.name, child);
   }
 }
 
 /** A named place in the tree. */
 export class Dentry {
-  name: string;
-  /** Null for the root of a mount and for files without a place (pipes, memfds). */
-  parent: Dentry | null;
+  readonly entry: Entry;
   readonly inode: Inode;
   readonly mount: Mount;
   /** What is mounted here. */
   covering: Mount | null = null;
-  /** The name is gone; open files and working directories may still be here. */
-  isDeleted = false;
-  #children: Map<string, Dentry> | null = null;
 
-  constructor(name: string, parent: Dentry | null, inode: Inode, mount: Mount) {
-    this.name = name;
-    this.parent = parent;
+  /** @param entry left out for a new name */
+  constructor(name: string, parent: Dentry | null, inode: Inode, mount: Mount, entry?: Entry) {
     this.inode = inode;
     this.mount = mount;
+    if (entry !== undefined) {
+      this.entry = entry;
+      return;
+    }
+    this.entry = new Entry(name, parent === null ? null : parent.entry, inode);
+    this.entry.adopt(this);
+  }
+
+  get name(): string {
+    return this.entry.name;
+  }
+
+  /** Null for the root of a mount and for files without a place (pipes, memfds). */
+  get parent(): Dentry | null {
+    const { parent } = this.entry;
+    return parent === null || this === this.mount.root ? null : parent.seenFrom(this.mount);
+  }
+
+  get isDeleted(): boolean {
+    return this.entry.isDeleted;
+  }
+
+  set isDeleted(is: boolean) {
+    this.entry.isDeleted = is;
+  }
+
+  /** Something is mounted on the name, here or where another mount shows it. */
+  get isMountpoint(): boolean {
+    return this.entry.coverings > 0;
   }
 
   /** The child of that name, not crossing mounts, or -errno. */
   child(name: string): Dentry | number {
-    const cached = this.#children?.get(name);
-    if (cached !== undefined && (!this.mount.fs.revalidates || cached.covering !== null)) return cached;
+    const cached = this.entry.children?.get(name);
+    if (cached !== undefined && (!this.mount.fs.revalidates || cached.coverings > 0)) {
+      return cached.seenFrom(this.mount);
+    }
     const inode = this.inode.lookup(name);
     if (typeof inode === 'number') {
       if (cached !== undefined && inode === -ENOENT) this.forget(name);
       return inode;
     }
-    if (cached !== undefined && cached.inode === inode) return cached;
+    if (cached !== undefined && cached.inode === inode) return cached.seenFrom(this.mount);
     if (cached !== undefined) this.forget(name);
     return this.add(name, inode);
   }
@@ -65,45 +163,39 @@ export class Dentry {
   /** Enters a child that the file system has just made. */
   add(name: string, inode: Inode): Dentry {
     const child = new Dentry(name, this, inode, this.mount);
-    this.#children ??= new Map();
-    this.#children.set(name, child);
+    this.entry.enter(child.entry);
     return child;
   }
 
   /** A name that is cached already; no look-up. */
   cachedChild(name: string): Dentry | undefined {
-    return this.#children?.get(name);
+    return this.entry.children?.get(name)?.seenFrom(this.mount);
   }
 
   /** The name is gone from the directory. */
   forget(name: string): void {
-    const child = this.#children?.get(name);
-    if (child === undefined) return;
-    child.isDeleted = true;
-    this.#children?.delete(name);
+    this.entry.forget(name);
   }
 
   /** After a rename: `child` is now `toName` in `toDir`. */
   moveChild(child: Dentry, toDir: Dentry, toName: string): void {
-    this.#children?.delete(child.name);
-    toDir.forget(toName);
-    child.name = toName;
-    child.parent = toDir;
-    toDir.#children ??= new Map();
-    toDir.#children.set(toName, child);
+    const moved = child.entry;
+    this.entry.children?.delete(moved.name);
+    toDir.entry.forget(toName);
+    moved.name = toName;
+    moved.parent = toDir.entry;
+    toDir.entry.enter(moved);
   }
 
   /** After an exchange of two names. */
   static exchange(a: Dentry, b: Dentry): void {
-    const { name: aName, parent: aParent } = a;
-    const { name: bName, parent: bParent } = b;
-    if (aParent === null || bParent === null) return;
-    a.name = bName;
-    a.parent = bParent;
-    b.name = aName;
-    b.parent = aParent;
-    aParent.#children?.set(aName, b);
-    bParent.#children?.set(bName, a);
+    const one = a.entry;
+    const other = b.entry;
+    if (one.parent === null || other.parent === null) return;
+    [one.name, other.name] = [other.name, one.name];
+    [one.parent, other.parent] = [other.parent, one.parent];
+    one.parent.enter(one);
+    other.parent.enter(other);
   }
 
   /** The dentry seen here: the root of what is mounted on top. */
@@ -135,6 +227,16 @@ export function parentOf(d: Dentry, root: Dentry): Dentry {
   }
 }
 
+/**
+ * False when `d` lies outside of what its mount shows: it was moved away through another mount of the same file system,
+ * and its `..` leads to places that the mount does not show.
+ */
+export function isConnected(d: Dentry): boolean {
+  if (!d.mount.isPart) return true;
+  for (let at: Dentry | null = d; at !== null; at = at.parent) if (at === d.mount.root) return true;
+  return false;
+}
+
 /** True when the name of `d` or of a directory above it is gone. */
 export function isUnlinked(d: Dentry): boolean {
   let at: Dentry | null = d;
@@ -157,9 +259,10 @@ export function pathOf(d: Dentry, root: Dentry | null): { path: string; reachabl
     if (at.parent !== null) {
       parts.push(at.name);
       at = at.parent;
-    } else if (at.mount.mountpoint !== null) at = at.mount.mountpoint;
-    else if (at === at.mount.root) return { path: '/' + parts.reverse().join('/'), reachable: root === null };
-    else return { path: at.name, reachable: true };
+    } else if (at.mount.mountpoint !== null && at === at.mount.root) at = at.mount.mountpoint;
+    else if (at === at.mount.root || parts.length > 0) {
+      return { path: '/' + parts.reverse().join('/'), reachable: root === null };
+    } else return { path: at.name, reachable: true };
   }
   return { path: '/' + parts.reverse().join('/'), reachable: true };
 }

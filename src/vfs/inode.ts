@@ -8,7 +8,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/stat
 import type { MappableFile } from '../mm/file-pages.ts';
 import { CAP_FSETID, hasCapability } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
-import type { Dentry } from './dentry.ts';
+import type { Dentry, Entry } from './dentry.ts';
 import type { FileLocks } from './file-locks.ts';
 import type { OpenFile } from './open-file.ts';
 
@@ -37,6 +37,10 @@ export abstract class FileSystem {
   /** Names can appear and vanish without our doing: a cached name must be looked up again. */
   readonly revalidates: boolean = false;
   readonly blockSize: number = 4096;
+  /** Nothing here may change, in whatever mount: set by a remount. */
+  isReadOnly = false;
+  /** The name of the root, which all mounts share; made with the first. */
+  rootEntry: Entry | null = null;
 
   constructor(typeName: string, magic: number, deviceNumber: number, clock: FsClock) {
     this.typeName = typeName;

@@ -128,7 +128,7 @@ export function unlink(caller: Caller, start: Dentry, path: string): number {
   if (dir.mount.isReadOnly) return -EROFS;
   const denied = mayDelete(dir, child, caller.cred, false);
   if (denied !== 0) return denied;
-  if (child.covering !== null) return -EBUSY;
+  if (child.isMountpoint) return -EBUSY;
   const result = dir.inode.unlink(walk.last, child.inode);
   if (result === 0) dir.forget(walk.last);
   return result;
@@ -147,7 +147,7 @@ export function removeDirectory(caller: Caller, start: Dentry, path: string): nu
   if (dir.mount.isReadOnly) return -EROFS;
   const denied = mayDelete(dir, child, caller.cred, true);
   if (denied !== 0) return denied;
-  if (child.covering !== null || child === caller.fs.root) return -EBUSY;
+  if (child.isMountpoint || child === caller.fs.root) return -EBUSY;
   if (!child.inode.isEmpty()) return -ENOTEMPTY;
   const result = dir.inode.rmdir(walk.last, child.inode);
   if (result === 0) dir.forget(walk.last);
@@ -217,7 +217,7 @@ function renameChecked(
     }
     if (denied !== 0) return denied;
   }
-  if (source.covering !== null || (target !== null && target.covering !== null)) return -EBUSY;
+  if (source.isMountpoint || (target !== null && target.isMountpoint)) return -EBUSY;
   if (target !== null && !exchange && target.inode.isDirectory && !target.inode.isEmpty()) return -ENOTEMPTY;
   const result = fromDir.inode.rename(
     source.name,

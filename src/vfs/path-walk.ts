@@ -15,7 +15,7 @@ import {
 } from '../abi/open.ts';
 import { S_ISVTX } from '../abi/stat.ts';
 import { checkPermission, MAY_EXEC } from './credentials.ts';
-import { parentOf } from './dentry.ts';
+import { isConnected, parentOf } from './dentry.ts';
 import type { Dentry } from './dentry.ts';
 import type { Caller } from './fs-context.ts';
 
@@ -108,6 +108,7 @@ export class PathWalk {
 
   #up(): number {
     if (this.at === this.#root && (this.#resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+    if (!isConnected(this.at)) return -ENOENT;
     const to = parentOf(this.at, this.#root);
     if (to.mount !== this.at.mount && (this.#resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
     this.at = to;

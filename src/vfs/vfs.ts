@@ -4,6 +4,7 @@
 // Models fs/namespace.c; mounts are made at set-up only.
 
 import { EBUSY, ENOENT, ENOTDIR } from '../abi/errno.ts';
+import { MS_RDONLY } from '../abi/mount.ts';
 import { O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { makedev, S_IFCHR, S_IFDIR, S_IFREG } from '../abi/stat.ts';
 import type { Host, HostDirectory, HostStream } from '../base/host.ts';
@@ -71,7 +72,7 @@ export class Vfs {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.root === undefined ? {} : { lower: options.root }),
     });
-    const mount = new Mount(this.#mountId++, this.#rootFs, null, false, this.#rootFs.typeName);
+    const mount = new Mount(this.#mountId++, this.#rootFs, null, 0, this.#rootFs.typeName);
     this.mounts.push(mount);
     this.root = mount.root;
     const limit = new OutputLimit(options.outputBytes, options.onOutputLimit);
@@ -137,8 +138,9 @@ export class Vfs {
     if (typeof at === 'number') return at;
     if (at.inode.isDirectory !== isDirectory) return -ENOTDIR;
     if (at === this.root) return -EBUSY;
-    const mount = new Mount(this.#mountId++, fs, at, isReadOnly, source);
+    const mount = new Mount(this.#mountId++, fs, at, isReadOnly ? MS_RDONLY : 0, source);
     at.covering = mount;
+    at.entry.coverings++;
     this.mounts.push(mount);
     return mount;
   }
