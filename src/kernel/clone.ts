@@ -195,6 +195,7 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   child.name = parent.name;
   child.creatorTid = parent.tid;
   child.noNewPrivs = parent.noNewPrivs;
+  child.seccomp = parent.seccomp;
   child.nice = parent.nice;
   child.schedPolicy = parent.schedPolicy;
   child.schedPriority = parent.schedPriority;
@@ -222,5 +223,10 @@ function enroll(parent: Task, child: Task, flags: number): void {
   } else if (group.stopSignal !== 0) {
     child.attention = true;
   }
-  kernel.trace.emit(EventKind.taskStart, child.tid, group.tgid, parent.tid, flags);
+  const { trace } = kernel;
+  trace.emit(EventKind.taskStart, child.tid, group.tgid, parent.tid, flags);
+  const isShared = child.mm === parent.mm;
+  const origin = kernel.spaceNumber(parent.mm);
+  trace.emit(EventKind.spaceEntered, child.tid, kernel.spaceNumber(child.mm), origin, isShared ? 2 : 1);
+  trace.emitText(EventKind.taskName, child.tid, child.name);
 }

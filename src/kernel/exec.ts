@@ -355,8 +355,10 @@ export function execTask(
   enterProgram(task, program);
   // The way back of the call leads into the old program: the new one starts afresh.
   kernel.leaveGuest();
-  const text = program.exePath;
-  kernel.trace.emitText(EventKind.exec, task.tid, text, group.tgid, program.entry, previousTid);
+  const { trace } = kernel;
+  trace.emit(EventKind.spaceEntered, task.tid, kernel.spaceNumber(task.mm));
+  trace.emitText(EventKind.exec, task.tid, program.exePath, group.tgid, program.entry, previousTid);
+  trace.emitText(EventKind.taskName, task.tid, task.name);
   return REGS_SET;
 }
 

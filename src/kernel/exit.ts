@@ -47,6 +47,7 @@ export function exitTask(task: Task, status: number): void {
   if (isLast) group.exitStatus ??= ownStatus;
   if (!task.isLeader) kernel.tasks.delete(task.tid);
   sendParentDeathSignals(task);
+  kernel.trace.emit(EventKind.pageFaults, task.tid, task.faultsServed);
   kernel.trace.emit(EventKind.taskExit, task.tid, group.tgid, ownStatus, isLast ? 1 : 0);
   if (isLast) groupEnded(kernel, group);
   else recheckGroupStop(group);

@@ -126,7 +126,8 @@ export class Kernel implements Sentry {
   readonly #args: Args;
   readonly #input: HostInput;
   readonly #random: Prng;
-  readonly #spaces = new Map<AddressSpace, { users: number; image: ProgramImage | null }>();
+  readonly #spaces = new Map<AddressSpace, { users: number; image: ProgramImage | null; readonly number: number }>();
+  #spacesMade = 0;
   readonly #unknown = new Map<number, SyscallDef>();
   #nextTid = 1;
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
@@ -186,7 +187,7 @@ export class Kernel implements Sentry {
   /** One task more uses the address space. */
   retainSpace(mm: AddressSpace): void {
     const record = this.#spaces.get(mm);
-    if (record === undefined) this.#spaces.set(mm, { users: 1, image: null });
+    if (record === undefined) this.#spaces.set(mm, { users: 1, image: null, number: ++this.#spacesMade });
     else record.users++;
   }
 
@@ -195,6 +196,7 @@ export class Kernel implements Sentry {
     const record = this.#spaces.get(mm);
     if (record === undefined || --record.users > 0) return;
     this.#spaces.delete(mm);
+    this.trace.emit(EventKind.spaceEnded, this.current?.tid ?? 0, record.number);
     this.platform.dropSpace(mm);
     mm.release();
     if (record.image !== null) {
@@ -205,6 +207,11 @@ export class Kernel implements Sentry {
 
   spaceUsers(mm: AddressSpace): number {
     return this.#spaces.get(mm)?.users ?? 0;
+  }
+
+  /** What traces call an address space: counted from 1, in the order of their making. */
+  spaceNumber(mm: AddressSpace): number {
+    return this.#spaces.get(mm)?.number ?? 0;
   }
 
   /** The program that an address space runs: its file cannot be written meanwhile. */
@@ -331,6 +338,7 @@ export class Kernel implements Sentry {
     task.state = 'blocked';
     task.woken = 0;
     task.voluntarySwitches++;
+    this.trace.emit(EventKind.taskBlocked, task.tid, task.sysno, request.deadlineNs ?? -1);
     for (const source of request.queues) source.queue.add(task, source.mask);
     if (request.deadlineNs !== undefined) this.timers.set(task.sleepTimer, request.deadlineNs);
     // A signal that came before the sleep must end it too.
@@ -398,8 +406,10 @@ export class Kernel implements Sentry {
 
   #runTask(task: Task): void {
     const { cpu, platform } = this;
-    if (this.current !== task) {
+    if (this.current !== task || task.request !== null) {
       this.trace.emit(EventKind.contextSwitch, task.tid, this.current?.tid ?? 0, this.scheduler.waiting);
+    }
+    if (this.current !== task) {
       this.current = task;
       if (task.rseqAddr !== 0) abortRestartableSequence(task);
     }

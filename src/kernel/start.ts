@@ -71,8 +71,11 @@ export function startFirstProgram(kernel: Kernel, program: FirstProgram): ExecFa
   const attached = kernel.platform.attach(task);
   if (attached !== 0) return { errno: attached, message: 'memory is out' };
   enterProgram(task, prepared);
-  kernel.trace.emit(EventKind.taskStart, tid, tid, 0, 0);
-  kernel.trace.emitText(EventKind.exec, tid, prepared.exePath, tid, prepared.entry, tid);
+  const { trace } = kernel;
+  trace.emit(EventKind.taskStart, tid, tid, 0, 0);
+  trace.emit(EventKind.spaceEntered, tid, kernel.spaceNumber(task.mm));
+  trace.emitText(EventKind.exec, tid, prepared.exePath, tid, prepared.entry, tid);
+  trace.emitText(EventKind.taskName, tid, task.name);
   kernel.scheduler.ready(task);
   return null;
 }

@@ -11,6 +11,7 @@ import { FPU_BYTES } from '../cpu/cpu.ts';
 import { Regs } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { GuestContext } from '../platform/sentry.ts';
+import { EventKind } from '../trace/events.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
 import type { Credentials } from './credentials.ts';
@@ -68,6 +69,7 @@ export class Task implements GuestContext, Waiter {
   /** FXSAVE image; stale while the processor holds the state (Platform.saveFpu). */
   readonly fpu = new Uint8Array(FPU_BYTES);
   hasTracer = false;
+  faultsServed = 0;
   platformState: object | null = null;
 
   mm: AddressSpace;
@@ -193,6 +195,8 @@ export class Task implements GuestContext, Waiter {
   #wakeFor(reason: number): void {
     if (this.state !== 'blocked') return;
     this.woken |= reason;
+    const waker = reason === Wake.timeout ? 0 : (this.kernel.current?.tid ?? 0);
+    this.kernel.trace.emit(EventKind.taskWoken, this.tid, waker, reason);
     this.kernel.scheduler.ready(this);
   }
 

@@ -15,6 +15,7 @@ import {
   __WCLONE,
   stopStatus,
 } from '../abi/wait.ts';
+import { EventKind } from '../trace/events.ts';
 import { describeStatus, reap } from './exit.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import type { Task } from './task.ts';
@@ -85,8 +86,10 @@ export function waitForChild(
       const change = changeOf(child, options);
       if (change === undefined) continue;
       if ((options & WNOWAIT) === 0) {
-        if (child.isZombie) reap(kernel, child);
-        else child.stopReport = null;
+        if (child.isZombie) {
+          kernel.trace.emit(EventKind.childReaped, task.tid, child.tgid, child.exitStatus ?? 0);
+          reap(kernel, child);
+        } else child.stopReport = null;
       }
       return done(change);
     }

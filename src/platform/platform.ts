@@ -375,7 +375,10 @@ export class Platform implements PlatformApi {
     const { address, access } = stop;
     const errorCode = pageFaultErrorCode(stop);
     const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
-    if (result === 'fixed') return true;
+    if (result === 'fixed') {
+      ctx.faultsServed++;
+      return true;
+    }
     if (this.#thread !== null && this.#isTableFault(ctx, this.#thread.traps, address)) return true;
     this.#faults++;
     const accessNumber = access === 'read' ? 0 : access === 'write' ? 1 : 2;
@@ -591,6 +594,7 @@ export class Platform implements PlatformApi {
     const { traps } = thread;
     if (traps.closed !== null) return;
     traps.closed = 'own-gs';
+    this.#trace.emit(EventKind.tableLost, traps.tid, traps.base, 1);
     traps.restoreSites();
   }
 

@@ -23,6 +23,8 @@ export interface GuestContext {
   readonly fpu: Uint8Array;
   /** A tracer is attached: no site is patched for it (gVisor `62cb91e84`). */
   readonly hasTracer: boolean;
+  /** Page faults that were served for it. */
+  faultsServed: number;
   /** The platform's own record; null until attached. */
   platformState: object | null;
 }

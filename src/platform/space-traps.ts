@@ -6,6 +6,7 @@
 import { EAGAIN, EFAULT } from '../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { Prng } from '../base/prng.ts';
+import { pageDown } from '../base/addr.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -108,6 +109,7 @@ export class SpaceTraps implements StepPerformer {
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
   loseTable(): void {
     this.restoreSites();
+    this.#trace.emit(EventKind.tableLost, this.tid, this.base, 0);
     this.closed = 'table-lost';
     this.next = 0;
     this.base = 0;
@@ -131,7 +133,7 @@ export class SpaceTraps implements StepPerformer {
       }
       case 'store':
         this.#trace.emit(EventKind.patchStore, this.tid, step.addr, step.bytes.length, littleEndian(step.bytes));
-        return this.mm.copyOut(step.addr, step.bytes, true) === step.bytes.length ? 1 : 0;
+        return this.#store(step.addr, step.bytes);
       case 'get':
         return this[step.field];
       case 'set':
@@ -150,6 +152,17 @@ export class SpaceTraps implements StepPerformer {
       case 'random':
         return this.#prng.below(step.below);
     }
+  }
+
+  /** A store may copy the page first: the file's pages stay as they are. */
+  #store(addr: number, bytes: Uint8Array): StepResult {
+    const { mm } = this;
+    const before = mm.physicalOf(addr, 'read', true);
+    if (mm.copyOut(addr, bytes, true) !== bytes.length) return 0;
+    if (mm.physicalOf(addr, 'read', true) !== before) {
+      this.#trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
+    }
+    return 1;
   }
 
   #mapTable(addr: number): number {

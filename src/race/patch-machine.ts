@@ -91,6 +91,7 @@ export class PatchMachine {
         mm: this.mm,
         fpu: new Uint8Array(FPU_BYTES),
         hasTracer: false,
+        faultsServed: 0,
         platformState: null,
       };
       invariant(platform.attach(ctx) === 0, () => 'no memory for the stub threads of a race');

@@ -45,6 +45,7 @@ export class Guest implements GuestContext {
   mm: AddressSpace;
   readonly fpu = new Uint8Array(FPU_BYTES);
   hasTracer = false;
+  faultsServed = 0;
   platformState: object | null = null;
 
   constructor(tid: number, mm: AddressSpace) {

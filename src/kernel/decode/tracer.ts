@@ -37,8 +37,9 @@ export class SyscallTracer {
       trace.emitText(EventKind.syscallEnter, tid, text, shape.nr, rip, via);
     } else {
       trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
-      trace.emit(EventKind.syscallArgs, tid, args.num(0), args.num(1), args.num(2));
     }
+    trace.emit(EventKind.syscallArgs, tid, args.num(0), args.num(1), args.num(2));
+    trace.emit(EventKind.syscallArgsRest, tid, args.num(3), args.num(4), args.num(5));
   }
 
   /** siginfo_t as text, for signals that are recorded. */

@@ -123,6 +123,7 @@ function runHandler(task: Task, info: SignalInfo, action: SignalAction): void {
     forceSegv(task, signo);
     return;
   }
+  task.kernel.trace.emit(EventKind.handlerEnter, task.tid, signo, task.regs.get(Reg.rsp), Number(action.handler));
   task.savedMask = null;
   task.mask |= action.mask;
   if ((action.flags & SA_NODEFER) === 0) task.mask |= sigBit(signo);
@@ -137,8 +138,10 @@ function restartCall(task: Task): void {
 
 /** Back to the syscall instruction, which is two bytes long, with the number that it is to see. */
 function rewind(task: Task, sysno: number): void {
-  task.regs.set(Reg.rip, task.regs.get(Reg.rip) - 2);
+  const rip = task.regs.get(Reg.rip) - 2;
+  task.regs.set(Reg.rip, rip);
   task.regs.set(Reg.rax, sysno);
+  task.kernel.trace.emit(EventKind.callRestarted, task.tid, sysno, rip);
 }
 
 /** All tasks of the group are to stop. */

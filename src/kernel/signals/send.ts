@@ -5,13 +5,23 @@
 
 import { EAGAIN } from '../../abi/errno.ts';
 import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
-import { CLD_CONTINUED, CLD_STOPPED, SA_NOCLDSTOP, SIGCHLD, SIGCONT, SIGKILL } from '../../abi/signal.ts';
+import {
+  CLD_CONTINUED,
+  CLD_STOPPED,
+  SA_NOCLDSTOP,
+  SIGCHLD,
+  SIGCONT,
+  SIGKILL,
+  SI_KERNEL,
+  SI_TIMER,
+} from '../../abi/signal.ts';
 import { EventKind } from '../../trace/events.ts';
+import type { Kernel } from '../kernel.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
 import type { SignalInfo } from './siginfo.ts';
-import { childInfo } from './siginfo.ts';
+import { childInfo, pidOf } from './siginfo.ts';
 import { STOP_SIGNALS, defaultAction, isRealtime, sigBit } from './signal-sets.ts';
 
 /** True when the signal would do nothing: ignored, or ignored by default. */
@@ -37,6 +47,8 @@ export function recheckSignals(task: Task): void {
 export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalInfo): number {
   const { signo } = info;
   if (group.tasks.length === 0 || task?.state === 'ended') return 0;
+  const { kernel } = group.leader;
+  kernel.trace.emit(EventKind.signalSent, senderOf(kernel, info), signo, group.tgid, task?.tid ?? 0);
   const bit = sigBit(signo);
   if (signo === SIGCONT) {
     discardEverywhere(group, STOP_SIGNALS);
@@ -63,6 +75,12 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
   const target = task ?? chooseTask(group, bit);
   if (target !== undefined && canTake(target, bit)) target.alert();
   return 0;
+}
+
+/** Who shows as the sender in a trace: nobody for what timers and the kernel's own events cause. */
+function senderOf(kernel: Kernel, info: SignalInfo): number {
+  if (info.code === SI_TIMER || info.code === SI_KERNEL) return 0;
+  return info.signo === SIGCHLD && info.code > 0 ? pidOf(info) : (kernel.current?.tid ?? 0);
 }
 
 /** Queues of this length are not looked at closer. */
@@ -110,6 +128,7 @@ function continueGroup(group: ThreadGroup): void {
   for (const task of group.tasks) {
     if (task.state !== 'stopped') continue;
     task.attention = true;
+    task.kernel.trace.emit(EventKind.taskContinued, task.tid, SIGCONT);
     task.kernel.scheduler.ready(task);
   }
   group.stopReport = { kind: 'continued' };

@@ -44,6 +44,11 @@ export function killInfo(signo: number, code: number, pid: number, uid: number):
   });
 }
 
+/** si_pid, where the signal has one. */
+export function pidOf(info: SignalInfo): number {
+  return viewOf(info.bytes).getInt32(16, true);
+}
+
 /** From the kernel itself. */
 export function kernelInfo(signo: number): SignalInfo {
   return make(signo, SI_KERNEL, () => undefined);

@@ -43,6 +43,7 @@ import { NSIG } from '../../abi/signal.ts';
 import { USER_HALF_END } from '../../base/addr.ts';
 import { fromLatin1, latin1Bytes } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
+import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
 import type { Args, SyscallDef } from './table.ts';
@@ -110,6 +111,7 @@ function prctl(task: Task, a: Args): number {
       const end = bytes.indexOf(0);
       if (end < 0 ? length < NAME_BYTES : end >= length) return -EFAULT;
       task.name = fromLatin1(bytes.subarray(0, end < 0 ? NAME_BYTES - 1 : Math.min(end, NAME_BYTES - 1)));
+      task.kernel.trace.emitText(EventKind.taskName, task.tid, task.name);
       return 0;
     }
     case PR_GET_NAME: {

@@ -21,6 +21,7 @@ import {
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
+import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { PidFile } from '../pid-file.ts';
 import { forceSegv } from '../signals/force.ts';
@@ -259,6 +260,8 @@ export const signalCalls: readonly SyscallDef[] = [
     name: 'rt_sigreturn',
     args: [],
     call: (task) => {
+      // The handler's ret has taken the return address off the frame.
+      task.kernel.trace.emit(EventKind.handlerReturn, task.tid, task.regs.get(Reg.rsp) - 8);
       if (popSignalFrame(task) < 0) forceSegv(task, 0);
       task.attention = true;
       return REGS_SET;

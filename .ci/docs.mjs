@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// `npm run docs:syscalls`: writes the tables of READMEs that are made of the sources. Tests fail when one is stale.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** README, name of the section, module that makes it, its function. */
+const SECTIONS = [['src/trace/README.md', 'events', 'test/trace/schema-docs.ts', 'schemaTable']];
+
+const scratch = mkdtempSync(join(tmpdir(), 'trapline-docs-'));
+try {
+  for (const [readme, section, module, make] of SECTIONS) {
+    const path = join(root, readme);
+    const before = readFileSync(path, 'utf8');
+    const made = (await load(module))[make]();
+    const [head, rest] = before.split(`<!-- ${section} -->\n`);
+    const tail = rest?.slice(rest.indexOf('<!-- end -->'));
+    if (tail === undefined) throw new Error(`${readme} has no section ${section}`);
+    const after = `${head}<!-- ${section} -->\n\n${made}\n${tail}`;
+    if (after !== before) writeFileSync(path, after);
+    console.log(`${readme}: ${after === before ? 'up to date' : 'written'}`);
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+/** A TypeScript module of the tests, with what it imports, as one that Node takes. */
+async function load(module) {
+  const bundle = await rolldown({ cwd: root, input: module, platform: 'node', external: [/^node:/] });
+  const { output } = await bundle.generate({ format: 'esm' });
+  await bundle.close();
+  const file = join(scratch, `${module.replaceAll('/', '-')}.mjs`);
+  writeFileSync(file, output[0].code);
+  return import(pathToFileURL(file).href);
+}
