@@ -38,6 +38,7 @@ import { Cap, hasCap } from './credentials.ts';
 import { IntervalTimers } from './interval-timers.ts';
 import { openPidFile } from './pid-file.ts';
 import { PosixTimers } from './posix-timers.ts';
+import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import { NO_ALT_STACK, Task } from './task.ts';
 import { ThreadGroup } from './thread-group.ts';
@@ -117,6 +118,7 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   if (attached !== 0 || !isTold || (has(flags, CLONE_PIDFD) && pidfd < 0)) {
     if (pidfd >= 0) parent.files.close(pidfd);
     if (attached === 0) kernel.platform.detach(child);
+    releaseFilters(child);
     files.release();
     fs.users--;
     kernel.releaseSpace(mm);
@@ -195,7 +197,7 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   child.name = parent.name;
   child.creatorTid = parent.tid;
   child.noNewPrivs = parent.noNewPrivs;
-  child.seccomp = parent.seccomp;
+  if (parent.seccomp !== null) child.seccomp = parent.seccomp === 'strict' ? 'strict' : parent.seccomp.retain();
   child.nice = parent.nice;
   child.schedPolicy = parent.schedPolicy;
   child.schedPriority = parent.schedPriority;

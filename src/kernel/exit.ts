@@ -8,6 +8,7 @@ import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
 import { releaseRobustFutexes } from './futex.ts';
 import type { Kernel } from './kernel.ts';
+import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import { HANDLER_IGNORE } from './signals/signal-actions.ts';
 import { childInfo, kernelInfo } from './signals/siginfo.ts';
 import { recheckGroupStop, sendSignal } from './signals/send.ts';
@@ -40,6 +41,7 @@ export function exitTask(task: Task, status: number): void {
   if (isLast) group.lastMm(task.mm);
   task.files.release();
   task.fs.users--;
+  releaseFilters(task);
   kernel.platform.detach(task);
   kernel.releaseSpace(task.mm);
   if (kernel.current === task) kernel.current = null;

@@ -29,6 +29,7 @@ import { FutexTable } from './futex.ts';
 import type { HostInput } from './host-input.ts';
 import { abortRestartableSequence } from './rseq.ts';
 import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
+import { enforceSeccomp } from './seccomp/enforce.ts';
 import { beforeGuestCode } from './signals/delivery.ts';
 import { forceSignal } from './signals/force.ts';
 import { setMask } from './signals/masks.ts';
@@ -121,6 +122,8 @@ export class Kernel implements Sentry {
   /** Tasks ever made, for metrics. */
   tasksStarted = 0;
   signalsDelivered = 0;
+  /** What all seccomp filters take, in instructions. */
+  filterSize = 0;
 
   readonly #table: readonly (SyscallDef | undefined)[];
   readonly #args: Args;
@@ -270,6 +273,10 @@ export class Kernel implements Sentry {
     task.call = def;
     if (this.tracer !== null) {
       this.tracer.enter(task.tid, def, args, task.mm, task.regs.get(Reg.rip), this.platform.isPatchedCall);
+    }
+    if (task.seccomp !== null) {
+      const refusal = enforceSeccomp(task, sysno, args, def.call);
+      if (refusal !== null) return this.#complete(task, refusal);
     }
     return this.#complete(task, def.call(task, args));
   }

@@ -16,6 +16,7 @@ import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
 import type { Credentials } from './credentials.ts';
 import type { Kernel } from './kernel.ts';
+import type { SeccompFilter } from './seccomp/seccomp-filter.ts';
 import { PendingSignals } from './signals/pending-signals.ts';
 import type { FaultDetail } from './signals/siginfo.ts';
 import { HANDLER_DEFAULT } from './signals/signal-actions.ts';
@@ -121,6 +122,8 @@ export class Task implements GuestContext, Waiter {
   /** Tid of the task that made this one. */
   creatorTid = 0;
   noNewPrivs = false;
+  /** What the task's calls must pass first: prctl(PR_SET_SECCOMP). */
+  seccomp: SeccompFilter | 'strict' | null = null;
   nice = 0;
   schedPolicy = 0;
   schedPriority = 0;

@@ -39,3 +39,10 @@ export function forceSegv(task: Task, during: number): void {
   if (during === SIGSEGV) actions.set(SIGSEGV, { ...actions.get(SIGSEGV), handler: HANDLER_DEFAULT });
   forceSignal(task, kernelInfo(SIGSEGV));
 }
+
+/** A signal that ends the process whatever it does about it: handlers do not run. */
+export function forceDeath(task: Task, info: SignalInfo): void {
+  const { actions } = task.group;
+  actions.set(info.signo, { ...actions.get(info.signo), handler: HANDLER_DEFAULT });
+  forceSignal(task, info);
+}

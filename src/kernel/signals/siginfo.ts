@@ -3,7 +3,8 @@
 // siginfo_t: the 128 bytes that a handler, sigtimedwait and signalfd see. Kept as bytes, because a program may
 // queue any payload (rt_sigqueueinfo). Layouts: Linux include/uapi/asm-generic/siginfo.h as documented in sigaction(2).
 
-import { SI_KERNEL, SI_TIMER } from '../../abi/signal.ts';
+import { Siginfo } from '../../abi/signal-frame.ts';
+import { SIGSYS, SI_KERNEL, SI_TIMER, SYS_SECCOMP } from '../../abi/signal.ts';
 import { viewOf } from '../../base/bytes.ts';
 
 export const SIGINFO_BYTES = 128;
@@ -93,4 +94,14 @@ export function rawInfo(signo: number, given: Uint8Array): SignalInfo {
   const v = viewOf(bytes);
   v.setInt32(0, signo, true);
   return { signo, code: v.getInt32(8, true), bytes };
+}
+
+/** SIGSYS from a seccomp filter: the address after the call, its number, and the data that the filter returned. */
+export function seccompInfo(reason: number, callAddr: bigint, sysno: number, arch: number): SignalInfo {
+  return make(SIGSYS, SYS_SECCOMP, (v) => {
+    v.setInt32(Siginfo.errno, reason, true);
+    v.setBigUint64(Siginfo.callAddr, callAddr, true);
+    v.setInt32(Siginfo.syscall, sysno, true);
+    v.setUint32(Siginfo.arch, arch, true);
+  });
 }

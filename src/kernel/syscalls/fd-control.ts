@@ -59,6 +59,7 @@ import type { FileLocks, RangeLock } from '../../vfs/file-locks.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import { PipeFile } from '../../vfs/pipe.ts';
+import { SeccompListener, listenerIoctl } from '../seccomp/listener.ts';
 import type { Task } from '../task.ts';
 import { installFile } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
@@ -264,7 +265,7 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
   }
 }
 
-function ioctl(task: Task, fd: number, request: number, argument: number): number {
+function ioctl(task: Task, fd: number, request: number, argument: number): SyscallResult {
   const file = task.files.get(fd);
   if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
   switch (request) {
@@ -280,6 +281,7 @@ function ioctl(task: Task, fd: number, request: number, argument: number): numbe
       return file.setFlags(value === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK);
     }
     default:
+      if (file instanceof SeccompListener) return listenerIoctl(task, file, request, argument);
       return file.ioctl(request, argument, task.mm);
   }
 }

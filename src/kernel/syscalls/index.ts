@@ -16,6 +16,7 @@ import { prctlCalls } from './prctl.ts';
 import { processCalls } from './processes.ts';
 import { refusedCalls } from './refused.ts';
 import { schedulingCalls } from './scheduling.ts';
+import { seccompCalls } from './seccomp.ts';
 import { signalCalls } from './signals.ts';
 import { systemCalls } from './system.ts';
 import { SOCKET_CALLS } from './sockets.ts';
@@ -34,6 +35,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   timerCalls,
   identityCalls,
   schedulingCalls,
+  seccompCalls,
   systemCalls,
   prctlCalls,
   refusedCalls,

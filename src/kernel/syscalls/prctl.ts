@@ -27,6 +27,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
   PR_SET_PTRACER,
+  PR_SET_SECCOMP,
   PR_SET_THP_DISABLE,
   PR_SET_TIMERSLACK,
   PR_SET_TIMING,
@@ -46,6 +47,7 @@ import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
+import { seccompMode, setSeccompMode } from './seccomp.ts';
 import type { Args, SyscallDef } from './table.ts';
 import { writeBytes } from './times.ts';
 
@@ -142,7 +144,9 @@ function prctl(task: Task, a: Args): number {
     case PR_SET_TIMING:
       return value === 0 ? 0 : -EINVAL;
     case PR_GET_SECCOMP:
-      return 0;
+      return seccompMode(task);
+    case PR_SET_SECCOMP:
+      return setSeccompMode(task, value, a.num(2));
     case PR_CAPBSET_READ:
       return value > 40 ? -EINVAL : Number((creds.bounding >> BigInt(value)) & 1n);
     case PR_CAPBSET_DROP:

@@ -47,7 +47,6 @@ export const refusedCalls: readonly SyscallDef[] = [
     [209, 'io_submit'],
     [210, 'io_cancel'],
     [298, 'perf_event_open'],
-    [317, 'seccomp'],
     [323, 'userfaultfd'],
     [425, 'io_uring_setup'],
     [426, 'io_uring_enter'],
