@@ -104,6 +104,7 @@ interface FoundProgram {
 function openExecutable(dentry: Dentry, creds: Credentials): OpenFile | ExecFailure {
   const { inode } = dentry;
   if (!inode.isRegular) return failure(EACCES, 'it is not a regular file');
+  if (dentry.mount.isNoExec) return failure(EACCES, 'nothing is executed from where it lies');
   if (checkPermission(inode, creds, MAY_EXEC) !== 0) return failure(EACCES, 'it is not executable');
   if (inode.writers > 0) return failure(ETXTBSY, 'it is open for writing');
   const file = inode.open(dentry, 0, creds);

@@ -28,7 +28,7 @@ export function checkAccess(found: Dentry, cred: Credentials, mode: number): num
   if (denied !== 0) return denied;
   const isSpecial = !inode.isRegular && !inode.isDirectory && !inode.isSymlink;
   if ((mode & W_OK) !== 0 && found.mount.isReadOnly && !isSpecial) return -EROFS;
-  if ((mode & X_OK) !== 0 && inode.isRegular && (inode.mode & 0o111) === 0) return -EACCES;
+  if ((mode & X_OK) !== 0 && inode.isRegular && (found.mount.isNoExec || (inode.mode & 0o111) === 0)) return -EACCES;
   return 0;
 }
 

@@ -5,8 +5,27 @@
 // `Mount` is a file system, or a part of one, at its place. Models fs/dcache.c, struct path, fs/mount.h and d_path.
 
 import { ENOENT } from '../abi/errno.ts';
-import { MS_RDONLY } from '../abi/mount.ts';
+import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_RDONLY,
+  MS_RELATIME,
+} from '../abi/mount.ts';
 import type { FileSystem, Inode } from './inode.ts';
+
+const OPTION_NAMES: readonly (readonly [number, string])[] = [
+  [MS_NOSUID, 'nosuid'],
+  [MS_NODEV, 'nodev'],
+  [MS_NOEXEC, 'noexec'],
+  [MS_NOATIME, 'noatime'],
+  [MS_NODIRATIME, 'nodiratime'],
+  [MS_RELATIME, 'relatime'],
+  [MS_NOSYMFOLLOW, 'nosymfollow'],
+];
 
 /** A file system at its place in the tree. */
 export class Mount {
@@ -25,6 +44,10 @@ export class Mount {
   writers = 0;
   /** umount2 with MNT_EXPIRE has found it unused. */
   isExpiring = false;
+  /** MS_UNBINDABLE: it cannot be bound elsewhere. */
+  isUnbindable = false;
+  /** What is mounted on its names. */
+  readonly children = new Set<Mount>();
 
   /** @param top what of the file system is shown; all of it by default */
   constructor(id: number, fs: FileSystem, mountpoint: Dentry | null, flags: number, source: string, top?: Entry) {
@@ -37,8 +60,31 @@ export class Mount {
     this.root = (top ?? fs.rootEntry).seenFrom(this);
   }
 
+  /** Programs are not executed from here, nor mapped to be. */
+  get isNoExec(): boolean {
+    return (this.flags & MS_NOEXEC) !== 0;
+  }
+
   get isReadOnly(): boolean {
     return (this.flags & MS_RDONLY) !== 0 || this.fs.isReadOnly;
+  }
+
+  /** As /proc/mounts shows its flags: `rw,nosuid,relatime`. */
+  get optionsText(): string {
+    let text = this.isReadOnly ? 'ro' : 'rw';
+    for (const [bit, name] of OPTION_NAMES) if ((this.flags & bit) !== 0) text += `,${name}`;
+    return text;
+  }
+
+  /** Which part of its file system it shows: `/`, or the path there. */
+  get rootPath(): string {
+    const parts: string[] = [];
+    for (let at = this.root.entry; at.parent !== null; at = at.parent) parts.push(at.name);
+    return '/' + parts.reverse().join('/');
+  }
+
+  get keepsAccessTimes(): boolean {
+    return (this.flags & (MS_RDONLY | MS_NOATIME)) === 0 && !this.fs.isReadOnly;
   }
 
   /** True when it shows a part of its file system only: then a name can be moved out of what it shows. */
@@ -260,9 +306,10 @@ export function pathOf(d: Dentry, root: Dentry | null): { path: string; reachabl
       parts.push(at.name);
       at = at.parent;
     } else if (at.mount.mountpoint !== null && at === at.mount.root) at = at.mount.mountpoint;
-    else if (at === at.mount.root || parts.length > 0) {
-      return { path: '/' + parts.reverse().join('/'), reachable: root === null };
-    } else return { path: at.name, reachable: true };
+    else if (at === at.mount.root) return { path: '/' + parts.reverse().join('/'), reachable: root === null };
+    // Outside of what its mount shows, see isConnected.
+    else if (parts.length > 0) return { path: '/', reachable: root === null };
+    else return { path: at.name, reachable: true };
   }
   return { path: '/' + parts.reverse().join('/'), reachable: true };
 }

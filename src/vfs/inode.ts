@@ -41,6 +41,8 @@ export abstract class FileSystem {
   isReadOnly = false;
   /** The name of the root, which all mounts share; made with the first. */
   rootEntry: Entry | null = null;
+  /** Its mounts in the tree. */
+  mountCount = 0;
 
   constructor(typeName: string, magic: number, deviceNumber: number, clock: FsClock) {
     this.typeName = typeName;
@@ -54,6 +56,14 @@ export abstract class FileSystem {
   totals(): FsTotals {
     return { blocks: 0, freeBlocks: 0, files: 0, freeFiles: 0 };
   }
+
+  /** What /proc/mounts shows after the flags: `,size=4k`. */
+  get optionsText(): string {
+    return '';
+  }
+
+  /** Nothing leads to it any more: what it counts against others' limits is given back. */
+  dispose(): void {}
 }
 
 /** Takes one directory entry; false when it has no room for it. `cookie` is where to go on after it. */

@@ -55,6 +55,10 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   readonly root: MemoryDirectory;
   readonly devices: DeviceTable;
   readonly limits: MemoryLimits;
+  /** Whose limits count as well: a tmpfs that a guest mounts takes from what the tree may hold. */
+  readonly #within: MemoryFileSystem | null;
+  /** Size and inodes were chosen, and are shown. */
+  readonly #showsLimits: boolean;
   /** The host directory below; null for a plain tree. */
   readonly lower: HostContents | null;
   #nextIno = 1;
@@ -70,6 +74,7 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     clock: FsClock;
     devices: DeviceTable;
     limits?: MemoryLimits;
+    within?: MemoryFileSystem;
     lower?: HostDirectory;
     rootMode?: number;
     uid?: number;
@@ -85,6 +90,8 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     );
     this.devices = options.devices;
     this.limits = options.limits ?? DEFAULT_MEMORY_LIMITS;
+    this.#within = options.within ?? null;
+    this.#showsLimits = options.within !== undefined;
     this.lower = options.lower === undefined ? null : new HostContents(options.lower);
     const mode = S_IFDIR | (options.rootMode ?? 0o755);
     this.root = new MemoryDirectory(this, this.newIno(), mode, options.uid ?? 0, options.gid ?? 0);
@@ -113,37 +120,67 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
 
   charge(pages: number): boolean {
     if ((this.#pages + pages) * 4096 > this.limits.bytes) return false;
+    if (this.#within !== null && !this.#within.charge(pages)) return false;
     this.#pages += pages;
     return true;
   }
 
   get freePages(): number {
-    return Math.floor(this.limits.bytes / 4096) - this.#pages;
+    const own = Math.floor(this.limits.bytes / 4096) - this.#pages;
+    return this.#within === null ? own : Math.min(own, this.#within.freePages);
   }
 
   uncharge(pages: number): void {
     this.#pages -= pages;
+    this.#within?.uncharge(pages);
   }
 
   hold(bytes: number): boolean {
-    if (this.#held + bytes > this.limits.bytes * HELD_PER_BYTE) return false;
+    // The whole is what must fit into the host's memory.
+    if (this.#within !== null) {
+      if (!this.#within.hold(bytes)) return false;
+    } else if (this.#held + bytes > this.limits.bytes * HELD_PER_BYTE) return false;
     this.#held += bytes;
     return true;
   }
 
   drop(bytes: number): void {
     this.#held -= bytes;
+    this.#within?.drop(bytes);
   }
 
   /** Room for one more inode? */
   chargeInode(): boolean {
     if (this.#inodes >= this.limits.inodes) return false;
+    if (this.#within !== null && !this.#within.chargeInode()) return false;
     this.#inodes++;
     return true;
   }
 
   unchargeInode(): void {
     this.#inodes--;
+    this.#within?.unchargeInode();
+  }
+
+  override get optionsText(): string {
+    if (!this.#showsLimits) return '';
+    const mode = this.root.mode & 0o7777;
+    return (
+      `,size=${Math.ceil(this.limits.bytes / 1024)}k,nr_inodes=${this.limits.inodes}` +
+      (mode === 0o1777 ? '' : `,mode=${mode.toString(8)}`) +
+      (this.root.uid === 0 ? '' : `,uid=${this.root.uid}`) +
+      (this.root.gid === 0 ? '' : `,gid=${this.root.gid}`)
+    );
+  }
+
+  override dispose(): void {
+    const within = this.#within;
+    if (within === null) return;
+    within.uncharge(this.#pages);
+    within.drop(this.#held);
+    for (; this.#inodes > 0; this.#inodes--) within.unchargeInode();
+    this.#pages = 0;
+    this.#held = 0;
   }
 
   /** A new inode in `dir`; ownership as Linux inherits it. */

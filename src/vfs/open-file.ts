@@ -61,6 +61,7 @@ export abstract class OpenFile {
   constructor(dentry: Dentry, flags: number) {
     this.dentry = dentry;
     this.flags = flags;
+    dentry.mount.users++;
   }
 
   get inode(): Inode {
@@ -168,6 +169,7 @@ export abstract class OpenFile {
     this.#onRelease = null;
     if (hooks !== null) for (const hook of hooks) hook();
     this.destroy();
+    this.dentry.mount.users--;
   }
 
   /** Calls `hook` when the last reference goes. */

@@ -3,7 +3,8 @@
 // open(2): from a path and flags to an open file description, creating, truncating and refusing as Linux does.
 // Models fs/open.c (build_open_flags) and fs/namei.c (do_open, may_open).
 
-import { EEXIST, EFBIG, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
+import { EACCES, EEXIST, EFBIG, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
+import { MS_NODEV } from '../abi/mount.ts';
 import {
   O_ACCMODE,
   O_APPEND,
@@ -20,7 +21,7 @@ import {
   O_TMPFILE,
   O_TRUNC,
 } from '../abi/open.ts';
-import { S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
 import { checkPermission, MAY_EXEC, MAY_READ, MAY_WRITE, ownsOrOverrides } from './credentials.ts';
 import { Dentry } from './dentry.ts';
 import type { Caller } from './fs-context.ts';
@@ -118,6 +119,7 @@ export function openDentry(caller: Caller, found: Dentry, flags: number): OpenFi
   const inode = found.inode;
   if (inode.type === S_IFLNK) return -ELOOP;
   if ((flags & O_DIRECTORY) !== 0 && inode.type !== S_IFDIR) return -ENOTDIR;
+  if (isDevice(inode.type) && (found.mount.flags & MS_NODEV) !== 0) return -EACCES;
   const wanted = wantedAccess(flags);
   if (inode.type === S_IFDIR && ((wanted & MAY_WRITE) !== 0 || (flags & O_CREAT) !== 0)) return -EISDIR;
   if ((wanted & MAY_WRITE) !== 0 && inode.type === S_IFREG && found.mount.isReadOnly) return -EROFS;
@@ -133,6 +135,10 @@ export function openDentry(caller: Caller, found: Dentry, flags: number): OpenFi
   return openInode(found, inode, flags, caller);
 }
 
+function isDevice(type: number): boolean {
+  return type === S_IFCHR || type === S_IFBLK;
+}
+
 /** The MAY_ bits that open flags ask for. */
 function wantedAccess(flags: number): number {
   const mode = flags & O_ACCMODE;
@@ -145,8 +151,13 @@ function openInode(dentry: Dentry, inode: Inode, flags: number, caller: Caller):
   if (inode.size > Number.MAX_SAFE_INTEGER) return -EFBIG;
   const file = inode.open(dentry, (flags & ~TRANSIENT) | O_LARGEFILE, caller.cred);
   if (typeof file !== 'number' && inode.isRegular && file.canWrite) {
+    const { mount } = dentry;
     inode.writers++;
-    file.onRelease(() => inode.writers--);
+    mount.writers++;
+    file.onRelease(() => {
+      inode.writers--;
+      mount.writers--;
+    });
   }
   return file;
 }

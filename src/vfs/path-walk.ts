@@ -4,6 +4,7 @@
 // Models fs/namei.c (link_path_walk, path_resolution(7)).
 
 import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV } from '../abi/errno.ts';
+import { MS_NOSYMFOLLOW } from '../abi/mount.ts';
 import {
   NAME_MAX,
   PATH_MAX,
@@ -128,7 +129,7 @@ export class PathWalk {
    * link led straight to a place (which `at` is now).
    */
   expand(link: Dentry, rest: string): number {
-    if ((this.#resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
+    if ((this.#resolve & RESOLVE_NO_SYMLINKS) !== 0 || (link.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     if (++this.#links > MAX_LINKS) return -ELOOP;
     const denied = this.#linkDenied(link);
     if (denied !== 0) return denied;

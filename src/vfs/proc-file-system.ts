@@ -250,7 +250,7 @@ export class ProcFileSystem extends ProcFileSystemBase {
     return this.#mountsSeen()
       .map(
         ({ mount, path }) =>
-          `${mount.source} ${path} ${mount.fs.typeName} ${mount.isReadOnly ? 'ro' : 'rw'},relatime 0 0\n`,
+          `${escapedPath(mount.source)} ${path} ${mount.fs.typeName} ${mount.optionsText}${mount.fs.optionsText} 0 0\n`,
       )
       .join('');
   }
@@ -260,8 +260,10 @@ export class ProcFileSystem extends ProcFileSystemBase {
       .map(({ mount, path }) => {
         const parent = mount.mountpoint?.mount.id ?? mount.id;
         const device = mount.fs.deviceNumber;
-        const access = mount.isReadOnly ? 'ro' : 'rw';
-        return `${mount.id} ${parent} ${(device >>> 8) & 0xfff}:${device & 0xff} / ${path} ${access},relatime - ${mount.fs.typeName} ${mount.source} ${access}\n`;
+        const shown = escapedPath(mount.rootPath);
+        const source = escapedPath(mount.source);
+        const access = `${mount.fs.isReadOnly ? 'ro' : 'rw'}${mount.fs.optionsText}`;
+        return `${mount.id} ${parent} ${(device >>> 8) & 0xfff}:${device & 0xff} ${shown} ${path} ${mount.optionsText} - ${mount.fs.typeName} ${source} ${access}\n`;
       })
       .join('');
   }

@@ -10,7 +10,7 @@ import { putU64 } from '../abi/words.ts';
 import type { FilePages, MappableFile } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
 import { displayPath } from './dentry.ts';
-import type { Dentry } from './dentry.ts';
+import type { Dentry, Mount } from './dentry.ts';
 import { Inode } from './inode.ts';
 import { MAX_FILE_SIZE, OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
@@ -78,6 +78,10 @@ class MappedInode implements MappableFile {
     this.pages = inode.pages;
   }
 
+  get mount(): Mount {
+    return this.#dentry.mount;
+  }
+
   get name(): string {
     return displayPath(this.#dentry, null);
   }
@@ -95,6 +99,11 @@ class MappedInode implements MappableFile {
   }
 }
 
+/** `file` is mapped through `mount`. */
+export function isMappedFrom(file: MappableFile, mount: Mount): boolean {
+  return file instanceof MappedInode && file.mount === mount;
+}
+
 /** An open regular file. */
 export class RegularFile extends OpenFile {
   override readonly isSeekable = true;
@@ -107,7 +116,7 @@ export class RegularFile extends OpenFile {
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
     const n = this.#inode.readAt(sink, count, offset);
-    if ((this.flags & O_NOATIME) === 0 && n >= 0 && !this.dentry.mount.isReadOnly) this.#inode.touchAccessed();
+    if ((this.flags & O_NOATIME) === 0 && n >= 0 && this.dentry.mount.keepsAccessTimes) this.#inode.touchAccessed();
     return n;
   }
 

@@ -3,15 +3,17 @@
 // The tree of one sandbox: its root file system, what is mounted where, its devices and its files without names.
 // Models fs/namespace.c; mounts are made at set-up only.
 
-import { EBUSY, ENOENT, ENOTDIR } from '../abi/errno.ts';
-import { MS_RDONLY } from '../abi/mount.ts';
+import { EBUSY, ENOENT, ENOSPC, ENOTDIR } from '../abi/errno.ts';
+import { MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
 import { O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { makedev, S_IFCHR, S_IFDIR, S_IFREG } from '../abi/stat.ts';
 import type { Host, HostDirectory, HostStream } from '../base/host.ts';
 import { AnonymousFiles } from './anonymous.ts';
 import { ConsoleDevice, ConsoleInode, OutputLimit } from './console.ts';
 import { SYSTEM_CREDENTIALS } from './credentials.ts';
-import { Dentry, Mount } from './dentry.ts';
+import type { Credentials } from './credentials.ts';
+import { Dentry } from './dentry.ts';
+import type { Mount } from './dentry.ts';
 import { makeDeviceFileSystem } from './device-file-system.ts';
 import type { RandomFill } from './device-file-system.ts';
 import { DeviceTable } from './device-table.ts';
@@ -25,9 +27,12 @@ import { MemoryDirectory } from './memory-directory.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import type { MemoryLimits } from './memory-file-system.ts';
 import { MemoryFile } from './memory-nodes.ts';
+import type { FileSystemMaker } from './mounting.ts';
+import { MountTable } from './mount-table.ts';
 import { lookupPath } from './path-walk.ts';
 import { ProcFileSystem } from './proc-file-system.ts';
 import type { ProcSource } from './proc-source.ts';
+import { parseTmpfsOptions } from './tmpfs-options.ts';
 
 /** How a tree is made. */
 export interface VfsOptions {
@@ -48,9 +53,10 @@ export class Vfs {
   readonly clock: FsClock;
   readonly devices = new DeviceTable();
   readonly anonymous: AnonymousFiles;
-  readonly root: Dentry;
   /** In the order in which they were mounted. */
-  readonly mounts: Mount[] = [];
+  readonly mounts = new MountTable();
+  /** What mount(2) can mount, by type. */
+  readonly fileSystemTypes = new Map<string, FileSystemMaker>();
   /** The consoles behind fds 0, 1 and 2. */
   readonly consoles: readonly [ConsoleDevice, ConsoleDevice, ConsoleDevice];
   /** Null when none of the tool's streams is a terminal. */
@@ -59,7 +65,6 @@ export class Vfs {
   readonly #options: VfsOptions;
   readonly #sources: HostContents[] = [];
   #deviceMinor = 1;
-  #mountId = 1;
 
   constructor(options: VfsOptions) {
     this.#options = options;
@@ -72,9 +77,8 @@ export class Vfs {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.root === undefined ? {} : { lower: options.root }),
     });
-    const mount = new Mount(this.#mountId++, this.#rootFs, null, 0, this.#rootFs.typeName);
-    this.mounts.push(mount);
-    this.root = mount.root;
+    this.mounts.setRoot(this.mounts.make(this.#rootFs, MS_RELATIME, this.#rootFs.typeName));
+    this.fileSystemTypes.set('tmpfs', (data, cred) => this.#makeTmpfs(data, cred));
     const limit = new OutputLimit(options.outputBytes, options.onOutputLimit);
     const { stdin, stdout, stderr } = options.host;
     const screen = stdout.isTerminal ? stdout : stderr.isTerminal ? stderr : null;
@@ -87,6 +91,11 @@ export class Vfs {
     this.consoles = [device(stdin, true), device(stdout, false), device(stderr, false)];
     // Memory files count like any other, so a guest without a root of its own can still work in /tmp.
     if (options.root === undefined) this.makeDirectory('/tmp', true, 0o1777);
+  }
+
+  /** The root of the whole tree. */
+  get root(): Dentry {
+    return this.mounts.root.root;
   }
 
   #newDevice(): number {
@@ -131,6 +140,28 @@ export class Vfs {
     return at.mount.fs instanceof MemoryFileSystem ? at.mount.fs : this.#rootFs;
   }
 
+  /** A tmpfs for mount(2); what it holds counts as held by the root file system. */
+  #makeTmpfs(data: string, cred: Credentials): FileSystem | number {
+    const { limits } = this.#rootFs;
+    const asked = parseTmpfsOptions(data, limits.bytes);
+    if (typeof asked === 'number') return asked;
+    if (!this.#rootFs.chargeInode()) return -ENOSPC;
+    return new MemoryFileSystem({
+      deviceNumber: this.#newDevice(),
+      clock: this.clock,
+      devices: this.devices,
+      within: this.#rootFs,
+      limits: {
+        // As on Linux zero means "no limit of its own".
+        bytes: asked.bytes === 0 ? limits.bytes : (asked.bytes ?? limits.bytes / 2),
+        inodes: asked.inodes === 0 ? limits.inodes : (asked.inodes ?? limits.inodes / 2),
+      },
+      rootMode: asked.mode ?? 0o1777,
+      uid: asked.uid ?? cred.fsuid,
+      gid: asked.gid ?? cred.fsgid,
+    });
+  }
+
   /** Mounts `fs` at `path`, which is made when it does not exist. */
   #mount(fs: FileSystem, path: string, isReadOnly: boolean, source: string, isHidden: boolean): Mount | number {
     const isDirectory = fs.root.isDirectory;
@@ -138,11 +169,9 @@ export class Vfs {
     if (typeof at === 'number') return at;
     if (at.inode.isDirectory !== isDirectory) return -ENOTDIR;
     if (at === this.root) return -EBUSY;
-    const mount = new Mount(this.#mountId++, fs, at, isReadOnly ? MS_RDONLY : 0, source);
-    at.covering = mount;
-    at.entry.coverings++;
-    this.mounts.push(mount);
-    return mount;
+    const mount = this.mounts.make(fs, MS_RELATIME | (isReadOnly ? MS_RDONLY : 0), source);
+    const failed = this.mounts.attach(mount, at);
+    return failed < 0 ? failed : mount;
   }
 
   /** An empty file to mount over, or what is there already. */
@@ -162,13 +191,16 @@ export class Vfs {
 
   /** Mounts /proc; hidden from listings of / unless the caller's tree has a directory of that name. */
   mountProc(source: ProcSource): Mount | number {
-    const fs = new ProcFileSystem(this.#newDevice(), this.clock, source, () => this.mounts);
+    const fs = new ProcFileSystem(this.#newDevice(), this.clock, source, () => [...this.mounts.all]);
+    // There is one set of processes, so there is one such file system.
+    this.fileSystemTypes.set('proc', () => fs);
     return this.#mount(fs, '/proc', false, 'proc', true);
   }
 
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
     const fs = makeDeviceFileSystem(this.#newDevice(), this.clock, this.devices, this.#options.random, this.terminal);
+    this.fileSystemTypes.set('devtmpfs', () => fs);
     return this.#mount(fs, '/dev', false, 'devtmpfs', true);
   }
 

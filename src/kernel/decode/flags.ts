@@ -2,6 +2,7 @@
 //
 // Flag words as names joined by `|`, in the order in which strace prints them; bits without a name as one hex number.
 
+import * as mount from '../../abi/mount.ts';
 import * as mman from '../../abi/mman.ts';
 import * as open from '../../abi/open.ts';
 import * as poll from '../../abi/poll.ts';
@@ -204,6 +205,16 @@ const TABLES: Readonly<Record<FlagSet, FlagTable>> = {
       ['SPLICE_F_GIFT', 8],
     ],
   },
+  mount: {
+    unknown: 'MS_???',
+    entries: pick(
+      mount,
+      'MS_RDONLY MS_NOSUID MS_NODEV MS_NOEXEC MS_SYNCHRONOUS MS_REMOUNT MS_MANDLOCK MS_DIRSYNC MS_NOSYMFOLLOW MS_NOATIME ' +
+        'MS_NODIRATIME MS_BIND MS_MOVE MS_REC MS_SILENT MS_POSIXACL MS_UNBINDABLE MS_PRIVATE MS_SLAVE MS_SHARED MS_RELATIME ' +
+        'MS_KERNMOUNT MS_I_VERSION MS_STRICTATIME MS_LAZYTIME MS_NOUSER',
+    ),
+  },
+  umount: { unknown: 'MNT_???', entries: pick(mount, 'MNT_FORCE MNT_DETACH MNT_EXPIRE UMOUNT_NOFOLLOW') },
   pidfd: { unknown: 'PIDFD_???', entries: [['PIDFD_NONBLOCK', open.O_NONBLOCK]] },
 };
 

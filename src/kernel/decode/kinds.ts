@@ -49,6 +49,8 @@ export type FlagSet =
   | 'linkat'
   | 'fchownat'
   | 'splice'
+  | 'mount'
+  | 'umount'
   | 'pidfd';
 
 /** Enumerations: one name out of a list, or the number with a comment. */

@@ -3,7 +3,7 @@
 // Calls that change attributes: chmod, chown, times, truncate, and extended attributes, of which no file system here
 // has any. fs/open.c, fs/utimes.c, fs/xattr.c.
 
-import { EBADF, EFAULT, EFBIG, EINVAL, E2BIG, ENODATA, EOPNOTSUPP, ERANGE } from '../../abi/errno.ts';
+import { EBADF, EFAULT, EFBIG, EINVAL, E2BIG, ENODATA, EOPNOTSUPP, ERANGE, EROFS } from '../../abi/errno.ts';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -151,7 +151,8 @@ function setXattr(task: Task, found: Dentry | number, name: number, size: number
   const text = xattrName(task, name);
   if (typeof text === 'number') return text;
   if (size > XATTR_SIZE_MAX) return -E2BIG;
-  return typeof found === 'number' ? found : -EOPNOTSUPP;
+  if (typeof found === 'number') return found;
+  return found.mount.isReadOnly ? -EROFS : -EOPNOTSUPP;
 }
 
 function fdPlace(task: Task, fd: number): Dentry | number {

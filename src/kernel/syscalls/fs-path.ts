@@ -12,7 +12,6 @@ import {
   ENAMETOOLONG,
   ENOENT,
   ENOTDIR,
-  EPERM,
   ERANGE,
   ERESTARTSYS,
 } from '../../abi/errno.ts';
@@ -307,8 +306,4 @@ export const FS_PATH_CALLS: readonly SyscallDef[] = [
     args: ['dirfd', 'path', 'filemode', 'dev'],
     call: (t, a) => mknod(t, a.int(0), a.num(1), a.uint(2), a.uint(3)),
   },
-  // Mount tables are made at set-up; changing them needs CAP_SYS_ADMIN, which even root does not have here.
-  { nr: 165, name: 'mount', args: ['path', 'path', 'str', 'hex', 'ptr'], call: () => -EPERM },
-  { nr: 166, name: 'umount2', args: ['path', 'int'], call: () => -EPERM },
-  { nr: 155, name: 'pivot_root', args: ['path', 'path'], call: () => -EPERM },
 ];

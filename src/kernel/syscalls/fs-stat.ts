@@ -4,6 +4,24 @@
 
 import { EBADF, EFAULT, EINVAL, ENOTDIR } from '../../abi/errno.ts';
 import {
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_RELATIME,
+  ST_NOATIME,
+  ST_NODEV,
+  ST_NODIRATIME,
+  ST_NOEXEC,
+  ST_NOSUID,
+  ST_NOSYMFOLLOW,
+  ST_RDONLY,
+  ST_RELATIME,
+  ST_VALID,
+} from '../../abi/mount.ts';
+import {
   AT_EACCESS,
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -27,7 +45,7 @@ import { putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { checkAccess } from '../../vfs/attributes.ts';
 import type { Credentials } from '../../vfs/credentials.ts';
-import type { Dentry } from '../../vfs/dentry.ts';
+import type { Dentry, Mount } from '../../vfs/dentry.ts';
 import type { Task } from '../task.ts';
 import { resolveAt } from './file-arguments.ts';
 import type { SyscallDef } from './table.ts';
@@ -134,10 +152,22 @@ function access(task: Task, dirfd: number, path: number, mode: number, flags: nu
   return failed < 0 ? failed : checkAccess(found, cred, mode);
 }
 
-/** ST_VALID | ST_RELATIME | ST_RDONLY of f_flags. */
-const ST_VALID = 0x20;
-const ST_RELATIME = 0x1000;
-const ST_RDONLY = 1;
+/** f_flags of a mount by its MS_ flags. */
+const ST_FLAGS: readonly (readonly [number, number])[] = [
+  [MS_NOSUID, ST_NOSUID],
+  [MS_NODEV, ST_NODEV],
+  [MS_NOEXEC, ST_NOEXEC],
+  [MS_NOATIME, ST_NOATIME],
+  [MS_NODIRATIME, ST_NODIRATIME],
+  [MS_RELATIME, ST_RELATIME],
+  [MS_NOSYMFOLLOW, ST_NOSYMFOLLOW],
+];
+
+function statfsFlags(mount: Mount): number {
+  let flags = ST_VALID | (mount.isReadOnly ? ST_RDONLY : 0);
+  for (const [ms, st] of ST_FLAGS) if ((mount.flags & ms) !== 0) flags |= st;
+  return flags;
+}
 
 function writeStatfs(task: Task, found: Dentry, addr: number): number {
   const { fs } = found.inode;
@@ -154,7 +184,7 @@ function writeStatfs(task: Task, found: Dentry, addr: number): number {
   view.setUint32(Statfs.fsid, fs.deviceNumber, true);
   putU64(view, Statfs.namelen, 255);
   putU64(view, Statfs.frsize, 4096);
-  putU64(view, Statfs.flags, ST_VALID | ST_RELATIME | (found.mount.isReadOnly ? ST_RDONLY : 0));
+  putU64(view, Statfs.flags, statfsFlags(found.mount));
   return task.mm.copyOut(addr, bytes) === Statfs.size ? 0 : -EFAULT;
 }
 

@@ -11,6 +11,7 @@ import { FS_STAT_CALLS } from './fs-stat.ts';
 import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
 import { memoryCalls } from './memory.ts';
+import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
 import { prctlCalls } from './prctl.ts';
 import { processCalls } from './processes.ts';
@@ -42,6 +43,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   FS_PATH_CALLS,
   FS_STAT_CALLS,
   FS_ATTRIBUTE_CALLS,
+  MOUNT_CALLS,
   FD_IO_CALLS,
   FD_CONTROL_CALLS,
   POLL_CALLS,

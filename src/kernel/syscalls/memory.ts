@@ -45,7 +45,9 @@ function mmap(task: Task, a: Args): number {
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
   if (!isShared && type !== MAP_PRIVATE) return -EINVAL;
   if (!file.canRead) return (file.flags & 0o10000000) !== 0 ? -EBADF : -EACCES;
-  const maxProt = isShared && !file.canWrite ? ALL_PROT & ~PROT_WRITE : ALL_PROT;
+  const { isNoExec } = file.dentry.mount;
+  if (isNoExec && (prot & PROT_EXEC) !== 0) return -EPERM;
+  const maxProt = (isShared && !file.canWrite ? ALL_PROT & ~PROT_WRITE : ALL_PROT) & (isNoExec ? ~PROT_EXEC : ALL_PROT);
   const mapped = file.mappable(displayPath(file.dentry, task.fs.root));
   if (typeof mapped === 'number') return mapped;
   return task.mm.mmap({ addr, length, prot, flags, file: mapped, offset, maxProt });
