@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Time as guests see it. Virtual by default: one nanosecond per instruction, plus jumps to the next timer when
-// every task sleeps; so two runs of a program read the same times. Models gVisor pkg/sentry/ktime.
+// every task sleeps; so two runs of a program read the same times. The time stamp counter counts the same nanoseconds:
+// that is what the vDSO reads. Models gVisor pkg/sentry/ktime.
 
 import type { Host } from '../base/host.ts';
 
@@ -11,6 +12,8 @@ export const BOOT_REALTIME_NS = 1_767_225_600_000_000_000n;
 /** What the clock needs of the processor. */
 export interface InstructionCounter {
   readonly instructions: number;
+  /** What the time stamp counter has more than that. */
+  tscOffset: number;
 }
 
 /** Monotonic nanoseconds since the start, as numbers: exact for 104 days. */
@@ -29,8 +32,14 @@ export class Clock {
     this.#hostStartMs = host === null ? 0 : host.monotonicMs();
     // A processor that has run before starts at zero, too.
     this.#jumped = -counter.instructions;
+    counter.tscOffset = this.#jumped;
     const start = earliestNs > BOOT_REALTIME_NS ? earliestNs : BOOT_REALTIME_NS;
     this.#bootRealtimeNs = host === null ? start : host.wallClockNs();
+  }
+
+  /** CLOCK_REALTIME when the time stamp counter was 0; undefined when that does not tell the time. */
+  get bootRealtimeNs(): bigint | undefined {
+    return this.#host === null ? this.#bootRealtimeNs : undefined;
   }
 
   get isWall(): boolean {
@@ -56,6 +65,8 @@ export class Clock {
   /** Moves virtual time forward to `ns`; never back, and never with a wall clock. */
   jumpTo(ns: number): void {
     const now = this.now();
-    if (this.#host === null && ns > now) this.#jumped += ns - now;
+    if (this.#host !== null || ns <= now) return;
+    this.#jumped += ns - now;
+    this.#counter.tscOffset = this.#jumped;
   }
 }

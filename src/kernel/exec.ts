@@ -194,6 +194,7 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
     random,
     ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: false },
     machine: kernel.options.machine,
+    vdso: kernel.vdso,
     minSignalStack: MINSIGSTKSZ,
     openInterpreter: (path) => openInterpreter(request, path, (opened) => (interpreter = opened)),
   });

@@ -12,7 +12,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Prng } from '../base/prng.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
-import type { MachineFacts } from '../loader/index.ts';
+import { Vdso, type MachineFacts } from '../loader/index.ts';
 import type { AddressSpace, PhysicalMemory } from '../mm/address-space.ts';
 import type { GuestContext, PlatformEvent, Sentry } from '../platform/sentry.ts';
 import type { PlatformApi } from '../platform/platform.ts';
@@ -107,6 +107,7 @@ export class Kernel implements Sentry {
   readonly tracer: SyscallTracer | null;
   readonly vfs: Vfs;
   readonly memory: PhysicalMemory;
+  readonly vdso: Vdso;
 
   /** All tasks that have a tid, zombie leaders included. */
   readonly tasks = new Map<number, Task>();
@@ -163,6 +164,7 @@ export class Kernel implements Sentry {
     this.#table = options.table;
     this.#input = options.hostInput;
     this.clock = options.clock;
+    this.vdso = new Vdso(options.clock.bootRealtimeNs);
     this.#args = new Args(options.cpu.regs);
     this.platform = options.makePlatform(this);
     this.#input.onStalled = () => {

@@ -12,11 +12,13 @@ import { type ElfImage, readElf } from './elf.ts';
 import { type AuxEntry, buildStack } from './initial-stack.ts';
 import { loadError, type LoadError } from './load-error.ts';
 import { mapImage, type MappedImage } from './map-image.ts';
+import type { Vdso } from './vdso.ts';
 
 export { bytesSource, type ByteSource } from './byte-source.ts';
 export { readElf, type ElfImage, type ElfSegment } from './elf.ts';
 export { loadErrorOf, type LoadError } from './load-error.ts';
 export { readScriptLine, SCRIPT_HEAD, type ScriptLine } from './script.ts';
+export { Vdso } from './vdso.ts';
 export { readSymbols, SymbolTable, type ElfSymbol, type SymbolAt } from './symbols.ts';
 
 /** Where position-independent programs with an interpreter start: what Linux without ASLR uses. */
@@ -68,6 +70,8 @@ export interface LoadRequest extends ProgramFile {
   readonly minSignalStack?: number;
   /** Feature size and alignment of rseq (AT_RSEQ_*), where the kernel has it. */
   readonly rseq?: { readonly featureSize: number; readonly align: number };
+  /** The machine's vDSO; without one AT_SYSINFO_EHDR is left out. */
+  readonly vdso?: Vdso;
   /** Opens the interpreter that the program names, with the caller's rights. */
   readonly openInterpreter: (path: string) => ProgramFile | LoadError;
   /** Where position-independent programs with an interpreter start; default PIE_BASE. */
@@ -118,6 +122,9 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
     linker = placed;
   }
 
+  const vdsoAt = request.vdso === undefined ? 0 : placeVdso(mm, request.vdso);
+  if (vdsoAt < 0) return loadError('ENOMEM', 'no room for the vDSO');
+
   const execPath = typeof request.execPath === 'string' ? utf8(request.execPath) : request.execPath;
   const stack = buildStack(mm, {
     argv: request.argv,
@@ -125,7 +132,7 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
     execPath,
     random: request.random,
     executable: image.executableStack,
-    auxv: auxiliaryVector(request, image, mapped.bias, linker),
+    auxv: auxiliaryVector(request, image, { bias: mapped.bias, linker, vdsoAt }),
   });
   if (!stack.ok) return stack;
   return {
@@ -161,10 +168,25 @@ function findInterpreter(request: LoadRequest, path: string): Interpreter | Load
   return { ok: true, ...opened, image };
 }
 
+/** As Linux without ASLR: above the stack there is no room, so it lies where mmap would put it. */
+function placeVdso(mm: AddressSpace, vdso: Vdso): number {
+  const start = mm.findGap(vdso.size);
+  return start < 0 ? start : vdso.map(mm, start);
+}
+
+interface Places {
+  readonly bias: number;
+  readonly linker: MappedImage | undefined;
+  /** 0 for none. */
+  readonly vdsoAt: Addr;
+}
+
 /** In Linux's order; what points into the stack is put in between by buildStack. */
-function auxiliaryVector(request: LoadRequest, image: ElfImage, bias: number, linker?: MappedImage): AuxEntry[] {
+function auxiliaryVector(request: LoadRequest, image: ElfImage, places: Places): AuxEntry[] {
   const { ids, machine } = request;
+  const { bias, linker, vdsoAt } = places;
   const auxv: AuxEntry[] = [];
+  if (vdsoAt !== 0) auxv.push([L.AT_SYSINFO_EHDR, vdsoAt]);
   if (request.minSignalStack !== undefined) auxv.push([L.AT_MINSIGSTKSZ, request.minSignalStack]);
   auxv.push(
     [L.AT_HWCAP, machine.hwcap],

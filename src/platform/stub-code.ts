@@ -4,30 +4,19 @@
 // (the gate) and goes back to the guest after it. Models gVisor sysmsg/syshandler_amd64.S and the C code that it
 // calls (sighandler_amd64.c:353-372, sysmsg_lib.c:382-402). Assembled by hand; a test disassembles every line.
 
-/** One instruction: its bytes, and what they are in GNU syntax. */
-export interface StubLine {
-  readonly bytes: readonly number[];
-  readonly text: string;
-  readonly label?: string;
-  /** A conditional or direct jump with an 8- or 32-bit displacement, filled in from the label. */
-  readonly jump?: { readonly to: string; readonly size: 1 | 4 };
-}
+import { codeLine as line, linkCode, type CodeLine } from '../isa/machine-code.ts';
 
 /** A stub code page and the addresses in it that matter, as offsets. */
 export interface StubCode {
   readonly bytes: Uint8Array;
-  readonly lines: readonly StubLine[];
+  readonly lines: readonly CodeLine[];
   /** Where instruction pointer and flow are after the gate's `syscall`. */
   readonly gateReturn: number;
   /** After the `syscall` that reports a panic; -1 when the code has none. */
   readonly panicReturn: number;
 }
 
-function line(hexBytes: string, text: string, extra: Partial<Pick<StubLine, 'label' | 'jump'>> = {}): StubLine {
-  return { bytes: hexBytes.split(' ').map((h) => Number.parseInt(h, 16)), text, ...extra };
-}
-
-const SAVE: readonly StubLine[] = [
+const SAVE: readonly CodeLine[] = [
   line('9c', 'pushf'),
   line('51', 'push %rcx'),
   line('65 48 8b 0c 25 30 00 00 00', 'mov %gs:0x30,%rcx'), // the current thread context
@@ -58,7 +47,7 @@ const SAVE: readonly StubLine[] = [
   line('48 89 c6', 'mov %rax,%rsi'),
 ];
 
-const SAVE_FPU_XSAVE: readonly StubLine[] = [
+const SAVE_FPU_XSAVE: readonly CodeLine[] = [
   line('b8 e7 00 00 00', 'mov $0xe7,%eax'), // components: x87, SSE, AVX, AVX-512
   line('31 d2', 'xor %edx,%edx'),
   line('48 0f ae 31', 'xsaveopt64 (%rcx)'),
@@ -68,7 +57,7 @@ const SAVE_FPU_XSAVE: readonly StubLine[] = [
  * DIVERGES: upstream executes fxsave, which costs an emulator 800 ns; the same image is written piece by piece, and the
  * x87 registers only when one is in use, as xsaveopt leaves out what is in its initial state.
  */
-const SAVE_FPU_FXSAVE: readonly StubLine[] = [
+const SAVE_FPU_FXSAVE: readonly CodeLine[] = [
   line('d9 b1 c0 01 00 00', 'fnstenv 0x1c0(%rcx)'), // into the image's unused tail; masks all exceptions
   line('d9 a9 c0 01 00 00', 'fldcw 0x1c0(%rcx)'),
   line('66 83 b9 c8 01 00 00 ff', 'cmpw $0xffff,0x1c8(%rcx)'), // all x87 registers empty?
@@ -89,7 +78,7 @@ const SAVE_FPU_FXSAVE: readonly StubLine[] = [
   line('48 0f ae 01', 'fxsave64 (%rcx)', { label: 'whole-fpu' }),
 ];
 
-const REPORT: readonly StubLine[] = [
+const REPORT: readonly CodeLine[] = [
   line('65 83 3c 25 2c 00 00 00 02', 'cmpl $0x2,%gs:0x2c', { label: 'report' }), // must be PREP
   line('0f 85', 'jne', { jump: { to: 'panic', size: 4 } }),
   line('48 c7 81 f0 0e 00 00 00 00 00 00', 'movq $0x0,0xef0(%rcx)'), // si_call_addr
@@ -103,21 +92,21 @@ const REPORT: readonly StubLine[] = [
   line('0f 05', 'syscall', { label: 'gate' }),
 ];
 
-const RESUME: readonly StubLine[] = [
+const RESUME: readonly CodeLine[] = [
   line('65 48 8b 0c 25 30 00 00 00', 'mov %gs:0x30,%rcx', { label: 'gate-return' }),
   line('65 c7 04 25 2c 00 00 00 00 00 00 00', 'movl $0x0,%gs:0x2c'), // NONE
   line('48 83 b9 00 0e 00 00 00', 'cmpq $0x0,0xe00(%rcx)'), // fpstate_changed
   line('74', 'je', { jump: { to: 'fpu-done', size: 1 } }),
 ];
 
-const LOAD_FPU_XSAVE: readonly StubLine[] = [
+const LOAD_FPU_XSAVE: readonly CodeLine[] = [
   line('b8 e7 00 00 00', 'mov $0xe7,%eax'),
   line('31 d2', 'xor %edx,%edx'),
   line('48 0f ae 29', 'xrstor64 (%rcx)'),
 ];
-const LOAD_FPU_FXSAVE: readonly StubLine[] = [line('48 0f ae 09', 'fxrstor64 (%rcx)')];
+const LOAD_FPU_FXSAVE: readonly CodeLine[] = [line('48 0f ae 09', 'fxrstor64 (%rcx)')];
 
-const RESTORE: readonly StubLine[] = [
+const RESTORE: readonly CodeLine[] = [
   line('48 c7 81 00 0e 00 00 00 00 00 00', 'movq $0x0,0xe00(%rcx)'),
   line('f3 48 0f ae c0', 'rdfsbase %rax', { label: 'fpu-done' }),
   line('48 8b 91 b0 0e 00 00', 'mov 0xeb0(%rcx),%rdx'),
@@ -148,7 +137,7 @@ const RESTORE: readonly StubLine[] = [
   line('65 ff 24 25 08 00 00 00', 'jmpq *%gs:0x8'),
 ];
 
-const PANIC: readonly StubLine[] = [
+const PANIC: readonly CodeLine[] = [
   line('65 c7 04 25 3c 00 00 00 02 00 ad 0b', 'movl $0xbad0002,%gs:0x3c', { label: 'panic' }), // bad thread state
   line('0f 05', 'syscall', { label: 'panic-gate' }),
   line('0f 0b', 'ud2', { label: 'panic-return' }), // a panic does not come back
@@ -159,34 +148,16 @@ const PANIC: readonly StubLine[] = [
  * DIVERGES: registers and FP state stay in the processor, where the Sentry reads them; upstream passes them through a
  * record that every thread of the guest can write.
  */
-const HARDENED: readonly StubLine[] = [
+const HARDENED: readonly CodeLine[] = [
   line('0f 05', 'syscall', { label: 'gate' }),
   line('65 c7 04 25 2c 00 00 00 00 00 00 00', 'movl $0x0,%gs:0x2c', { label: 'gate-return' }), // NONE
   line('65 48 8b 24 25 20 00 00 00', 'mov %gs:0x20,%rsp'),
   line('65 ff 24 25 08 00 00 00', 'jmpq *%gs:0x8'),
 ];
 
-function link(lines: readonly StubLine[]): StubCode {
-  const offsets = new Map<string, number>();
-  let end = 0;
-  for (const l of lines) {
-    if (l.label !== undefined) offsets.set(l.label, end);
-    end += l.bytes.length + (l.jump?.size ?? 0);
-  }
-  const bytes = new Uint8Array(end);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const l of lines) {
-    bytes.set(l.bytes, at);
-    at += l.bytes.length;
-    if (l.jump !== undefined) {
-      const target = (offsets.get(l.jump.to) ?? 0) - (at + l.jump.size);
-      if (l.jump.size === 1) view.setInt8(at, target);
-      else view.setInt32(at, target, true);
-      at += l.jump.size;
-    }
-  }
-  return { bytes, lines, gateReturn: offsets.get('gate-return') ?? -1, panicReturn: offsets.get('panic-return') ?? -1 };
+function link(lines: readonly CodeLine[]): StubCode {
+  const { bytes, labels } = linkCode(lines);
+  return { bytes, lines, gateReturn: labels.get('gate-return') ?? -1, panicReturn: labels.get('panic-return') ?? -1 };
 }
 
 /** gVisor's syshandler; with xsaveopt where the processor offers it, as upstream chooses. */

@@ -18,13 +18,13 @@ export function hasCompiler(command: string): boolean {
   return isLinux && spawnSync(command, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Compiles sources/NAME.c to `out`. */
-export function compile(compiler: string, name: string, out: string): void {
+/** Compiles sources/NAME.c to `out`, which is a static program unless `flags` say otherwise. */
+export function compile(compiler: string, name: string, out: string, flags: readonly string[] = ['-static']): void {
   const source = fileURLToPath(new URL(`sources/${name}.c`, import.meta.url));
   // musl's own headers leave the kernel's to the system.
   const extra =
     compiler === 'musl-gcc' ? ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'] : [];
-  const args = ['-std=gnu17', '-O1', '-w', '-static', '-pthread', ...extra, '-o', out, source];
+  const args = ['-std=gnu17', '-O1', '-w', '-pthread', ...extra, '-o', out, source, ...flags];
   const made = spawnSync(compiler, args, { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`${compiler} ${args.join(' ')} failed: ${made.stderr}`);
 }
