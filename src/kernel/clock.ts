@@ -57,6 +57,11 @@ export class Clock {
     return this.#bootRealtimeNs + BigInt(this.now());
   }
 
+  /** CLOCK_REALTIME in whole seconds. */
+  get seconds(): number {
+    return Number(this.realtimeNs() / 1_000_000_000n);
+  }
+
   /** A CLOCK_REALTIME moment as CLOCK_MONOTONIC; may be negative. */
   realtimeToMonotonic(realtimeNs: bigint): number {
     return Number(realtimeNs - this.#bootRealtimeNs);

@@ -24,6 +24,7 @@ import {
   CLONE_PIDFD,
   CLONE_SETTLS,
   CLONE_SIGHAND,
+  CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
@@ -36,6 +37,7 @@ import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import { Cap, hasCap } from './credentials.ts';
 import { IntervalTimers } from './interval-timers.ts';
+import { UndoList } from './ipc/semaphore-sets.ts';
 import { openPidFile } from './pid-file.ts';
 import { PosixTimers } from './posix-timers.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
@@ -216,6 +218,11 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
 function enroll(parent: Task, child: Task, flags: number): void {
   const { kernel } = parent;
   const { group } = child;
+  if (has(flags, CLONE_SYSVSEM)) {
+    parent.undoList ??= new UndoList();
+    parent.undoList.users++;
+    child.undoList = parent.undoList;
+  }
   kernel.tasks.set(child.tid, child);
   kernel.tasksStarted++;
   group.tasks.push(child);

@@ -19,6 +19,7 @@ export const Cap = {
   setpcap: 8,
   netAdmin: 12,
   ipcLock: 14,
+  ipcOwner: 15,
   sysChroot: 18,
   sysPtrace: 19,
   sysAdmin: 21,

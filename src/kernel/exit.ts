@@ -32,6 +32,7 @@ export function exitTask(task: Task, status: number): void {
     if (task.mm.writeU32(task.clearTidAddr, 0)) kernel.futexes.wakeAddress(task, task.clearTidAddr, 1);
   }
   letParentGo(task);
+  if (task.undoList !== null) kernel.ipc.semaphores.releaseUndos(task.undoList);
   task.state = 'ended';
   task.cpuBefore = task.cpuNs();
   task.turnStart = -1;

@@ -26,6 +26,7 @@ import { unknownCallShape } from './decode/unknown-call.ts';
 import type { ProgramImage } from './exec.ts';
 import { exitGroup } from './exit.ts';
 import { FutexTable } from './futex.ts';
+import { IpcNamespace } from './ipc/ipc-namespace.ts';
 import type { HostInput } from './host-input.ts';
 import { abortRestartableSequence } from './rseq.ts';
 import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
@@ -102,6 +103,7 @@ export class Kernel implements Sentry {
   readonly timers = new TimerQueue();
   readonly scheduler = new Scheduler();
   readonly futexes = new FutexTable();
+  readonly ipc = new IpcNamespace(() => ({ pid: this.current?.group.tgid ?? 0, now: this.clock.seconds }));
   readonly history = new CallHistory();
   readonly platform: PlatformApi;
   readonly tracer: SyscallTracer | null;

@@ -248,6 +248,10 @@ class KernelProcSource implements ProcSource {
     return this.#kernel.options.maxTasks;
   }
 
+  get ipc(): ProcSource['ipc'] {
+    return this.#kernel.ipc;
+  }
+
   readonly randomBytes = (into: Uint8Array): void => this.#kernel.fillRandom(into);
 }
 

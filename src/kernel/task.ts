@@ -15,6 +15,7 @@ import { EventKind } from '../trace/events.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
 import type { Credentials } from './credentials.ts';
+import type { UndoList } from './ipc/semaphore-sets.ts';
 import type { Kernel } from './kernel.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filter.ts';
 import { PendingSignals } from './signals/pending-signals.ts';
@@ -116,6 +117,8 @@ export class Task implements GuestContext, Waiter {
   rseqSignature = 0;
   /** Woken when a vfork child lets go of its parent's memory. */
   readonly vforkDone = new WaitQueue();
+  /** Adjustments of System V semaphores to take back at the end; shared with CLONE_SYSVSEM. */
+  undoList: UndoList | null = null;
   /** This task is a vfork child that still borrows its parent's memory. */
   isVforkChild = false;
   parentDeathSignal = 0;

@@ -46,6 +46,8 @@ export class FilePages {
   readonly id = nextId++;
   /** Called when the last mapping has gone. A file system that deleted the file may then dispose. */
   onLastUnmap: (() => void) | null = null;
+  /** Told of each mapping that comes or goes, once it is counted: System V shared memory. */
+  onUsersChanged: ((isAdded: boolean) => void) | null = null;
 
   #memory: PhysicalMemory | null = null;
   readonly #frames = new Map<number, number>();
@@ -234,16 +236,15 @@ export class FilePages {
   /** A VMA of `user` maps the file from now on. @internal */
   addUser(user: PageUser): void {
     this.#users.set(user, (this.#users.get(user) ?? 0) + 1);
+    this.onUsersChanged?.(true);
   }
 
   /** A VMA of `user` has gone. @internal */
   removeUser(user: PageUser): void {
     const left = (this.#users.get(user) ?? 0) - 1;
-    if (left > 0) {
-      this.#users.set(user, left);
-      return;
-    }
-    this.#users.delete(user);
+    if (left > 0) this.#users.set(user, left);
+    else this.#users.delete(user);
+    this.onUsersChanged?.(false);
     if (this.#users.size === 0) this.onLastUnmap?.();
   }
 

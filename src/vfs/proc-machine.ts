@@ -4,6 +4,20 @@
 // uptime,loadavg,version}.c and kernel/sysctl.c.
 
 import { EINVAL } from '../abi/errno.ts';
+import {
+  InotifyLimits,
+  MqLimits,
+  MSGMAX,
+  MSGMNB,
+  MSGMNI,
+  SEMMNI,
+  SEMMNS,
+  SEMMSL,
+  SEMOPM,
+  SHMALL,
+  SHMMAX,
+  SHMMNI,
+} from '../abi/ipc.ts';
 import { USER_HZ } from '../abi/time.ts';
 import type { Inode } from './inode.ts';
 import { ProcDirectory, ProcFile } from './proc-nodes.ts';
@@ -29,6 +43,17 @@ export function machineNodes(fs: ProcFileSystemBase, source: ProcSource, mounts:
     ['stat', file(() => statText(source))],
     ['swaps', file(() => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n')],
     ['sys', sysDirectory(fs, source)],
+    [
+      'sysvipc',
+      ProcDirectory.fixed(
+        fs,
+        new Map([
+          ['msg', file(() => source.ipc.messagesText())],
+          ['sem', file(() => source.ipc.semaphoresText())],
+          ['shm', file(() => source.ipc.segmentsText())],
+        ]),
+      ),
+    ],
     ['uptime', file(() => `${hundredths(source.uptimeNs)} 0.00\n`)],
     ['version', file(() => `Linux version ${source.release} (trapline@localhost) ${source.version}\n`)],
   ]);
@@ -125,6 +150,24 @@ function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode {
       dir([
         ['file-max', setting(1_048_576)],
         ['file-nr', value(() => '0\t0\t1048576')],
+        [
+          'inotify',
+          dir([
+            ['max_queued_events', value(() => InotifyLimits.events)],
+            ['max_user_instances', value(() => InotifyLimits.instances)],
+            ['max_user_watches', value(() => InotifyLimits.watches)],
+          ]),
+        ],
+        [
+          'mqueue',
+          dir([
+            ['msg_default', value(() => MqLimits.messages)],
+            ['msg_max', value(() => MqLimits.messages)],
+            ['msgsize_default', value(() => MqLimits.messageBytes)],
+            ['msgsize_max', value(() => MqLimits.messageBytes)],
+            ['queues_max', value(() => MqLimits.queues)],
+          ]),
+        ],
         ['nr_open', setting(1_048_576)],
         ['pipe-max-size', setting(1_048_576)],
         ['protected_hardlinks', value(() => 1)],
@@ -138,6 +181,9 @@ function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode {
         ['core_pattern', value(() => 'core')],
         ['domainname', value(() => source.domainname)],
         ['hostname', value(() => source.hostname)],
+        ['msgmax', value(() => MSGMAX)],
+        ['msgmnb', value(() => MSGMNB)],
+        ['msgmni', value(() => MSGMNI)],
         ['ngroups_max', value(() => 65_536)],
         ['osrelease', value(() => source.release)],
         ['ostype', value(() => 'Linux')],
@@ -154,6 +200,10 @@ function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode {
           ]),
         ],
         ['randomize_va_space', setting(2)],
+        ['sem', value(() => `${SEMMSL}\t${SEMMNS}\t${SEMOPM}\t${SEMMNI}`)],
+        ['shmall', value(() => String(SHMALL))],
+        ['shmmax', value(() => String(SHMMAX))],
+        ['shmmni', value(() => SHMMNI)],
         ['threads-max', value(() => source.maxTasks)],
         ['version', value(() => source.version)],
       ]),

@@ -97,4 +97,6 @@ export interface ProcSource {
   /** Lines of /proc/cpuinfo below `processor`, as the processor's CPUID tells: name and value. */
   readonly cpuInfo: readonly (readonly [string, string])[];
   readonly randomBytes: (into: Uint8Array) => void;
+  /** What /proc/sysvipc shows of System V objects. */
+  readonly ipc: { segmentsText(): string; semaphoresText(): string; messagesText(): string };
 }

@@ -22,6 +22,9 @@ import { signalCalls } from './signals.ts';
 import { systemCalls } from './system.ts';
 import { SOCKET_CALLS } from './sockets.ts';
 import { SPECIAL_FILE_CALLS } from './special-files.ts';
+import { SYSV_MSG_CALLS } from './sysv-msg.ts';
+import { SYSV_SEM_CALLS } from './sysv-sem.ts';
+import { SYSV_SHM_CALLS } from './sysv-shm.ts';
 import type { SyscallDef } from './table.ts';
 import { SYSCALL_TABLE_SIZE } from './table.ts';
 import { timeCalls } from './time.ts';
@@ -49,6 +52,9 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   POLL_CALLS,
   SPECIAL_FILE_CALLS,
   SOCKET_CALLS,
+  SYSV_SHM_CALLS,
+  SYSV_SEM_CALLS,
+  SYSV_MSG_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */
