@@ -41,6 +41,8 @@ export class StraceText implements TraceConsumer {
   /** Tasks inside a call, and lines that appear when it returns. */
   readonly #calling = new Set<number>();
   readonly #pending = new Map<number, string[]>();
+  /** Statuses of leaders that ended before other threads of their groups. */
+  readonly #endedLeaders = new Map<number, number>();
   #open: OpenLine | undefined;
   /** Lines that wait for the open one to end. */
   #after: string[] = [];
@@ -78,11 +80,10 @@ export class StraceText implements TraceConsumer {
         this.#line(e, `--- stopped by ${signalName(e.a)} ---`);
         break;
       case EventKind.taskExit:
-        this.#line(e, exitLine(e.b));
-        this.#alive.delete(e.tid);
-        this.#entered.delete(e.tid);
-        this.#calling.delete(e.tid);
-        this.#pending.delete(e.tid);
+        this.#taskExit(e);
+        break;
+      case EventKind.exec:
+        if (e.c !== e.tid) this.#superseded(e, e.c);
         break;
       case EventKind.sitePatched:
         this.#note(e, `--- usertrap: patched ${hex(e.a)} sysno=${e.b} trap=${e.c} ---`);
@@ -164,6 +165,42 @@ export class StraceText implements TraceConsumer {
     const line = `${this.#prefix(e)}${text}\n`;
     if (this.#open === undefined) this.#out += line;
     else this.#after.push(line);
+  }
+
+  /** A leader is seen to end when the last of its threads has, as a tracer sees it. */
+  #taskExit(e: TraceEvent): void {
+    const isLeader = e.tid === e.a;
+    const isLast = e.c === 1;
+    if (isLeader && !isLast) {
+      this.#endedLeaders.set(e.tid, e.b);
+      return;
+    }
+    this.#line(e, exitLine(e.b));
+    this.#forget(e.tid);
+    const status = this.#endedLeaders.get(e.a);
+    if (isLeader || !isLast || status === undefined) return;
+    this.#endedLeaders.delete(e.a);
+    this.#line({ ...e, tid: e.a }, exitLine(status));
+    this.#forget(e.a);
+  }
+
+  /** A thread that was not the leader has executed a program: it goes on under the leader's id. */
+  #superseded(e: TraceEvent, previousTid: number): void {
+    const entered = this.#entered.get(previousTid);
+    this.#interrupt();
+    this.#endedLeaders.delete(e.tid);
+    this.#forget(previousTid);
+    this.#alive.add(e.tid);
+    this.#line(e, `+++ superseded by execve in pid ${previousTid} +++`);
+    if (entered !== undefined) this.#entered.set(e.tid, entered);
+    this.#calling.add(e.tid);
+  }
+
+  #forget(tid: number): void {
+    this.#alive.delete(tid);
+    this.#entered.delete(tid);
+    this.#calling.delete(tid);
+    this.#pending.delete(tid);
   }
 
   #interrupt(): void {

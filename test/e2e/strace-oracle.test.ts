@@ -5,9 +5,9 @@
 
 import { spawnSync } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI } from './trapline.ts';
 
@@ -21,6 +21,9 @@ function isThere(command: string, ...args: string[]): boolean {
 /** strace works: it is installed, and this system lets it trace. */
 const hasStrace =
   process.platform === 'linux' && process.arch === 'x64' && isThere('strace', '-o', '/dev/null', 'true');
+const hasGcc = isThere('gcc', '--version');
+/** What a dynamic program of glibc opens before main. */
+const LINKER_FILES = ['/lib64/ld-linux-x86-64.so.2', '/lib/x86_64-linux-gnu/libc.so.6', '/etc/ld.so.cache'];
 const musl = isThere('musl-gcc', '--version') ? 'musl-gcc' : undefined;
 
 /** One line without what differs from run to run. */
@@ -39,6 +42,7 @@ function normalised(line: string): string {
       .replace(/parent_tid=\[\d+\]/, 'parent_tid=[ID]')
       .replace(/FUTEX_CLOCK_REALTIME, \d+/, 'FUTEX_CLOCK_REALTIME, ID')
       .replace(/si_pid=\d+/, 'si_pid=ID')
+      .replace(/superseded by execve in pid \d+/, 'superseded by execve in pid ID')
       .replace(/si_([us])time=\d+/g, 'si_$1time=T')
       .replace(/\{tv_sec=\d+, tv_([nu])sec=\d+\}/g, '{TIME}')
       .replace(/ += /, ' = ')
@@ -141,6 +145,19 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
     expect(guest).toEqual(native);
   });
 
+  it.runIf(hasGcc && LINKER_FILES.every((path) => existsSync(path)))('shows what the linker of glibc does', () => {
+    for (const path of LINKER_FILES) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      copyFileSync(path, join(root, path));
+    }
+    const source = '#include <stdio.h>\nint main(void) { puts("hello"); return 3; }\n';
+    const made = spawnSync('gcc', ['-o', join(root, 'dynamic'), '-x', 'c', '-'], { input: source, encoding: 'utf8' });
+    expect(made.stderr).toBe('');
+    const { native, guest } = traces(['./dynamic']);
+    expect(native.flat().length).toBeGreaterThan(20);
+    expect(guest).toEqual(native);
+  });
+
   describe.runIf(musl !== undefined)('of programs of musl', () => {
     function compiled(name: string, source: string): string {
       const path = join(root, name);
@@ -174,6 +191,27 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
       const timeless = (tasks: string[][]): string[][] => tasks.map((t) => t.filter((line) => !/^futex\(/.test(line)));
       expect(timeless(guest)).toEqual(timeless(native));
       expect(timeless(native).flat().length).toBeGreaterThan(20);
+    });
+
+    it('shows a thread that executes a program in place of all as strace does', () => {
+      const source = `
+        #include <pthread.h>
+        #include <unistd.h>
+        static void *run(void *x) { char *argv[] = { "busybox", "true", 0 }; execv("./busybox", argv); return 0; }
+        int main(void) {
+          pthread_t t;
+          pthread_create(&t, 0, run, 0);
+          pause();
+        }`;
+      const { native, guest } = traces([compiled('superseded', source)]);
+      // Which of the two is first, and for how long the new thread waits for its parent, is a matter of time.
+      const ordered = (tasks: string[][]): string[] =>
+        tasks
+          .flat()
+          .filter((line) => !/^(futex|rt_sigprocmask)\(/.test(line))
+          .sort();
+      expect(ordered(guest)).toEqual(ordered(native));
+      expect(native.flat()).toContain('+++ superseded by execve in pid ID +++');
     });
 
     it('shows signals, children and their ends as strace does', () => {

@@ -63,6 +63,42 @@ describe('StraceText', () => {
     ).toEqual(['close(99)                               = -1 EBADF (Bad file descriptor)']);
   });
 
+  it('tells of a leader that has ended when the last of its threads has', () => {
+    expect(
+      strace((f) => {
+        f.start(1);
+        f.start(2, 1);
+        f.ring.emit(EventKind.taskExit, 1, 1, 0x300, 0);
+        f.enter(2, SYS.getpid, '');
+        f.exit(2, SYS.getpid, '', '1', 1);
+        f.ring.emit(EventKind.taskExit, 2, 1, 0x400, 1);
+      }),
+    ).toEqual([
+      '[pid     2] getpid()                    = 1',
+      '[pid     2] +++ exited with 4 +++',
+      '+++ exited with 3 +++',
+    ]);
+  });
+
+  it('goes on under the id of a leader whose thread has executed a program', () => {
+    expect(
+      strace((f) => {
+        f.start(1);
+        f.start(2, 1);
+        f.enter(2, SYS.execve, '"/a"');
+        f.ring.emit(EventKind.taskExit, 1, 1, 0, 0);
+        f.ring.emitText(EventKind.exec, 1, '/a', 1, 0x401000, 2);
+        f.exit(1, SYS.execve, '', '0');
+        f.ring.emit(EventKind.taskExit, 1, 1, 0, 1);
+      }),
+    ).toEqual([
+      '[pid     2] execve("/a" <unfinished ...>',
+      '+++ superseded by execve in pid 2 +++',
+      '<... execve resumed>)                   = 0',
+      '+++ exited with 0 +++',
+    ]);
+  });
+
   it('breaks a call off when another task gets in between, and resumes it', () => {
     expect(
       strace((f) => {
