@@ -2,7 +2,7 @@
 //
 // clone(2) in all its forms: threads, fork, vfork. Models Linux kernel/fork.c (copy_process) and gVisor task_clone.go.
 
-import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
+import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import { RLIMIT_NPROC } from '../abi/resource.ts';
 import {
   CLONE_CHILD_CLEARTID,
@@ -29,15 +29,16 @@ import {
   CLONE_VFORK,
   CLONE_VM,
 } from '../abi/sched.ts';
-import { NSIG } from '../abi/signal.ts';
 import type { Addr } from '../base/addr.ts';
 import { USER_HALF_END } from '../base/addr.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
+import type { Credentials } from './credentials.ts';
 import { Cap, hasCap } from './credentials.ts';
 import { IntervalTimers } from './interval-timers.ts';
 import { UndoList } from './ipc/semaphore-sets.ts';
+import { PID_MAX } from './limits.ts';
 import { openPidFile } from './pid-file.ts';
 import { PosixTimers } from './posix-timers.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
@@ -56,6 +57,8 @@ export interface CloneRequest {
   readonly parentTid: Addr;
   readonly childTid: Addr;
   readonly pidfd: Addr;
+  /** The tid that the child is to have; any when left out. */
+  readonly tid?: number;
 }
 
 const NAMESPACES = [
@@ -74,31 +77,62 @@ function has(flags: number, bit: number): boolean {
   return Math.floor(flags / bit) % 2 === 1;
 }
 
-function checkFlags(request: CloneRequest): number {
+/**
+ * What a kernel built without namespaces says to who asks for one of their own: EPERM where Linux asks for
+ * CAP_SYS_ADMIN first, else EINVAL. Zero when `flags` ask for none.
+ */
+export function refuseNamespaces(creds: Credentials, flags: number): number {
+  if (has(flags, CLONE_NEWUSER)) return -EINVAL;
+  if (!NAMESPACES.some((bit) => has(flags, bit))) return 0;
+  return hasCap(creds, Cap.sysAdmin) ? -EINVAL : -EPERM;
+}
+
+function checkFlags(parent: Task, request: CloneRequest): number {
   const { flags } = request;
-  if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return -EINVAL;
+  const isThread = has(flags, CLONE_THREAD);
+  if (has(flags, CLONE_FS) && (has(flags, CLONE_NEWNS) || has(flags, CLONE_NEWUSER))) return -EINVAL;
+  if (isThread && !has(flags, CLONE_SIGHAND)) return -EINVAL;
   if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return -EINVAL;
   if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return -EINVAL;
-  if (has(flags, CLONE_PIDFD) && (has(flags, CLONE_THREAD) || has(flags, CLONE_DETACHED))) return -EINVAL;
-  if (has(flags, CLONE_FS) && (has(flags, CLONE_NEWNS) || has(flags, CLONE_NEWUSER))) return -EINVAL;
-  if (request.exitSignal > NSIG) return -EINVAL;
-  // One set of namespaces for all: making another needs a right that no guest has.
-  if (NAMESPACES.some((bit) => has(flags, bit))) return -EPERM;
+  // A sibling of the first process would have no parent.
+  if (has(flags, CLONE_PARENT) && parent.group.parent === null) return -EINVAL;
+  if (isThread && (has(flags, CLONE_NEWUSER) || has(flags, CLONE_NEWPID))) return -EINVAL;
+  if (has(flags, CLONE_PIDFD) && (isThread || has(flags, CLONE_DETACHED))) return -EINVAL;
+  const refused = refuseNamespaces(parent.creds, flags);
+  if (refused !== 0) return refused;
   if (has(flags, CLONE_SETTLS) && request.tls >= USER_HALF_END) return -EPERM;
   return 0;
+}
+
+/** Whether RLIMIT_NPROC, which counts the tasks of a user, is reached. */
+export function reachesTaskLimit(task: Task, limit: number): boolean {
+  const { kernel, creds } = task;
+  if (kernel.tasks.size < limit) return false;
+  if (creds.uid === 0 || hasCap(creds, Cap.sysResource) || hasCap(creds, Cap.sysAdmin)) return false;
+  let tasks = 0;
+  for (const each of kernel.tasks.values()) if (each.creds.uid === creds.uid) tasks++;
+  return tasks >= limit;
+}
+
+/** The tid that clone3 asks for, or any; -errno. */
+function chooseTid(parent: Task, wanted: number | undefined): number {
+  const { kernel } = parent;
+  if (wanted === undefined) return kernel.allocateTid();
+  if (wanted < 1 || wanted >= PID_MAX) return -EINVAL;
+  if (!hasCap(parent.creds, Cap.checkpointRestore) && !hasCap(parent.creds, Cap.sysAdmin)) return -EPERM;
+  if (!kernel.isFreeTid(wanted)) return -EEXIST;
+  return kernel.allocateTid(wanted);
 }
 
 /** Makes a task; gives its tid to the parent, which may sleep until the child lets go of its memory (vfork). */
 export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   const { kernel } = parent;
   const { flags } = request;
-  const bad = checkFlags(request);
+  const bad = checkFlags(parent, request);
   if (bad !== 0) return bad;
-  const isPrivileged =
-    hasCap(parent.creds, Cap.sysResource) || hasCap(parent.creds, Cap.sysAdmin) || parent.creds.uid === 0;
-  if (!isPrivileged && kernel.tasks.size >= parent.group.softLimit(RLIMIT_NPROC)) return -EAGAIN;
-  const tid = kernel.allocateTid();
-  if (tid < 0) return -EAGAIN;
+  if (reachesTaskLimit(parent, parent.group.softLimit(RLIMIT_NPROC))) return -EAGAIN;
+  const tid = chooseTid(parent, request.tid);
+  if (tid < 0) return tid;
   if (!has(flags, CLONE_FILES) && !parent.files.mayCopy) return -ENOMEM;
 
   const mm = has(flags, CLONE_VM) ? parent.mm : forkSpace(parent);

@@ -28,6 +28,7 @@ export const Cap = {
   sysResource: 24,
   sysTime: 25,
   mknod: 27,
+  checkpointRestore: 40,
 } as const;
 
 /** Who a task is. */

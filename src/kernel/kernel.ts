@@ -3,7 +3,7 @@
 // The Sentry: owns tasks and thread groups, serves syscalls through the table, and runs one task after the other on
 // the processor until the first process has ended. Models gVisor pkg/sentry/kernel (kernel.go, task_run.go).
 
-import { EINTR, ENOSYS, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
+import { EAGAIN, EINTR, ENOSYS, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
 import { SIGINT, SIGKILL, SIGXCPU } from '../abi/signal.ts';
 import { RLIMIT_CPU } from '../abi/resource.ts';
 import { TraplineError } from '../base/errors.ts';
@@ -28,6 +28,7 @@ import { exitGroup } from './exit.ts';
 import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc/ipc-namespace.ts';
 import type { HostInput } from './host-input.ts';
+import { PID_MAX } from './limits.ts';
 import { abortRestartableSequence } from './rseq.ts';
 import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
 import { enforceSeccomp } from './seccomp/enforce.ts';
@@ -83,6 +84,8 @@ export interface KernelOptions {
 }
 
 const INVALID_OPCODE = 6;
+/** Where tids start again after the highest one, as Linux leaves the low ones to what started early. */
+const FIRST_TID_AGAIN = 300;
 /** Unknown numbers that are named, and other warnings that a guest can cause again and again. */
 const MAX_WARNINGS = 100;
 /** Host milliseconds of guest code between two looks at the outside world. */
@@ -136,6 +139,8 @@ export class Kernel implements Sentry {
   #spacesMade = 0;
   readonly #unknown = new Map<number, SyscallDef>();
   #nextTid = 1;
+  /** The highest tid ever given. */
+  #highestTid = 0;
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
   #leave = false;
   #breathDue = false;
@@ -177,14 +182,27 @@ export class Kernel implements Sentry {
 
   // ---- tasks and address spaces
 
-  /** A tid that is not in use, or -1 when there are too many tasks. */
-  allocateTid(): number {
-    if (this.tasks.size >= this.options.maxTasks) return -1;
-    const limit = 4_194_304;
-    while (this.tasks.has(this.#nextTid) || this.groups.has(this.#nextTid)) this.#nextTid = (this.#nextTid % limit) + 1;
-    const tid = this.#nextTid;
-    this.#nextTid = (tid % limit) + 1;
+  /** A tid that is not in use, `wanted` if that is given, or -EAGAIN when there are too many tasks. */
+  allocateTid(wanted?: number): number {
+    if (this.tasks.size >= this.options.maxTasks) return -EAGAIN;
+    const next = (id: number): number => (id + 1 < PID_MAX ? id + 1 : FIRST_TID_AGAIN);
+    let tid = wanted ?? this.#nextTid;
+    while (wanted === undefined && !this.isFreeTid(tid)) tid = next(tid);
+    if (wanted === undefined) this.#nextTid = next(tid);
+    this.#highestTid = Math.max(this.#highestTid, tid);
     return tid;
+  }
+
+  /** No task, process group or session has the number. */
+  isFreeTid(tid: number): boolean {
+    return !this.tasks.has(tid) && !this.groups.has(tid) && !this.#isGroupId(tid);
+  }
+
+  /** A process group or session outlives its leader: its number must not come again meanwhile. */
+  #isGroupId(id: number): boolean {
+    if (id > this.#highestTid) return false;
+    for (const group of this.groups.values()) if (group.pgid === id || group.sid === id) return true;
+    return false;
   }
 
   task(tid: number): Task | undefined {

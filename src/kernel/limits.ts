@@ -16,6 +16,9 @@ import {
   RLIM_NLIMITS,
 } from '../abi/resource.ts';
 
+/** Tids are below this: /proc/sys/kernel/pid_max. */
+export const PID_MAX = 4_194_304;
+
 export interface LimitPair {
   readonly soft: bigint;
   readonly hard: bigint;

@@ -9,12 +9,11 @@ import type { UserMemory } from '../vfs/open-file.ts';
 import type { FourIds, ProcSource, ProcTask } from '../vfs/proc-source.ts';
 import { SYSTEM_NAME } from './identity.ts';
 import type { Kernel } from './kernel.ts';
-import { limitNumber } from './limits.ts';
+import { PID_MAX, limitNumber } from './limits.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signals/signal-actions.ts';
 import type { Task } from './task.ts';
 import type { GuestRange } from './thread-group.ts';
 
-const PID_MAX = 4_194_304;
 const NSIG = 64;
 
 /** One task; all getters, because files are read at any time. */

@@ -125,6 +125,8 @@ export class Task implements GuestContext, Waiter {
   /** Tid of the task that made this one. */
   creatorTid = 0;
   noNewPrivs = false;
+  /** Its user had more tasks than RLIMIT_NPROC allows when the task became that user: execve may fail. */
+  exceedsTaskLimit = false;
   /** What the task's calls must pass first: prctl(PR_SET_SECCOMP). */
   seccomp: SeccompFilter | 'strict' | null = null;
   nice = 0;

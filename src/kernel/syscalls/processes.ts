@@ -2,16 +2,39 @@
 //
 // Processes and threads: clone(2), execve(2), exit(2), wait4(2), waitid(2), pidfd_open(2) and relatives.
 
-import { E2BIG, EBADF, ECHILD, EFAULT, EINVAL, ENAMETOOLONG, ENOENT, EPERM, ESRCH } from '../../abi/errno.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK } from '../../abi/open.ts';
-import { RLIMIT_NOFILE, Rusage } from '../../abi/resource.ts';
 import {
-  CLONE_CLEAR_SIGHAND,
+  E2BIG,
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ELOOP,
+  ENAMETOOLONG,
+  ENOENT,
+  ENOMEM,
+  EPERM,
+  ESRCH,
+} from '../../abi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK } from '../../abi/open.ts';
+import { RLIMIT_NOFILE, RLIMIT_NPROC, Rusage } from '../../abi/resource.ts';
+import {
   CLONE_DETACHED,
+  CLONE_FILES,
+  CLONE_FS,
   CLONE_INTO_CGROUP,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
@@ -37,11 +60,12 @@ import {
 } from '../../abi/wait.ts';
 import { getU64, putTimeval } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
+import { USER_HALF_END } from '../../base/addr.ts';
 import { fromLatin1, viewOf } from '../../base/bytes.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import type { CloneRequest } from '../clone.ts';
-import { cloneTask } from '../clone.ts';
+import { cloneTask, reachesTaskLimit, refuseNamespaces } from '../clone.ts';
 import { execTask } from '../exec.ts';
 import { exitGroup, exitTask } from '../exit.ts';
 import { PidFile, openPidFile } from '../pid-file.ts';
@@ -52,9 +76,12 @@ import type { ChildChange } from '../wait.ts';
 import { waitForChild } from '../wait.ts';
 import type { Args, SyscallDef, SyscallResult } from './table.ts';
 import { TASK_ENDED } from './table.ts';
-import { readBytes, writeBytes } from './times.ts';
+import type { Failure } from './times.ts';
+import { FAULT, INVALID, readBytes, writeBytes } from './times.ts';
 
 const PATH_MAX = 4096;
+/** PID namespaces that Linux nests. */
+const MAX_PID_NS_LEVEL = 32;
 const MAX_ARG_STRLEN = 131072;
 const MAX_ARGS_BYTES = 6 * 1024 * 1024;
 
@@ -76,6 +103,15 @@ function clone(task: Task, a: Args): SyscallResult {
   });
 }
 
+/** The tid that clone3 is asked to give; undefined when it may choose. There is one PID namespace, so one tid. */
+function readWantedTid(task: Task, addr: Addr, count: number): number | undefined | Failure {
+  if (count > MAX_PID_NS_LEVEL || (addr === 0) !== (count === 0)) return INVALID;
+  if (count === 0) return undefined;
+  const bytes = readBytes(task, addr, 4 * count);
+  if (bytes === undefined) return FAULT;
+  return count > 1 ? INVALID : viewOf(bytes).getInt32(0, true);
+}
+
 function clone3(task: Task, a: Args): SyscallResult {
   const size = a.num(1);
   if (size < CloneArgs.sizeVersion0) return -EINVAL;
@@ -91,11 +127,15 @@ function clone3(task: Task, a: Args): SyscallResult {
   const exitSignal = getU64(v, CloneArgs.exitSignal);
   const stack = getU64(v, CloneArgs.stack);
   const stackSize = getU64(v, CloneArgs.stackSize);
-  if (flags >= CLONE_INTO_CGROUP * 2 || Math.floor(flags / CLONE_INTO_CGROUP) % 2 === 1) return -EINVAL;
-  if ((flags & CLONE_DETACHED) !== 0 || exitSignal > NSIG) return -EINVAL;
+  if (exitSignal > NSIG) return -EINVAL;
+  const tid = readWantedTid(task, getU64(v, CloneArgs.setTid), getU64(v, CloneArgs.setTidSize));
+  if (typeof tid === 'object') return tid.errno;
+  if (flags >= CLONE_INTO_CGROUP * 2) return -EINVAL;
+  if ((flags & (CLONE_DETACHED | (CSIGNAL & ~CLONE_NEWTIME))) !== 0) return -EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_PARENT)) !== 0 && exitSignal !== 0) return -EINVAL;
-  if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
-  if (getU64(v, CloneArgs.setTidSize) !== 0) return -EPERM;
+  if ((stack === 0) !== (stackSize === 0) || stack + stackSize > USER_HALF_END) return -EINVAL;
+  // There are no control groups, so no descriptor can be one.
+  if (flags >= CLONE_INTO_CGROUP) return -EBADF;
   const request: CloneRequest = {
     flags,
     exitSignal,
@@ -104,8 +144,9 @@ function clone3(task: Task, a: Args): SyscallResult {
     parentTid: getU64(v, CloneArgs.parentTid),
     childTid: getU64(v, CloneArgs.childTid),
     pidfd: getU64(v, CloneArgs.pidfd),
+    ...(tid === undefined ? {} : { tid }),
   };
-  return flags % (CLONE_CLEAR_SIGHAND * 4) === flags ? cloneTask(task, request) : -EINVAL;
+  return cloneTask(task, request);
 }
 
 /** A NULL-terminated vector of strings, or -errno. A null vector counts as empty, as on Linux. */
@@ -125,15 +166,19 @@ function readStrings(task: Task, addr: Addr, budget: { left: number }): Uint8Arr
 }
 
 function exec(task: Task, dirfd: number, pathAddr: Addr, argvAddr: Addr, envpAddr: Addr, flags: number): SyscallResult {
-  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   const bytes = task.mm.readCString(pathAddr, PATH_MAX);
   if (typeof bytes === 'number') return bytes;
   const path = fromLatin1(bytes);
+  if (path === '' && (flags & AT_EMPTY_PATH) === 0) return -ENOENT;
+  // setuid(2) does not fail for want of processes, what the new user then runs does.
+  if (task.exceedsTaskLimit && reachesTaskLimit(task, task.group.softLimit(RLIMIT_NPROC) + 1)) return -EAGAIN;
+  task.exceedsTaskLimit = false;
   const budget = { left: MAX_ARGS_BYTES };
   const argv = readStrings(task, argvAddr, budget);
   if (typeof argv === 'number') return argv;
   const envp = readStrings(task, envpAddr, budget);
   if (typeof envp === 'number') return envp;
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
 
   let start: Dentry = task.fs.cwd;
   if (dirfd !== AT_FDCWD && !path.startsWith('/')) {
@@ -141,13 +186,11 @@ function exec(task: Task, dirfd: number, pathAddr: Addr, argvAddr: Addr, envpAdd
     if (file === undefined) return -EBADF;
     start = file.dentry;
   }
-  if (path === '') {
-    if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
-    return execTask(task, start, `/dev/fd/${dirfd}`, argv, envp);
-  }
+  if (path === '') return execTask(task, start, `/dev/fd/${dirfd}`, argv, envp);
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
   const found = lookupPath({ fs: task.fs, cred: task.creds }, start, path, follow);
   if (typeof found === 'number') return found;
+  if (found.inode.isSymlink) return -ELOOP;
   const told = dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`;
   return execTask(task, found, told, argv, envp);
 }
@@ -205,6 +248,7 @@ function waitid(task: Task, a: Args): SyscallResult {
   const known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
   if ((options & ~known) !== 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
   let matches: (child: ThreadGroup) => boolean;
+  let isNonblocking = false;
   if (type === P_ALL) matches = () => true;
   else if (type === P_PID && id > 0) matches = (child) => child.tgid === id;
   else if (type === P_PGID && id >= 0) matches = selectPid(task, id === 0 ? 0 : -id);
@@ -212,13 +256,64 @@ function waitid(task: Task, a: Args): SyscallResult {
     const file = task.files.get(id);
     if (!(file instanceof PidFile)) return -EBADF;
     matches = (child) => child === file.group;
-    if (file.group.isReaped) return -ECHILD;
+    isNonblocking = (file.flags & O_NONBLOCK) !== 0 && (options & WNOHANG) === 0;
   } else return -EINVAL;
-  return waitForChild(task, { matches, options }, (change) => {
+  return waitForChild(task, { matches, options: isNonblocking ? options | WNOHANG : options }, (change) => {
+    if (change === null && isNonblocking) return -EAGAIN;
     if (usageAddr !== 0 && change !== null && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0)
       return -EFAULT;
     return writeWaitInfo(task, infoAddr, change);
   });
+}
+
+const UNSHARABLE =
+  CLONE_THREAD |
+  CLONE_FS |
+  CLONE_NEWNS |
+  CLONE_SIGHAND |
+  CLONE_VM |
+  CLONE_FILES |
+  CLONE_SYSVSEM |
+  CLONE_NEWUTS |
+  CLONE_NEWIPC |
+  CLONE_NEWUSER |
+  CLONE_NEWPID |
+  CLONE_NEWNET |
+  CLONE_NEWCGROUP |
+  CLONE_NEWTIME;
+
+/** unshare(2): of what clone shares only directories, descriptors and semaphore adjustments can be parted again. */
+function unshare(task: Task, flags: number): number {
+  const { kernel, group } = task;
+  if ((flags & ~UNSHARABLE) !== 0) return -EINVAL;
+  const partsThreads = (flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0;
+  if (partsThreads && group.tasks.length > 1) return -EINVAL;
+  const { actions } = group;
+  const sharesHandlers = (each: ThreadGroup): boolean => each !== group && each.actions === actions && !each.isZombie;
+  if ((flags & (CLONE_SIGHAND | CLONE_VM)) !== 0 && [...kernel.groups.values()].some(sharesHandlers)) return -EINVAL;
+  if ((flags & CLONE_VM) !== 0 && kernel.spaceUsers(task.mm) > 1) return -EINVAL;
+  const refused = refuseNamespaces(task.creds, flags);
+  if (refused !== 0) return refused;
+  const files = (flags & CLONE_FILES) !== 0 && task.files.refs > 1 ? task.files.copy() : task.files;
+  if (files === undefined) return -ENOMEM;
+  if (files !== task.files) {
+    task.files.release();
+    task.files = files;
+  }
+  if ((flags & CLONE_FS) !== 0 && task.fs.users > 1) {
+    task.fs.users--;
+    task.fs = task.fs.copy();
+  }
+  if ((flags & CLONE_SYSVSEM) !== 0 && task.undoList !== null) {
+    kernel.ipc.semaphores.releaseUndos(task.undoList);
+    task.undoList = null;
+  }
+  return 0;
+}
+
+/** setns(2): nothing is a descriptor of a namespace here. */
+function setns(task: Task, fd: number): number {
+  return task.files.get(fd) === undefined ? -EBADF : -EINVAL;
 }
 
 function pidfdOpen(task: Task, pid: number, flags: number): number {
@@ -322,6 +417,8 @@ export const processCalls: readonly SyscallDef[] = [
     },
   },
   { nr: 247, name: 'waitid', args: ['enum:idtype', 'pid', 'out:siginfo', 'flags:wait', 'out:rusage'], call: waitid },
+  { nr: 272, name: 'unshare', args: ['flags:unshare'], call: (task, a) => unshare(task, a.uint(0)) },
+  { nr: 308, name: 'setns', args: ['fd', 'flags:unshare'], call: (task, a) => setns(task, a.int(0)) },
   { nr: 312, name: 'kcmp', args: ['pid', 'pid', 'int', 'size', 'size'], call: kcmp },
   {
     nr: 322,

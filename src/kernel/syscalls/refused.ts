@@ -25,7 +25,6 @@ export const refusedCalls: readonly SyscallDef[] = [
     [153, 'vhangup'],
     [246, 'kexec_load'],
     [304, 'open_by_handle_at'],
-    [308, 'setns'],
     [313, 'finit_module'],
     [321, 'bpf'],
     [428, 'open_tree'],
@@ -35,7 +34,6 @@ export const refusedCalls: readonly SyscallDef[] = [
     [432, 'fsmount'],
     [433, 'fspick'],
     [442, 'mount_setattr'],
-    [272, 'unshare'],
     [300, 'fanotify_init'],
   ]),
   ...refused(-ENOSYS, [
