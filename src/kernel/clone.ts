@@ -2,6 +2,7 @@
 //
 // clone(2) in all its forms: threads, fork, vfork. Models Linux kernel/fork.c (copy_process) and gVisor task_clone.go.
 
+import { PTRACE_EVENT_CLONE, PTRACE_EVENT_FORK, PTRACE_EVENT_VFORK, PTRACE_EVENT_VFORK_DONE } from '../abi/ptrace.ts';
 import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import { RLIMIT_NPROC } from '../abi/resource.ts';
 import {
@@ -22,13 +23,16 @@ import {
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
+  CLONE_PTRACE,
   CLONE_SETTLS,
   CLONE_SIGHAND,
   CLONE_SYSVSEM,
   CLONE_THREAD,
+  CLONE_UNTRACED,
   CLONE_VFORK,
   CLONE_VM,
 } from '../abi/sched.ts';
+import { SIGCHLD } from '../abi/signal.ts';
 import type { Addr } from '../base/addr.ts';
 import { USER_HALF_END } from '../base/addr.ts';
 import { Reg } from '../cpu/regs.ts';
@@ -41,6 +45,8 @@ import { UndoList } from './ipc/semaphore-sets.ts';
 import { PID_MAX } from './limits.ts';
 import { openPidFile } from './pid-file.ts';
 import { PosixTimers } from './posix-timers.ts';
+import { inherit } from './ptrace/relation.ts';
+import { stopForEvent } from './ptrace/stops.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import { NO_ALT_STACK, Task } from './task.ts';
@@ -60,6 +66,8 @@ export interface CloneRequest {
   /** The tid that the child is to have; any when left out. */
   readonly tid?: number;
 }
+
+const TRAP_FLAG = 0x100;
 
 const NAMESPACES = [
   CLONE_NEWTIME,
@@ -166,17 +174,29 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   if (has(flags, CLONE_PARENT_SETTID)) parent.mm.writeU32(request.parentTid, tid);
   if (has(flags, CLONE_CHILD_SETTID)) child.mm.writeU32(request.childTid, tid);
   if (has(flags, CLONE_CHILD_CLEARTID)) child.clearTidAddr = request.childTid;
+  const event = eventOf(request);
+  const isEvent = !has(flags, CLONE_UNTRACED) && parent.tracee?.wants(event) === true;
+  if (parent.tracee !== null && (isEvent || has(flags, CLONE_PTRACE))) inherit(child, parent.tracee);
   kernel.scheduler.ready(child);
-  if (!has(flags, CLONE_VFORK)) return tid;
+  child.isVforkChild = has(flags, CLONE_VFORK);
+  const finish = (): SyscallResult => (has(flags, CLONE_VFORK) ? waitForVfork(parent, child, tid) : tid);
+  return isEvent ? stopForEvent(parent, event, tid, finish) : finish();
+}
 
-  child.isVforkChild = true;
-  const wait = (): SyscallResult =>
-    parent.block({
-      queues: [{ queue: child.vforkDone }],
-      killableOnly: true,
-      retry: () => (child.isVforkChild ? wait() : tid),
-    });
-  return wait();
+/** The event that tells a tracer of a new task. */
+function eventOf(request: CloneRequest): number {
+  if (has(request.flags, CLONE_VFORK)) return PTRACE_EVENT_VFORK;
+  return request.exitSignal === SIGCHLD ? PTRACE_EVENT_FORK : PTRACE_EVENT_CLONE;
+}
+
+/** The parent sleeps until the child has let go of its memory. */
+function waitForVfork(parent: Task, child: Task, tid: number): SyscallResult {
+  if (!child.isVforkChild) return stopForEvent(parent, PTRACE_EVENT_VFORK_DONE, tid, () => tid);
+  return parent.block({
+    queues: [{ queue: child.vforkDone }],
+    killableOnly: true,
+    retry: () => waitForVfork(parent, child, tid),
+  });
 }
 
 function forkSpace(parent: Task): AddressSpace | number {
@@ -227,6 +247,9 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   child.fpu.set(parent.fpu);
   child.regs.copyFrom(parent.regs);
   child.regs.set(Reg.rax, 0);
+  // A tracer steps the parent, not the child.
+  if (parent.tracee?.forcesTrapFlag === true)
+    child.regs.u32[2 * Reg.rflags] = (child.regs.u32[2 * Reg.rflags] as number) & ~TRAP_FLAG;
   if (request.stack !== 0) child.regs.set(Reg.rsp, request.stack);
   if (has(flags, CLONE_SETTLS)) child.regs.set(Reg.fsBase, request.tls);
   child.mask = parent.savedMask ?? parent.mask;

@@ -5,7 +5,8 @@
 
 import { EACCES, ELOOP, ENOEXEC, ENOMEM, ETXTBSY } from '../abi/errno.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK } from '../abi/resource.ts';
-import { MINSIGSTKSZ, SIGCHLD } from '../abi/signal.ts';
+import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
+import { MINSIGSTKSZ, SIGCHLD, SIGTRAP, SI_USER } from '../abi/signal.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
 import { Reg } from '../cpu/regs.ts';
@@ -27,6 +28,11 @@ import { releaseRobustFutexes } from './futex.ts';
 import type { Kernel } from './kernel.ts';
 import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
+import { forget } from './ptrace/relation.ts';
+import { stopForEvent } from './ptrace/stops.ts';
+import type { Tracee } from './ptrace/tracee.ts';
+import { killInfo } from './signals/siginfo.ts';
+import { sendSignal } from './signals/send.ts';
 import { initialFpu } from './signals/signal-frame.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import { REGS_SET } from './syscalls/table.ts';
@@ -312,8 +318,30 @@ export function execTask(
     if (program.errno === -ENOEXEC) kernel.warnOfGuest(`${path} cannot be executed: ${program.message}`);
     return program.errno;
   }
+  return replaceProgram(task, program);
+}
+
+/** The point of no return: the other threads go, and when the last one is gone, the old program. */
+function replaceProgram(task: Task, program: PreparedProgram): SyscallResult {
+  if (endOtherTasks(task)) return becomeProgram(task, program);
+  return task.block({
+    queues: [{ queue: task.group.threadsGone }],
+    killableOnly: true,
+    retry: () => replaceProgram(task, program),
+    onCancel: () => dropProgram(task.kernel, program),
+  });
+}
+
+/** A program that nobody is going to run. */
+function dropProgram(kernel: Kernel, program: PreparedProgram): void {
+  program.file.release();
+  kernel.platform.dropSpace(program.mm);
+  program.mm.release();
+}
+
+function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
+  const { kernel, group } = task;
   const previousTid = task.tid;
-  endOtherTasks(task);
   takeOverLeader(task);
 
   releaseRobustFutexes(task);
@@ -361,13 +389,27 @@ export function execTask(
   trace.emit(EventKind.spaceEntered, task.tid, kernel.spaceNumber(task.mm));
   trace.emitText(EventKind.exec, task.tid, program.exePath, group.tgid, program.entry, previousTid);
   trace.emitText(EventKind.taskName, task.tid, task.name);
-  return REGS_SET;
+  return task.tracee === null ? REGS_SET : reportExec(task, task.tracee, previousTid);
+}
+
+/** A tracer hears of a new program by an event; one that did not ask for that, by a SIGTRAP. */
+function reportExec(task: Task, tracee: Tracee, previousTid: number): SyscallResult {
+  tracee.forcesTrapFlag = false;
+  if (!tracee.wants(PTRACE_EVENT_EXEC) && !tracee.isSeized) {
+    sendSignal(task.group, task, killInfo(SIGTRAP, SI_USER, task.group.tgid, task.creds.uid));
+  }
+  return stopForEvent(task, PTRACE_EVENT_EXEC, previousTid, () => REGS_SET);
 }
 
 /** After execve there is one task, and its tid is the group's. */
 function takeOverLeader(task: Task): void {
   const { group, kernel } = task;
   if (task.isLeader) return;
+  const { tracee } = group.leader;
+  if (tracee !== null) {
+    forget(tracee);
+    tracee.tracer.group.childEvents.wake();
+  }
   kernel.tasks.delete(task.tid);
   task.tid = group.tgid;
   group.leader = task;

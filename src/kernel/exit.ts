@@ -3,15 +3,21 @@
 // Ends of tasks and thread groups: what is given back and who is told. Ended tasks of a group go at once, not when
 // their turn comes: nothing of them runs in between. Models Linux kernel/exit.c, gVisor task_exit.go.
 
+import { PTRACE_EVENT_EXIT, PTRACE_O_EXITKILL } from '../abi/ptrace.ts';
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from '../abi/signal.ts';
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
 import { releaseRobustFutexes } from './futex.ts';
 import type { Kernel } from './kernel.ts';
+import { detach, forget } from './ptrace/relation.ts';
+import { stopForEvent } from './ptrace/stops.ts';
+import type { Tracee } from './ptrace/tracee.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import { HANDLER_IGNORE } from './signals/signal-actions.ts';
 import { childInfo, kernelInfo } from './signals/siginfo.ts';
 import { recheckGroupStop, sendSignal } from './signals/send.ts';
+import { sigBit } from './signals/signal-sets.ts';
+import { TASK_ENDED } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
 
@@ -23,6 +29,7 @@ export function exitTask(task: Task, status: number): void {
   const { request } = task;
   task.request = null;
   request?.onCancel?.();
+  if (task.tracee !== null && stopsBeforeItsEnd(task, task.tracee, status)) return;
   kernel.traceUnfinished(task);
   const ownStatus = group.exitStatus ?? status;
   const isLast = group.tasks.length === 1;
@@ -48,12 +55,81 @@ export function exitTask(task: Task, status: number): void {
   if (kernel.current === task) kernel.current = null;
   // Without exit_group the status of the last task counts (Linux 5.17 and later).
   if (isLast) group.exitStatus ??= ownStatus;
-  if (!task.isLeader) kernel.tasks.delete(task.tid);
+  releaseTracees(task);
+  if (!task.isLeader) {
+    if (task.tracee === null || kernel.isFinished) kernel.tasks.delete(task.tid);
+    else keepForTracer(task, task.tracee, ownStatus);
+  }
   sendParentDeathSignals(task);
   kernel.trace.emit(EventKind.pageFaults, task.tid, task.faultsServed);
   kernel.trace.emit(EventKind.taskExit, task.tid, group.tgid, ownStatus, isLast ? 1 : 0);
-  if (isLast) groupEnded(kernel, group);
-  else recheckGroupStop(group);
+  if (!isLast) recheckGroupStop(group);
+  else if (group.deadTracees === 0) groupEnded(kernel, group);
+}
+
+const KILL_BIT = sigBit(SIGKILL);
+
+/** PTRACE_EVENT_EXIT: a tracer that asked for it may look at the task once more. True when it does. */
+function stopsBeforeItsEnd(task: Task, tracee: Tracee, status: number): boolean {
+  const { kernel, group } = task;
+  if (tracee.hasToldExit || kernel.isFinished || !tracee.wants(PTRACE_EVENT_EXIT)) return false;
+  tracee.hasToldExit = true;
+  // What kills it has struck.
+  task.pending.discard(KILL_BIT);
+  group.pending.discard(KILL_BIT);
+  stopForEvent(task, PTRACE_EVENT_EXIT, group.exitStatus ?? status, () => {
+    exitTask(task, status);
+    return TASK_ENDED;
+  });
+  return true;
+}
+
+/** A thread that has ended stays known until its tracer has waited for it. */
+function keepForTracer(task: Task, tracee: Tracee, status: number): void {
+  tracee.deathStatus = status;
+  task.group.deadTracees++;
+  tellOfDeath(task, tracee, SIGCHLD, status);
+}
+
+function tellOfDeath(task: Task, { tracer }: Tracee, signo: number, status: number): void {
+  const { code, value } = describeStatus(status);
+  const ticks = Math.floor(task.cpuBefore / 1e7);
+  if (signo !== 0) sendSignal(tracer.group, null, childInfo(signo, code, task.tid, task.creds.uid, value, ticks, 0));
+  tracer.group.childEvents.wake();
+}
+
+/** A tracee that has ended is waited for by its tracer, or the tracer is gone. */
+export function reapTracee(kernel: Kernel, tracee: Tracee): void {
+  const { task, tracer } = tracee;
+  const { group } = task;
+  forget(tracee);
+  if (!task.isLeader) {
+    kernel.tasks.delete(task.tid);
+    group.deadTracees--;
+    if (group.tasks.length === 0 && group.deadTracees === 0) groupEnded(kernel, group);
+    else group.threadsGone.wake();
+    return;
+  }
+  const { parent } = group;
+  if (parent === null || parent.isZombie) reap(kernel, group);
+  else if (parent !== tracer.group) notifyParent(kernel, group, parent);
+  else if (tracer.state !== 'ended') reap(kernel, group);
+}
+
+/** The tracer ends: its tracees are free, or go with it. */
+function releaseTracees(tracer: Task): void {
+  const { kernel } = tracer;
+  for (const tracee of [...tracer.tracees]) {
+    const { task } = tracee;
+    if (task.state !== 'ended') {
+      if ((tracee.options & PTRACE_O_EXITKILL) !== 0) sendSignal(task.group, null, kernelInfo(SIGKILL));
+      detach(tracee, 0);
+    } else if (task.isLeader && !task.group.isZombie) {
+      forget(tracee);
+    } else {
+      reapTracee(kernel, tracee);
+    }
+  }
 }
 
 /** exit_group(2) or a fatal signal: all tasks of the group end, `task` last. */
@@ -64,9 +140,14 @@ export function exitGroup(task: Task, status: number): void {
   exitTask(task, status);
 }
 
-/** execve by one of several tasks: the others go. */
-export function endOtherTasks(task: Task): void {
-  for (const other of [...task.group.tasks]) if (other !== task) exitTask(other, 0);
+/**
+ * execve by one of several tasks: the others go.
+ * @returns false when a tracer holds one of them: `threadsGone` then wakes when to look again
+ */
+export function endOtherTasks(task: Task): boolean {
+  const { group } = task;
+  for (const other of [...group.tasks]) if (other !== task) exitTask(other, 0);
+  return group.tasks.length === 1 && group.deadTracees === 0;
 }
 
 /** A vfork child no longer needs its parent's memory. */
@@ -88,18 +169,20 @@ function groupEnded(kernel: Kernel, group: ThreadGroup): void {
   hangUpOrphans(kernel, group);
   group.exitEvents.wake();
   const { parent } = group;
-  if (parent === null || parent.isZombie) {
-    reap(kernel, group);
-    return;
-  }
-  notifyParent(kernel, group, parent);
+  const { tracee } = group.leader;
+  if (tracee !== null && tracee.tracer.group !== parent)
+    tellOfDeath(group.leader, tracee, SIGCHLD, group.exitStatus ?? 0);
+  else if (parent === null || parent.isZombie) reap(kernel, group);
+  else notifyParent(kernel, group, parent);
 }
 
 function notifyParent(kernel: Kernel, group: ThreadGroup, parent: ThreadGroup): void {
   const status = group.exitStatus ?? 0;
   const signo = group.exitSignal;
   const action = parent.actions.get(SIGCHLD);
-  const nobodyCares = signo === SIGCHLD && (action.handler === HANDLER_IGNORE || (action.flags & SA_NOCLDWAIT) !== 0);
+  const isTraced = group.leader.tracee !== null;
+  const nobodyCares =
+    !isTraced && signo === SIGCHLD && (action.handler === HANDLER_IGNORE || (action.flags & SA_NOCLDWAIT) !== 0);
   if (signo !== 0 && !(nobodyCares && action.handler === HANDLER_IGNORE)) {
     const { code, value } = describeStatus(status);
     const ticks = Math.floor(group.endedCpuNs / 1e7);

@@ -28,6 +28,8 @@ import { exitGroup } from './exit.ts';
 import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc/ipc-namespace.ts';
 import type { HostInput } from './host-input.ts';
+import { stopAtEntry, stopAtExit } from './ptrace/stops.ts';
+import type { Tracee } from './ptrace/tracee.ts';
 import { PID_MAX } from './limits.ts';
 import { abortRestartableSequence } from './rseq.ts';
 import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
@@ -39,9 +41,9 @@ import type { SignalInfo } from './signals/siginfo.ts';
 import { faultInfo, kernelInfo } from './signals/siginfo.ts';
 import { sendSignal } from './signals/send.ts';
 import type { SyscallDef, SyscallResult } from './syscalls/table.ts';
-import { Args, BLOCKED, SYSCALL_TABLE_SIZE, TASK_ENDED } from './syscalls/table.ts';
+import { Args, BLOCKED, REGS_SET, SYSCALL_TABLE_SIZE, TASK_ENDED } from './syscalls/table.ts';
 import type { Task } from './task.ts';
-import { Wake } from './task.ts';
+import { NO_CALL, Wake } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
 import { TimerQueue } from './timer-queue.ts';
 
@@ -84,6 +86,8 @@ export interface KernelOptions {
 }
 
 const INVALID_OPCODE = 6;
+/** Stands for a call that a tracer took away. */
+const SKIPPED_CALL: SyscallDef = { nr: -1, name: 'skipped', args: [], call: () => REGS_SET };
 /** Where tids start again after the highest one, as Linux leaves the low ones to what started early. */
 const FIRST_TID_AGAIN = 300;
 /** Unknown numbers that are named, and other warnings that a guest can cause again and again. */
@@ -291,16 +295,49 @@ export class Kernel implements Sentry {
     args.regs = task.regs;
     task.sysno = sysno;
     this.history.enter(task.tid, sysno, task.regs.get(Reg.rip));
+    return this.#complete(
+      task,
+      task.tracee?.stopsAtEntry === true ? this.#stopAtEntry(task, task.tracee) : this.#serve(task),
+    );
+  }
+
+  /** Makes the call that a tracer was told of by a filter, as the tracer has left it. */
+  serveTraced(task: Task): SyscallResult {
+    return this.#serve(task, true);
+  }
+
+  /** Makes the call whose number is in `task.sysno`. */
+  #serve(task: Task, isTraced = false): SyscallResult {
+    const args = this.#args;
+    const { sysno } = task;
+    if (sysno === NO_CALL) return this.#skip(task);
     const def = (sysno < SYSCALL_TABLE_SIZE ? this.#table[sysno] : undefined) ?? this.#unknownCall(sysno);
+    const isKnown = task.call === def;
+    if (task.call !== null && !isKnown) this.traceUnfinished(task);
     task.call = def;
-    if (this.tracer !== null) {
+    if (this.tracer !== null && !isKnown) {
       this.tracer.enter(task.tid, def, args, task.mm, task.regs.get(Reg.rip), this.platform.isPatchedCall);
     }
     if (task.seccomp !== null) {
-      const refusal = enforceSeccomp(task, sysno, args, def.call);
-      if (refusal !== null) return this.#complete(task, refusal);
+      const refusal = enforceSeccomp(task, sysno, args, def.call, isTraced);
+      if (refusal !== null) return refusal;
     }
-    return this.#complete(task, def.call(task, args));
+    return def.call(task, args);
+  }
+
+  #stopAtEntry(task: Task, tracee: Tracee): SyscallResult {
+    return stopAtEntry(
+      tracee,
+      () => this.#serve(task),
+      () => this.#skip(task),
+    );
+  }
+
+  /** A tracer wants the call not to be made: rax is what the tracer has put there. */
+  #skip(task: Task): SyscallResult {
+    this.traceUnfinished(task);
+    task.call = SKIPPED_CALL;
+    return REGS_SET;
   }
 
   /** Takes the result of a call; true when the task goes on without a look at anything else. */
@@ -318,6 +355,7 @@ export class Kernel implements Sentry {
         setMask(task, task.savedMask);
         task.savedMask = null;
       }
+      if (task.tracee !== null && stopAtExit(task.tracee)) return false;
       if (this.timers.next() < this.#nextTimer) return false;
       return !task.attention && !this.#leave;
     }
@@ -326,8 +364,10 @@ export class Kernel implements Sentry {
       return false;
     }
     if (result === TASK_ENDED) return false;
-    if (this.tracer !== null) this.#traceExit(task, task.regs.getSigned(Reg.rax));
+    const wasCall = task.call !== null;
+    if (this.tracer !== null && task.call !== SKIPPED_CALL) this.#traceExit(task, task.regs.getSigned(Reg.rax));
     task.call = null;
+    if (wasCall && task.tracee !== null && stopAtExit(task.tracee)) return false;
     return !task.attention && !this.#leave;
   }
 
@@ -364,6 +404,8 @@ export class Kernel implements Sentry {
   #sleep(task: Task): void {
     const { request } = task;
     if (request === null) throw new TraplineError('INVARIANT', 'internal error: a task sleeps without a request');
+    // Only its tracer ends this sleep.
+    if (task.state === 'traced') return;
     task.state = 'blocked';
     task.woken = 0;
     task.voluntarySwitches++;
@@ -495,6 +537,8 @@ export class Kernel implements Sentry {
 
   /** Deals with the end of a run of guest code; false when the task's turn is over. */
   #handle(task: Task, event: PlatformEvent): boolean {
+    // The kernel was not entered by a call: nothing is restarted, and a tracer sees no number.
+    if (event.kind !== 'syscall') task.sysno = NO_CALL;
     switch (event.kind) {
       case 'syscall':
       case 'budget':

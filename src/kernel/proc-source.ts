@@ -33,6 +33,9 @@ class TaskView implements ProcTask {
   get ppid(): number {
     return this.#task.group.parent?.tgid ?? 0;
   }
+  get tracerPid(): number {
+    return this.#task.tracee?.tracer.tid ?? 0;
+  }
   get pgid(): number {
     return this.#task.group.pgid;
   }
@@ -51,6 +54,8 @@ class TaskView implements ProcTask {
         return this.#task.request?.killableOnly === true ? 'D' : 'S';
       case 'stopped':
         return 'T';
+      case 'traced':
+        return 't';
       case 'ended':
         return 'Z';
     }

@@ -17,6 +17,7 @@ import type { FsContext } from '../vfs/fs-context.ts';
 import type { Credentials } from './credentials.ts';
 import type { UndoList } from './ipc/semaphore-sets.ts';
 import type { Kernel } from './kernel.ts';
+import type { Tracee } from './ptrace/tracee.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filter.ts';
 import { PendingSignals } from './signals/pending-signals.ts';
 import type { FaultDetail } from './signals/siginfo.ts';
@@ -27,8 +28,11 @@ import { BLOCKED } from './syscalls/table.ts';
 import { Timer } from './timer-queue.ts';
 import type { ThreadGroup } from './thread-group.ts';
 
-/** `ready` covers the task that runs, those that wait for the processor, and those whose sleep is over. */
-export type TaskState = 'ready' | 'blocked' | 'stopped' | 'ended';
+/**
+ * `ready` covers the task that runs, those that wait for the processor, and those whose sleep is over; `stopped` is job
+ * control's, `traced` waits for a tracer.
+ */
+export type TaskState = 'ready' | 'blocked' | 'stopped' | 'traced' | 'ended';
 
 /** Why a sleep ended; a union of bits. */
 export const Wake = { event: 1, timeout: 2, signal: 4 } as const;
@@ -39,6 +43,9 @@ export interface AltStack {
   readonly size: number;
   readonly flags: number;
 }
+
+/** `Task.sysno` when no system call led into the kernel: orig_rax is -1 then. */
+export const NO_CALL = -1;
 
 export const NO_ALT_STACK: AltStack = { sp: 0n, size: 0, flags: 2 };
 
@@ -51,6 +58,8 @@ function hasKill(task: Task): boolean {
 /** SIGKILL, or a signal that ends the group as soon as it is sent (complete_signal): what ends a killable sleep. */
 function hasFatal(task: Task): boolean {
   if (hasKill(task)) return true;
+  // A tracer may turn any other signal into none.
+  if (task.tracee !== null) return false;
   const { group } = task;
   let waiting = (task.pending.set | group.pending.set) & ~task.mask;
   for (let signo = 1; waiting !== 0n; signo++, waiting >>= 1n) {
@@ -70,7 +79,10 @@ export class Task implements GuestContext, Waiter {
   regs = new Regs();
   /** FXSAVE image; stale while the processor holds the state (Platform.saveFpu). */
   readonly fpu = new Uint8Array(FPU_BYTES);
-  hasTracer = false;
+  /** What a tracer has made of this task; null for nearly all. */
+  tracee: Tracee | null = null;
+  /** Tasks that this one traces, in the order in which it took them. */
+  tracees: Tracee[] = [];
   faultsServed = 0;
   platformState: object | null = null;
 
@@ -83,7 +95,7 @@ export class Task implements GuestContext, Waiter {
   /** Wake reasons since the task fell asleep. */
   woken = 0;
   request: BlockRequest | null = null;
-  /** Number of the call in service or last served: what a restart puts into rax. */
+  /** Number of the call by which the kernel was entered last: what a restart puts into rax. NO_CALL for a fault or a preemption. */
   sysno = 0;
   /** The call in service: from entry to its result, sleeps included. */
   call: SyscallDef | null = null;
@@ -183,6 +195,8 @@ export class Task implements GuestContext, Waiter {
     this.attention = true;
     if (this.state === 'stopped') {
       if (hasKill(this)) this.kernel.scheduler.ready(this);
+    } else if (this.state === 'traced') {
+      if (((this.pending.set | this.group.pending.set) & KILL_BIT) !== 0n) this.tracee?.wake();
     } else if (this.request?.killableOnly !== true || hasFatal(this)) {
       this.#wakeFor(Wake.signal);
     }
@@ -195,9 +209,10 @@ export class Task implements GuestContext, Waiter {
 
   /** A signal, a group stop or the group's end is waiting for this task. */
   hasSignal(): boolean {
-    const { group } = this;
+    const { group, tracee } = this;
     const waiting = this.pending.set | group.pending.set;
-    return (waiting & ~this.mask) !== 0n || group.stopSignal !== 0 || group.isExiting;
+    const isToStop = tracee === null ? group.stopSignal !== 0 : tracee.isDue;
+    return (waiting & ~this.mask) !== 0n || isToStop || group.isExiting;
   }
 
   #wakeFor(reason: number): void {
@@ -211,6 +226,10 @@ export class Task implements GuestContext, Waiter {
   /** CPU time in nanoseconds: one per instruction. */
   cpuNs(): number {
     return this.turnStart < 0 ? this.cpuBefore : this.cpuBefore + this.kernel.cpu.instructions - this.turnStart;
+  }
+
+  get hasTracer(): boolean {
+    return this.tracee !== null;
   }
 
   get isLeader(): boolean {

@@ -57,6 +57,10 @@ export class ThreadGroup {
 
   /** Wait status once exit_group or a fatal signal has struck; tasks end with it. */
   exitStatus: number | null = null;
+  /** Threads that have ended and wait for their tracers to wait for them. */
+  deadTracees = 0;
+  /** Woken when a thread that kept execve waiting is gone. */
+  readonly threadsGone = new WaitQueue();
   /** Every task has ended; waiting to be reaped. */
   isZombie = false;
   isReaped = false;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Waiting for children: wait4(2) and waitid(2). Models Linux kernel/exit.c (do_wait), gVisor task_exit.go.
+// Waiting for children and tracees: wait4(2) and waitid(2). Models Linux kernel/exit.c (do_wait, wait_consider_task),
+// gVisor task_exit.go.
 
 import { ECHILD } from '../abi/errno.ts';
-import { CLD_CONTINUED, CLD_STOPPED, SIGCHLD, SIGCONT } from '../abi/signal.ts';
+import { CLD_CONTINUED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD, SIGCONT } from '../abi/signal.ts';
 import {
   CONTINUED_STATUS,
   WCONTINUED,
@@ -13,23 +14,30 @@ import {
   WSTOPPED,
   __WALL,
   __WCLONE,
+  __WNOTHREAD,
   stopStatus,
 } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
-import { describeStatus, reap } from './exit.ts';
+import { describeStatus, reap, reapTracee } from './exit.ts';
+import type { Tracee } from './ptrace/tracee.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import type { ChildUsage, ThreadGroup } from './thread-group.ts';
 
-/** Which children, and which of their changes. */
+/** Lowest byte of the status of a stop. */
+const STOPPED = 0x7f;
+
+/** Which children and tracees, and which of their changes. */
 export interface WaitRequest {
-  matches(child: ThreadGroup): boolean;
+  /** A child by its leader, a tracee by itself. */
+  matches(task: Task): boolean;
   readonly options: number;
 }
 
-/** One change of a child. */
+/** One change of a child or tracee. */
 export interface ChildChange {
-  readonly child: ThreadGroup;
+  readonly pid: number;
+  readonly uid: number;
   /** si_code. */
   readonly code: number;
   /** si_status: exit code or signal. */
@@ -38,6 +46,15 @@ export interface ChildChange {
   readonly status: number;
   readonly usage: ChildUsage;
 }
+
+/** A change, and what takes note that it was told. */
+interface Finding {
+  readonly change: ChildChange;
+  consume(): void;
+}
+
+/** `none`: nobody fits; `nothing`: somebody does, but has nothing to tell. */
+type Search = Finding | 'nothing' | 'none';
 
 function isEligible(child: ThreadGroup, options: number): boolean {
   if ((options & __WALL) !== 0) return true;
@@ -53,49 +70,110 @@ function usageOf(child: ThreadGroup): ChildUsage {
   };
 }
 
-function changeOf(child: ThreadGroup, options: number): ChildChange | undefined {
-  const usage = usageOf(child);
+function changeOf(task: Task, code: number, value: number, status: number): ChildChange {
+  return { pid: task.tid, uid: task.creds.uid, code, value, status, usage: usageOf(task.group) };
+}
+
+function deathOf(task: Task, status: number): ChildChange {
+  const { code, value } = describeStatus(status);
+  return changeOf(task, code, value, status);
+}
+
+/** What a child tells its parent. */
+function findInChild(waiter: Task, child: ThreadGroup, options: number): Search {
+  const { kernel } = waiter;
+  const { leader } = child;
+  const consume = (): void => {
+    child.stopReport = null;
+  };
   if (child.isZombie) {
-    if ((options & WEXITED) === 0) return undefined;
+    // Its tracer comes first.
+    if (leader.tracee !== null || (options & WEXITED) === 0) return 'nothing';
     const status = child.exitStatus ?? 0;
-    return { child, ...describeStatus(status), status, usage };
+    return {
+      change: deathOf(leader, status),
+      consume: () => {
+        kernel.trace.emit(EventKind.childReaped, waiter.tid, child.tgid, status);
+        reap(kernel, child);
+      },
+    };
   }
   const report = child.stopReport;
   if (report?.kind === 'stopped' && (options & WSTOPPED) !== 0) {
-    return { child, code: CLD_STOPPED, value: report.signo, status: stopStatus(report.signo), usage };
+    return { change: changeOf(leader, CLD_STOPPED, report.signo, stopStatus(report.signo)), consume };
   }
   if (report?.kind === 'continued' && (options & WCONTINUED) !== 0) {
-    return { child, code: CLD_CONTINUED, value: SIGCONT, status: CONTINUED_STATUS, usage };
+    return { change: changeOf(leader, CLD_CONTINUED, SIGCONT, CONTINUED_STATUS), consume };
   }
-  return undefined;
+  return 'nothing';
 }
 
-/** Sleeps until a child changes; `done` turns the change (or its absence, with WNOHANG) into the call's result. */
+/** What a tracee tells its tracer; stops are told whatever the options are. */
+function findInTracee(waiter: Task, tracee: Tracee, options: number): Search {
+  const { task, report } = tracee;
+  const { kernel } = waiter;
+  const death = task.isLeader ? (task.group.isZombie ? (task.group.exitStatus ?? 0) : null) : tracee.deathStatus;
+  if (death !== null) {
+    if ((options & WEXITED) === 0) return 'nothing';
+    return {
+      change: deathOf(task, death),
+      consume: () => {
+        kernel.trace.emit(EventKind.childReaped, waiter.tid, task.tid, death);
+        reapTracee(kernel, tracee);
+      },
+    };
+  }
+  if (task.state !== 'traced' || tracee.isListening || report === 0) return 'nothing';
+  return {
+    change: changeOf(task, CLD_TRAPPED, report, (report << 8) | STOPPED),
+    consume: () => {
+      tracee.report = 0;
+    },
+  };
+}
+
+/** The first that has something to tell: children in the order of their birth, then tracees. */
+function search(waiter: Task, request: WaitRequest): Search {
+  const { options } = request;
+  let isAny = false;
+  for (const child of waiter.group.children) {
+    const { leader } = child;
+    if (!request.matches(leader)) continue;
+    // A child that the parent traces is a tracee.
+    if (leader.tracee !== null && leader.tracee.tracer.group === waiter.group) continue;
+    if (!isEligible(child, options)) continue;
+    isAny = true;
+    const found = findInChild(waiter, child, options);
+    if (typeof found !== 'string') return found;
+  }
+  const tracers = (options & __WNOTHREAD) === 0 ? waiter.group.tasks : [waiter];
+  for (const tracer of tracers) {
+    for (const tracee of tracer.tracees) {
+      if (!request.matches(tracee.task)) continue;
+      isAny = true;
+      const found = findInTracee(waiter, tracee, options);
+      if (typeof found !== 'string') return found;
+    }
+  }
+  return isAny ? 'nothing' : 'none';
+}
+
+/** Sleeps until a child or tracee changes; `done` turns the change (or its absence, with WNOHANG) into the call's result. */
 export function waitForChild(
   task: Task,
   request: WaitRequest,
   done: (change: ChildChange | null) => number,
 ): SyscallResult {
-  const { group, kernel } = task;
   const { options } = request;
   const attempt = (): SyscallResult => {
-    let any = false;
-    for (const child of group.children) {
-      if (!isEligible(child, options) || !request.matches(child)) continue;
-      any = true;
-      const change = changeOf(child, options);
-      if (change === undefined) continue;
-      if ((options & WNOWAIT) === 0) {
-        if (child.isZombie) {
-          kernel.trace.emit(EventKind.childReaped, task.tid, child.tgid, child.exitStatus ?? 0);
-          reap(kernel, child);
-        } else child.stopReport = null;
-      }
-      return done(change);
+    const found = search(task, request);
+    if (found === 'none') return -ECHILD;
+    if (found === 'nothing') {
+      if ((options & WNOHANG) !== 0) return done(null);
+      return task.block({ queues: [{ queue: task.group.childEvents }], retry: attempt });
     }
-    if (!any) return -ECHILD;
-    if ((options & WNOHANG) !== 0) return done(null);
-    return task.block({ queues: [{ queue: group.childEvents }], retry: attempt });
+    if ((options & WNOWAIT) === 0) found.consume();
+    return done(found.change);
   };
   return attempt();
 }

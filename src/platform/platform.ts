@@ -86,6 +86,8 @@ export interface PlatformApi {
   /** The GS base that the guest believes in (arch_prctl, ptrace, core files). */
   guestGsBase(ctx: GuestContext): number;
   setGuestGsBase(ctx: GuestContext, base: number): void;
+  /** A context has got a tracer, or has none any more: `ctx.hasTracer` tells. */
+  tracerChanged(ctx: GuestContext): void;
   metrics(): PlatformMetrics;
 }
 
@@ -214,6 +216,7 @@ export class Platform implements PlatformApi {
     const thread = ctx.platformState;
     ctx.platformState = null;
     if (!(thread instanceof StubThread)) return;
+    if (ctx.hasTracer && this.#config.guards.restoreForTracer) thread.traps.tracees--;
     thread.dispose();
     this.#freeIds.push(thread.id);
   }
@@ -223,7 +226,12 @@ export class Platform implements PlatformApi {
     if (!(thread instanceof StubThread)) return 0;
     // The kernel fills in the registers of the new program now or later: GS base is set when the context runs.
     if (this.#current === ctx) this.#leave(ctx);
-    return thread.moveTo(this.#trapsOf(ctx)) ? 0 : -ENOMEM;
+    const traps = this.#trapsOf(ctx);
+    if (ctx.hasTracer && this.#config.guards.restoreForTracer) {
+      thread.traps.tracees--;
+      traps.addTracee();
+    }
+    return thread.moveTo(traps) ? 0 : -ENOMEM;
   }
 
   #trapsOf(ctx: GuestContext): SpaceTraps {
@@ -596,6 +604,19 @@ export class Platform implements PlatformApi {
     traps.closed = 'own-gs';
     this.#trace.emit(EventKind.tableLost, traps.tid, traps.base, 1);
     traps.restoreSites();
+  }
+
+  // ---- tracers
+
+  /**
+   * DIVERGES (restoreForTracer): upstream leaves sites as they are for the tracer to read, poke and step through; here a
+   * space with a tracee has its original bytes, and none is patched meanwhile.
+   */
+  tracerChanged(ctx: GuestContext): void {
+    const thread = ctx.platformState;
+    if (!(thread instanceof StubThread) || !this.#config.guards.restoreForTracer) return;
+    if (ctx.hasTracer) thread.traps.addTracee();
+    else thread.traps.tracees--;
   }
 
   // ---- figures

@@ -91,7 +91,7 @@ export class SitePatcher {
       return true;
     }
     if (!check.canBePatched) return false;
-    const { hasTracer } = ctx;
+    const hasTracer = ctx.hasTracer || traps.tracees > 0;
     const request = { ip, sysno, hasTracer, closed: traps.closed, knownBoundary: this.#cpu.blockStart };
     const outcome = drain(patchSyscall(request, this.#config), traps);
     if (outcome.kind === 'patched') {

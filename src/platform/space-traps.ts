@@ -70,6 +70,8 @@ export class SpaceTraps implements StepPerformer {
   readonly refused = new Map<number, RefusedSite>();
   /** Why no site is patched any more, or null. */
   closed: 'own-gs' | 'table-lost' | null = null;
+  /** Contexts of this space that have a tracer, where that keeps its sites from being patched. */
+  tracees = 0;
   /** For trace events. */
   tid = 0;
 
@@ -104,6 +106,16 @@ export class SpaceTraps implements StepPerformer {
       if (!looksPatched(now) || jumpOperand(now) !== site.slot) continue;
       this.mm.copyOut(site.address, originalBytes(site.sysno), true);
     }
+  }
+
+  /** A context of this space has a tracer from now on: it finds the program's own code, and slots are free again. */
+  addTracee(): void {
+    if (this.tracees++ > 0 || this.bySlot.size === 0) return;
+    this.restoreSites();
+    this.next = Math.min(this.next, 1);
+    this.version++;
+    this.byReturn.clear();
+    this.bySlot.clear();
   }
 
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */

@@ -37,18 +37,20 @@ export interface Guards {
   readonly syscallClobbers: boolean;
   /** An instruction pointer in a slot is never shown: a task that is about to run one goes through it first. */
   readonly hideSlotRip: boolean;
+  /** When a task gets a tracer, the sites of its space get their bytes back, and none is patched while it has one. */
+  readonly restoreForTracer: boolean;
 }
 
 // prettier-ignore
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, assertGs: false, syscallClobbers: false, hideSlotRip: false,
+  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, assertGs: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
 // prettier-ignore
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, assertGs: true, syscallClobbers: true, hideSlotRip: true,
+  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, assertGs: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

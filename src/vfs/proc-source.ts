@@ -16,6 +16,8 @@ export interface ProcTask {
   readonly tid: number;
   readonly tgid: number;
   readonly ppid: number;
+  /** Tid of the tracer, 0 without one. */
+  readonly tracerPid: number;
   readonly pgid: number;
   readonly sid: number;
   /** comm, Latin-1. */

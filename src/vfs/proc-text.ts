@@ -44,7 +44,7 @@ export function statusText(t: ProcTask): string {
     'Ngid:\t0',
     `Pid:\t${t.tid}`,
     `PPid:\t${t.ppid}`,
-    'TracerPid:\t0',
+    `TracerPid:\t${t.tracerPid}`,
     `Uid:\t${t.uids.join('\t')}`,
     `Gid:\t${t.gids.join('\t')}`,
     `FDSize:\t${t.files === null ? 0 : fdSize(t)}`,

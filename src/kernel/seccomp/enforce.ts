@@ -22,6 +22,7 @@ import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { exitTask } from '../exit.ts';
+import { stopForSeccomp } from '../ptrace/stops.ts';
 import { forceDeath, forceSignal } from '../signals/force.ts';
 import { seccompInfo } from '../signals/siginfo.ts';
 import type { Args, SyscallResult } from '../syscalls/table.ts';
@@ -54,12 +55,14 @@ function fillData(task: Task, sysno: number): Uint32Array {
 /**
  * Whether the task may make the call: null lets it pass, anything else is its result.
  * @param serve makes the call after all, when a listener says so
+ * @param isTraced a tracer has had its look at the call
  */
 export function enforceSeccomp(
   task: Task,
   sysno: number,
   args: Args,
   serve: (task: Task, args: Args) => SyscallResult,
+  isTraced = false,
 ): SyscallResult | null {
   const { seccomp } = task;
   if (seccomp === null) return null;
@@ -80,8 +83,9 @@ export function enforceSeccomp(
     case SECCOMP_RET_USER_NOTIF:
       return askListener(task, author?.listener ?? null, data.slice(), () => serve(task, args));
     case SECCOMP_RET_TRACE:
-      // Without a tracer that asked for it the call does not exist.
-      return -ENOSYS;
+      // A call is traced once; without a tracer that asked for it the call does not exist.
+      if (isTraced) return null;
+      return stopForSeccomp(task, detail, () => task.kernel.serveTraced(task)) ?? -ENOSYS;
     case SECCOMP_RET_KILL_THREAD:
       if (task.group.tasks.length > 1) {
         exitTask(task, signalStatus(SIGSYS));

@@ -10,7 +10,11 @@ import { signalStatus } from '../../abi/wait.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { exitGroup } from '../exit.ts';
+import { replacedInfo, stopForJobControl, stopForTracer, stopInHandler } from '../ptrace/stops.ts';
+import type { Tracee } from '../ptrace/tracee.ts';
 import { abortRestartableSequence } from '../rseq.ts';
+import type { SyscallResult } from '../syscalls/table.ts';
+import { REGS_SET, TASK_ENDED } from '../syscalls/table.ts';
 import type { Task } from '../task.ts';
 import { forceSegv } from './force.ts';
 import type { SignalAction } from './signal-actions.ts';
@@ -34,9 +38,15 @@ export function beforeGuestCode(task: Task): boolean {
       exitGroup(task, signalStatus(SIGKILL));
       return false;
     }
-    if (group.stopSignal !== 0) {
-      stop(task);
-      return false;
+    const { tracee } = task;
+    if (tracee === null) {
+      if (group.stopSignal !== 0) {
+        stop(task);
+        return false;
+      }
+    } else if (tracee.isDue) {
+      stopForJobControl(tracee);
+      if (task.state === 'traced') return false;
     }
     const info = takeSignal(task, ~task.mask);
     if (info === undefined) break;
@@ -59,8 +69,29 @@ function isKilled(task: Task): boolean {
   return ((task.pending.set | task.group.pending.set) & sigBit(SIGKILL)) !== 0n;
 }
 
-/** Acts on one signal; false when the task has stopped or ended. */
+/** Acts on one signal, a tracer first; false when the task has stopped or ended. */
 function act(task: Task, info: SignalInfo): boolean {
+  const { tracee } = task;
+  if (tracee === null || info.isFinal === true) return deliver(task, info);
+  stopForTracer(tracee, { report: info.signo, info }, (signo, edited) => goOnWith(tracee, signo, edited ?? info));
+  return task.state === 'ready';
+}
+
+/** After a signal-delivery-stop: `signo` is what the tracer wants delivered, 0 for nothing. */
+function goOnWith(tracee: Tracee, signo: number, info: SignalInfo): SyscallResult {
+  const { task } = tracee;
+  if (signo === 0) return REGS_SET;
+  const next = signo === info.signo ? info : replacedInfo(tracee, signo);
+  if ((task.mask & sigBit(signo)) !== 0n || isKilled(task)) {
+    task.pending.add(next);
+    return REGS_SET;
+  }
+  deliver(task, next);
+  return task.state === 'ended' ? TASK_ENDED : REGS_SET;
+}
+
+/** Does what the disposition says; false when the task has stopped or ended. */
+function deliver(task: Task, info: SignalInfo): boolean {
   const { group, kernel } = task;
   const { trace } = kernel;
   const { signo } = info;
@@ -74,7 +105,7 @@ function act(task: Task, info: SignalInfo): boolean {
   if (action.handler !== HANDLER_DEFAULT) {
     traceDelivery(task, info, Number(action.handler));
     runHandler(task, info, action);
-    return true;
+    return task.state === 'ready';
   }
   const byDefault = defaultAction(signo);
   if (byDefault === 'ignore' || byDefault === 'continue') {
@@ -84,6 +115,7 @@ function act(task: Task, info: SignalInfo): boolean {
   traceDelivery(task, info, 0);
   if (byDefault === 'stop') {
     beginGroupStop(task, signo);
+    if (task.tracee !== null) return true;
     stop(task);
     return false;
   }
@@ -117,6 +149,10 @@ function runHandler(task: Task, info: SignalInfo, action: SignalAction): void {
     if (becomesEintr) task.regs.set(Reg.rax, -EINTR);
     else rewind(task, task.sysno);
   }
+  const { tracee } = task;
+  const isStepped = tracee?.resumption.steps === true;
+  // The context that the handler returns to is the program's own.
+  if (isStepped) tracee.releaseTrapFlag();
   const maskToRestore = task.savedMask ?? task.mask;
   if ((action.flags & SA_RESETHAND) !== 0) task.group.actions.set(signo, { ...action, handler: HANDLER_DEFAULT });
   if (!pushSignalFrame(task, info, action, maskToRestore)) {
@@ -127,6 +163,7 @@ function runHandler(task: Task, info: SignalInfo, action: SignalAction): void {
   task.savedMask = null;
   task.mask |= action.mask;
   if ((action.flags & SA_NODEFER) === 0) task.mask |= sigBit(signo);
+  if (isStepped) stopInHandler(tracee);
 }
 
 /** The interrupted call starts again: no handler ran. */
@@ -148,7 +185,10 @@ function rewind(task: Task, sysno: number): void {
 function beginGroupStop(task: Task, signo: number): void {
   const { group } = task;
   group.stopSignal = signo;
-  for (const other of group.tasks) if (other !== task) other.alert();
+  for (const other of group.tasks) {
+    if (other.tracee !== null) other.tracee.joinGroupStop();
+    else if (other !== task) other.alert();
+  }
 }
 
 /** This task stops; the parent hears of it when the last one of the group has. */

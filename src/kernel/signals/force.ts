@@ -44,5 +44,5 @@ export function forceSegv(task: Task, during: number): void {
 export function forceDeath(task: Task, info: SignalInfo): void {
   const { actions } = task.group;
   actions.set(info.signo, { ...actions.get(info.signo), handler: HANDLER_DEFAULT });
-  forceSignal(task, info);
+  forceSignal(task, { ...info, isFinal: true });
 }

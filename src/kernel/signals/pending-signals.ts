@@ -39,6 +39,11 @@ export class PendingSignals {
     return info;
   }
 
+  /** The signal at a place in the queue, in the order sent. */
+  at(index: number): SignalInfo | undefined {
+    return this.#queue[index];
+  }
+
   /** The signal queued by a POSIX timer, if it is still here. */
   hasTimer(timer: object): boolean {
     return this.#queue.some((info) => info.timer === timer);

@@ -46,18 +46,22 @@ export function recheckSignals(task: Task): void {
  */
 export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalInfo): number {
   const { signo } = info;
-  if (group.tasks.length === 0 || task?.state === 'ended') return 0;
+  // Tasks of a group that is ending are gone, or tell their tracer of their end.
+  if (group.tasks.length === 0 || group.isExiting || task?.state === 'ended') return 0;
   const { kernel } = group.leader;
   kernel.trace.emit(EventKind.signalSent, senderOf(kernel, info), signo, group.tgid, task?.tid ?? 0);
   const bit = sigBit(signo);
   if (signo === SIGCONT) {
     discardEverywhere(group, STOP_SIGNALS);
     continueGroup(group);
+    for (const each of group.tasks) each.tracee?.leaveGroupStop();
   } else if ((bit & STOP_SIGNALS) !== 0n) {
     discardEverywhere(group, sigBit(SIGCONT));
   }
   const asked = task ?? group.leader;
-  const isWanted = (asked.mask & bit) !== 0n || (asked.waitingFor & bit) !== 0n;
+  // A tracer hears of signals that the process ignores, too.
+  const isTraced = asked.tracee !== null && signo !== SIGKILL;
+  const isWanted = isTraced || (asked.mask & bit) !== 0n || (asked.waitingFor & bit) !== 0n;
   if (info.fault === undefined && !isWanted && isIgnored(group, signo)) {
     traceIgnored(asked, info);
     return 0;
@@ -138,9 +142,16 @@ function continueGroup(group: ThreadGroup): void {
 /** A group stop is complete when all its tasks have stopped. */
 export function recheckGroupStop(group: ThreadGroup): void {
   if (group.stopSignal === 0 || group.stopReport?.kind === 'stopped') return;
-  if (!group.tasks.every((task) => task.state === 'stopped')) return;
+  if (!group.tasks.every(takesPart)) return;
+  // A parent that traces its child has been told by the tracee's own stop.
+  if (group.leader.tracee !== null && group.leader.tracee.tracer.group === group.parent) return;
   group.stopReport = { kind: 'stopped', signo: group.stopSignal };
   notifyParentOfStop(group, CLD_STOPPED, group.stopSignal);
+}
+
+/** Whether a group stop has reached the task; a tracee that has taken part in it may run again. */
+function takesPart(task: Task): boolean {
+  return task.tracee === null ? task.state === 'stopped' : !task.tracee.joinsGroupStop;
 }
 
 /** Tells the parent of a stop or of its end. */

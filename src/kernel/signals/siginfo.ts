@@ -17,6 +17,8 @@ export interface SignalInfo {
   readonly bytes: Uint8Array;
   /** Set on a signal that the running instruction raised: goes before all others and cannot be waited for. */
   readonly fault?: FaultDetail;
+  /** Ends the process whatever it does about it: no tracer hears of it (SA_IMMUTABLE). */
+  readonly isFinal?: boolean;
   /** Expiries of a POSIX timer are counted in the queued signal instead of queueing another. */
   readonly timer?: object;
 }

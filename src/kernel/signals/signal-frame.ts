@@ -33,7 +33,7 @@ const RESTORED_FLAGS = 0x5_0dd5n;
 const TF = 0x100n;
 const DF = 0x400n;
 const RF = 0x1_0000n;
-const MXCSR_MASK = 0xffff;
+export const MXCSR_MASK = 0xffff;
 
 /** sigcontext's registers: offset there, index here. */
 const CONTEXT_REGS = [

@@ -15,6 +15,7 @@ import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
 import { prctlCalls } from './prctl.ts';
 import { processCalls } from './processes.ts';
+import { ptraceCalls } from './ptrace.ts';
 import { refusedCalls } from './refused.ts';
 import { schedulingCalls } from './scheduling.ts';
 import { seccompCalls } from './seccomp.ts';
@@ -42,6 +43,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   seccompCalls,
   systemCalls,
   prctlCalls,
+  ptraceCalls,
   refusedCalls,
   FS_PATH_CALLS,
   FS_STAT_CALLS,

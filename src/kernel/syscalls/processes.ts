@@ -205,12 +205,12 @@ export function rusageBytes(usage: ChildUsage): Uint8Array {
   return bytes;
 }
 
-function selectPid(task: Task, pid: number): (child: ThreadGroup) => boolean {
+function selectPid(task: Task, pid: number): (child: Task) => boolean {
   const { pgid } = task.group;
-  if (pid > 0) return (child) => child.tgid === pid;
+  if (pid > 0) return (child) => child.tid === pid;
   if (pid === -1) return () => true;
   const wanted = pid === 0 ? pgid : -pid;
-  return (child) => child.pgid === wanted;
+  return (child) => child.group.pgid === wanted;
 }
 
 function wait4(task: Task, a: Args): SyscallResult {
@@ -224,7 +224,7 @@ function wait4(task: Task, a: Args): SyscallResult {
     if (change === null) return 0;
     if (statusAddr !== 0 && !task.mm.writeU32(statusAddr, change.status)) return -EFAULT;
     if (usageAddr !== 0 && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0) return -EFAULT;
-    return change.child.tgid;
+    return change.pid;
   });
 }
 
@@ -232,8 +232,7 @@ function writeWaitInfo(task: Task, addr: Addr, change: ChildChange | null): numb
   if (addr === 0) return 0;
   const bytes = new Uint8Array(Siginfo.size);
   if (change !== null) {
-    const { child } = change;
-    bytes.set(childInfo(SIGCHLD, change.code, child.tgid, child.leader.creds.uid, change.value, 0, 0).bytes);
+    bytes.set(childInfo(SIGCHLD, change.code, change.pid, change.uid, change.value, 0, 0).bytes);
   }
   // Linux writes the fields of SIGCHLD only, not all 128 bytes.
   return writeBytes(task, addr, bytes.subarray(0, 28));
@@ -247,15 +246,15 @@ function waitid(task: Task, a: Args): SyscallResult {
   const usageAddr = a.num(4);
   const known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
   if ((options & ~known) !== 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
-  let matches: (child: ThreadGroup) => boolean;
+  let matches: (child: Task) => boolean;
   let isNonblocking = false;
   if (type === P_ALL) matches = () => true;
-  else if (type === P_PID && id > 0) matches = (child) => child.tgid === id;
+  else if (type === P_PID && id > 0) matches = (child) => child.tid === id;
   else if (type === P_PGID && id >= 0) matches = selectPid(task, id === 0 ? 0 : -id);
   else if (type === P_PIDFD && id >= 0) {
     const file = task.files.get(id);
     if (!(file instanceof PidFile)) return -EBADF;
-    matches = (child) => child === file.group;
+    matches = (child) => child === file.group.leader;
     isNonblocking = (file.flags & O_NONBLOCK) !== 0 && (options & WNOHANG) === 0;
   } else return -EINVAL;
   return waitForChild(task, { matches, options: isNonblocking ? options | WNOHANG : options }, (change) => {

@@ -37,7 +37,6 @@ export const refusedCalls: readonly SyscallDef[] = [
     [300, 'fanotify_init'],
   ]),
   ...refused(-ENOSYS, [
-    [101, 'ptrace'],
     [154, 'modify_ldt'],
     [206, 'io_setup'],
     [207, 'io_destroy'],

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+//
+// Another task's memory, protections ignored as far as Linux does that (FOLL_FORCE): anything that may be made readable
+// is read, and pages of private mappings are written in a copy. Models Linux mm/memory.c (access_process_vm), mm/gup.c.
+
+import { PROT_WRITE } from '../../abi/mman.ts';
+import { PAGE_SIZE, type Addr } from '../../base/addr.ts';
+import type { AddressSpace } from '../../mm/address-space.ts';
+
+/** Reads; returns how many bytes came before the first that cannot be read. */
+export function readForced(mm: AddressSpace, addr: Addr, into: Uint8Array): number {
+  return mm.copyIn(addr, into, true);
+}
+
+/** Writes; returns how many bytes came before the first that cannot be written. */
+export function writeForced(mm: AddressSpace, addr: Addr, from: Uint8Array): number {
+  let done = 0;
+  while (done < from.length) {
+    const at = addr + done;
+    const area = mm.findVma(at);
+    // A shared mapping that may not be written stays as it is, whoever asks.
+    if (area === undefined || (area.shared && (area.prot & PROT_WRITE) === 0)) return done;
+    const length = Math.min(from.length - done, PAGE_SIZE - (at % PAGE_SIZE));
+    const written = mm.copyOut(at, from.subarray(done, done + length), true);
+    done += written;
+    if (written < length) break;
+  }
+  return done;
+}
