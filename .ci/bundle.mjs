@@ -14,7 +14,7 @@ const bundle = await rolldown({
   cwd: folder,
   input: { cli: 'cli.js' },
   platform: 'node',
-  external: [/^node:/, 'commander', 'iced-x86', 'pino'],
+  external: [/^node:/, 'commander', 'fzstd', 'iced-x86', 'pino'],
 });
 // The depth of the folder is that of the modules, which find package.json from where they are.
 const { output } = await bundle.generate({ format: 'esm', chunkFileNames: 'chunks/[name]-[hash].js' });

@@ -30,6 +30,8 @@ export interface HostDirectory {
   /** Names in byte order, without `.` and `..`. */
   list(path: string): readonly string[] | number;
   readlink(path: string): string | number;
+  /** Extended attributes, where what is opened keeps them and can tell. */
+  xattrs?(path: string): ReadonlyMap<string, Uint8Array> | null;
   /** Opens a regular file. */
   open(path: string, write: boolean): HostFile | number;
   /** The rest only on a directory bound `rw`. */

@@ -2,6 +2,7 @@
 //
 // `trapline run`: opens what the run writes, makes a sandbox, runs it, reports, and gives the exit status.
 
+import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGINT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP } from '../abi/signal.ts';
 import { hex } from '../base/addr.ts';
@@ -19,7 +20,7 @@ import { PerfettoJson } from '../report/perfetto.ts';
 import { RESULT_COLUMN, StraceText, secondsText } from '../report/strace-text.ts';
 import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
-import { nodeHost, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
+import { nodeHost, openHostArchive, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
 import { DEFAULT_LIMITS, Sandbox, guestText } from '../sandbox/sandbox.ts';
 import type { RunResult, SandboxOptions } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
@@ -120,7 +121,7 @@ async function tracing(isRecording: boolean): Promise<Pick<SandboxOptions, 'make
  * @returns the exit status
  */
 export async function runCommand(program: string, args: readonly string[], options: RunOptions): Promise<number> {
-  const root = options.root === undefined ? undefined : openRoot(options.root);
+  const root = options.root === undefined ? undefined : await openRoot(options.root);
   const cwd = options.cwd ?? '/';
   if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
   const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
@@ -268,12 +269,17 @@ class ToolSignals {
   }
 }
 
-function openRoot(path: string): HostDirectory {
+/** A directory, or else an archive. */
+async function openRoot(path: string): Promise<HostDirectory> {
   try {
-    return openHostDirectory(path, { writable: false });
+    return isDirectory(path) ? openHostDirectory(path, { writable: false }) : await openHostArchive(path);
   } catch (error) {
     throw new UsageError(`--root: ${messageOf(error)}`);
   }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function openBind(path: string, writable: boolean): { directory: HostDirectory; entry: string } {

@@ -75,8 +75,8 @@ const ROWS: readonly Row[] = [
     preset: 'hardened',
   },
   {
-    flags: '--root <DIR>',
-    text: "the guest's /: DIR read-only below a memory layer (default: an empty tree holding only PROGRAM)",
+    flags: '--root <DIR|TAR>',
+    text: "the guest's /, read-only below a memory layer: a directory or a tar archive, plain, gzip or zstd (default: an empty tree holding only PROGRAM)",
   },
   {
     flags: '--bind <HOST:GUEST>',

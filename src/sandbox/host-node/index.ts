@@ -6,6 +6,7 @@ import { randomFillSync } from 'node:crypto';
 import type { Host } from '../../base/host.ts';
 import { openStandardStreams } from './streams.ts';
 
+export { openHostArchive } from './archive.ts';
 export { NodeDirectory, openHostDirectory, openHostPath } from './directory.ts';
 
 /** The tool's process as a Host. */
