@@ -31,10 +31,21 @@ export const TIOCNOTTY = 0x5422;
 export const TIOCSETD = 0x5423;
 export const TIOCGETD = 0x5424;
 export const TCSBRKP = 0x5425;
+export const TIOCSBRK = 0x5427;
+export const TIOCCBRK = 0x5428;
 export const TIOCGSID = 0x5429;
 export const TCGETS2 = 0x802c542a;
+export const TCSETS2 = 0x402c542b;
+export const TCSETSW2 = 0x402c542c;
+export const TCSETSF2 = 0x402c542d;
 export const TIOCGPTN = 0x80045430;
 export const TIOCSPTLCK = 0x40045431;
+export const TIOCGDEV = 0x80045432;
+export const TIOCSIG = 0x40045436;
+export const TIOCVHANGUP = 0x5437;
+export const TIOCGPKT = 0x80045438;
+export const TIOCGPTLCK = 0x80045439;
+export const TIOCGEXCL = 0x80045440;
 export const TIOCGPTPEER = 0x5441;
 export const TIOCLINUX = 0x541c;
 
@@ -46,6 +57,14 @@ export const FIOCLEX = 0x5451;
 export const FIONCLEX = 0x5450;
 export const FIOQSIZE = 0x5460;
 
+// The random devices
+export const RNDGETENTCNT = 0x80045200;
+export const RNDADDTOENTCNT = 0x40045201;
+export const RNDADDENTROPY = 0x40085203;
+export const RNDZAPENTCNT = 0x5204;
+export const RNDCLEARPOOL = 0x5206;
+export const RNDRESEEDCRNG = 0x5207;
+
 // Files and block devices
 export const BLKGETSIZE = 0x1260;
 export const BLKGETSIZE64 = 0x80081272;
@@ -55,23 +74,6 @@ export const FICLONE = 0x40049409;
 export const FS_IOC_GETFLAGS = 0x80086601;
 export const FS_IOC_SETFLAGS = 0x40086602;
 export const FS_IOC_FIEMAP = 0xc020660b;
-
-// termios flags that a default terminal has
-export const ICRNL = 0o400;
-export const IXON = 0o2000;
-export const OPOST = 0o1;
-export const ONLCR = 0o4;
-export const CS8 = 0o60;
-export const CREAD = 0o200;
-export const B38400 = 0o17;
-export const ISIG = 0o1;
-export const ICANON = 0o2;
-export const ECHO = 0o10;
-export const ECHOE = 0o20;
-export const ECHOK = 0o40;
-export const ECHOCTL = 0o1000;
-export const ECHOKE = 0o4000;
-export const IEXTEN = 0o100000;
 
 /** struct termios (the kernel's, TCGETS). */
 export const Termios = { size: 36, iflag: 0, oflag: 4, cflag: 8, lflag: 12, line: 16, cc: 17, ccCount: 19 } as const;

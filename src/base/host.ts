@@ -71,6 +71,10 @@ export interface HostStream {
   onReadable(callback: () => void): void;
   /** Bytes written or a negative errno (-EPIPE: -32). Takes everything: what the reader is slow for waits here. */
   write(from: Uint8Array): number;
+  /** On a terminal: passes keys and output as they are, or puts everything back. True when the terminal obeyed. */
+  setRaw?(isRaw: boolean): boolean;
+  /** On a terminal: calls back whenever its size has changed. */
+  onResize?(callback: () => void): void;
   /** Tries to write what waits; true when nothing is left. Without it, `write` leaves nothing behind. */
   flush?(): boolean;
 }

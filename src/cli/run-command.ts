@@ -4,7 +4,7 @@
 
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGINT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP } from '../abi/signal.ts';
+import { SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP } from '../abi/signal.ts';
 import { hex } from '../base/addr.ts';
 import { utf8 } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
@@ -229,15 +229,15 @@ function exitStatus(result: RunResult, stoppedBy: number | undefined): number {
     case 'deadlock':
       return ExitStatus.limitReached;
     case 'stopped':
-      return ExitStatus.signalBase + (stoppedBy ?? SIGTERM);
+      return ExitStatus.signalBase + (stoppedBy ?? SIGINT);
     default:
       return 'code' in result.exit ? result.exit.code : ExitStatus.signalBase + result.exit.signal;
   }
 }
 
 /**
- * SIGINT and SIGTERM to the tool: the first goes to the guest, as a terminal or kill(1) would send it; a
- * second one ends the run.
+ * SIGINT, SIGTERM and SIGHUP to the tool: the first goes to the guest, as a terminal or kill(1) would send it; a
+ * second one ends the run. Keys of a terminal in raw mode are no signals to the tool.
  */
 class ToolSignals {
   /** The signal that ended the run. */
@@ -246,11 +246,13 @@ class ToolSignals {
   #isSecond = false;
   readonly #onInterrupt = (): void => this.#take(SIGINT);
   readonly #onTerminate = (): void => this.#take(SIGTERM);
+  readonly #onHangup = (): void => this.#take(SIGHUP);
 
   constructor(sandbox: Sandbox) {
     this.#sandbox = sandbox;
     process.on('SIGINT', this.#onInterrupt);
     process.on('SIGTERM', this.#onTerminate);
+    process.on('SIGHUP', this.#onHangup);
   }
 
   #take(signo: number): void {
@@ -266,6 +268,7 @@ class ToolSignals {
   dispose(): void {
     process.off('SIGINT', this.#onInterrupt);
     process.off('SIGTERM', this.#onTerminate);
+    process.off('SIGHUP', this.#onHangup);
   }
 }
 

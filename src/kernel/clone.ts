@@ -228,6 +228,7 @@ function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGrou
     posixTimers: new PosixTimers(),
     startNs: kernel.clock.now(),
   });
+  made.tty = group.tty;
   made.exePath = group.exePath;
   made.exe = group.exe;
   made.auxv = group.auxv;

@@ -27,6 +27,7 @@ export const Cap = {
   sysNice: 23,
   sysResource: 24,
   sysTime: 25,
+  sysTtyConfig: 26,
   mknod: 27,
   checkpointRestore: 40,
 } as const;

@@ -8,6 +8,7 @@ import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIG
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
 import { releaseRobustFutexes } from './futex.ts';
+import { leaveSession } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
 import { detach, forget } from './ptrace/relation.ts';
 import { stopForEvent } from './ptrace/stops.ts';
@@ -165,6 +166,7 @@ function groupEnded(kernel: Kernel, group: ThreadGroup): void {
     endRun(kernel, group);
     return;
   }
+  leaveSession(kernel, group);
   reparentChildren(kernel, group);
   hangUpOrphans(kernel, group);
   group.exitEvents.wake();

@@ -5,6 +5,14 @@
 
 import type { Host, HostStream } from '../base/host.ts';
 
+/** What only terminals have, passed on as it is. */
+function terminalParts(stream: HostStream): Pick<HostStream, 'setRaw' | 'onResize'> {
+  return {
+    ...(stream.setRaw === undefined ? {} : { setRaw: (isRaw: boolean) => stream.setRaw?.(isRaw) === true }),
+    ...(stream.onResize === undefined ? {} : { onResize: (callback: () => void) => stream.onResize?.(callback) }),
+  };
+}
+
 /** Wraps the host's stdin and counts those who wait for it. */
 export class HostInput {
   readonly #host: Host;
@@ -41,6 +49,7 @@ export class HostInput {
         if (stream.flush?.() === false) this.onStalled?.();
         return n;
       },
+      ...terminalParts(stream),
     };
   }
 
@@ -65,6 +74,7 @@ export class HostInput {
           this.#notify?.();
         });
       },
+      ...terminalParts(stream),
     };
   }
 

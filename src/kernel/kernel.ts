@@ -31,6 +31,7 @@ import type { HostInput } from './host-input.ts';
 import { stopAtEntry, stopAtExit } from './ptrace/stops.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import { PID_MAX } from './limits.ts';
+import { KernelJobs } from './job-control.ts';
 import { abortRestartableSequence } from './rseq.ts';
 import { Scheduler, SLICE_INSTRUCTIONS } from './scheduler.ts';
 import { enforceSeccomp } from './seccomp/enforce.ts';
@@ -175,6 +176,7 @@ export class Kernel implements Sentry {
     this.#table = options.table;
     this.#input = options.hostInput;
     this.clock = options.clock;
+    this.vfs.terminals.jobs = new KernelJobs(this);
     this.vdso = new Vdso(options.clock.bootRealtimeNs);
     this.#args = new Args(options.cpu.regs);
     this.platform = options.makePlatform(this);
@@ -651,9 +653,9 @@ export class Kernel implements Sentry {
   signalFromHost(signo: number): void {
     this.#isSignalled = true;
     if (this.init === null) return;
-    const foreground = signo === SIGINT ? this.vfs.terminal?.foregroundGroup : undefined;
+    const foreground = signo === SIGINT ? this.vfs.terminals.console?.foreground : undefined;
     const isThere = [...this.groups.values()].some((group) => group.pgid === foreground);
-    const pgid = foreground !== undefined && isThere ? foreground : this.init.pgid;
+    const pgid = foreground !== undefined && foreground !== null && isThere ? foreground : this.init.pgid;
     for (const group of this.groups.values()) {
       if (group.pgid === pgid) sendSignal(group, null, kernelInfo(signo));
     }

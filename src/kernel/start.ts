@@ -7,6 +7,7 @@ import { EventKind } from '../trace/events.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
 import { lookupPath } from '../vfs/path-walk.ts';
+import { acquireTerminal } from '../vfs/tty/job-control.ts';
 import type { Credentials } from './credentials.ts';
 import type { ExecFailure } from './exec.ts';
 import { enterProgram, prepareProgram } from './exec.ts';
@@ -62,6 +63,8 @@ export function startFirstProgram(kernel: Kernel, program: FirstProgram): ExecFa
     startNs: kernel.clock.now(),
   });
   task.group = group;
+  // The tool's terminal, when it has one, is the first session's.
+  if (kernel.vfs.terminals.console !== null) acquireTerminal(group, kernel.vfs.terminals.console);
   timers.bind(group);
   group.tasks.push(task);
   kernel.tasks.set(tid, task);

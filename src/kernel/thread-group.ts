@@ -6,6 +6,7 @@
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Dentry } from '../vfs/dentry.ts';
+import type { Tty } from '../vfs/tty/tty.ts';
 import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
 import type { IntervalTimers } from './interval-timers.ts';
@@ -41,6 +42,10 @@ export class ThreadGroup {
   readonly children: ThreadGroup[] = [];
   pgid: number;
   sid: number;
+  /** The controlling terminal. */
+  tty: Tty | null = null;
+  /** The foreground group of a controlling terminal that hung up; 0 without one. */
+  hungUpGroup = 0;
   /** Signal to the parent when the group has ended; 0 for none. */
   exitSignal: number;
   readonly pending = new PendingSignals();

@@ -150,6 +150,7 @@ export class Sandbox {
       host: input.host,
       outputBytes: limits.outputBytes,
       onOutputLimit: () => this.kernel.finish({ exit: { signal: SIGKILL }, ended: 'output' }),
+      onEscape: () => this.stop(),
       ...(options.root === undefined ? {} : { root: options.root }),
     });
     let platform: Platform | undefined;
@@ -250,7 +251,13 @@ export class Sandbox {
     const { host } = this.#options;
     const startMs = host.monotonicMs();
     this.trace?.emitText(EventKind.runStart, 0, this.#options.program, this.#options.seed ?? 0);
-    const end = await kernel.run();
+    this.vfs.hostTerminal?.start();
+    let end: RunEnd;
+    try {
+      end = await kernel.run();
+    } finally {
+      this.vfs.hostTerminal?.stop();
+    }
     const instructions = cpu.instructions - this.#firstInstruction;
     const exitValue = 'code' in end.exit ? end.exit.code : -end.exit.signal;
     this.trace?.emit(EventKind.runEnd, 0, exitValue, instructions);
@@ -288,6 +295,7 @@ export class Sandbox {
 
   /** Frees the engine and lets go of host files. */
   dispose(): void {
+    this.vfs.hostTerminal?.stop();
     for (const group of [...this.kernel.groups.values()]) {
       const [task] = group.tasks;
       if (task !== undefined) exitGroup(task, SIGKILL);

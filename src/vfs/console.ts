@@ -1,46 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The tool's own stdin, stdout and stderr as guests see them: a terminal when the host's stream is one, else a pipe.
-// Bytes pass unchanged; terminal settings are kept for the guest but not put into force. Models tty_ioctl(4).
+// The tool's own stdin, stdout and stderr as guests see them where they are not terminals: pipes, or something like it.
+// Bytes pass unchanged. A terminal of the host is src/vfs/tty's.
 
-import { EAGAIN, EFAULT, EINVAL, EIO, ENOTTY } from '../abi/errno.ts';
-import {
-  B38400,
-  CREAD,
-  CS8,
-  ECHO,
-  ECHOCTL,
-  ECHOE,
-  ECHOK,
-  ECHOKE,
-  FIONREAD,
-  ICANON,
-  ICRNL,
-  IEXTEN,
-  ISIG,
-  IXON,
-  ONLCR,
-  OPOST,
-  TCFLSH,
-  TCGETS,
-  TCSBRK,
-  TCSBRKP,
-  TCSETS,
-  TCSETSF,
-  TCSETSW,
-  TCXONC,
-  Termios,
-  TIOCGPGRP,
-  TIOCGSID,
-  TIOCGWINSZ,
-  TIOCNOTTY,
-  TIOCOUTQ,
-  TIOCSCTTY,
-  TIOCSPGRP,
-  TIOCSWINSZ,
-  Winsize,
-} from '../abi/ioctl.ts';
+import { EAGAIN, EFAULT, EIO, ENOTTY } from '../abi/errno.ts';
+import { FIONREAD } from '../abi/ioctl.ts';
 import { POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { viewOf } from '../base/bytes.ts';
 import type { HostStream } from '../base/host.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Waiter } from '../base/wait-queue.ts';
@@ -50,30 +16,12 @@ import { Inode } from './inode.ts';
 import type { FileSystem } from './inode.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
+import type { OutputLimit } from './output-limit.ts';
 import { scratchBuffer } from './regular-file.ts';
 
 const INPUT_BYTES = 65536;
 /** Bytes that one call writes at most. */
 const MOST_OUTPUT = 16 * 1024 * 1024;
-
-/** Counts what guests write to the outside, over all streams. */
-export class OutputLimit {
-  #left: number;
-  readonly #onExceeded: () => void;
-
-  constructor(bytes: number, onExceeded: () => void) {
-    this.#left = bytes;
-    this.#onExceeded = onExceeded;
-  }
-
-  /** How many of `bytes` may still be written. */
-  take(bytes: number): number {
-    const n = Math.min(bytes, this.#left);
-    this.#left -= n;
-    if (n < bytes) this.#onExceeded();
-    return n;
-  }
-}
 
 /** A queue that asks the host for input only while somebody waits on it. */
 class InputQueue extends WaitQueue {
@@ -92,26 +40,19 @@ class InputQueue extends WaitQueue {
 
 /** What stands behind a console file: where input comes from and where output goes. */
 export class ConsoleDevice {
-  readonly isTerminal: boolean;
   readonly queue: WaitQueue;
-  /** Process group and session that the terminal belongs to; kept for TIOCGPGRP. */
-  foregroundGroup = 1;
-  session = 1;
   readonly #input: HostStream | null;
   readonly #output: HostStream | null;
   readonly #limit: OutputLimit;
-  readonly #termios = defaultTermios();
-  #windowSize: Uint8Array | null = null;
   #buffer: Uint8Array | null = null;
   #from = 0;
   #to = 0;
   #isAtEnd = false;
   #isArmed = false;
 
-  constructor(input: HostStream | null, output: HostStream | null, isTerminal: boolean, limit: OutputLimit) {
+  constructor(input: HostStream | null, output: HostStream | null, limit: OutputLimit) {
     this.#input = input;
     this.#output = output;
-    this.isTerminal = isTerminal;
     this.#limit = limit;
     this.queue = new InputQueue(() => this.#arm());
   }
@@ -135,7 +76,6 @@ export class ConsoleDevice {
     const n = this.#input.read(this.#buffer);
     if (n === -EAGAIN) return false;
     if (n <= 0) {
-      // A terminal gives more after its end-of-file key; anything else has ended for good.
       this.#isAtEnd = true;
       return true;
     }
@@ -148,10 +88,7 @@ export class ConsoleDevice {
     if (this.#input === null) return -EIO;
     if (count === 0) return 0;
     if (!this.#fill()) return -EAGAIN;
-    if (this.#to === this.#from) {
-      if (this.isTerminal) this.#isAtEnd = false;
-      return 0;
-    }
+    if (this.#to === this.#from) return 0;
     const n = Math.min(count, this.#to - this.#from);
     const put = sink.put(this.#buffer?.subarray(this.#from, this.#from + n) ?? new Uint8Array(0));
     this.#from += put;
@@ -181,92 +118,19 @@ export class ConsoleDevice {
     let events = 0;
     if (this.#input !== null && this.#fill()) {
       events |= POLLIN | POLLRDNORM;
-      if (this.#isAtEnd && this.#to === this.#from && !this.isTerminal) events |= POLLHUP;
+      if (this.#isAtEnd && this.#to === this.#from) events |= POLLHUP;
     }
     if (this.#output !== null) events |= POLLOUT | POLLWRNORM;
     return events;
   }
 
   ioctl(request: number, argument: number, memory: UserMemory): number {
-    if (request === FIONREAD) {
-      this.#fill();
-      return putU32(memory, argument, this.#to - this.#from);
-    }
-    if (!this.isTerminal) return -ENOTTY;
-    switch (request) {
-      case TCGETS:
-        return put(memory, argument, this.#termios);
-      case TCSETS:
-      case TCSETSW:
-      case TCSETSF:
-        return memory.copyIn(argument, this.#termios) === Termios.size ? 0 : -EFAULT;
-      case TIOCGWINSZ:
-        return put(memory, argument, this.#windowSize ?? this.#hostWindowSize());
-      case TIOCSWINSZ: {
-        const size = new Uint8Array(Winsize.size);
-        if (memory.copyIn(argument, size) < Winsize.size) return -EFAULT;
-        this.#windowSize = size;
-        return 0;
-      }
-      case TIOCGPGRP:
-        return putU32(memory, argument, this.foregroundGroup);
-      case TIOCGSID:
-        return putU32(memory, argument, this.session);
-      case TIOCSPGRP: {
-        const bytes = new Uint8Array(4);
-        if (memory.copyIn(argument, bytes) < 4) return -EFAULT;
-        const group = new DataView(bytes.buffer).getInt32(0, true);
-        if (group <= 0) return -EINVAL;
-        this.foregroundGroup = group;
-        return 0;
-      }
-      case TIOCOUTQ:
-        return putU32(memory, argument, 0);
-      case TCSBRK:
-      case TCSBRKP:
-      case TCXONC:
-      case TCFLSH:
-      case TIOCSCTTY:
-      case TIOCNOTTY:
-        return 0;
-      default:
-        return -ENOTTY;
-    }
+    if (request !== FIONREAD) return -ENOTTY;
+    this.#fill();
+    const bytes = new Uint8Array(4);
+    viewOf(bytes).setUint32(0, this.#to - this.#from, true);
+    return memory.copyOut(argument, bytes) === bytes.length ? 0 : -EFAULT;
   }
-
-  #hostWindowSize(): Uint8Array {
-    const size = new Uint8Array(Winsize.size);
-    const stream = this.#output?.isTerminal === true ? this.#output : this.#input;
-    const view = new DataView(size.buffer);
-    const { rows, columns } = stream?.windowSize() ?? { rows: 0, columns: 0 };
-    view.setUint16(Winsize.rows, rows, true);
-    view.setUint16(Winsize.columns, columns, true);
-    return size;
-  }
-}
-
-function put(memory: UserMemory, addr: number, bytes: Uint8Array): number {
-  return memory.copyOut(addr, bytes) === bytes.length ? 0 : -EFAULT;
-}
-
-function putU32(memory: UserMemory, addr: number, value: number): number {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return put(memory, addr, bytes);
-}
-
-/** A terminal as login leaves it. */
-function defaultTermios(): Uint8Array {
-  const bytes = new Uint8Array(Termios.size);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(Termios.iflag, ICRNL | IXON, true);
-  view.setUint32(Termios.oflag, OPOST | ONLCR, true);
-  view.setUint32(Termios.cflag, B38400 | CS8 | CREAD, true);
-  view.setUint32(Termios.lflag, ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN, true);
-  // VINTR ^C, VQUIT ^\, VERASE DEL, VKILL ^U, VEOF ^D, VTIME, VMIN 1, VSWTC, VSTART ^Q, VSTOP ^S, VSUSP ^Z, VEOL,
-  // VREPRINT ^R, VDISCARD ^O, VWERASE ^W, VLNEXT ^V.
-  bytes.set([3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22], Termios.cc);
-  return bytes;
 }
 
 /** The inode of a console. */

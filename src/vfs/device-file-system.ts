@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: MIT
 //
-// /dev: null, zero, full, random, urandom, tty, links to descriptors, and shm. Models drivers/char/mem.c and devtmpfs.
+// /dev: null, zero, full, random, urandom, terminals, links to descriptors, and places to mount on.
+// Models drivers/char/mem.c, random.c and devtmpfs.
 
-import { EFAULT, EINVAL, ENODEV, ENOSPC, ENXIO } from '../abi/errno.ts';
+import { EFAULT, EINVAL, ENODEV, ENOSPC, ENOTTY, EPERM } from '../abi/errno.ts';
+import {
+  RNDADDENTROPY,
+  RNDADDTOENTCNT,
+  RNDCLEARPOOL,
+  RNDGETENTCNT,
+  RNDRESEEDCRNG,
+  RNDZAPENTCNT,
+} from '../abi/ioctl.ts';
 import { makedev, S_IFCHR, S_IFDIR } from '../abi/stat.ts';
+import { viewOf } from '../base/bytes.ts';
 import { FilePages } from '../mm/file-pages.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
-import { ConsoleFile } from './console.ts';
-import type { ConsoleDevice } from './console.ts';
-import { SYSTEM_CREDENTIALS } from './credentials.ts';
+import { CAP_SYS_ADMIN, hasCapability, SYSTEM_CREDENTIALS } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import type { DeviceTable } from './device-table.ts';
 import type { FsClock } from './inode.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import { OpenFile } from './open-file.ts';
-import type { ByteSink, ByteSource } from './open-file.ts';
+import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
 import { scratchBuffer } from './regular-file.ts';
+import type { Terminals } from './tty/terminals.ts';
 
 /** Fills memory with random bytes: the seed's, or the host's with `--entropy`. */
 export type RandomFill = (into: Uint8Array) => void;
@@ -30,11 +40,13 @@ class MemoryDeviceFile extends OpenFile {
   override readonly isPollable: boolean;
   readonly #kind: MemoryDevice;
   readonly #random: RandomFill;
+  readonly #isPrivileged: boolean;
 
-  constructor(dentry: Dentry, flags: number, kind: MemoryDevice, random: RandomFill) {
+  constructor(dentry: Dentry, flags: number, cred: Credentials, kind: MemoryDevice, random: RandomFill) {
     super(dentry, flags);
     this.#kind = kind;
     this.#random = random;
+    this.#isPrivileged = hasCapability(cred, CAP_SYS_ADMIN);
     this.isPollable = kind === 'random';
   }
 
@@ -92,6 +104,37 @@ class MemoryDeviceFile extends OpenFile {
   override sync(): number {
     return -EINVAL;
   }
+
+  override ioctl(request: number, argument: number, memory: UserMemory): number {
+    return this.#kind === 'random' ? randomIoctl(request, argument, memory, this.#isPrivileged) : -ENOTTY;
+  }
+}
+
+/** Bits that the pool counts as its entropy: it is always full. */
+const POOL_BITS = 256;
+
+/** random(4): the count can be read by all; what would change the pool is for root, and changes nothing here. */
+function randomIoctl(request: number, argument: number, memory: UserMemory, isPrivileged: boolean): number {
+  const bytes = new Uint8Array(request === RNDADDENTROPY ? 8 : 4);
+  const view = viewOf(bytes);
+  switch (request) {
+    case RNDGETENTCNT:
+      view.setInt32(0, POOL_BITS, true);
+      return memory.copyOut(argument, bytes) === bytes.length ? 0 : -EFAULT;
+    case RNDADDTOENTCNT:
+    case RNDADDENTROPY:
+      if (!isPrivileged) return -EPERM;
+      if (memory.copyIn(argument, bytes) < bytes.length) return -EFAULT;
+      if (view.getInt32(0, true) < 0) return -EINVAL;
+      return request === RNDADDENTROPY && view.getInt32(4, true) < 0 ? -EINVAL : 0;
+    case RNDZAPENTCNT:
+    case RNDCLEARPOOL:
+    case RNDRESEEDCRNG:
+      return isPrivileged ? 0 : -EPERM;
+    default:
+      // As random_ioctl has it, not ENOTTY.
+      return -EINVAL;
+  }
 }
 
 const NODES: readonly (readonly [string, number, number, number, MemoryDevice])[] = [
@@ -109,13 +152,13 @@ const LINKS: readonly (readonly [string, string])[] = [
   ['stderr', '/proc/self/fd/2'],
 ];
 
-/** Registers the devices and makes the tree of /dev. `terminal` is null when the tool has none. */
+/** Registers the devices and makes the tree of /dev. */
 export function makeDeviceFileSystem(
   deviceNumber: number,
   clock: FsClock,
   devices: DeviceTable,
   random: RandomFill,
-  terminal: ConsoleDevice | null,
+  terminals: Terminals,
 ): MemoryFileSystem {
   const fs = new MemoryFileSystem({ deviceNumber, clock, devices, typeName: 'devtmpfs' });
   const { root } = fs;
@@ -126,11 +169,13 @@ export function makeDeviceFileSystem(
   };
   for (const [name, major, minor, mode, kind] of NODES) {
     const device = addNode(name, major, minor, mode);
-    devices.register(device, (dentry, flags) => new MemoryDeviceFile(dentry, flags, kind, random));
+    devices.register(device, (dentry, flags, cred) => new MemoryDeviceFile(dentry, flags, cred, kind, random));
   }
-  const tty = addNode('tty', 5, 0, 0o666);
-  devices.register(tty, (dentry, flags) => (terminal === null ? -ENXIO : new ConsoleFile(dentry, flags, terminal)));
+  devices.register(addNode('tty', 5, 0, 0o666), (dentry, flags) => terminals.openOwn(dentry, flags));
+  devices.register(addNode('console', 5, 1, 0o600), (dentry, flags) => terminals.openConsole(dentry, flags));
+  devices.register(addNode('ptmx', 5, 2, 0o666), (dentry, flags, cred) => terminals.openMaster(dentry, flags, cred));
   for (const [name, target] of LINKS) root.symlink(name, target, SYSTEM_CREDENTIALS);
   root.create('shm', S_IFDIR | 0o1777, SYSTEM_CREDENTIALS, 0);
+  root.create('pts', S_IFDIR | 0o755, SYSTEM_CREDENTIALS, 0);
   return fs;
 }

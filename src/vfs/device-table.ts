@@ -3,11 +3,12 @@
 // What all file systems of one tree share: character devices by number, and what its files may hold together.
 // Models fs/char_dev.c, fs.pipe-user-pages-soft, fs.file-max and fs.epoll.max_user_watches.
 
+import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import type { OpenFile } from './open-file.ts';
 
 /** Opens a device. */
-export type DeviceOpener = (dentry: Dentry, flags: number) => OpenFile | number;
+export type DeviceOpener = (dentry: Dentry, flags: number, cred: Credentials) => OpenFile | number;
 
 /** Bytes that all pipes and sockets of a tree may hold. */
 const BUFFER_BYTES = 256 * 1024 * 1024;

@@ -217,14 +217,14 @@ export class MemoryNode extends Inode {
     this.#fs.unchargeInode();
   }
 
-  override open(dentry: Dentry, flags: number): OpenFile | number {
+  override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const type = this.type;
     if (type === S_IFIFO) {
       // Between guests a FIFO of the host's tree works as any other; the host's own end is never opened.
       this.#pipe ??= new Pipe(this.#fs.devices.buffers);
       return openFifo(dentry, flags, this.#pipe);
     }
-    if (type === S_IFCHR && !this.#isLower) return this.#fs.devices.find(this.rdev)?.(dentry, flags) ?? -ENXIO;
+    if (type === S_IFCHR && !this.#isLower) return this.#fs.devices.find(this.rdev)?.(dentry, flags, cred) ?? -ENXIO;
     return -ENXIO;
   }
 }

@@ -32,6 +32,19 @@ export interface UserMemory {
   copyOut(addr: number, from: Uint8Array): number;
 }
 
+/** One read call of a file whose reads may end by time: a terminal. */
+export interface TimedRead {
+  /** Bytes that this call has read so far. */
+  readonly done: number;
+  /**
+   * Goes on reading: bytes in all, 0 at the end, -EAGAIN to sleep.
+   * @param isLate the time is over: there must be a result
+   */
+  attempt(sink: ByteSink, isLate: boolean): number;
+  /** How long the next sleep may last, counted from the last byte that came; null for ever. */
+  timeoutNs(): number | null;
+}
+
 /** An open that waits: a FIFO's other end. */
 export interface PendingOpen {
   readonly queue: WaitQueue;
@@ -81,6 +94,11 @@ export abstract class OpenFile {
   /** Reads up to `count` bytes from `offset` (streams ignore it): bytes, 0 at the end. */
   readAt(_sink: ByteSink, _count: number, _offset: number): number {
     return -EINVAL;
+  }
+
+  /** Begins a read call that has a state of its own; null where `readAt` is all there is. */
+  startRead(_count: number): TimedRead | null {
+    return null;
   }
 
   /** Writes up to `count` bytes at `offset`. */

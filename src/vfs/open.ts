@@ -149,7 +149,9 @@ function wantedAccess(flags: number): number {
 
 function openInode(dentry: Dentry, inode: Inode, flags: number, caller: Caller): OpenFile | number {
   if (inode.size > Number.MAX_SAFE_INTEGER) return -EFBIG;
-  const file = inode.open(dentry, (flags & ~TRANSIENT) | O_LARGEFILE, caller.cred);
+  // Terminals look at O_NOCTTY; nobody keeps it.
+  const file = inode.open(dentry, (flags & ~(TRANSIENT & ~O_NOCTTY)) | O_LARGEFILE, caller.cred);
+  if (typeof file !== 'number') file.flags &= ~O_NOCTTY;
   if (typeof file !== 'number' && inode.isRegular && file.canWrite) {
     const { mount } = dentry;
     inode.writers++;

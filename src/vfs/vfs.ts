@@ -6,14 +6,13 @@
 import { EBUSY, ENOENT, ENOSPC, ENOTDIR } from '../abi/errno.ts';
 import { MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
 import { O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
-import { makedev, S_IFCHR, S_IFDIR, S_IFREG } from '../abi/stat.ts';
+import { makedev, S_IFDIR, S_IFREG } from '../abi/stat.ts';
 import type { Host, HostDirectory, HostStream } from '../base/host.ts';
 import { AnonymousFiles } from './anonymous.ts';
-import { ConsoleDevice, ConsoleInode, OutputLimit } from './console.ts';
+import { ConsoleDevice, ConsoleInode } from './console.ts';
 import { SYSTEM_CREDENTIALS } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
-import { Dentry } from './dentry.ts';
-import type { Mount } from './dentry.ts';
+import type { Dentry, Mount } from './dentry.ts';
 import { makeDeviceFileSystem } from './device-file-system.ts';
 import type { RandomFill } from './device-file-system.ts';
 import { DeviceTable } from './device-table.ts';
@@ -29,10 +28,18 @@ import type { MemoryLimits } from './memory-file-system.ts';
 import { MemoryFile } from './memory-nodes.ts';
 import type { FileSystemMaker } from './mounting.ts';
 import { MountTable } from './mount-table.ts';
+import type { OpenFile } from './open-file.ts';
+import { OutputLimit } from './output-limit.ts';
 import { lookupPath } from './path-walk.ts';
 import { ProcFileSystem } from './proc-file-system.ts';
 import type { ProcSource } from './proc-source.ts';
 import { parseTmpfsOptions } from './tmpfs-options.ts';
+import { DevptsFileSystem } from './tty/devpts.ts';
+import { HostTerminal, KEYS_BYTES } from './tty/host-terminal.ts';
+import { PTS_MAJOR } from './tty/pty.ts';
+import { Terminals } from './tty/terminals.ts';
+import { Termios } from './tty/termios.ts';
+import { Tty } from './tty/tty.ts';
 
 /** How a tree is made. */
 export interface VfsOptions {
@@ -46,6 +53,8 @@ export interface VfsOptions {
   /** Bytes that guests may write to the tool's stdout and stderr together. */
   readonly outputBytes: number;
   readonly onOutputLimit: () => void;
+  /** The user wants the run to end, by the escape of the tool's own terminal. */
+  readonly onEscape: () => void;
 }
 
 /** One sandbox's file systems. */
@@ -57,10 +66,10 @@ export class Vfs {
   readonly mounts = new MountTable();
   /** What mount(2) can mount, by type. */
   readonly fileSystemTypes = new Map<string, FileSystemMaker>();
-  /** The consoles behind fds 0, 1 and 2. */
-  readonly consoles: readonly [ConsoleDevice, ConsoleDevice, ConsoleDevice];
-  /** Null when none of the tool's streams is a terminal. */
-  readonly terminal: ConsoleDevice | null;
+  readonly terminals = new Terminals();
+  /** The tool's own terminal, once `openConsoles` has found that a stream of the tool is one. */
+  hostTerminal: HostTerminal | null = null;
+  readonly #outputLimit: OutputLimit;
   readonly #rootFs: MemoryFileSystem;
   readonly #options: VfsOptions;
   readonly #sources: HostContents[] = [];
@@ -79,16 +88,7 @@ export class Vfs {
     });
     this.mounts.setRoot(this.mounts.make(this.#rootFs, MS_RELATIME, this.#rootFs.typeName));
     this.fileSystemTypes.set('tmpfs', (data, cred) => this.#makeTmpfs(data, cred));
-    const limit = new OutputLimit(options.outputBytes, options.onOutputLimit);
-    const { stdin, stdout, stderr } = options.host;
-    const screen = stdout.isTerminal ? stdout : stderr.isTerminal ? stderr : null;
-    const keyboard = stdin.isTerminal ? stdin : null;
-    this.terminal = screen === null && keyboard === null ? null : new ConsoleDevice(keyboard, screen, true, limit);
-    const device = (stream: HostStream, isInput: boolean): ConsoleDevice =>
-      stream.isTerminal && this.terminal !== null
-        ? this.terminal
-        : new ConsoleDevice(isInput ? stream : null, isInput ? null : stream, false, limit);
-    this.consoles = [device(stdin, true), device(stdout, false), device(stderr, false)];
+    this.#outputLimit = new OutputLimit(options.outputBytes, options.onOutputLimit);
     // Memory files count like any other, so a guest without a root of its own can still work in /tmp.
     if (options.root === undefined) this.makeDirectory('/tmp', true, 0o1777);
   }
@@ -199,9 +199,13 @@ export class Vfs {
 
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
-    const fs = makeDeviceFileSystem(this.#newDevice(), this.clock, this.devices, this.#options.random, this.terminal);
+    const fs = makeDeviceFileSystem(this.#newDevice(), this.clock, this.devices, this.#options.random, this.terminals);
     this.fileSystemTypes.set('devtmpfs', () => fs);
-    return this.#mount(fs, '/dev', false, 'devtmpfs', true);
+    const mount = this.#mount(fs, '/dev', false, 'devtmpfs', true);
+    const pts = new DevptsFileSystem(this.#newDevice(), this.clock, this.terminals);
+    this.fileSystemTypes.set('devpts', () => pts);
+    this.#mount(pts, '/dev/pts', false, 'devpts', true);
+    return mount;
   }
 
   /**
@@ -242,40 +246,56 @@ export class Vfs {
     return parent.add(name, file);
   }
 
-  /** A descriptor table with the tool's streams as 0, 1 and 2. */
+  /** A descriptor table with the tool's streams as 0, 1 and 2; those that are terminals are one, /dev/pts/0. */
   openConsoles(uid: number, gid: number): FdTable {
     const table = new FdTable(this.anonymous.descriptors);
-    const shared = new Map<ConsoleDevice, Dentry>();
-    for (const [fd, device] of this.consoles.entries()) {
-      let dentry = shared.get(device);
-      if (dentry === undefined) {
-        dentry = this.#consoleDentry(device, uid, gid);
-        shared.set(device, dentry);
-      }
-      const access = device.isTerminal ? O_RDWR | O_LARGEFILE : fd === 0 ? O_RDONLY : O_WRONLY;
-      const file = dentry.inode.open(dentry, access, SYSTEM_CREDENTIALS);
+    const { stdin, stdout, stderr } = this.#options.host;
+    if (stdin.isTerminal || stdout.isTerminal || stderr.isTerminal) this.#addHostTerminal(uid);
+    for (const [fd, stream] of [stdin, stdout, stderr].entries()) {
+      const file = stream.isTerminal ? this.#openTerminal() : this.#openStream(stream, fd === 0, uid, gid);
       if (typeof file !== 'number') table.install(file, false, 1024, fd);
     }
     return table;
   }
 
-  #consoleDentry(device: ConsoleDevice, uid: number, gid: number): Dentry {
-    if (!device.isTerminal) {
-      return this.anonymous.foreignPipe(
-        (plain: Inode) => new ConsoleInode(plain.fs, plain.ino, plain.mode, uid, gid, device),
-      );
-    }
-    const { fs } = this.root.mount;
-    const inode = new ConsoleInode(fs, this.#rootFs.newIno(), S_IFCHR | 0o620, uid, 5, device);
-    inode.rdev = makedev(136, 0);
-    const place = this.lookup('/dev');
-    if (typeof place === 'number') return new Dentry('/dev/console', null, inode, this.root.mount);
-    const node = place.child('console');
-    if (typeof node === 'number' && place.inode instanceof MemoryDirectory) {
-      place.inode.place('console', inode, false);
-      return place.add('console', inode);
-    }
-    return new Dentry('/dev/console', null, inode, this.root.mount);
+  #addHostTerminal(uid: number): void {
+    const { stdin, stdout, stderr } = this.#options.host;
+    const screen = stdout.isTerminal ? stdout : stderr.isTerminal ? stderr : stdin;
+    const keyboard = stdin.isTerminal ? stdin : null;
+    this.terminals.addConsole((index) => {
+      const tty = new Tty({
+        name: `pts/${index}`,
+        device: makedev(PTS_MAJOR, index),
+        termios: Termios.standard(),
+        inputBytes: KEYS_BYTES,
+        jobs: this.terminals.currentJobs,
+      });
+      this.hostTerminal = new HostTerminal({
+        tty,
+        keyboard,
+        screen,
+        // Beside a program that reads our output and perhaps the keyboard, the host's terminal stays as it is.
+        mayBeRaw: stdin.isTerminal && stdout.isTerminal,
+        limit: this.#outputLimit,
+        onEscape: this.#options.onEscape,
+      });
+      return tty;
+    }, uid);
+  }
+
+  #openTerminal(): OpenFile | number {
+    const tty = this.terminals.console;
+    const place = this.lookup(`/dev/${tty?.name ?? ''}`);
+    if (tty === null || typeof place === 'number') return -ENOENT;
+    return place.inode.open(place, O_RDWR | O_LARGEFILE, SYSTEM_CREDENTIALS);
+  }
+
+  #openStream(stream: HostStream, isInput: boolean, uid: number, gid: number): OpenFile | number {
+    const device = new ConsoleDevice(isInput ? stream : null, isInput ? null : stream, this.#outputLimit);
+    const dentry = this.anonymous.foreignPipe(
+      (plain: Inode) => new ConsoleInode(plain.fs, plain.ino, plain.mode, uid, gid, device),
+    );
+    return dentry.inode.open(dentry, isInput ? O_RDONLY : O_WRONLY, SYSTEM_CREDENTIALS);
   }
 
   /** Lets go of host files. */

@@ -23,6 +23,7 @@ import * as socket from '../../src/abi/socket.ts';
 import * as stat from '../../src/abi/stat.ts';
 import { SYS } from '../../src/abi/sysno.ts';
 import * as system from '../../src/abi/system.ts';
+import * as termios from '../../src/abi/termios.ts';
 import * as time from '../../src/abi/time.ts';
 import * as wait from '../../src/abi/wait.ts';
 import { findCCompiler } from './c-compiler.ts';
@@ -63,6 +64,8 @@ const KERNEL_HEADERS = [
   'linux/personality.h',
   'linux/limits.h',
   'asm/termbits.h',
+  'asm/termios.h',
+  'linux/tty.h',
   'linux/capability.h',
   'linux/openat2.h',
   'asm/socket.h',
@@ -429,6 +432,7 @@ describe.runIf(compiler !== undefined)('The numbers of src/abi', () => {
     errno,
     futex,
     ioctl,
+    termios,
     mman,
     open,
     poll,

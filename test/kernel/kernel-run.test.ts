@@ -105,9 +105,11 @@ describe('a run', () => {
   it('sends Ctrl-C to the foreground group of the terminal, not to the shell that waits', async () => {
     // fork; the parent exits with the low byte of what wait4 stores: the signal that killed the child.
     const parent = '4883ec10 bfffffffff 4889e6 31d2 4d31d2 b83d000000 0f05 8b3c24 b83c000000 0f05';
+    // signal(SIGTTOU, SIG_IGN) by rt_sigaction, because the child's group is in the background yet
+    const ignoreOutput = '6a00 6a00 6a00 6a01 bf16000000 4889e6 31d2 41ba08000000 b80d000000 0f05';
     // setpgid(0, 0); ioctl(0, TIOCSPGRP, &pid); read(0, rsp, 1); exit(99)
     const takeTerminal = '31ff 31f6 b86d000000 0f05 b827000000 0f05 50 31ff be10540000 4889e2 b810000000 0f05';
-    const child = `${takeTerminal} 31ff 4889e6 ba01000000 31c0 0f05 bf63000000 b83c000000 0f05`;
+    const child = `${ignoreOutput} ${takeTerminal} 31ff 4889e6 ba01000000 31c0 0f05 bf63000000 b83c000000 0f05`;
     const { result } = await runCode(fromHex(`b839000000 0f05 85c0 7422 ${parent} ${child}`), {
       isTerminal: true,
       input: 'never',

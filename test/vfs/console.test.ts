@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { EAGAIN, EIO, ENOTTY } from '../../src/abi/errno.ts';
-import { FIONREAD, TCGETS, TIOCGWINSZ } from '../../src/abi/ioctl.ts';
+import { TCGETS } from '../../src/abi/ioctl.ts';
 import { POLLHUP, POLLIN, POLLOUT } from '../../src/abi/poll.ts';
 import { BufferTransfer } from '../../src/vfs/open-file.ts';
 import type { OpenFile, UserMemory } from '../../src/vfs/open-file.ts';
@@ -23,10 +23,10 @@ class Memory implements UserMemory {
   }
 }
 
-function consoles(isTerminal: boolean): { stdin: TestStream; stdout: TestStream; files: OpenFile[] } {
-  const stdin = new TestStream(isTerminal);
-  const stdout = new TestStream(isTerminal);
-  const { vfs } = makeTree({ host: { stdin, stdout, stderr: new TestStream(isTerminal) } });
+function consoles(): { stdin: TestStream; stdout: TestStream; files: OpenFile[] } {
+  const stdin = new TestStream();
+  const stdout = new TestStream();
+  const { vfs } = makeTree({ host: { stdin, stdout, stderr: new TestStream() } });
   const table = vfs.openConsoles(1000, 1000);
   return { stdin, stdout, files: [0, 1, 2].map((fd) => table.get(fd) as OpenFile) };
 }
@@ -39,7 +39,7 @@ function read(file: OpenFile | undefined, count: number): string | number {
 
 describe('a console', () => {
   it('gives input as it comes, then the end', () => {
-    const { stdin, files } = consoles(false);
+    const { stdin, files } = consoles();
     expect(read(files[0], 10)).toBe(-EAGAIN);
     stdin.input.push(bytes('first line\n'));
     expect(read(files[0], 5)).toBe('first');
@@ -51,7 +51,7 @@ describe('a console', () => {
   });
 
   it('asks the host for input only while somebody waits', () => {
-    const { stdin, files } = consoles(false);
+    const { stdin, files } = consoles();
     const file = files[0] as OpenFile;
     expect(read(file, 1)).toBe(-EAGAIN);
     file.poll();
@@ -67,7 +67,7 @@ describe('a console', () => {
   });
 
   it('passes output on and stops at the limit of the run', () => {
-    const { stdout, files } = consoles(false);
+    const { stdout, files } = consoles();
     const out = files[1] as OpenFile;
     expect(out.writeAt(new BufferTransfer(bytes('hello')), 5, 0)).toBe(5);
     expect(stdout.written).toBe('hello');
@@ -78,25 +78,9 @@ describe('a console', () => {
   });
 
   it('is a pipe to programs when the host has no terminal', () => {
-    const { files } = consoles(false);
+    const { files } = consoles();
     expect((files[1] as OpenFile).inode.mode & 0o170000).toBe(0o010000);
     expect((files[1] as OpenFile).dentry.name).toMatch(/^pipe:\[\d+\]$/);
     expect((files[1] as OpenFile).ioctl(TCGETS, 0, new Memory())).toBe(-ENOTTY);
-  });
-
-  it('is one terminal for all three when the host has one', () => {
-    const { files, stdin, stdout } = consoles(true);
-    const memory = new Memory();
-    const [input, output] = files as [OpenFile, OpenFile];
-    expect(input.inode).toBe(output.inode);
-    expect(input.inode.mode & 0o170000).toBe(0o020000);
-    expect(input.ioctl(TCGETS, 0, memory)).toBe(0);
-    expect(input.ioctl(TIOCGWINSZ, 100, memory)).toBe(0);
-    expect([...memory.bytes.subarray(100, 104)]).toEqual([25, 0, 90, 0]);
-    stdin.input.push(bytes('abc'));
-    expect(input.ioctl(FIONREAD, 200, memory)).toBe(0);
-    expect(memory.bytes[200]).toBe(3);
-    input.writeAt(new BufferTransfer(bytes('echo')), 4, 0);
-    expect(stdout.written).toBe('echo');
   });
 });

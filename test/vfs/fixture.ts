@@ -81,6 +81,7 @@ export function makeTree(
     host: options.host ?? { stdin: stream, stdout: stream, stderr: stream },
     outputBytes: 1000,
     onOutputLimit: () => undefined,
+    onEscape: () => undefined,
   });
   return {
     vfs,

@@ -3,7 +3,7 @@
 // Calls on descriptors themselves: close, dup, fcntl, flock, ioctl. fs/file.c, fs/fcntl.c, fs/locks.c, fs/ioctl.c.
 
 import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOMEM, ENOTTY, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
-import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX } from '../../abi/ioctl.ts';
+import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, TIOCGPTPEER } from '../../abi/ioctl.ts';
 import {
   CLOSE_RANGE_CLOEXEC,
   CLOSE_RANGE_UNSHARE,
@@ -59,6 +59,7 @@ import type { FileLocks, RangeLock } from '../../vfs/file-locks.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import { PipeFile } from '../../vfs/pipe.ts';
+import { TtyFile } from '../../vfs/tty/tty-file.ts';
 import { SeccompListener, listenerIoctl } from '../seccomp/listener.ts';
 import type { Task } from '../task.ts';
 import { installFile } from './file-arguments.ts';
@@ -265,6 +266,14 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
   }
 }
 
+/** The slave of a master, by whatever name devpts has for it. */
+function openPeer(task: Task, file: TtyFile, flags: number): number {
+  const { vfs } = task.kernel;
+  const place = vfs.lookup(`/dev/${file.tty.link?.name ?? ''}`);
+  const opened = vfs.terminals.openPeer(file, typeof place === 'number' ? file.dentry : place, flags);
+  return typeof opened === 'number' ? opened : installFile(task, opened, (flags & O_CLOEXEC) !== 0);
+}
+
 function ioctl(task: Task, fd: number, request: number, argument: number): SyscallResult {
   const file = task.files.get(fd);
   if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
@@ -280,6 +289,8 @@ function ioctl(task: Task, fd: number, request: number, argument: number): Sysca
       if (request === FIOASYNC) return value === 0 ? 0 : -ENOTTY;
       return file.setFlags(value === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK);
     }
+    case TIOCGPTPEER:
+      return file instanceof TtyFile ? openPeer(task, file, argument | 0) : -ENOTTY;
     default:
       if (file instanceof SeccompListener) return listenerIoctl(task, file, request, argument);
       return file.ioctl(request, argument, task.mm);

@@ -27,7 +27,7 @@ import { TRANSFER_BYTES } from '../../vfs/regular-file.ts';
 import { kernelInfo, killInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
 import type { Task } from '../task.ts';
-import { MAX_RW_COUNT, userBuffer, userVector, waitFor } from './file-arguments.ts';
+import { MAX_RW_COUNT, readTimed, userBuffer, userVector, waitFor } from './file-arguments.ts';
 import type { UserBuffers } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 
@@ -56,6 +56,8 @@ function readFile(task: Task, file: OpenFile, sink: ByteSink, count: number, isN
     if (n > 0) file.offset += n;
     return n;
   }
+  const read = file.startRead(count);
+  if (read !== null) return readTimed(task, file, read, sink, isNonblock);
   return waitFor(task, file, POLLIN, () => file.readAt(sink, count, 0), undefined, isNonblock);
 }
 

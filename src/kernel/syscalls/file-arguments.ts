@@ -5,7 +5,7 @@
 
 import { EAGAIN, EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERESTARTSYS } from '../../abi/errno.ts';
 import { AT_FDCWD, IOV_MAX, O_NONBLOCK, PATH_MAX } from '../../abi/open.ts';
-import { POLLERR, POLLHUP } from '../../abi/poll.ts';
+import { POLLERR, POLLHUP, POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { getU64 } from '../../abi/words.ts';
 import { fromLatin1, viewOf } from '../../base/bytes.ts';
@@ -13,7 +13,7 @@ import type { AddressSpace } from '../../mm/address-space.ts';
 import type { Credentials } from '../../vfs/credentials.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import type { Caller } from '../../vfs/fs-context.ts';
-import type { ByteSink, ByteSource, OpenFile } from '../../vfs/open-file.ts';
+import type { ByteSink, ByteSource, OpenFile, TimedRead } from '../../vfs/open-file.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
 import type { Task } from '../task.ts';
 import type { SyscallResult } from './table.ts';
@@ -201,5 +201,43 @@ export function waitFor(
       },
       onCancel: () => file.release(),
     });
+  return sleep();
+}
+
+/** One read call that may end by time, and that keeps what it has read when it sleeps. */
+export function readTimed(
+  task: Task,
+  file: OpenFile,
+  read: TimedRead,
+  sink: ByteSink,
+  isNonblock = (file.flags & O_NONBLOCK) !== 0,
+): SyscallResult {
+  const { queue } = file;
+  const { clock } = task.kernel;
+  const first = read.attempt(sink, false);
+  if (first !== -EAGAIN || queue === null) return first;
+  if (isNonblock) return read.done > 0 ? read.done : -EAGAIN;
+  file.retain();
+  let counted = -1;
+  let deadline: number | undefined;
+  const sleep = (): SyscallResult => {
+    if (read.done !== counted) {
+      counted = read.done;
+      const timeout = read.timeoutNs();
+      deadline = timeout === null ? undefined : clock.now() + timeout;
+    }
+    return task.block({
+      queues: [{ queue, mask: POLLIN | POLLERR | POLLHUP }],
+      ...(deadline === undefined ? {} : { deadlineNs: deadline }),
+      interrupted: read.done > 0 ? read.done : -ERESTARTSYS,
+      retry: (isLate) => {
+        const result = read.attempt(sink, isLate);
+        if (result === -EAGAIN) return sleep();
+        file.release();
+        return result;
+      },
+      onCancel: () => file.release(),
+    });
+  };
   return sleep();
 }

@@ -203,6 +203,7 @@ function setsid(task: Task): number {
   for (const other of kernel.groups.values()) if (other.pgid === group.tgid) return -EPERM;
   group.sid = group.tgid;
   group.pgid = group.tgid;
+  group.tty = null;
   return group.sid;
 }
 

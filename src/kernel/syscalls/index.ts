@@ -10,6 +10,7 @@ import { FS_PATH_CALLS } from './fs-path.ts';
 import { FS_STAT_CALLS } from './fs-stat.ts';
 import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
+import { jobControlCalls } from '../job-control.ts';
 import { memoryCalls } from './memory.ts';
 import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
@@ -33,6 +34,7 @@ import { timerCalls } from './timers.ts';
 
 const FAMILIES: readonly (readonly SyscallDef[])[] = [
   processCalls,
+  jobControlCalls,
   signalCalls,
   futexCalls,
   memoryCalls,

@@ -22,7 +22,6 @@ export const refusedCalls: readonly SyscallDef[] = [
     [175, 'init_module'],
     [176, 'delete_module'],
     [179, 'quotactl'],
-    [153, 'vhangup'],
     [246, 'kexec_load'],
     [304, 'open_by_handle_at'],
     [313, 'finit_module'],

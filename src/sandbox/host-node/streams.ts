@@ -3,12 +3,14 @@
 // The tool's stdin, stdout and stderr. Input never blocks: plain files are read at once, everything else through
 // Node's stream. Output to a pipe or a terminal does not block either, so that a stopped reader stops nothing else.
 
+import { spawnSync } from 'node:child_process';
 import { constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { EAGAIN, EPIPE } from '../../abi/errno.ts';
 import type { HostStream } from '../../base/host.ts';
 import { attempt } from './errors.ts';
 
+/** The tool's terminal, as rows and columns; those of the descriptor that shows output first. */
 function windowSize(): { rows: number; columns: number } {
   for (const stream of [process.stdout, process.stderr]) {
     if (stream.isTTY) return { rows: stream.rows, columns: stream.columns };
@@ -35,6 +37,7 @@ class OutputStream implements HostStream {
   readonly #fd: number;
   /** What the reader has not taken yet, in order. */
   #waiting: Uint8Array[] = [];
+  #forgetResize: (() => void) | null = null;
 
   constructor(fd: number) {
     this.isTerminal = isatty(fd);
@@ -43,6 +46,17 @@ class OutputStream implements HostStream {
 
   windowSize(): { rows: number; columns: number } {
     return windowSize();
+  }
+
+  onResize(callback: () => void): void {
+    const stream = process.stdout.isTTY ? process.stdout : process.stderr;
+    if (!stream.isTTY) return;
+    stream.on('resize', callback);
+    this.#forgetResize = (): void => void stream.off('resize', callback);
+  }
+
+  dispose(): void {
+    this.#forgetResize?.();
   }
 
   read(): number {
@@ -160,9 +174,31 @@ class EventInput implements HostStream {
     else this.#waiting.push(callback);
   }
 
-  write(): number {
-    return -EPIPE;
+  /** A terminal that only input comes from can still show something. */
+  write(from: Uint8Array): number {
+    return this.isTerminal ? attempt(() => writeSync(0, from)) : -EPIPE;
   }
+
+  /**
+   * Node's raw mode leaves output processing on, which would break programs that draw on the screen; stty(1) takes that
+   * away, too. Node puts the mode that was there first back, here and in whatever way its process ends.
+   */
+  setRaw(isRaw: boolean): boolean {
+    if (!this.isTerminal) return false;
+    process.off('SIGCONT', this.#onContinued);
+    process.stdin.setRawMode(isRaw);
+    if (process.stdin.isRaw !== isRaw) return false;
+    if (!isRaw) return true;
+    spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+    process.on('SIGCONT', this.#onContinued);
+    return true;
+  }
+
+  /** Somebody had stopped the tool; meanwhile a shell has used the terminal in a mode of its own. */
+  readonly #onContinued = (): void => {
+    process.stdin.setRawMode(false);
+    this.setRaw(true);
+  };
 
   dispose(): void {
     if (!this.#isStarted) return;
@@ -209,10 +245,16 @@ export function openStandardStreams(): {
     input = new EventInput();
     stdin = input;
   }
+  const stdout = new OutputStream(1);
+  const stderr = new OutputStream(2);
   return {
     stdin,
-    stdout: new OutputStream(1),
-    stderr: new OutputStream(2),
-    dispose: () => input?.dispose(),
+    stdout,
+    stderr,
+    dispose: () => {
+      input?.dispose();
+      stdout.dispose();
+      stderr.dispose();
+    },
   };
 }

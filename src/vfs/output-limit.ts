@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+//
+// What guests write to the outside, over all streams and terminals of the tool.
+
+/** Counts what guests write to the outside. */
+export class OutputLimit {
+  #left: number;
+  readonly #onExceeded: () => void;
+
+  constructor(bytes: number, onExceeded: () => void) {
+    this.#left = bytes;
+    this.#onExceeded = onExceeded;
+  }
+
+  /** How many of `bytes` may still be written. */
+  take(bytes: number): number {
+    const n = Math.min(bytes, this.#left);
+    this.#left -= n;
+    if (n < bytes) this.#onExceeded();
+    return n;
+  }
+}
