@@ -82,6 +82,11 @@ export function nameIn(table: EnumTable, value: number): string {
   return table.names.get(value) ?? `0x${(value >>> 0).toString(16)} /* ${table.unknown} */`;
 }
 
+/** The values that an enumerated argument may have. */
+export function valuesOf(set: EnumSet): readonly number[] {
+  return [...TABLES[set].names.keys()];
+}
+
 export function enumText(set: EnumSet, value: number): string {
   if (set === 'syslog') return `${value} /* ${TABLES.syslog.names.get(value) ?? TABLES.syslog.unknown} */`;
   if (set === 'personality' && value === -1) return '0xffffffff';

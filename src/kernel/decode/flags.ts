@@ -257,6 +257,12 @@ export function mapFlagsText(value: number): string {
   return huge === 0 ? text : `${text}|${huge}<<MAP_HUGE_SHIFT`;
 }
 
+/** The bits that a flag argument may have. */
+export function bitsOf(set: FlagSet): readonly number[] {
+  const table = set === 'open' ? OPEN_BITS : set === 'map' ? MAP_FLAGS : TABLES[set];
+  return table.entries.map(([, bits]) => bits);
+}
+
 /** A 32-bit flag argument of the given kind. */
 export function flagsText(set: FlagSet, value: number): string {
   switch (set) {
