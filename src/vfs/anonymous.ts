@@ -14,7 +14,7 @@ import type { FsClock } from './inode.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import { MemoryFile } from './memory-nodes.ts';
 import type { OpenFile } from './open-file.ts';
-import { openFifo, Pipe, PipeFile } from './pipe.ts';
+import { openPipe, Pipe, PipeFile } from './pipe.ts';
 
 /** A file system that holds inodes without names. */
 class NamelessFileSystem extends FileSystem {
@@ -42,7 +42,7 @@ class PipeInode extends Inode {
   }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
-    return openFifo(dentry, flags, this.pipe);
+    return openPipe(dentry, flags, this.pipe);
   }
 }
 

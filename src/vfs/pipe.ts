@@ -143,17 +143,17 @@ export class PipeFile extends OpenFile {
   override readonly isPollable = true;
   override readonly queue: WaitQueue;
   readonly pipe: Pipe;
-  /** Writers that had come when this end was opened without one there: no hang-up until another came and left. */
+  /** Writers that had come when a FIFO's end was opened without one there: no hang-up until another came and left. */
   #opensSeen = -1;
 
-  constructor(dentry: Dentry, flags: number, pipe: Pipe) {
+  constructor(dentry: Dentry, flags: number, pipe: Pipe, isFifo = false) {
     super(dentry, flags);
     this.pipe = pipe;
     this.queue = pipe.queue;
     if (this.canRead) {
       pipe.readers++;
       pipe.readerOpens++;
-      if (pipe.writers === 0) this.#opensSeen = pipe.writerOpens;
+      if (isFifo && pipe.writers === 0) this.#opensSeen = pipe.writerOpens;
     }
     if (this.canWrite) {
       pipe.writers++;
@@ -199,13 +199,19 @@ export class PipeFile extends OpenFile {
   }
 }
 
+/** Opens a pipe that has no name by its descriptor's link: it does not matter whether the other end is there. */
+export function openPipe(dentry: Dentry, flags: number, pipe: Pipe): OpenFile | number {
+  if ((flags & O_ACCMODE) === O_ACCMODE) return -EINVAL;
+  return new PipeFile(dentry, flags, pipe);
+}
+
 /** Opens a FIFO: waits for the other end, except with O_RDWR or O_NONBLOCK. */
 export function openFifo(dentry: Dentry, flags: number, pipe: Pipe): OpenFile | number {
   const mode = flags & O_ACCMODE;
   const isNonblock = (flags & O_NONBLOCK) !== 0;
   if (mode === O_WRONLY && isNonblock && pipe.readers === 0) return -ENXIO;
   if (mode === O_ACCMODE) return -EINVAL;
-  const file = new PipeFile(dentry, flags, pipe);
+  const file = new PipeFile(dentry, flags, pipe, true);
   pipe.queue.wake(POLLIN | POLLOUT);
   if (isNonblock || mode === O_RDWR) return file;
   const isReader = mode === O_RDONLY;

@@ -102,6 +102,23 @@ describe('a pipe', () => {
   });
 });
 
+describe('a pipe opened again by its link in /proc', () => {
+  it('does not wait for the other end, and hangs up when that has gone', () => {
+    const { vfs, root } = makeTree();
+    const { readEnd, writeEnd } = vfs.anonymous.pipe(0, root.cred);
+    const { dentry } = readEnd;
+    writeEnd.release();
+    const again = dentry.inode.open(dentry, O_RDONLY, root.cred);
+    if (typeof again === 'number') throw new Error(`opening gave ${again}`);
+    expect(again.pendingOpen).toBeNull();
+    expect(again.poll()).toBe(POLLHUP);
+    readEnd.release();
+    again.release();
+    const writer = dentry.inode.open(dentry, O_WRONLY | O_NONBLOCK, root.cred);
+    expect(writer).not.toBe(-ENXIO);
+  });
+});
+
 describe('a FIFO', () => {
   it('opens at once with O_RDWR, and waits for the other end without O_NONBLOCK', () => {
     const { root, vfs } = makeTree();
