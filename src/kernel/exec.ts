@@ -24,7 +24,7 @@ import { lookupPath } from '../vfs/path-walk.ts';
 import type { Credentials } from './credentials.ts';
 import { ALL_CAPS } from './credentials.ts';
 import { endOtherTasks, letParentGo } from './exit.ts';
-import { releaseRobustFutexes } from './futex.ts';
+import { releaseFutexes } from './robust-list.ts';
 import type { Kernel } from './kernel.ts';
 import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
@@ -344,7 +344,7 @@ function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   const previousTid = task.tid;
   takeOverLeader(task);
 
-  releaseRobustFutexes(task);
+  releaseFutexes(task);
   task.robustList = 0;
   if (task.clearTidAddr !== 0 && kernel.spaceUsers(task.mm) > 1 && task.mm.writeU32(task.clearTidAddr, 0)) {
     kernel.futexes.wakeAddress(task, task.clearTidAddr, 1);

@@ -7,12 +7,12 @@ import { PTRACE_EVENT_EXIT, PTRACE_O_EXITKILL } from '../abi/ptrace.ts';
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from '../abi/signal.ts';
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
-import { releaseRobustFutexes } from './futex.ts';
 import { leaveSession } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
 import { detach, forget } from './ptrace/relation.ts';
 import { stopForEvent } from './ptrace/stops.ts';
 import type { Tracee } from './ptrace/tracee.ts';
+import { releaseFutexes } from './robust-list.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import { HANDLER_IGNORE } from './signals/signal-actions.ts';
 import { childInfo, kernelInfo } from './signals/siginfo.ts';
@@ -35,7 +35,7 @@ export function exitTask(task: Task, status: number): void {
   const ownStatus = group.exitStatus ?? status;
   const isLast = group.tasks.length === 1;
 
-  releaseRobustFutexes(task);
+  releaseFutexes(task);
   if (task.clearTidAddr !== 0 && kernel.spaceUsers(task.mm) > 1) {
     if (task.mm.writeU32(task.clearTidAddr, 0)) kernel.futexes.wakeAddress(task, task.clearTidAddr, 1);
   }

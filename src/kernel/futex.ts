@@ -1,35 +1,32 @@
 // SPDX-License-Identifier: MIT
 //
-// Futexes: sleeping on a word of memory. Waiters are kept by key (address space and address, or frame) in the
-// order in which they came. futex(2); models Linux kernel/futex and gVisor pkg/sentry/kernel/futex.
+// Futexes: sleeping on a word of memory. Waiters are kept by key (address space and address, or place in a file) in the
+// order in which they came. futex(2); models Linux kernel/futex (core.c, waitwake.c, requeue.c). Locks are in futex-pi.ts.
 
-import {
-  EAGAIN,
-  EDEADLK,
-  EFAULT,
-  EINVAL,
-  EPERM,
-  ERESTARTNOINTR,
-  ERESTARTSYS,
-  ERESTART_RESTARTBLOCK,
-  ESRCH,
-  ETIMEDOUT,
-} from '../abi/errno.ts';
-import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, ROBUST_LIST_LIMIT, RobustListHead } from '../abi/futex.ts';
+import { EAGAIN, EFAULT, EINVAL, ERESTARTSYS, ERESTART_RESTARTBLOCK, ETIMEDOUT } from '../abi/errno.ts';
 import type { Addr } from '../base/addr.ts';
 import { USER_HALF_END } from '../base/addr.ts';
+import type { PiLock } from './futex-pi.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 
 export type FutexKey = string | number;
+
+/** The word of a lock, as a task sees it. */
+export interface LockPlace {
+  readonly key: FutexKey;
+  readonly addr: Addr;
+}
 
 /** A task that sleeps on one word. */
 export interface FutexWaiter {
   readonly task: Task;
   key: FutexKey;
   readonly bitset: number;
-  /** Waits for a PI lock instead of a wake-up. */
-  readonly wantsLock: boolean;
+  /** The lock that it waits for, instead of a wake-up. */
+  lock: PiLock | null;
+  /** FUTEX_WAIT_REQUEUE_PI: the lock that it agrees to be moved to; null for others. */
+  readonly target: LockPlace | null;
   woken: boolean;
 }
 
@@ -40,9 +37,15 @@ export interface FutexWord {
   readonly isPrivate: boolean;
 }
 
+const NOBODY: readonly FutexWaiter[] = [];
+
 /** All futexes of a kernel. */
 export class FutexTable {
   readonly #buckets = new Map<FutexKey, FutexWaiter[]>();
+  /** Locks that somebody waits for. */
+  readonly locks = new Map<FutexKey, PiLock>();
+  /** The lock that a task waits for. */
+  readonly wantedBy = new Map<Task, PiLock>();
 
   /** Waiters asleep, on all words. */
   get size(): number {
@@ -65,19 +68,27 @@ export class FutexTable {
     if (bucket.length === 0) this.#buckets.delete(waiter.key);
   }
 
-  /** The next task that waits for a PI lock. */
-  nextForLock(key: FutexKey): FutexWaiter | undefined {
-    return this.#buckets.get(key)?.find((waiter) => waiter.wantsLock);
+  /** Who waits on a word, in the order in which they came. */
+  waitersOf(key: FutexKey): readonly FutexWaiter[] {
+    return this.#buckets.get(key) ?? NOBODY;
   }
 
-  /** Wakes at most `count` waiters whose bitset meets `bitset`; gives how many. */
+  /**
+   * Wakes at most `count` waiters whose bitset meets `bitset`; gives how many, or -EINVAL when it comes to one that
+   * waits for a lock.
+   */
   wake(key: FutexKey, count: number, bitset = 0xffff_ffff): number {
     const bucket = this.#buckets.get(key);
     if (bucket === undefined) return 0;
     let woken = 0;
+    let isMisused = false;
     for (let i = 0; i < bucket.length && woken < count;) {
       const waiter = bucket[i] as FutexWaiter;
-      if ((waiter.bitset & bitset) === 0 || waiter.wantsLock) {
+      if (waiter.lock !== null || waiter.target !== null) {
+        isMisused = true;
+        break;
+      }
+      if ((waiter.bitset & bitset) === 0) {
         i++;
         continue;
       }
@@ -86,7 +97,7 @@ export class FutexTable {
       woken++;
     }
     if (bucket.length === 0) this.#buckets.delete(key);
-    return woken;
+    return isMisused ? -EINVAL : woken;
   }
 
   /** Marks a waiter that is no longer in a bucket. */
@@ -95,17 +106,32 @@ export class FutexTable {
     waiter.task.wake(1);
   }
 
-  /** Moves at most `count` waiters to another word; gives how many. */
-  requeue(from: FutexKey, to: FutexKey, count: number): number {
-    const bucket = this.#buckets.get(from);
-    if (bucket === undefined || from === to) return Math.min(count, bucket?.length ?? 0);
-    const moved = bucket.splice(0, count);
-    if (bucket.length === 0) this.#buckets.delete(from);
-    for (const waiter of moved) {
-      waiter.key = to;
-      this.add(waiter);
+  /**
+   * FUTEX_REQUEUE: wakes at most `wakes` waiters and moves at most `moves` others to another word; gives how many in
+   * all, or -EINVAL when it comes to one that waits for a lock.
+   */
+  requeue(from: FutexKey, to: FutexKey, wakes: number, moves: number): number {
+    let done = 0;
+    for (const waiter of this.waitersOf(from).slice()) {
+      if (done - wakes >= moves) break;
+      if (waiter.lock !== null || waiter.target !== null) return -EINVAL;
+      if (done < wakes) {
+        this.remove(waiter);
+        this.wakeWaiter(waiter);
+      } else {
+        this.move(waiter, to);
+      }
+      done++;
     }
-    return moved.length;
+    return done;
+  }
+
+  /** A waiter goes to the end of another word's queue. */
+  move(waiter: FutexWaiter, to: FutexKey): void {
+    if (waiter.key === to) return;
+    this.remove(waiter);
+    waiter.key = to;
+    this.add(waiter);
   }
 
   /** Wakes waiters on a word by its address: both the private and the shared key, as the exit of a thread needs. */
@@ -134,7 +160,7 @@ export function futexWait(task: Task, word: FutexWord, bitset: number, deadlineN
   if (value === undefined) return -EFAULT;
   if (value !== word.value) return -EAGAIN;
   const { futexes } = task.kernel;
-  const waiter: FutexWaiter = { task, key, bitset, wantsLock: false, woken: false };
+  const waiter: FutexWaiter = { task, key, bitset, lock: null, target: null, woken: false };
   futexes.add(waiter);
   const sleep = (): SyscallResult =>
     task.block({
@@ -159,7 +185,7 @@ export function futexWaitMany(task: Task, words: readonly FutexWord[], deadlineN
   for (const word of words) {
     const key = futexKeyOf(task, word.addr, word.isPrivate);
     if (typeof key === 'object') return key.errno;
-    waiters.push({ task, key, bitset: 0xffff_ffff, wantsLock: false, woken: false });
+    waiters.push({ task, key, bitset: 0xffff_ffff, lock: null, target: null, woken: false });
   }
   for (const word of words) {
     const value = task.mm.readU32(word.addr);
@@ -181,108 +207,4 @@ export function futexWaitMany(task: Task, words: readonly FutexWord[], deadlineN
       },
     });
   return sleep();
-}
-
-/** FUTEX_LOCK_PI. There are no priorities here to inherit, but the word's protocol is the same. */
-export function futexLock(
-  task: Task,
-  addr: Addr,
-  isPrivate: boolean,
-  deadlineNs: number | undefined,
-  onlyTry: boolean,
-): SyscallResult {
-  const key = futexKeyOf(task, addr, isPrivate);
-  if (typeof key === 'object') return key.errno;
-  const value = task.mm.readU32(addr);
-  if (value === undefined) return -EFAULT;
-  const owner = value & FUTEX_TID_MASK;
-  const { futexes } = task.kernel;
-  if (owner === 0) {
-    const keep = (value & FUTEX_OWNER_DIED) | (futexes.nextForLock(key) === undefined ? 0 : FUTEX_WAITERS);
-    return task.mm.writeU32(addr, (task.tid | keep) >>> 0) ? 0 : -EFAULT;
-  }
-  if (owner === task.tid) return -EDEADLK;
-  if (onlyTry) return -EAGAIN;
-  const holder = task.kernel.task(owner);
-  if (holder === undefined || holder.state === 'ended') return -ESRCH;
-  if (!task.mm.writeU32(addr, (value | FUTEX_WAITERS) >>> 0)) return -EFAULT;
-  const waiter: FutexWaiter = { task, key, bitset: 0, wantsLock: true, woken: false };
-  futexes.add(waiter);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      interrupted: -ERESTARTNOINTR,
-      onCancel: () => futexes.remove(waiter),
-      retry: (timedOut) => {
-        if (waiter.woken) return 0;
-        if (!timedOut) return sleep();
-        futexes.remove(waiter);
-        return -ETIMEDOUT;
-      },
-    });
-  return sleep();
-}
-
-/** FUTEX_UNLOCK_PI: hands the lock to the next waiter. */
-export function futexUnlock(task: Task, addr: Addr, isPrivate: boolean): number {
-  const key = futexKeyOf(task, addr, isPrivate);
-  if (typeof key === 'object') return key.errno;
-  const value = task.mm.readU32(addr);
-  if (value === undefined) return -EFAULT;
-  if ((value & FUTEX_TID_MASK) !== task.tid) return -EPERM;
-  return handOver(task, key, addr, 0) ? 0 : -EFAULT;
-}
-
-/** The next waiter becomes the owner; without one the word is free. */
-function handOver(task: Task, key: FutexKey, addr: Addr, extra: number): boolean {
-  const { futexes } = task.kernel;
-  const next = futexes.nextForLock(key);
-  if (next === undefined) return task.mm.writeU32(addr, extra >>> 0);
-  futexes.remove(next);
-  const waiters = futexes.nextForLock(key) === undefined ? 0 : FUTEX_WAITERS;
-  if (!task.mm.writeU32(addr, (next.task.tid | waiters | extra) >>> 0)) return false;
-  futexes.wakeWaiter(next);
-  return true;
-}
-
-/** A task ends: the robust locks that it still holds are marked and given on. */
-export function releaseRobustFutexes(task: Task): void {
-  const head = task.robustList;
-  if (head === 0) return;
-  const { mm } = task;
-  const first = mm.readU64n(head + RobustListHead.list);
-  const offset = mm.readI64n(head + RobustListHead.futexOffset);
-  const pending = mm.readU64n(head + RobustListHead.listOpPending);
-  if (first === undefined || offset === undefined || pending === undefined) return;
-  let entry = first;
-  for (let i = 0; i < ROBUST_LIST_LIMIT; i++) {
-    const at = entry - (entry % 2);
-    if (at === head || at === 0) break;
-    const next = mm.readU64n(at);
-    // The pending entry is done last: its lock may be on the list already, or not.
-    if (entry !== pending && !markDied(task, at + offset, entry % 2 === 1)) return;
-    if (next === undefined) return;
-    entry = next;
-  }
-  if (pending !== 0) markDied(task, pending - (pending % 2) + offset, pending % 2 === 1);
-}
-
-function markDied(task: Task, addr: Addr, isPi: boolean): boolean {
-  if (addr % 4 !== 0 || addr < 0 || addr >= USER_HALF_END) return false;
-  const value = task.mm.readU32(addr);
-  if (value === undefined) return false;
-  if ((value & FUTEX_TID_MASK) !== task.tid) return true;
-  if (isPi) {
-    const shared = task.mm.futexKey(addr, false);
-    const own = task.mm.futexKey(addr, true);
-    const { futexes } = task.kernel;
-    for (const key of [shared, own]) {
-      if (key !== undefined && futexes.nextForLock(key) !== undefined)
-        return handOver(task, key, addr, FUTEX_OWNER_DIED);
-    }
-  }
-  if (!task.mm.writeU32(addr, ((value & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0)) return false;
-  if ((value & FUTEX_WAITERS) !== 0) task.kernel.futexes.wakeAddress(task, addr, 1);
-  return true;
 }

@@ -7,6 +7,7 @@ import {
   FUTEX_32,
   FUTEX_CLOCK_REALTIME,
   FUTEX_CMP_REQUEUE,
+  FUTEX_CMP_REQUEUE_PI,
   FUTEX_LOCK_PI,
   FUTEX_LOCK_PI2,
   FUTEX_OP_ADD,
@@ -27,6 +28,7 @@ import {
   FUTEX_WAIT,
   FUTEX_WAITV_MAX,
   FUTEX_WAIT_BITSET,
+  FUTEX_WAIT_REQUEUE_PI,
   FUTEX_WAKE,
   FUTEX_WAKE_BITSET,
   FUTEX_WAKE_OP,
@@ -38,7 +40,9 @@ import { getU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import type { FutexWord } from '../futex.ts';
-import { futexKeyOf, futexLock, futexUnlock, futexWait, futexWaitMany } from '../futex.ts';
+import { futexKeyOf, futexWait, futexWaitMany } from '../futex.ts';
+import { futexLock, futexRequeueToLock, futexUnlock, futexWaitForLock } from '../futex-pi.ts';
+import { mayAccess } from '../ptrace/access.ts';
 import type { Task } from '../task.ts';
 import type { Args, SyscallDef, SyscallResult } from './table.ts';
 import type { Failure } from './times.ts';
@@ -46,7 +50,7 @@ import { absoluteDeadline, readBytes, readTimespec, readTimespecBig } from './ti
 
 const COMMAND_MASK = ~(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
 /** Operations whose fourth argument is a timeout and whose clock may be chosen. */
-const CHOOSES_CLOCK = new Set<number>([FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2, 11]);
+const CHOOSES_CLOCK = new Set<number>([FUTEX_WAIT_BITSET, FUTEX_LOCK_PI2, FUTEX_WAIT_REQUEUE_PI]);
 
 /** The monotonic deadline of a futex call: FUTEX_WAIT's timeout is relative, the others' absolute. */
 function deadlineOf(task: Task, command: number, isRealtime: boolean, addr: Addr): number | undefined | Failure {
@@ -89,7 +93,13 @@ function futex(task: Task, a: Args): SyscallResult {
     }
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE:
-      return requeue(task, a, isPrivate, command === FUTEX_CMP_REQUEUE);
+    case FUTEX_CMP_REQUEUE_PI:
+      return requeue(task, a, isPrivate, command);
+    case FUTEX_WAIT_REQUEUE_PI: {
+      const deadline = deadlineOf(task, command, isRealtime, a.num(3));
+      if (typeof deadline === 'object') return deadline.errno;
+      return futexWaitForLock(task, { addr, value, isPrivate }, a.num(4), deadline);
+    }
     case FUTEX_WAKE_OP:
       return wakeOp(task, a, isPrivate);
     case FUTEX_LOCK_PI:
@@ -107,23 +117,24 @@ function futex(task: Task, a: Args): SyscallResult {
   }
 }
 
-function requeue(task: Task, a: Args, isPrivate: boolean, compares: boolean): number {
+function requeue(task: Task, a: Args, isPrivate: boolean, command: number): number {
   const wakes = a.int(2);
   const moves = a.int(3);
+  const isToLock = command === FUTEX_CMP_REQUEUE_PI;
   if (wakes < 0 || moves < 0) return -EINVAL;
+  if (isToLock && (a.num(0) === a.num(4) || wakes !== 1)) return -EINVAL;
   const from = futexKeyOf(task, a.num(0), isPrivate);
   if (typeof from === 'object') return from.errno;
   const to = futexKeyOf(task, a.num(4), isPrivate);
   if (typeof to === 'object') return to.errno;
-  if (compares) {
+  if (isToLock && from === to) return -EINVAL;
+  if (command !== FUTEX_REQUEUE) {
     const value = task.mm.readU32(a.num(0));
     if (value === undefined) return -EFAULT;
     if (value !== a.uint(5)) return -EAGAIN;
   }
-  const { futexes } = task.kernel;
-  const woken = wakes === 0 ? 0 : futexes.wake(from, wakes);
-  const moved = moves === 0 ? 0 : futexes.requeue(from, to, moves);
-  return woken + moved;
+  if (isToLock) return futexRequeueToLock(task, from, to, a.num(4), moves);
+  return task.kernel.futexes.requeue(from, to, wakes, moves);
 }
 
 /** The operation of FUTEX_WAKE_OP on the second word; undefined for an unknown one. */
@@ -184,14 +195,15 @@ function wakeOp(task: Task, a: Args, isPrivate: boolean): number {
   const holds = compare((encoded >> 24) & 0xf, old, cmpArg);
   if (holds === undefined) return -ENOSYS;
   const { futexes } = task.kernel;
-  let woken = futexes.wake(first, Math.max(1, a.int(2)));
-  if (holds) woken += futexes.wake(second, Math.max(1, a.int(3)));
-  return woken;
+  const woken = futexes.wake(first, Math.max(1, a.int(2)));
+  if (woken < 0 || !holds) return woken;
+  const more = futexes.wake(second, Math.max(1, a.int(3)));
+  return more < 0 ? more : woken + more;
 }
 
 function futexWaitv(task: Task, a: Args): SyscallResult {
   const count = a.uint(1);
-  if (a.uint(2) !== 0 || count === 0 || count > FUTEX_WAITV_MAX) return -EINVAL;
+  if (a.uint(2) !== 0 || count === 0 || count > FUTEX_WAITV_MAX || a.num(0) === 0) return -EINVAL;
   const bytes = readBytes(task, a.num(0), count * FutexWaitv.size);
   let deadline: number | undefined;
   if (a.num(3) !== 0) {
@@ -237,7 +249,7 @@ export const futexCalls: readonly SyscallDef[] = [
       const tid = a.int(0);
       const target = tid === 0 ? task : task.kernel.task(tid);
       if (target === undefined) return -ESRCH;
-      if (target.group !== task.group && task.creds.euid !== 0 && task.creds.euid !== target.creds.euid) return -EPERM;
+      if (!mayAccess(task, target, 'real')) return -EPERM;
       const written = task.mm.writeU64(a.num(2), RobustListHead.size) && task.mm.writeU64(a.num(1), target.robustList);
       return written ? 0 : -EFAULT;
     },
