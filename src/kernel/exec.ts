@@ -318,18 +318,8 @@ export function execTask(
     if (program.errno === -ENOEXEC) kernel.warnOfGuest(`${path} cannot be executed: ${program.message}`);
     return program.errno;
   }
-  return replaceProgram(task, program);
-}
-
-/** The point of no return: the other threads go, and when the last one is gone, the old program. */
-function replaceProgram(task: Task, program: PreparedProgram): SyscallResult {
-  if (endOtherTasks(task)) return becomeProgram(task, program);
-  return task.block({
-    queues: [{ queue: task.group.threadsGone }],
-    killableOnly: true,
-    retry: () => replaceProgram(task, program),
-    onCancel: () => dropProgram(task.kernel, program),
-  });
+  endOtherTasks(task);
+  return becomeProgram(task, program);
 }
 
 /** A program that nobody is going to run. */
@@ -339,8 +329,17 @@ function dropProgram(kernel: Kernel, program: PreparedProgram): void {
   program.mm.release();
 }
 
+/** The point of no return: when the last of the other threads is gone, the old program goes. */
 function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   const { kernel, group } = task;
+  if (group.tasks.length > 1 || group.deadTracees > 0) {
+    return task.block({
+      queues: [{ queue: group.threadsGone }],
+      killableOnly: true,
+      retry: () => becomeProgram(task, program),
+      onCancel: () => dropProgram(kernel, program),
+    });
+  }
   const previousTid = task.tid;
   takeOverLeader(task);
 
@@ -398,7 +397,10 @@ function reportExec(task: Task, tracee: Tracee, previousTid: number): SyscallRes
   if (!tracee.wants(PTRACE_EVENT_EXEC) && !tracee.isSeized) {
     sendSignal(task.group, task, killInfo(SIGTRAP, SI_USER, task.group.tgid, task.creds.uid));
   }
-  return stopForEvent(task, PTRACE_EVENT_EXEC, previousTid, () => REGS_SET);
+  return stopForEvent(task, PTRACE_EVENT_EXEC, previousTid, () => {
+    task.regs.set(Reg.rax, 0);
+    return REGS_SET;
+  });
 }
 
 /** After execve there is one task, and its tid is the group's. */

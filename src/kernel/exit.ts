@@ -64,8 +64,10 @@ export function exitTask(task: Task, status: number): void {
   sendParentDeathSignals(task);
   kernel.trace.emit(EventKind.pageFaults, task.tid, task.faultsServed);
   kernel.trace.emit(EventKind.taskExit, task.tid, group.tgid, ownStatus, isLast ? 1 : 0);
-  if (!isLast) recheckGroupStop(group);
-  else if (group.deadTracees === 0) groupEnded(kernel, group);
+  if (!isLast) {
+    recheckGroupStop(group);
+    group.threadsGone.wake();
+  } else if (group.deadTracees === 0) groupEnded(kernel, group);
 }
 
 const KILL_BIT = sigBit(SIGKILL);
@@ -141,14 +143,9 @@ export function exitGroup(task: Task, status: number): void {
   exitTask(task, status);
 }
 
-/**
- * execve by one of several tasks: the others go.
- * @returns false when a tracer holds one of them: `threadsGone` then wakes when to look again
- */
-export function endOtherTasks(task: Task): boolean {
-  const { group } = task;
-  for (const other of [...group.tasks]) if (other !== task) exitTask(other, 0);
-  return group.tasks.length === 1 && group.deadTracees === 0;
+/** execve by one of several tasks: the others go. Those that a tracer holds go later: `threadsGone` wakes each time. */
+export function endOtherTasks(task: Task): void {
+  for (const other of [...task.group.tasks]) if (other !== task) exitTask(other, 0);
 }
 
 /** A vfork child no longer needs its parent's memory. */

@@ -8,7 +8,6 @@ import { ENOSYS } from '../../abi/errno.ts';
 import {
   PTRACE_EVENTMSG_SYSCALL_ENTRY,
   PTRACE_EVENTMSG_SYSCALL_EXIT,
-  PTRACE_EVENT_EXEC,
   PTRACE_EVENT_SECCOMP,
   PTRACE_EVENT_STOP,
   PTRACE_O_TRACESYSGOOD,
@@ -141,7 +140,7 @@ export function stopForEvent(task: Task, event: number, message: number, go: () 
   const { tracee } = task;
   if (tracee === null || !tracee.wants(event)) return go();
   const report = SIGTRAP | (event << 8);
-  if (task.call !== null && event !== PTRACE_EVENT_EXEC) showsUnfinished(task);
+  if (task.call !== null) showsUnfinished(task);
   return stopForTracer(tracee, { report, info: noticeInfo(task, SIGTRAP, report), message }, (signo) => {
     sendAlong(task, signo);
     return go();

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// C programs that trace others print the same lines here as on Linux, in every mode.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Outcome } from './guest-run.ts';
+import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
+
+const PROGRAMS = ['ptrace-stops', 'ptrace-events'];
+const MODES = ['off', 'upstream', 'hardened'] as const;
+
+describe.runIf(hasCompiler('gcc'))('programs that trace others', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'trapline-ptrace-'));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  for (const name of PROGRAMS) {
+    describe(name, () => {
+      let expected: Outcome;
+      beforeAll(() => {
+        const program = join(folder, name);
+        compile('gcc', name, program);
+        expected = runNatively(program);
+      });
+
+      it.each(MODES)('prints what Linux makes it print, with patching %s', async (patch) => {
+        const { output, exit } = await runGuest(join(folder, name), { patch });
+        expect({ output, exit }).toEqual(expected);
+      });
+    });
+  }
+});
