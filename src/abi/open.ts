@@ -142,4 +142,5 @@ export const PIPE_BUF = 4096;
 export const ARG_MAX = 131072;
 export const XATTR_NAME_MAX = 255;
 export const XATTR_SIZE_MAX = 65536;
+export const XATTR_LIST_MAX = 65536;
 export const IOV_MAX = 1024;

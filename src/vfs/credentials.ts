@@ -15,6 +15,7 @@ export const CAP_SYS_CHROOT = 18;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_RESOURCE = 24;
 export const CAP_MKNOD = 27;
+export const CAP_SETFCAP = 31;
 
 /** The file-system identity of a task; implemented by the kernel's credentials. */
 export interface Credentials {

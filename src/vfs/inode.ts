@@ -11,6 +11,7 @@ import type { Credentials } from './credentials.ts';
 import type { Dentry, Entry } from './dentry.ts';
 import type { FileLocks } from './file-locks.ts';
 import type { OpenFile } from './open-file.ts';
+import type { XattrQuota } from './xattrs.ts';
 
 /** Time stamps of files, nanoseconds since 1970. */
 export interface FsClock {
@@ -41,6 +42,8 @@ export abstract class FileSystem {
   isReadOnly = false;
   /** The name of the root, which all mounts share; made with the first. */
   rootEntry: Entry | null = null;
+  /** Counts extended attributes; null where there are none. */
+  readonly xattrQuota: XattrQuota | null = null;
   /** Its mounts in the tree. */
   mountCount = 0;
 
@@ -83,6 +86,8 @@ export abstract class Inode {
   mtimeNs: bigint;
   ctimeNs: bigint;
   btimeNs: bigint;
+  /** Extended attributes, made with the first; changed through xattrs.ts only. */
+  xattrs: Map<string, Uint8Array> | null = null;
   /** Advisory locks, made when the first one is taken. */
   locks: FileLocks | null = null;
   /** Open descriptions that may write: execve of the file then says ETXTBSY. */

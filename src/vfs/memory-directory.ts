@@ -12,6 +12,7 @@ import { Inode } from './inode.ts';
 import type { EntryVisitor } from './inode.ts';
 import type { MemoryFileSystem } from './memory-file-system.ts';
 import type { OpenFile } from './open-file.ts';
+import { forgetXattrs } from './xattrs.ts';
 
 interface Entry {
   readonly name: string;
@@ -278,6 +279,7 @@ export class MemoryDirectory extends Inode {
   }
 
   override lastNameGone(): void {
+    forgetXattrs(this);
     this.#fs.unchargeInode();
   }
 

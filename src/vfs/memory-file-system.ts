@@ -27,6 +27,7 @@ import type { FsClock, FsTotals, Inode } from './inode.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { INLINE_LINK_BYTES, MemoryFile, MemoryNode, MemorySymlink } from './memory-nodes.ts';
 import type { PageQuota } from './sparse-content.ts';
+import { adoptXattrs } from './xattrs.ts';
 
 /** What a memory file system may hold. */
 export interface MemoryLimits {
@@ -53,6 +54,7 @@ const TYPE_OF_KIND: Record<HostStat['kind'], number> = {
 /** A tree in memory, perhaps over a host directory. */
 export class MemoryFileSystem extends FileSystem implements PageQuota {
   readonly root: MemoryDirectory;
+  override readonly xattrQuota = this;
   readonly devices: DeviceTable;
   readonly limits: MemoryLimits;
   /** Whose limits count as well: a tmpfs that a guest mounts takes from what the tree may hold. */
@@ -241,6 +243,8 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
       inode.rdev = Number(stat.rdev);
     }
     adopt(inode, stat);
+    const xattrs = lower.directory.xattrs?.(path) ?? null;
+    if (xattrs !== null) adoptXattrs(inode, xattrs);
     this.#inodes++;
     if (isLinked) this.#linked.set(key, inode);
     return inode;

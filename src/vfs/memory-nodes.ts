@@ -26,6 +26,8 @@ import type { ByteSink, ByteSource, OpenFile } from './open-file.ts';
 import { openFifo, Pipe } from './pipe.ts';
 import { RegularInode } from './regular-file.ts';
 import { SparseContent } from './sparse-content.ts';
+import { forgetXattrs } from './xattrs.ts';
+
 /** A regular file in memory or, until it is written, on the host. */
 export class MemoryFile extends RegularInode {
   readonly #fs: MemoryFileSystem;
@@ -95,6 +97,7 @@ export class MemoryFile extends RegularInode {
     this.#isFreed = true;
     this.#pages?.dispose();
     this.#content.dispose();
+    forgetXattrs(this);
     this.#fs.unchargeInode();
   }
 
@@ -191,6 +194,7 @@ export class MemorySymlink extends Inode {
   }
 
   override lastNameGone(): void {
+    forgetXattrs(this);
     this.#fs.unchargeInode();
     if (this.lowerBlocks === null && this.#target.length > INLINE_LINK_BYTES) this.#fs.uncharge(1);
   }
@@ -214,6 +218,7 @@ export class MemoryNode extends Inode {
   }
 
   override lastNameGone(): void {
+    forgetXattrs(this);
     this.#fs.unchargeInode();
   }
 

@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Calls that change attributes: chmod, chown, times, truncate, and extended attributes, of which no file system here
-// has any. fs/open.c, fs/utimes.c, fs/xattr.c.
+// Calls that change attributes: chmod, chown, times, truncate. fs/open.c, fs/utimes.c.
 
-import { EBADF, EFAULT, EFBIG, EINVAL, E2BIG, ENODATA, EOPNOTSUPP, ERANGE, EROFS } from '../../abi/errno.ts';
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_SYMLINK_NOFOLLOW,
-  O_PATH,
-  XATTR_CREATE,
-  XATTR_REPLACE,
-  XATTR_SIZE_MAX,
-} from '../../abi/open.ts';
+import { EBADF, EFAULT, EFBIG, EINVAL } from '../../abi/errno.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH } from '../../abi/open.ts';
 import { RLIMIT_FSIZE } from '../../abi/resource.ts';
 import { SIGXFSZ } from '../../abi/signal.ts';
 import { UTIME_NOW, UTIME_OMIT } from '../../abi/time.ts';
 import { getI64 } from '../../abi/words.ts';
-import { fromLatin1, viewOf } from '../../base/bytes.ts';
+import { viewOf } from '../../base/bytes.ts';
 import { changeMode, changeOwner, changeTimes, truncatePath } from '../../vfs/attributes.ts';
 import type { NewTime } from '../../vfs/attributes.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
@@ -131,43 +122,6 @@ function ftruncate(task: Task, fd: number, size: number): number {
   return result;
 }
 
-/** An attribute name from memory; -ERANGE when it is empty or longer than 255. */
-function xattrName(task: Task, addr: number): string | number {
-  const bytes = task.mm.readCString(addr, 256);
-  if (typeof bytes === 'number') return bytes === -EFAULT ? bytes : -ERANGE;
-  return bytes.length === 0 ? -ERANGE : fromLatin1(bytes);
-}
-
-/** Where the file system knows no attributes, only the `user.` and `trusted.` classes are told apart. */
-function getXattr(task: Task, found: Dentry | number, name: number): number {
-  if (typeof found === 'number') return found;
-  const text = xattrName(task, name);
-  if (typeof text === 'number') return text;
-  return /^(security|system)\./.test(text) && !text.startsWith('system.posix_acl') ? -ENODATA : -EOPNOTSUPP;
-}
-
-function setXattr(task: Task, found: Dentry | number, name: number, size: number, flags: number): number {
-  if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return -EINVAL;
-  const text = xattrName(task, name);
-  if (typeof text === 'number') return text;
-  if (size > XATTR_SIZE_MAX) return -E2BIG;
-  if (typeof found === 'number') return found;
-  return found.mount.isReadOnly ? -EROFS : -EOPNOTSUPP;
-}
-
-function fdPlace(task: Task, fd: number): Dentry | number {
-  const file = task.files.get(fd);
-  return file === undefined || (file.flags & O_PATH) !== 0 ? -EBADF : file.dentry;
-}
-
-function pathPlace(task: Task, path: number, follow: boolean): Dentry | number {
-  return resolveAt(task, AT_FDCWD, path, follow, false);
-}
-
-function listXattr(found: Dentry | number): number {
-  return typeof found === 'number' ? found : 0;
-}
-
 export const FS_ATTRIBUTE_CALLS: readonly SyscallDef[] = [
   { nr: 90, name: 'chmod', args: ['path', 'mode'], call: (t, a) => chmod(t, AT_FDCWD, a.num(0), a.uint(1)) },
   {
@@ -227,71 +181,4 @@ export const FS_ATTRIBUTE_CALLS: readonly SyscallDef[] = [
   },
   { nr: 76, name: 'truncate', args: ['path', 'off'], call: (t, a) => truncate(t, a.num(0), a.long(1)) },
   { nr: 77, name: 'ftruncate', args: ['fd', 'off'], call: (t, a) => ftruncate(t, a.int(0), a.long(1)) },
-  {
-    nr: 188,
-    name: 'setxattr',
-    args: ['path', 'str', 'ptr', 'size', 'flags:xattr'],
-    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), true), a.num(1), a.num(3), a.uint(4)),
-  },
-  {
-    nr: 189,
-    name: 'lsetxattr',
-    args: ['path', 'str', 'ptr', 'size', 'flags:xattr'],
-    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), false), a.num(1), a.num(3), a.uint(4)),
-  },
-  {
-    nr: 190,
-    name: 'fsetxattr',
-    args: ['fd', 'str', 'ptr', 'size', 'flags:xattr'],
-    call: (t, a) => setXattr(t, fdPlace(t, a.int(0)), a.num(1), a.num(3), a.uint(4)),
-  },
-  {
-    nr: 191,
-    name: 'getxattr',
-    args: ['path', 'str', 'ptr', 'size'],
-    call: (t, a) => getXattr(t, pathPlace(t, a.num(0), true), a.num(1)),
-  },
-  {
-    nr: 192,
-    name: 'lgetxattr',
-    args: ['path', 'str', 'ptr', 'size'],
-    call: (t, a) => getXattr(t, pathPlace(t, a.num(0), false), a.num(1)),
-  },
-  {
-    nr: 193,
-    name: 'fgetxattr',
-    args: ['fd', 'str', 'ptr', 'size'],
-    call: (t, a) => getXattr(t, fdPlace(t, a.int(0)), a.num(1)),
-  },
-  {
-    nr: 194,
-    name: 'listxattr',
-    args: ['path', 'ptr', 'size'],
-    call: (t, a) => listXattr(pathPlace(t, a.num(0), true)),
-  },
-  {
-    nr: 195,
-    name: 'llistxattr',
-    args: ['path', 'ptr', 'size'],
-    call: (t, a) => listXattr(pathPlace(t, a.num(0), false)),
-  },
-  { nr: 196, name: 'flistxattr', args: ['fd', 'ptr', 'size'], call: (t, a) => listXattr(fdPlace(t, a.int(0))) },
-  {
-    nr: 197,
-    name: 'removexattr',
-    args: ['path', 'str'],
-    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), true), a.num(1), 0, 0),
-  },
-  {
-    nr: 198,
-    name: 'lremovexattr',
-    args: ['path', 'str'],
-    call: (t, a) => setXattr(t, pathPlace(t, a.num(0), false), a.num(1), 0, 0),
-  },
-  {
-    nr: 199,
-    name: 'fremovexattr',
-    args: ['fd', 'str'],
-    call: (t, a) => setXattr(t, fdPlace(t, a.int(0)), a.num(1), 0, 0),
-  },
 ];

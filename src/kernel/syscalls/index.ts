@@ -31,6 +31,7 @@ import type { SyscallDef } from './table.ts';
 import { SYSCALL_TABLE_SIZE } from './table.ts';
 import { timeCalls } from './time.ts';
 import { timerCalls } from './timers.ts';
+import { XATTR_CALLS } from './xattrs.ts';
 
 const FAMILIES: readonly (readonly SyscallDef[])[] = [
   processCalls,
@@ -50,6 +51,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   FS_PATH_CALLS,
   FS_STAT_CALLS,
   FS_ATTRIBUTE_CALLS,
+  XATTR_CALLS,
   MOUNT_CALLS,
   FD_IO_CALLS,
   FD_CONTROL_CALLS,

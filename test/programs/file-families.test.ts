@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Families of file calls, each by a C program that tries every error of its manual pages: as root, and as a user where
+// permissions matter, in an empty directory of Linux's tmpfs and in the memory layer of a sandbox.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openHostDirectory } from '../../src/sandbox/host-node/index.ts';
+import { compile, hasCompiler, runGuest } from './guest-run.ts';
+
+const FAMILIES = ['xattr'];
+const isRoot = process.getuid?.() === 0;
+const SHM = '/dev/shm';
+
+describe.runIf(hasCompiler('gcc') && isRoot && existsSync(SHM))('file calls', () => {
+  let folder = '';
+  let shm = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'trapline-families-'));
+    shm = mkdtempSync(join(SHM, 'trapline-families-'));
+    chmodSync(shm, 0o755);
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(shm, { recursive: true, force: true });
+  });
+
+  describe.each(FAMILIES)('%s', (name) => {
+    let expected: string[] = [];
+    const program = (): string => join(folder, name);
+    beforeAll(() => {
+      compile('gcc', name, program());
+      const native = join(shm, name);
+      mkdirSync(native);
+      chmodSync(native, 0o777);
+      const ended = spawnSync(program(), [], { cwd: native, encoding: 'latin1', timeout: 30_000 });
+      expect([ended.status, ended.signal, ended.stderr]).toEqual([0, null, '']);
+      expected = ended.stdout.split('\n');
+      expect(expected.length).toBeGreaterThan(20);
+    });
+
+    it.each(['off', 'upstream', 'hardened'] as const)('gives the results of Linux with patching %s', async (patch) => {
+      const tree = join(folder, `${name}-${patch}`);
+      mkdirSync(join(tree, 'w'), { recursive: true });
+      chmodSync(join(tree, 'w'), 0o777);
+      const root = openHostDirectory(tree, { writable: false });
+      const { output, exit } = await runGuest(program(), { root, cwd: '/w', uid: 0, patch });
+      expect(output.split('\n')).toEqual(expected);
+      expect(exit).toEqual({ code: 0 });
+    });
+  });
+});
