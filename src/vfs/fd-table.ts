@@ -59,6 +59,14 @@ export class FdTable {
     return fd;
   }
 
+  /** 0 when one more descriptor would be given, else -EMFILE or -ENFILE. */
+  mayInstall(limit: number): number {
+    let fd = this.#firstFree;
+    while (this.#slots.has(fd)) fd++;
+    if (fd >= limit) return -EMFILE;
+    return this.#budget.free > 0 ? 0 : -ENFILE;
+  }
+
   /** Enters `file` at exactly `fd`, closing what was there; takes over the caller's reference unless it fails. */
   installAt(fd: number, file: OpenFile, cloexec: boolean, limit: number): number {
     if (fd < 0 || fd >= limit) return -EBADF;

@@ -106,6 +106,11 @@ export abstract class OpenFile {
     return -EINVAL;
   }
 
+  /** How long a transfer may sleep for the events of `mask`: sockets have limits of their own. */
+  waitLimitNs(_mask: number): number {
+    return Infinity;
+  }
+
   /** Ready events as a poll(2) mask. */
   poll(): number {
     return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;

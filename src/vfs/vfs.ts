@@ -33,6 +33,7 @@ import { OutputLimit } from './output-limit.ts';
 import { lookupPath } from './path-walk.ts';
 import { ProcFileSystem } from './proc-file-system.ts';
 import type { ProcSource } from './proc-source.ts';
+import { UnixNamespace } from './unix-namespace.ts';
 import { parseTmpfsOptions } from './tmpfs-options.ts';
 import { DevptsFileSystem } from './tty/devpts.ts';
 import { HostTerminal, KEYS_BYTES } from './tty/host-terminal.ts';
@@ -62,6 +63,8 @@ export class Vfs {
   readonly clock: FsClock;
   readonly devices = new DeviceTable();
   readonly anonymous: AnonymousFiles;
+  /** Names and messages of AF_UNIX sockets. */
+  readonly unix = new UnixNamespace(this.devices.buffers, this.devices.descriptors);
   /** In the order in which they were mounted. */
   readonly mounts = new MountTable();
   /** What mount(2) can mount, by type. */

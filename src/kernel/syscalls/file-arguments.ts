@@ -3,7 +3,7 @@
 // What the file calls share: paths and starting points from arguments, user buffers as sinks and sources, and waiting
 // for a file. Models fs/namei.c (getname), lib/iov_iter.c.
 
-import { EAGAIN, EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERESTARTSYS } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOENT, ENOTDIR, ERESTARTSYS } from '../../abi/errno.ts';
 import { AT_FDCWD, IOV_MAX, O_NONBLOCK, PATH_MAX } from '../../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
@@ -189,15 +189,19 @@ export function waitFor(
   if (isNonblock) return done() > 0 ? done() : -EAGAIN;
   // Another thread may close the descriptor meanwhile: the description stays until the call is over.
   file.retain();
+  const limitNs = file.waitLimitNs(mask);
+  const deadlineNs = task.kernel.clock.now() + limitNs;
   const sleep = (): SyscallResult =>
     task.block({
       queues: [{ queue, mask: mask | POLLERR | POLLHUP }],
-      interrupted: done() > 0 ? done() : -ERESTARTSYS,
-      retry: () => {
+      ...(limitNs === Infinity ? {} : { deadlineNs }),
+      // A call that does not wait for ever is not started again: it would wait longer than it was told to.
+      interrupted: done() > 0 ? done() : limitNs === Infinity ? -ERESTARTSYS : -EINTR,
+      retry: (timedOut) => {
         const result = attempt();
-        if (result === -EAGAIN) return sleep();
+        if (result === -EAGAIN && !timedOut) return sleep();
         file.release();
-        return result;
+        return result === -EAGAIN && done() > 0 ? done() : result;
       },
       onCancel: () => file.release(),
     });
