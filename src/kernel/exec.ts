@@ -3,7 +3,7 @@
 // execve(2) and the start of the first program: finds the file, follows `#!` lines, loads it into a new address space
 // and makes a task its own. Models Linux fs/exec.c and gVisor task_exec.go.
 
-import { EACCES, ELOOP, ENOEXEC, ENOMEM, ETXTBSY } from '../abi/errno.ts';
+import { EACCES, ELOOP, ENOENT, ENOEXEC, ENOMEM, ETXTBSY } from '../abi/errno.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK } from '../abi/resource.ts';
 import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
 import { MINSIGSTKSZ, SIGCHLD, SIGTRAP, SI_USER } from '../abi/signal.ts';
@@ -39,8 +39,8 @@ import { REGS_SET } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import { NO_ALT_STACK } from './task.ts';
 
-/** Interpreters of interpreters that Linux follows. */
-const MAX_SCRIPT_DEPTH = 5;
+/** Scripts that are interpreters of scripts: Linux follows so many. */
+const MAX_SCRIPTS = 5;
 /** Flags of a fresh program: interrupts on, and the bit that is always one. */
 const INITIAL_RFLAGS = 0x202n;
 const COMM_LENGTH = 15;
@@ -54,6 +54,8 @@ export interface ProgramRequest {
   readonly dentry: Dentry;
   /** As given to execve: AT_EXECFN, and what a script's interpreter is told. */
   readonly path: string;
+  /** The path leads through a descriptor that the program will not have: no script can be run by it. */
+  readonly isPathClosing?: boolean;
   readonly argv: readonly Uint8Array[];
   readonly envp: readonly Uint8Array[];
 }
@@ -117,6 +119,11 @@ function openExecutable(dentry: Dentry, creds: Credentials): OpenFile | ExecFail
   return typeof file === 'number' ? { errno: file, message: 'it cannot be opened' } : file;
 }
 
+/** An empty name is the working directory, as on Linux. */
+function lookupInterpreter({ fs, creds }: ProgramRequest, path: string): Dentry | number {
+  return path === '' ? fs.cwd : lookupPath({ fs, cred: creds }, fs.cwd, path, true);
+}
+
 /** Opens the interpreter of a dynamic program; `keep` gets the description, which is no longer needed after loading. */
 function openInterpreter(
   request: ProgramRequest,
@@ -125,7 +132,7 @@ function openInterpreter(
 ): ProgramFile | LoadError {
   const { fs, creds } = request;
   const refused = (errno: number, why: string): LoadError => loadErrorOf(-errno, `its interpreter ${path} ${why}`);
-  const dentry = lookupPath({ fs, cred: creds }, fs.cwd, path, true);
+  const dentry = lookupInterpreter(request, path);
   if (typeof dentry === 'number') return refused(dentry, 'cannot be found');
   const file = openExecutable(dentry, creds);
   if (!(file instanceof OpenFile)) return refused(file.errno, file.message.replace(/^it /, ''));
@@ -138,10 +145,9 @@ function openInterpreter(
 
 /** Opens the program, going through scripts to the ELF file at the end. */
 function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
-  const caller = { fs: request.fs, cred: request.creds };
   let { dentry, path } = request;
   let argv = request.argv;
-  for (let depth = 0; depth < MAX_SCRIPT_DEPTH; depth++) {
+  for (let scripts = 0; ; scripts++) {
     const file = openExecutable(dentry, request.creds);
     if (!(file instanceof OpenFile)) return file;
     const source = sourceOf(file);
@@ -155,15 +161,17 @@ function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
       return failure(image.errno, image.message);
     }
     file.release();
+    if (request.isPathClosing === true)
+      return failure(ENOENT, 'its interpreter could not open it: the descriptor closes');
+    if (scripts === MAX_SCRIPTS) return failure(ELOOP, 'its interpreters lead to one another');
     const extra = script.argument === undefined ? [] : [latin1Bytes(script.argument)];
     argv = [latin1Bytes(script.interpreter), ...extra, latin1Bytes(path), ...argv.slice(1)];
-    const next = lookupPath(caller, request.fs.cwd, script.interpreter, true);
+    const next = lookupInterpreter(request, script.interpreter);
     if (typeof next === 'number')
       return { errno: next, message: `its interpreter ${script.interpreter} cannot be found` };
     dentry = next;
     path = script.interpreter;
   }
-  return failure(ELOOP, 'its interpreters lead to one another');
 }
 
 /** Loads a program into a new address space, which the platform knows already. */
@@ -298,10 +306,7 @@ function readAuxv(program: PreparedProgram): Uint8Array {
 /** execve: the task runs another program. */
 export function execTask(
   task: Task,
-  dentry: Dentry,
-  path: string,
-  argv: readonly Uint8Array[],
-  envp: readonly Uint8Array[],
+  what: Pick<ProgramRequest, 'dentry' | 'path' | 'isPathClosing' | 'argv' | 'envp'>,
 ): SyscallResult {
   const { kernel, group } = task;
   if (task.files.refs > 1 && !task.files.mayCopy) return -ENOMEM;
@@ -309,13 +314,10 @@ export function execTask(
     fs: task.fs,
     creds: task.creds,
     limits: group.limits,
-    dentry,
-    path,
-    argv,
-    envp,
+    ...what,
   });
   if ('errno' in program) {
-    if (program.errno === -ENOEXEC) kernel.warnOfGuest(`${path} cannot be executed: ${program.message}`);
+    if (program.errno === -ENOEXEC) kernel.warnOfGuest(`${what.path} cannot be executed: ${program.message}`);
     return program.errno;
   }
   endOtherTasks(task);

@@ -153,7 +153,7 @@ function readProgramHeaders(
       if (headerOffset >= offset && headerOffset + table.bytes.length <= offset + fileSize)
         headersVaddr ??= vaddr + (headerOffset - offset);
       segments.push(segment);
-    } else if (type === L.PT_INTERP) {
+    } else if (type === L.PT_INTERP && interpreter === undefined) {
       const path = readInterpreter(source, offset, fileSize);
       if (typeof path !== 'string') return path;
       interpreter = path;
@@ -211,9 +211,8 @@ function readInterpreter(source: ByteSource, offset: number, length: number): st
     return loadError('ENOEXEC', 'names an interpreter of impossible length');
   const field = readExactly(source, offset, length);
   if (field === undefined) return loadError('ENOEXEC', 'the name of its interpreter lies beyond the end of the file');
-  const end = field.bytes.indexOf(0);
-  if (end < 1) return loadError('ENOEXEC', 'names an interpreter without an end');
-  return fromLatin1(field.bytes.subarray(0, end));
+  if (field.bytes.at(-1) !== 0) return loadError('ENOEXEC', 'names an interpreter without an end');
+  return fromLatin1(field.bytes.subarray(0, field.bytes.indexOf(0)));
 }
 
 /** Highest level in GNU_PROPERTY_X86_ISA_1_NEEDED, 1 without one. A note that makes no sense asks for nothing, as on Linux. */

@@ -158,6 +158,7 @@ interface Interpreter extends ProgramFile {
 function findInterpreter(request: LoadRequest, path: string): Interpreter | LoadError {
   const opened = request.openInterpreter(path);
   if ('ok' in opened) return opened;
+  if (opened.source.sizeInBytes() < L.Ehdr.size) return loadError('EIO', `its interpreter ${path} is too short`);
   const image = readElf(opened.source);
   if (!image.ok) {
     return image.code === 'EIO' ? image : loadError('ELIBBAD', `its interpreter ${path}: ${image.message}`);

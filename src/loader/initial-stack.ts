@@ -57,7 +57,7 @@ export function buildStack(
     if (s.length + 1 > MAX_ARGUMENT) return loadError('E2BIG', 'one of its arguments is longer than 128 KiB');
     bytes += s.length + 1;
   }
-  const pointers = (strings.length + 2) * 8;
+  const pointers = strings.length * 8;
   if (bytes + pointers > limit)
     return loadError('E2BIG', `its arguments and environment take ${bytes + pointers} bytes; ${limit} are allowed`);
 

@@ -17,12 +17,14 @@ export interface ScriptLine {
 /** The `#!` line at the start of `head` (up to SCRIPT_HEAD bytes of the file); undefined when there is none that counts. */
 export function readScriptLine(head: Uint8Array): ScriptLine | undefined {
   if (head[0] !== 0x23 || head[1] !== 0x21) return undefined;
-  const text = fromLatin1(head.subarray(2, SCRIPT_HEAD));
-  const newline = text.search(/[\n\0]/);
-  const line = (newline < 0 ? text : text.slice(0, newline)).replace(/^[ \t]+|[ \t]+$/g, '');
-  const match = /^([^ \t]+)(?:[ \t]+(.*))?$/.exec(line);
-  if (match === null || match[1] === undefined) return undefined;
-  // A name that fills the whole head may have been cut off.
-  if (newline < 0 && match[2] === undefined && head.length >= SCRIPT_HEAD) return undefined;
-  return { interpreter: match[1], argument: match[2] };
+  // Linux looks at a buffer that is zero behind the end of the file.
+  const text = fromLatin1(head.subarray(2, SCRIPT_HEAD)) + (head.length < SCRIPT_HEAD ? '\0' : '');
+  const end = text.search(/[\n\0]/);
+  if (text[end] === '\n') {
+    const match = /^[ \t]*([^ \t]+)(?:[ \t]+(.*))?$/.exec(text.slice(0, end).replace(/[ \t]+$/, ''));
+    return match?.[1] === undefined ? undefined : { interpreter: match[1], argument: match[2] };
+  }
+  // Without a line break the name must end within the head, or it may have been cut off; blanks at the end stay.
+  const match = /^[ \t]*([^ \t\0]*)(?:\0|[ \t]+([^\0]*))/.exec(text);
+  return match?.[1] === undefined || /^[ \t]+$/.test(text) ? undefined : { interpreter: match[1], argument: match[2] };
 }

@@ -14,6 +14,11 @@ describe('readScriptLine', () => {
     ['#!   \n', undefined],
     ['#/bin/sh\n', undefined],
     ['', undefined],
+    ['#!', { interpreter: '', argument: undefined }],
+    ['#!/bin/sh -x  ', { interpreter: '/bin/sh', argument: '-x  ' }],
+    ['#!/bin/sh ', { interpreter: '/bin/sh', argument: '' }],
+    ['#!/bin/sh\0-x\n', { interpreter: '/bin/sh', argument: undefined }],
+    ['#!' + ' '.repeat(300), undefined],
     ['#!' + 'x'.repeat(300), undefined],
     ['#!/bin/sh ' + 'x'.repeat(300), { interpreter: '/bin/sh', argument: 'x'.repeat(246) }],
   ])('reads %j', (text, line) => {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from './guest-run.ts';
 import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
 
-const PROGRAMS = ['signals', 'processes', 'futexes', 'times'];
+const PROGRAMS = ['exec', 'signals', 'processes', 'futexes', 'times'];
 /** glibc registers an area for restartable sequences of its own. */
 const MUSL_PROGRAMS = [...PROGRAMS, 'rseq'];
 const MODES = ['off', 'upstream', 'hardened'] as const;

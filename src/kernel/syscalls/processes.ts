@@ -180,19 +180,24 @@ function exec(task: Task, dirfd: number, pathAddr: Addr, argvAddr: Addr, envpAdd
   if (typeof envp === 'number') return envp;
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
 
+  const byDescriptor = dirfd !== AT_FDCWD && !path.startsWith('/');
   let start: Dentry = task.fs.cwd;
-  if (dirfd !== AT_FDCWD && !path.startsWith('/')) {
+  if (byDescriptor) {
     const file = task.files.get(dirfd);
     if (file === undefined) return -EBADF;
     start = file.dentry;
   }
-  if (path === '') return execTask(task, start, `/dev/fd/${dirfd}`, argv, envp);
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
-  const found = lookupPath({ fs: task.fs, cred: task.creds }, start, path, follow);
-  if (typeof found === 'number') return found;
-  if (found.inode.isSymlink) return -ELOOP;
-  const told = dirfd === AT_FDCWD || path.startsWith('/') ? path : `/dev/fd/${dirfd}/${path}`;
-  return execTask(task, found, told, argv, envp);
+  const dentry = path === '' ? start : lookupPath({ fs: task.fs, cred: task.creds }, start, path, follow);
+  if (typeof dentry === 'number') return dentry;
+  if (dentry.inode.isSymlink) return -ELOOP;
+  return execTask(task, {
+    dentry,
+    path: byDescriptor ? `/dev/fd/${dirfd}${path === '' ? '' : `/${path}`}` : path,
+    isPathClosing: byDescriptor && task.files.isCloexec(dirfd),
+    argv,
+    envp,
+  });
 }
 
 /** struct rusage of a waited-for child or of a group. */
