@@ -113,7 +113,7 @@ export class Kernel implements Sentry {
   readonly timers = new TimerQueue();
   readonly scheduler = new Scheduler();
   readonly futexes = new FutexTable();
-  readonly ipc = new IpcNamespace(() => ({ pid: this.current?.group.tgid ?? 0, now: this.clock.seconds }));
+  readonly ipc: IpcNamespace;
   readonly history = new CallHistory();
   readonly platform: PlatformApi;
   readonly tracer: SyscallTracer | null;
@@ -174,6 +174,11 @@ export class Kernel implements Sentry {
     this.tracer = options.tracer;
     this.vfs = options.vfs;
     this.memory = options.memory;
+    this.ipc = new IpcNamespace(
+      () => ({ pid: this.current?.group.tgid ?? 0, now: this.clock.seconds }),
+      () => this.current?.group ?? null,
+      options.vfs,
+    );
     this.#random = options.prng.stream('guest');
     this.#table = options.table;
     this.#input = options.hostInput;

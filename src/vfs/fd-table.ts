@@ -138,6 +138,7 @@ export class FdTable {
   /** POSIX record locks go when any descriptor of the file is closed by their owner: this table. */
   #dropped(file: OpenFile): void {
     file.inode.locks?.releaseOwner(this);
+    file.flush();
     file.release();
   }
 }

@@ -165,6 +165,9 @@ export abstract class OpenFile {
     return -EINVAL;
   }
 
+  /** A descriptor of it was closed, others may be left. */
+  flush(): void {}
+
   /** Status flags that F_SETFL changed; -EINVAL refuses them. */
   setFlags(flags: number): number {
     this.flags = flags;

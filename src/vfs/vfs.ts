@@ -81,9 +81,9 @@ export class Vfs {
   constructor(options: VfsOptions) {
     this.#options = options;
     this.clock = options.clock;
-    this.anonymous = new AnonymousFiles(() => this.#newDevice(), options.clock, this.devices);
+    this.anonymous = new AnonymousFiles(() => this.newDevice(), options.clock, this.devices);
     this.#rootFs = new MemoryFileSystem({
-      deviceNumber: this.#newDevice(),
+      deviceNumber: this.newDevice(),
       clock: options.clock,
       devices: this.devices,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
@@ -101,7 +101,8 @@ export class Vfs {
     return this.mounts.root.root;
   }
 
-  #newDevice(): number {
+  /** A device number for a file system without a device. */
+  newDevice(): number {
     return makedev(0, this.#deviceMinor++);
   }
 
@@ -150,7 +151,7 @@ export class Vfs {
     if (typeof asked === 'number') return asked;
     if (!this.#rootFs.chargeInode()) return -ENOSPC;
     return new MemoryFileSystem({
-      deviceNumber: this.#newDevice(),
+      deviceNumber: this.newDevice(),
       clock: this.clock,
       devices: this.devices,
       within: this.#rootFs,
@@ -194,7 +195,7 @@ export class Vfs {
 
   /** Mounts /proc; hidden from listings of / unless the caller's tree has a directory of that name. */
   mountProc(source: ProcSource): Mount | number {
-    const fs = new ProcFileSystem(this.#newDevice(), this.clock, source, () => [...this.mounts.all]);
+    const fs = new ProcFileSystem(this.newDevice(), this.clock, source, () => [...this.mounts.all]);
     // There is one set of processes, so there is one such file system.
     this.fileSystemTypes.set('proc', () => fs);
     return this.#mount(fs, '/proc', false, 'proc', true);
@@ -202,10 +203,10 @@ export class Vfs {
 
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
-    const fs = makeDeviceFileSystem(this.#newDevice(), this.clock, this.devices, this.#options.random, this.terminals);
+    const fs = makeDeviceFileSystem(this.newDevice(), this.clock, this.devices, this.#options.random, this.terminals);
     this.fileSystemTypes.set('devtmpfs', () => fs);
     const mount = this.#mount(fs, '/dev', false, 'devtmpfs', true);
-    const pts = new DevptsFileSystem(this.#newDevice(), this.clock, this.terminals);
+    const pts = new DevptsFileSystem(this.newDevice(), this.clock, this.terminals);
     this.fileSystemTypes.set('devpts', () => pts);
     this.#mount(pts, '/dev/pts', false, 'devpts', true);
     return mount;
@@ -218,7 +219,7 @@ export class Vfs {
    */
   bind(directory: HostDirectory, entry: string, path: string, guest: Identity): Mount | number {
     const owner = directory.writable ? guest : null;
-    const fs = HostFileSystem.open(directory, entry, this.#newDevice(), this.clock, owner);
+    const fs = HostFileSystem.open(directory, entry, this.newDevice(), this.clock, owner);
     if (typeof fs === 'number') return fs;
     return this.#mount(fs, path, !directory.writable, 'host', false);
   }

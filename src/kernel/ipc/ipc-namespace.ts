@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// The one IPC namespace of a sandbox: System V objects, and what /proc/sysvipc shows of them. Models ipc/namespace.c
+// The one IPC namespace of a sandbox: System V objects, POSIX message queues, and what /proc/sysvipc shows of them. Models ipc/namespace.c
 // and the seq files of ipc/{shm,sem,msg}.c.
 
 import { PAGE_SIZE } from '../../base/addr.ts';
 import { Budget } from '../../vfs/device-table.ts';
+import type { Vfs } from '../../vfs/vfs.ts';
 import type { IpcObject } from './ipc-objects.ts';
 import { MessageLists } from './message-lists.ts';
+import { PosixQueues } from './posix-queues.ts';
 import { SemaphoreSets } from './semaphore-sets.ts';
 import type { IpcActor } from './shared-segments.ts';
 import { SharedSegments } from './shared-segments.ts';
@@ -14,18 +16,23 @@ import { SharedSegments } from './shared-segments.ts';
 /** Bytes of the host that semaphores and messages may take together. */
 const MEMORY_BYTES = 64 * 1024 * 1024;
 
-/** All System V objects. */
+/** All System V objects and POSIX message queues. */
 export class IpcNamespace {
   readonly segments: SharedSegments;
   readonly semaphores: SemaphoreSets;
   readonly messages: MessageLists;
+  readonly queues: PosixQueues;
 
-  /** @param actor the running task, for the fields that tell who did something last and when */
-  constructor(actor: () => IpcActor) {
+  /**
+   * @param actor the running task, for the fields that tell who did something last and when
+   * @param process the running process
+   */
+  constructor(actor: () => IpcActor, process: () => object | null, vfs: Vfs) {
     const memory = new Budget(MEMORY_BYTES);
     this.segments = new SharedSegments(actor);
     this.semaphores = new SemaphoreSets(actor, memory);
     this.messages = new MessageLists(actor, memory);
+    this.queues = new PosixQueues(vfs.newDevice(), vfs.clock, memory, process);
   }
 
   /** /proc/sysvipc/shm. */

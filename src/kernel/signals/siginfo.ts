@@ -90,6 +90,15 @@ export function timerInfo(signo: number, timerId: number, value: bigint, timer: 
   return { ...info, timer };
 }
 
+/** From a message queue; `pid` and `uid` are the sender's, `value` the one given to mq_notify. */
+export function messageQueueInfo(signo: number, code: number, pid: number, uid: number, value: bigint): SignalInfo {
+  return make(signo, code, (v) => {
+    v.setInt32(16, pid, true);
+    v.setUint32(20, uid, true);
+    v.setBigUint64(24, value, true);
+  });
+}
+
 /** From the bytes that a program passed to rt_sigqueueinfo. */
 export function rawInfo(signo: number, given: Uint8Array): SignalInfo {
   const bytes = given.slice(0, SIGINFO_BYTES);

@@ -14,6 +14,7 @@ import { jobControlCalls } from '../job-control.ts';
 import { memoryCalls } from './memory.ts';
 import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
+import { POSIX_MQ_CALLS } from './posix-mq.ts';
 import { prctlCalls } from './prctl.ts';
 import { processCalls } from './processes.ts';
 import { ptraceCalls } from './ptrace.ts';
@@ -61,6 +62,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   SYSV_SHM_CALLS,
   SYSV_SEM_CALLS,
   SYSV_MSG_CALLS,
+  POSIX_MQ_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */
