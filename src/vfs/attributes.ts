@@ -3,7 +3,7 @@
 // Operations that look at or change attributes: access, chmod, chown, utimes, truncate by path, chdir, chroot.
 // Models fs/attr.c (setattr_prepare), fs/open.c.
 
-import { EACCES, EINVAL, EISDIR, ENOTDIR, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
+import { EACCES, EINVAL, EISDIR, ENOTDIR, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
 import { W_OK, X_OK } from '../abi/open.ts';
 import { S_IFREG, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import {
@@ -35,6 +35,7 @@ export function checkAccess(found: Dentry, cred: Credentials, mode: number): num
 export function changeMode(cred: Credentials, found: Dentry, mode: number): number {
   if (found.mount.isReadOnly) return -EROFS;
   const inode = found.inode;
+  if (inode.isSymlink) return -EOPNOTSUPP;
   if (!ownsOrOverrides(inode, cred)) return -EPERM;
   let bits = mode & 0o7777;
   if ((bits & S_ISGID) !== 0 && !isInGroup(cred, inode.gid) && !hasCapability(cred, CAP_FSETID)) bits &= ~S_ISGID;

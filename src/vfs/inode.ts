@@ -90,6 +90,8 @@ export abstract class Inode {
   xattrs: Map<string, Uint8Array> | null = null;
   /** Advisory locks, made when the first one is taken. */
   locks: FileLocks | null = null;
+  /** Without a name, but linkat may give it one: a file of O_TMPFILE without O_EXCL. */
+  isLinkable = false;
   /** Open descriptions that may write: execve of the file then says ETXTBSY. */
   writers = 0;
   /** Programs that run from this file: opening it for writing then says ETXTBSY. The kernel's execve counts. */

@@ -19,6 +19,7 @@ import {
   TMPFS_MAGIC,
 } from '../abi/stat.ts';
 import type { HostDirectory, HostStat } from '../base/host.ts';
+import { CAP_FSETID, hasCapability, isInGroup } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import type { DeviceTable } from './device-table.ts';
 import { HostContents } from './host-contents.ts';
@@ -191,7 +192,10 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     const inherits = (dir.mode & S_ISGID) !== 0;
     const gid = inherits ? dir.gid : cred.fsgid;
     const type = mode & S_IFMT;
-    const bits = type === S_IFDIR && inherits ? mode | S_ISGID : mode;
+    let bits = type === S_IFDIR && inherits ? mode | S_ISGID : mode;
+    // A program that runs as the group is not made by somebody who is not in it.
+    const isGroupProgram = inherits && type !== S_IFDIR && (mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
+    if (isGroupProgram && !isInGroup(cred, gid) && !hasCapability(cred, CAP_FSETID)) bits &= ~S_ISGID;
     const ino = this.newIno();
     if (type === S_IFDIR) {
       const made = new MemoryDirectory(this, ino, bits, cred.fsuid, gid);

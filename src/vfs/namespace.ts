@@ -4,7 +4,7 @@
 // Models fs/namei.c (may_create, may_delete, do_unlinkat, do_renameat2).
 
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from '../abi/errno.ts';
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from '../abi/open.ts';
+import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../abi/open.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX } from '../abi/stat.ts';
 import { CAP_FOWNER, CAP_MKNOD, checkPermission, hasCapability, MAY_EXEC, MAY_READ, MAY_WRITE } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
@@ -100,8 +100,10 @@ export function makeLink(caller: Caller, from: Dentry, start: Dentry, path: stri
   if (from.mount !== at.dir.mount) return -EXDEV;
   if (!mayLink(inode, caller.cred)) return -EPERM;
   if (inode.isDirectory) return -EPERM;
+  if (inode.nlink === 0 && !inode.isLinkable) return -ENOENT;
   const failed = at.dir.inode.link(at.name, inode);
   if (failed < 0) return failed;
+  inode.isLinkable = false;
   at.dir.add(at.name, inode);
   return 0;
 }
@@ -163,9 +165,10 @@ export function rename(
   toPath: string,
   flags: number,
 ): number {
-  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) return -EINVAL;
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return -EINVAL;
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
-  if (exchange && (flags & RENAME_NOREPLACE) !== 0) return -EINVAL;
+  if (exchange && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) !== 0) return -EINVAL;
+  if ((flags & RENAME_WHITEOUT) !== 0 && !hasCapability(caller.cred, CAP_MKNOD)) return -EPERM;
   const from = new PathWalk(caller, fromStart, fromPath);
   const to = new PathWalk(caller, toStart, toPath);
   const failed = from.toParent() || to.toParent();
@@ -189,7 +192,13 @@ export function rename(
   if (!source.inode.isDirectory && (from.trailingSlash || (!exchange && to.trailingSlash))) return -ENOTDIR;
   if (toDir.isWithin(source)) return -EINVAL;
   if (target !== null && fromDir.isWithin(target)) return exchange ? -EINVAL : -ENOTEMPTY;
-  return renameChecked(caller.cred, source, fromDir, target, toDir, to.last, exchange);
+  const result = renameChecked(caller.cred, source, fromDir, target, toDir, to.last, exchange);
+  if (result !== 0 || (flags & RENAME_WHITEOUT) === 0) return result;
+  // What an overlay of the guest's own takes for "removed": device 0 of characters.
+  const whiteout = fromDir.inode.create(from.last, S_IFCHR, caller.cred, 0);
+  if (typeof whiteout === 'number') return whiteout;
+  fromDir.add(from.last, whiteout);
+  return 0;
 }
 
 /** The second half of rename: permissions, then the change. */

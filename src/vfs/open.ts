@@ -55,7 +55,7 @@ export function openPath(
     return new PathFile(found, kept & ~O_CLOEXEC);
   }
   if ((flags & ANY_TMPFILE) !== 0) {
-    if ((flags & O_TMPFILE) !== O_TMPFILE || (flags & O_ACCMODE) === O_RDONLY) return -EINVAL;
+    if ((flags & (O_TMPFILE | O_CREAT)) !== O_TMPFILE || (flags & O_ACCMODE) === O_RDONLY) return -EINVAL;
     return openUnnamed(caller, start, path, flags, mode, resolve);
   }
   // Linux 6.3 made this combination an error; before it created a file and then failed.
@@ -109,6 +109,7 @@ function openUnnamed(
   if (denied !== 0) return denied;
   const inode = dir.inode.createUnnamed(S_IFREG | (mode & 0o7777 & ~caller.fs.umask), caller.cred);
   if (typeof inode === 'number') return inode;
+  inode.isLinkable = (flags & O_EXCL) === 0;
   const dentry = new Dentry(`#${inode.ino}`, dir, inode, dir.mount);
   dentry.isDeleted = true;
   return openInode(dentry, inode, flags, caller);

@@ -149,6 +149,7 @@ export class PathWalk {
     link.inode.touchAccessed();
     if (target.startsWith('/')) {
       if ((this.#resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+      if ((this.#resolve & RESOLVE_NO_XDEV) !== 0 && this.at.mount !== this.#root.mount) return -EXDEV;
       this.at = this.#root;
     }
     // Kept even when nothing follows, so that a trailing slash of the whole path still counts.

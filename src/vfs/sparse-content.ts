@@ -15,8 +15,10 @@ const ZEROS = new Uint8Array(CHUNK);
 interface Chunk {
   /** As long as it needs to be in the first chunk of a file, CHUNK elsewhere; zeros follow. */
   data: Uint8Array;
-  /** Bit n: page n of the chunk holds data. */
+  /** Bit n: page n of the chunk has storage. */
   pages: number;
+  /** Those of them that fallocate made and nobody has written: holes to whoever looks for data. */
+  unwritten: number;
 }
 
 /** Where bytes that were never written come from: an unchanged file of the host. */
@@ -161,6 +163,7 @@ export class SparseContent {
       } else if (wanted !== 0) this.#own(chunk, wanted);
       const into = chunk.data.subarray(from, from + n);
       const got = source.take(into);
+      chunk.unwritten &= ~pageBits(from, from + got);
       this.#isModified = true;
       if (pages !== null && got > 0) pages.overlayWrite(at, into.subarray(0, got));
       at += got;
@@ -172,6 +175,7 @@ export class SparseContent {
 
   #own(chunk: Chunk, bits: number): void {
     chunk.pages |= bits;
+    chunk.unwritten &= ~bits;
     this.#pagesUsed += popcount(bits);
   }
 
@@ -197,7 +201,7 @@ export class SparseContent {
       const shows = this.#lower === null ? 0 : Math.min(CHUNK, Math.max(0, this.#lowerSize - base));
       const length = index === 0 ? grown(Math.max(to, shows)) : CHUNK;
       if (!this.#quota.hold(length)) return -ENOSPC;
-      chunk = { data: new Uint8Array(length), pages: 0 };
+      chunk = { data: new Uint8Array(length), pages: 0, unwritten: 0 };
       if (shows > 0) {
         const bits = pageBits(0, shows);
         if (!this.#quota.charge(popcount(bits))) {
@@ -238,6 +242,7 @@ export class SparseContent {
       this.#own(chunk, bits);
     }
     chunk.data.set(from.subarray(0, length), inChunk);
+    chunk.unwritten &= ~pageBits(inChunk, inChunk + length);
     this.#isModified = true;
     return length;
   }
@@ -321,6 +326,7 @@ export class SparseContent {
       const bits = pageBits(at - base, stop - base) & ~chunk.pages;
       if (bits !== 0 && !this.#quota.charge(popcount(bits))) return -ENOSPC;
       this.#own(chunk, bits);
+      chunk.unwritten |= bits;
       at = stop;
     }
     return 0;
@@ -348,7 +354,7 @@ export class SparseContent {
     const index = Math.floor(at / CHUNK);
     const chunk = this.#chunks.get(index);
     if (chunk === undefined) return at < this.#lowerSize;
-    return (chunk.pages & (1 << Math.floor((at - index * CHUNK) / PAGE))) !== 0;
+    return (chunk.pages & ~chunk.unwritten & (1 << Math.floor((at - index * CHUNK) / PAGE))) !== 0;
   }
 
   /** Gives everything back: the file is gone. */

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openHostDirectory } from '../../src/sandbox/host-node/index.ts';
 import { compile, hasCompiler, runGuest } from './guest-run.ts';
 
-const FAMILIES = ['xattr'];
+const FAMILIES = ['attributes', 'contents', 'openat2', 'renaming', 'xattr'];
 const isRoot = process.getuid?.() === 0;
 const SHM = '/dev/shm';
 
@@ -44,10 +44,10 @@ describe.runIf(hasCompiler('gcc') && isRoot && existsSync(SHM))('file calls', ()
 
     it.each(['off', 'upstream', 'hardened'] as const)('gives the results of Linux with patching %s', async (patch) => {
       const tree = join(folder, `${name}-${patch}`);
-      mkdirSync(join(tree, 'w'), { recursive: true });
+      for (const directory of ['w', 'etc']) mkdirSync(join(tree, directory), { recursive: true });
       chmodSync(join(tree, 'w'), 0o777);
       const root = openHostDirectory(tree, { writable: false });
-      const { output, exit } = await runGuest(program(), { root, cwd: '/w', uid: 0, patch });
+      const { output, exit } = await runGuest(program(), { root, cwd: '/w', uid: 0, patch, argv: [name, 'inside'] });
       expect(output.split('\n')).toEqual(expected);
       expect(exit).toEqual({ code: 0 });
     });

@@ -36,8 +36,12 @@ function byPath(
   return typeof found === 'number' ? found : action(found);
 }
 
-function chmod(task: Task, dirfd: number, path: number, mode: number): number {
-  return byPath(task, dirfd, path, true, false, (found) => changeMode(task.creds, found, mode));
+function chmod(task: Task, dirfd: number, path: number, mode: number, flags = 0): number {
+  if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
+  const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
+  return byPath(task, dirfd, path, follow, (flags & AT_EMPTY_PATH) !== 0, (found) =>
+    changeMode(task.creds, found, mode),
+  );
 }
 
 function chown(task: Task, dirfd: number, path: number, uid: number, gid: number, flags: number): number {
@@ -97,9 +101,9 @@ function utime(task: Task, path: number, addr: number): number {
   return utimens(task, AT_FDCWD, path, [atime * 1_000_000_000n, mtime * 1_000_000_000n], 0);
 }
 
-/** RLIMIT_FSIZE: too long gives SIGXFSZ as well as EFBIG. */
-function exceedsLimit(task: Task, size: number): boolean {
-  if (size <= task.group.softLimit(RLIMIT_FSIZE)) return false;
+/** RLIMIT_FSIZE: growing beyond it gives SIGXFSZ as well as EFBIG. */
+function exceedsLimit(task: Task, size: number, old: number): boolean {
+  if (size <= old || size <= task.group.softLimit(RLIMIT_FSIZE)) return false;
   sendSignal(task.group, task, kernelInfo(SIGXFSZ));
   return true;
 }
@@ -107,7 +111,7 @@ function exceedsLimit(task: Task, size: number): boolean {
 function truncate(task: Task, path: number, size: number): number {
   if (size < 0) return -EINVAL;
   return byPath(task, AT_FDCWD, path, true, false, (found) =>
-    exceedsLimit(task, size) ? -EFBIG : truncatePath(task.creds, found, size),
+    exceedsLimit(task, size, found.inode.size) ? -EFBIG : truncatePath(task.creds, found, size),
   );
 }
 
@@ -116,7 +120,7 @@ function ftruncate(task: Task, fd: number, size: number): number {
   const file = task.files.get(fd);
   if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
   if (!file.inode.isRegular || !file.canWrite) return -EINVAL;
-  if (exceedsLimit(task, size)) return -EFBIG;
+  if (exceedsLimit(task, size, file.inode.size)) return -EFBIG;
   const result = file.truncate(size);
   if (result === 0) file.inode.dropSetId(task.creds);
   return result;
@@ -135,6 +139,12 @@ export const FS_ATTRIBUTE_CALLS: readonly SyscallDef[] = [
     name: 'fchmodat',
     args: ['dirfd', 'path', 'mode'],
     call: (t, a) => chmod(t, a.int(0), a.num(1), a.uint(2)),
+  },
+  {
+    nr: 452,
+    name: 'fchmodat2',
+    args: ['dirfd', 'path', 'mode', 'flags:at'],
+    call: (t, a) => chmod(t, a.int(0), a.num(1), a.uint(2), a.uint(3)),
   },
   {
     nr: 92,

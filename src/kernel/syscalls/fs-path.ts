@@ -12,6 +12,7 @@ import {
   ENAMETOOLONG,
   ENOENT,
   ENOTDIR,
+  EOPNOTSUPP,
   ERANGE,
   ERESTARTSYS,
 } from '../../abi/errno.ts';
@@ -59,7 +60,8 @@ function open(task: Task, dirfd: number, addr: number, flags: number, mode: numb
   const path = readPath(task, addr);
   if (typeof path === 'number') return path;
   if (path === '') return -ENOENT;
-  const start = startOf(task, dirfd, path);
+  // Under RESOLVE_IN_ROOT the directory is the root, so it matters for absolute paths, too.
+  const start = startOf(task, dirfd, (resolve & RESOLVE_IN_ROOT) !== 0 ? '.' : path);
   if (typeof start === 'number') return start;
   const file = openPath(callerOf(task), start, path, flags & OPEN_FLAGS, mode, resolve);
   if (typeof file === 'number') return file;
@@ -93,7 +95,7 @@ function openat2(task: Task, dirfd: number, addr: number, how: number, size: num
   if (mode > 0o7777 || (!makes && mode !== 0)) return -EINVAL;
   if ((resolve & RESOLVE_BENEATH) !== 0 && (resolve & RESOLVE_IN_ROOT) !== 0) return -EINVAL;
   if ((flags & O_PATH) !== 0 && (flags & ~(O_PATH | 0o200000 | 0o400000 | O_CLOEXEC)) !== 0) return -EINVAL;
-  if ((resolve & RESOLVE_CACHED) !== 0 && (flags & (O_CREAT | O_TRUNC)) !== 0) return -EAGAIN;
+  if ((resolve & RESOLVE_CACHED) !== 0 && (makes || (flags & O_TRUNC) !== 0)) return -EAGAIN;
   return open(task, dirfd, addr, flags, mode, resolve);
 }
 
@@ -165,6 +167,13 @@ function readlink(task: Task, dirfd: number, addr: number, buffer: number, size:
   found.inode.touchAccessed();
   const bytes = latin1Bytes(target).subarray(0, size);
   return task.mm.copyOut(buffer, bytes) === bytes.length ? bytes.length : -EFAULT;
+}
+
+/** No file system here can find a file again by a handle. */
+function nameToHandle(task: Task, dirfd: number, addr: number, flags: number): number {
+  if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
+  const found = resolveAt(task, dirfd, addr, (flags & AT_SYMLINK_FOLLOW) !== 0, (flags & AT_EMPTY_PATH) !== 0);
+  return typeof found === 'number' ? found : -EOPNOTSUPP;
 }
 
 function getcwd(task: Task, addr: number, size: number): number {
@@ -293,6 +302,13 @@ export const FS_PATH_CALLS: readonly SyscallDef[] = [
     name: 'readlinkat',
     args: ['dirfd', 'path', 'outlink', 'size'],
     call: (t, a) => readlink(t, a.int(0), a.num(1), a.num(2), a.int(3)),
+  },
+  {
+    nr: 303,
+    name: 'name_to_handle_at',
+    args: ['dirfd', 'path', 'ptr', 'ptr', 'flags:linkat'],
+    partial: 'handles: no file system gives any',
+    call: (t, a) => nameToHandle(t, a.int(0), a.num(1), a.uint(4)),
   },
   {
     nr: 133,
