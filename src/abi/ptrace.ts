@@ -107,4 +107,4 @@ export const UserRegsStruct = {
 } as const;
 
 /** struct user: what of it exists beyond the registers. */
-export const UserStruct = { debugRegisters: 848, size: 912 } as const;
+export const UserStruct = { debugRegisters: 848, debugRegistersEnd: 912, size: 928 } as const;

@@ -4,9 +4,10 @@
 
 import { RLIMIT_SIGPENDING } from '../abi/resource.ts';
 import { CPUID_TABLE } from '../cpu/cpuid.ts';
+import { Reg } from '../cpu/regs.ts';
 import { PAGE_SIZE } from '../base/addr.ts';
 import type { UserMemory } from '../vfs/open-file.ts';
-import type { FourIds, ProcSource, ProcTask } from '../vfs/proc-source.ts';
+import type { FourIds, ProcSource, ProcSystemCall, ProcTask } from '../vfs/proc-source.ts';
 import { SYSTEM_NAME } from './identity.ts';
 import type { Kernel } from './kernel.ts';
 import { PID_MAX, limitNumber } from './limits.ts';
@@ -15,6 +16,7 @@ import type { Task } from './task.ts';
 import type { GuestRange } from './thread-group.ts';
 
 const NSIG = 64;
+const CALL_ARGUMENTS = [Reg.rdi, Reg.rsi, Reg.rdx, Reg.r10, Reg.r8, Reg.r9] as const;
 
 /** One task; all getters, because files are read at any time. */
 class TaskView implements ProcTask {
@@ -125,6 +127,19 @@ class TaskView implements ProcTask {
       caught,
       queued: pending.size + group.pending.size,
       queueLimit: limit === undefined ? 0 : limitNumber(limit.soft),
+    };
+  }
+
+  get systemCall(): ProcSystemCall | null {
+    const task = this.#task;
+    const { regs } = task;
+    if (task.state === 'ended' || (task.state === 'ready' && task !== task.kernel.current)) return null;
+    const number = task.sysno;
+    return {
+      number,
+      args: CALL_ARGUMENTS.map((reg) => regs.u64[reg] as bigint),
+      stackPointer: regs.u64[Reg.rsp] as bigint,
+      instructionPointer: regs.u64[Reg.rip] as bigint,
     };
   }
 

@@ -13,7 +13,7 @@ import { ProcDirectory, ProcFile, ProcFileSystemBase, ProcLink } from './proc-no
 import type { Ownership, TextMaker } from './proc-nodes.ts';
 import type { ProcSource, ProcTask } from './proc-source.ts';
 import { machineNodes } from './proc-machine.ts';
-import { fdInfoText, limitsText, statmText, statText, statusText } from './proc-text.ts';
+import { fdInfoText, limitsText, statmText, statText, statusText, systemCallText } from './proc-text.ts';
 
 /** Process directories that are kept before those of processes that are gone are thrown away. */
 const MAX_REMEMBERED = 8192;
@@ -141,6 +141,7 @@ export class ProcFileSystem extends ProcFileSystemBase {
       stat: () => file(statText),
       statm: () => file(statmText),
       status: () => file(statusText),
+      syscall: () => file(systemCallText, 0o400),
       wchan: () => file(() => '0'),
     };
     if (isProcess) makers['task'] = (): Inode => this.#taskListDirectory(tid, owner);

@@ -6,6 +6,7 @@ import { EIO, EINVAL } from '../abi/errno.ts';
 import { SEEK_CUR, SEEK_SET } from '../abi/open.ts';
 import { S_IFREG } from '../abi/stat.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import { writeForced } from '../mm/forced-access.ts';
 import type { Dentry } from './dentry.ts';
 import { Inode } from './inode.ts';
 import { OpenFile } from './open-file.ts';
@@ -67,7 +68,7 @@ class ProcMemoryFile extends OpenFile {
     while (done < count) {
       const part = scratchBuffer().slice(0, count - done);
       const got = source.take(part);
-      const put = mm.copyOut(offset + done, part.subarray(0, got), true);
+      const put = writeForced(mm, offset + done, part.subarray(0, got));
       done += put;
       if (put < part.length) break;
     }

@@ -11,6 +11,14 @@ import type { UserMemory } from './open-file.ts';
 /** Real, effective, saved and file-system id. */
 export type FourIds = readonly [number, number, number, number];
 
+/** A system call in service, or with number -1 another reason to be in the kernel. */
+export interface ProcSystemCall {
+  readonly number: number;
+  readonly args: readonly bigint[];
+  readonly stackPointer: bigint;
+  readonly instructionPointer: bigint;
+}
+
 /** One task. Everything is read when a file is read, so these may be getters. */
 export interface ProcTask {
   readonly tid: number;
@@ -47,6 +55,8 @@ export interface ProcTask {
     readonly queued: number;
     readonly queueLimit: number;
   };
+  /** What it does in the kernel; null while it runs. */
+  readonly systemCall: ProcSystemCall | null;
   readonly capabilities: {
     readonly inheritable: bigint;
     readonly permitted: bigint;

@@ -105,6 +105,15 @@ export function statusText(t: ProcTask): string {
   return lines.join('\n') + '\n';
 }
 
+/** /proc/<pid>/syscall. */
+export function systemCallText(t: ProcTask): string {
+  const call = t.systemCall;
+  if (call === null) return 'running\n';
+  const { number, args, stackPointer, instructionPointer } = call;
+  const words = [...(number < 0 ? [] : args), stackPointer, instructionPointer];
+  return `${number} ${words.map((word) => `0x${word.toString(16)}`).join(' ')}\n`;
+}
+
 /** Descriptor tables grow in powers of two from 64. */
 function fdSize(t: ProcTask): number {
   let last = 0;

@@ -18,8 +18,8 @@ import { NO_CALL } from '../task.ts';
 const WORD_BYTES = 8;
 const USER_CS = 0x33n;
 const USER_SS = 0x2bn;
-/** Flags that a tracer may change: those of the program's own, TF, RF and AC. */
-const SETTABLE_FLAGS = 0x5_0dd5n;
+/** Flags that a tracer may change: those of the program's own, TF, NT, RF and AC. */
+const SETTABLE_FLAGS = 0x5_4dd5n;
 const TRAP_FLAG = 0x100n;
 /** DR7's bits that enable a breakpoint. */
 const DR7_ENABLES = 0xffn;
@@ -178,7 +178,7 @@ export function pokeUser(task: Task, offset: number, value: bigint): number {
     return result;
   }
   const register = (offset - UserStruct.debugRegisters) / WORD_BYTES;
-  if (register < 0) return -EIO;
+  if (register < 0 || offset >= UserStruct.debugRegistersEnd) return -EIO;
   return register === 7 && (value & DR7_ENABLES) === 0n ? 0 : -EIO;
 }
 

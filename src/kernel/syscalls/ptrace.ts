@@ -12,10 +12,10 @@ import { getU64 } from '../../abi/words.ts';
 import { USER_HALF_END } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
+import { writeForced } from '../../mm/forced-access.ts';
 import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { syscallInfo } from '../ptrace/inspect.ts';
-import { readForced, writeForced } from '../ptrace/memory.ts';
 import {
   peekUser,
   pokeUser,
@@ -53,7 +53,7 @@ type Handler = (request: Request) => number;
 
 function peek({ caller, tracee, addr, data }: Request): number {
   const bytes = new Uint8Array(WORD_BYTES);
-  if (readForced(tracee.task.mm, addr, bytes) !== WORD_BYTES) return -EIO;
+  if (tracee.task.mm.copyIn(addr, bytes, true) !== WORD_BYTES) return -EIO;
   return writeBytes(caller, data, bytes);
 }
 

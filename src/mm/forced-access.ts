@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Another task's memory, protections ignored as far as Linux does that (FOLL_FORCE): anything that may be made readable
-// is read, and pages of private mappings are written in a copy. Models Linux mm/memory.c (access_process_vm), mm/gup.c.
+// Writing another process's memory whatever its protection, as far as Linux goes (FOLL_FORCE): pages of private mappings
+// are written in a copy, shared ones only where the process itself may write. Models Linux mm/gup.c, mm/memory.c.
 
-import { PROT_WRITE } from '../../abi/mman.ts';
-import { PAGE_SIZE, type Addr } from '../../base/addr.ts';
-import type { AddressSpace } from '../../mm/address-space.ts';
-
-/** Reads; returns how many bytes came before the first that cannot be read. */
-export function readForced(mm: AddressSpace, addr: Addr, into: Uint8Array): number {
-  return mm.copyIn(addr, into, true);
-}
+import { PROT_WRITE } from '../abi/mman.ts';
+import { PAGE_SIZE, type Addr } from '../base/addr.ts';
+import type { AddressSpace } from './address-space.ts';
 
 /** Writes; returns how many bytes came before the first that cannot be written. */
 export function writeForced(mm: AddressSpace, addr: Addr, from: Uint8Array): number {
