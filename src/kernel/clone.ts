@@ -255,7 +255,8 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   if (has(flags, CLONE_SETTLS)) child.regs.set(Reg.fsBase, request.tls);
   child.mask = parent.savedMask ?? parent.mask;
   child.name = parent.name;
-  child.creatorTid = parent.tid;
+  const isSibling = has(flags, CLONE_PARENT) || has(flags, CLONE_THREAD);
+  child.creatorTid = isSibling ? parent.group.leader.creatorTid : parent.tid;
   child.noNewPrivs = parent.noNewPrivs;
   if (parent.seccomp !== null) child.seccomp = parent.seccomp === 'strict' ? 'strict' : parent.seccomp.retain();
   child.nice = parent.nice;

@@ -373,7 +373,6 @@ function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   task.altStack = NO_ALT_STACK;
   task.rseqAddr = 0;
   task.restart = null;
-  task.parentDeathSignal = 0;
   const caps = task.creds.euid === 0 ? task.creds.bounding & ALL_CAPS : task.creds.ambient;
   task.creds = {
     ...task.creds,
@@ -415,6 +414,7 @@ function takeOverLeader(task: Task): void {
     tracee.tracer.group.childEvents.wake();
   }
   kernel.tasks.delete(task.tid);
+  for (const { leader } of group.children) if (leader.creatorTid === task.tid) leader.creatorTid = group.tgid;
   task.tid = group.tgid;
   group.leader = task;
   kernel.tasks.set(task.tid, task);

@@ -4,10 +4,20 @@
 // their turn comes: nothing of them runs in between. Models Linux kernel/exit.c, gVisor task_exit.go.
 
 import { PTRACE_EVENT_EXIT, PTRACE_O_EXITKILL } from '../abi/ptrace.ts';
-import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP, SIGKILL } from '../abi/signal.ts';
+import {
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  SA_NOCLDWAIT,
+  SIGCHLD,
+  SIGCONT,
+  SIGHUP,
+  SIGKILL,
+  SI_USER,
+} from '../abi/signal.ts';
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
-import { leaveSession } from './job-control.ts';
+import { isOrphanedGroup, leaveSession } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
 import { detach, forget } from './ptrace/relation.ts';
 import { stopForEvent } from './ptrace/stops.ts';
@@ -15,9 +25,9 @@ import type { Tracee } from './ptrace/tracee.ts';
 import { releaseFutexes } from './robust-list.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import { HANDLER_IGNORE } from './signals/signal-actions.ts';
-import { childInfo, kernelInfo } from './signals/siginfo.ts';
+import { childInfo, kernelInfo, killInfo } from './signals/siginfo.ts';
 import { recheckGroupStop, sendSignal } from './signals/send.ts';
-import { sigBit } from './signals/signal-sets.ts';
+import { isValidSignal, sigBit } from './signals/signal-sets.ts';
 import { TASK_ENDED } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -61,7 +71,7 @@ export function exitTask(task: Task, status: number): void {
     if (task.tracee === null || kernel.isFinished) kernel.tasks.delete(task.tid);
     else keepForTracer(task, task.tracee, ownStatus);
   }
-  sendParentDeathSignals(task);
+  leaveChildren(task);
   kernel.trace.emit(EventKind.pageFaults, task.tid, task.faultsServed);
   kernel.trace.emit(EventKind.taskExit, task.tid, group.tgid, ownStatus, isLast ? 1 : 0);
   if (!isLast) {
@@ -165,7 +175,7 @@ function groupEnded(kernel: Kernel, group: ThreadGroup): void {
   }
   leaveSession(kernel, group);
   reparentChildren(kernel, group);
-  hangUpOrphans(kernel, group);
+  hangUpOrphans(kernel, group, group.parent);
   group.exitEvents.wake();
   const { parent } = group;
   const { tracee } = group.leader;
@@ -182,7 +192,7 @@ function notifyParent(kernel: Kernel, group: ThreadGroup, parent: ThreadGroup): 
   const isTraced = group.leader.tracee !== null;
   const nobodyCares =
     !isTraced && signo === SIGCHLD && (action.handler === HANDLER_IGNORE || (action.flags & SA_NOCLDWAIT) !== 0);
-  if (signo !== 0 && !(nobodyCares && action.handler === HANDLER_IGNORE)) {
+  if (isValidSignal(signo) && !(nobodyCares && action.handler === HANDLER_IGNORE)) {
     const { code, value } = describeStatus(status);
     const ticks = Math.floor(group.endedCpuNs / 1e7);
     sendSignal(parent, null, childInfo(signo, code, group.tgid, group.leader.creds.uid, value, ticks, 0));
@@ -222,31 +232,36 @@ function reparentChildren(kernel: Kernel, group: ThreadGroup): void {
   if (heir === null) return;
   for (const child of group.children.splice(0)) {
     child.parent = heir;
+    child.leader.creatorTid = heir.tasks[0]?.tid ?? heir.tgid;
+    // Whatever it was to tell its own parent, the new one hears of its end as of any child's.
+    child.exitSignal = SIGCHLD;
     heir.children.push(child);
     if (child.isZombie) notifyParent(kernel, child, heir);
+    hangUpOrphans(kernel, child, group);
   }
 }
 
-/** POSIX: stopped jobs that lose their last tie to the session get SIGHUP and SIGCONT. */
-function hangUpOrphans(kernel: Kernel, ended: ThreadGroup): void {
-  for (const group of [...kernel.groups.values()]) {
-    if (group.isZombie || group.stopSignal === 0 || group.sid !== ended.sid) continue;
-    const isTied = [...kernel.groups.values()].some(
-      (g) =>
-        g.pgid === group.pgid && !g.isZombie && g.parent !== null && g.parent.sid === g.sid && g.parent.pgid !== g.pgid,
-    );
-    if (isTied) continue;
-    sendSignal(group, null, kernelInfo(SIGHUP));
-    sendSignal(group, null, kernelInfo(SIGCONT));
-  }
+/**
+ * POSIX: a process group that loses its last tie to the session, which was that `parent` had `member` as a child, gets
+ * SIGHUP and SIGCONT when a process of it is stopped.
+ */
+function hangUpOrphans(kernel: Kernel, member: ThreadGroup, parent: ThreadGroup | null): void {
+  const { pgid, sid } = member;
+  if (parent === null || parent.pgid === pgid || parent.sid !== sid || !isOrphanedGroup(kernel, pgid)) return;
+  const members = [...kernel.groups.values()].filter((group) => group.pgid === pgid);
+  if (!members.some((group) => group.stopSignal !== 0 && !group.isZombie)) return;
+  for (const signo of [SIGHUP, SIGCONT]) for (const group of members) sendSignal(group, null, kernelInfo(signo));
 }
 
-/** PR_SET_PDEATHSIG: bound to the task that created the child. */
-function sendParentDeathSignals(task: Task): void {
-  for (const child of task.group.children) {
-    const { leader } = child;
-    if (leader.parentDeathSignal !== 0 && leader.creatorTid === task.tid && !child.isZombie) {
-      sendSignal(child, null, kernelInfo(leader.parentDeathSignal));
+/** A task is gone: children that it made hear of it (PR_SET_PDEATHSIG), and become another thread's. */
+function leaveChildren(task: Task): void {
+  const { group } = task;
+  for (const child of group.children) {
+    if (child.leader.creatorTid !== task.tid) continue;
+    child.leader.creatorTid = group.tasks[0]?.tid ?? group.tgid;
+    for (const { parentDeathSignal } of child.tasks) {
+      if (parentDeathSignal === 0) continue;
+      sendSignal(child, null, killInfo(parentDeathSignal, SI_USER, group.tgid, task.creds.uid));
     }
   }
 }

@@ -3,7 +3,7 @@
 // Timers of timer_create(2), of one thread group. An expiry while the last signal is still queued is counted as an
 // overrun instead of queueing another. Models Linux kernel/time/posix-timers.c.
 
-import { SIGEV_NONE, SIGEV_THREAD_ID, SIGKILL } from '../abi/signal.ts';
+import { SIGEV_NONE, SIGEV_THREAD_ID } from '../abi/signal.ts';
 import { Siginfo } from '../abi/signal-frame.ts';
 import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from '../abi/time.ts';
 import { viewOf } from '../base/bytes.ts';
@@ -25,6 +25,11 @@ export interface TimerEvent {
   readonly target: Task | null;
 }
 
+/** A timer whose signal is ignored strikes no more often: Linux's tick. */
+const TICK_NS = 4_000_000;
+/** DELAYTIMER_MAX. */
+const MAX_OVERRUN = 2 ** 31 - 1;
+
 /** One timer. */
 export class PosixTimer {
   readonly id: number;
@@ -37,8 +42,11 @@ export class PosixTimer {
   intervalNs = 0;
   /** On a CPU clock: when it strikes, in that clock; Infinity when not set. */
   #cpuDeadline = Infinity;
-  /** Expiries since the queued signal, and those that the last delivered signal stood for. */
-  #missed = 0;
+  /** When it struck last, while the signal of that waits to be taken: only then does the next period begin. */
+  #struck: number | null = null;
+  /** SIGEV_NONE: the first expiry; nothing happens then, so nothing waits for it. */
+  #silentFrom: number | null = null;
+  /** Expiries that the last delivered signal stood for, beside its own. */
   overrun = 0;
 
   constructor(kernel: Kernel, group: ThreadGroup, owner: Task, id: number, clock: number, event: TimerEvent) {
@@ -60,67 +68,91 @@ export class PosixTimer {
   }
 
   #fire(): void {
-    if (this.intervalNs > 0) this.#kernel.timers.set(this.#timer, this.#timer.deadline + this.intervalNs);
-    this.#expire();
+    const at = this.#timer.deadline;
+    if (this.#expire()) this.#struck = at;
+    else if (this.intervalNs > 0 && this.event.target?.state !== 'ended')
+      this.#arm(this.#after(at, this.now() + TICK_NS));
   }
 
-  #expire(): void {
+  /** Sends the signal; false when nobody will take it, so that the timer must go on by itself. */
+  #expire(): boolean {
     const { event } = this;
-    if (event.notify === SIGEV_NONE) return;
     const target = event.notify === SIGEV_THREAD_ID ? event.target : null;
-    const queue = target === null ? this.#group.pending : target.pending;
-    if (queue.hasTimer(this)) {
-      this.#missed++;
+    sendSignal(this.#group, target, timerInfo(event.signo, this.id, event.value, this));
+    return (target === null ? this.#group.pending : target.pending).hasTimer(this);
+  }
+
+  /** The first expiry after `now` in the row that `at` belongs to. */
+  #after(at: number, now: number): number {
+    return at + (this.#missedBy(at, now) + 1) * this.intervalNs;
+  }
+
+  /** Expiries after the one at `at`, up to `now`. */
+  #missedBy(at: number, now: number): number {
+    return this.intervalNs === 0 ? 0 : Math.max(0, Math.floor((now - at) / this.intervalNs));
+  }
+
+  #arm(at: number): void {
+    if (!this.#onCpuClock) {
+      this.#kernel.timers.set(this.#timer, at);
+      this.#kernel.leaveGuest();
       return;
     }
-    if (event.signo === SIGKILL) return;
-    this.#missed = 0;
-    sendSignal(this.#group, target, timerInfo(event.signo, this.id, event.value, this));
+    this.#cpuDeadline = at;
+    this.#group.timers.cpuWatchers.add(this);
+    this.#group.timers.recount();
   }
 
   /** CPU clocks: fires when due and gives the time left. */
   check(_groupCpuNs: number): number {
     const now = this.#cpuNow();
-    if (this.#cpuDeadline <= now) {
-      this.#cpuDeadline = this.intervalNs > 0 ? this.#cpuDeadline + this.intervalNs : Infinity;
-      this.#expire();
+    const at = this.#cpuDeadline;
+    if (at <= now) {
+      this.#cpuDeadline = Infinity;
+      if (this.#expire()) this.#struck = at;
+      else if (this.intervalNs > 0) this.#cpuDeadline = this.#after(at, now + TICK_NS);
     }
     return Math.max(1, this.#cpuDeadline - now);
   }
 
-  /** The queued signal reaches its handler: the missed expiries go with it. */
+  /** The queued signal reaches its handler: the missed expiries go with it, and the next period begins. */
   delivered(info: SignalInfo): SignalInfo {
-    this.overrun = this.#missed;
-    this.#missed = 0;
+    const struck = this.#struck;
+    this.#struck = null;
+    if (struck === null) return info;
+    const now = this.now();
+    this.overrun = Math.min(this.#missedBy(struck, now), MAX_OVERRUN);
+    if (this.intervalNs > 0) this.#arm(this.#after(struck, now));
     const bytes = info.bytes.slice();
     viewOf(bytes).setInt32(Siginfo.overrun, this.overrun, true);
     return { ...info, bytes };
   }
 
   get(): TimerSetting {
+    const now = this.now();
     let left = 0;
-    if (this.#onCpuClock) left = this.#cpuDeadline === Infinity ? 0 : Math.max(1, this.#cpuDeadline - this.#cpuNow());
-    else if (this.#timer.isSet) left = Math.max(1, this.#timer.deadline - this.#kernel.clock.now());
+    if (this.#silentFrom !== null && this.#silentFrom > now) left = this.#silentFrom - now;
+    else if (this.#silentFrom !== null) left = this.intervalNs > 0 ? this.#after(this.#silentFrom, now) - now : 0;
+    else if (this.#struck !== null) left = this.intervalNs > 0 ? this.#after(this.#struck, now) - now : 0;
+    else if (this.#onCpuClock) left = this.#cpuDeadline === Infinity ? 0 : Math.max(1, this.#cpuDeadline - now);
+    else if (this.#timer.isSet) left = Math.max(1, this.#timer.deadline - now);
     return { valueNs: left, intervalNs: this.intervalNs };
   }
 
   /** @param atNs moment of the first expiry: monotonic, or of the CPU clock; undefined disarms */
   set(atNs: number | undefined, intervalNs: number): void {
     this.intervalNs = intervalNs;
-    this.#missed = 0;
+    this.#struck = null;
+    this.overrun = 0;
     this.#group.pending.discardTimer(this);
     this.event.target?.pending.discardTimer(this);
-    const { cpuWatchers } = this.#group.timers;
-    if (this.#onCpuClock) {
-      this.#cpuDeadline = atNs ?? Infinity;
-      if (atNs === undefined) cpuWatchers.delete(this);
-      else cpuWatchers.add(this);
-      this.#group.timers.recount();
-    } else if (atNs === undefined) {
-      this.#kernel.timers.cancel(this.#timer);
-    } else {
-      this.#kernel.timers.set(this.#timer, atNs);
-    }
+    this.#silentFrom = null;
+    this.#cpuDeadline = Infinity;
+    this.#kernel.timers.cancel(this.#timer);
+    if (this.#onCpuClock && this.#group.timers.cpuWatchers.delete(this)) this.#group.timers.recount();
+    if (atNs === undefined) return;
+    if (this.event.notify === SIGEV_NONE) this.#silentFrom = atNs;
+    else this.#arm(atNs);
   }
 
   /** Now, in the timer's clock. */
@@ -158,9 +190,8 @@ export class PosixTimers {
     for (const id of [...this.#timers.keys()]) this.delete(id);
   }
 
-  /** A timer's signal is taken from the queue. */
+  /** A timer's signal is taken from the queue: what its handler is to see. */
   delivered(info: SignalInfo): SignalInfo {
-    for (const timer of this.#timers.values()) if (timer === info.timer) return timer.delivered(info);
-    return info;
+    return info.timer instanceof PosixTimer ? info.timer.delivered(info) : info;
   }
 }

@@ -142,6 +142,7 @@ function search(waiter: Task, request: WaitRequest): Search {
     // A child that the parent traces is a tracee.
     if (leader.tracee !== null && leader.tracee.tracer.group === waiter.group) continue;
     if (!isEligible(child, options)) continue;
+    if ((options & __WNOTHREAD) !== 0 && leader.creatorTid !== waiter.tid) continue;
     isAny = true;
     const found = findInChild(waiter, child, options);
     if (typeof found !== 'string') return found;

@@ -4,12 +4,13 @@
 // arch/x86/kernel/signal.c (arch_do_signal_or_restart), kernel/signal.c (get_signal), gVisor task_signals.go.
 
 import { EINTR, ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
-import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL } from '../../abi/signal.ts';
+import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL, SIGSTOP } from '../../abi/signal.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { exitGroup } from '../exit.ts';
+import { isOrphanedGroup } from '../job-control.ts';
 import { replacedInfo, stopForJobControl, stopForTracer, stopInHandler } from '../ptrace/stops.ts';
 import type { Tracee } from '../ptrace/tracee.ts';
 import { abortRestartableSequence } from '../rseq.ts';
@@ -109,6 +110,11 @@ function deliver(task: Task, info: SignalInfo): boolean {
   }
   const byDefault = defaultAction(signo);
   if (byDefault === 'ignore' || byDefault === 'continue') {
+    traceIgnored(task, info);
+    return true;
+  }
+  // Nobody could ever continue a process group without ties to its session.
+  if (byDefault === 'stop' && signo !== SIGSTOP && isOrphanedGroup(kernel, group.pgid)) {
     traceIgnored(task, info);
     return true;
   }

@@ -14,6 +14,7 @@ import {
   SIGKILL,
   SI_KERNEL,
   SI_TIMER,
+  SI_USER,
 } from '../../abi/signal.ts';
 import { EventKind } from '../../trace/events.ts';
 import type { Kernel } from '../kernel.ts';
@@ -21,13 +22,16 @@ import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signal-actions.ts';
 import type { SignalInfo } from './siginfo.ts';
-import { childInfo, pidOf } from './siginfo.ts';
+import { childInfo, killInfo, pidOf } from './siginfo.ts';
 import { STOP_SIGNALS, defaultAction, isRealtime, sigBit } from './signal-sets.ts';
 
 /** True when the signal would do nothing: ignored, or ignored by default. */
 export function isIgnored(group: ThreadGroup, signo: number): boolean {
   const { handler } = group.actions.get(signo);
-  return handler === HANDLER_IGNORE || (handler === HANDLER_DEFAULT && defaultAction(signo) === 'ignore');
+  if (handler !== HANDLER_DEFAULT) return handler === HANDLER_IGNORE;
+  const byDefault = defaultAction(signo);
+  // What SIGCONT does by default happens when it is sent.
+  return byDefault === 'ignore' || byDefault === 'continue';
 }
 
 /** Signals that `task` would take now. */
@@ -68,8 +72,13 @@ export function sendSignal(group: ThreadGroup, task: Task | null, info: SignalIn
   }
 
   const queue = task === null ? group.pending : task.pending;
-  if (isRealtime(signo) && mayNotQueue(group, queue.size)) return -EAGAIN;
-  if (!queue.add(info)) return 0;
+  if ((isRealtime(signo) || info.code < 0) && info.fault === undefined && mayNotQueue(group, queue.size)) {
+    if (isRealtime(signo) && info.code !== SI_USER) return -EAGAIN;
+    // The signal comes, but nothing is known of it.
+    if ((queue.set & bit) !== 0n || !queue.add(killInfo(signo, SI_USER, 0, 0))) return 0;
+  } else if (!queue.add(info)) {
+    return 0;
+  }
   group.signalEvents.wake(1);
 
   if (signo === SIGKILL) {
@@ -168,9 +177,6 @@ export function notifyParentOfStop(group: ThreadGroup, code: number, status: num
 
 /** Takes the next signal that `task` may take, its own before the group's. */
 export function takeSignal(task: Task, allowed: bigint): SignalInfo | undefined {
-  const own = task.pending.take(allowed);
-  if (own !== undefined) return own;
-  const shared = task.group.pending.take(allowed);
-  if (shared?.timer !== undefined) return task.group.posixTimers.delivered(shared);
-  return shared;
+  const info = task.pending.take(allowed) ?? task.group.pending.take(allowed);
+  return info?.timer === undefined ? info : task.group.posixTimers.delivered(info);
 }

@@ -4,10 +4,27 @@
 // queue any payload (rt_sigqueueinfo). Layouts: Linux include/uapi/asm-generic/siginfo.h as documented in sigaction(2).
 
 import { Siginfo } from '../../abi/signal-frame.ts';
-import { SIGSYS, SI_KERNEL, SI_TIMER, SYS_SECCOMP } from '../../abi/signal.ts';
+import {
+  SIGBUS,
+  SIGCHLD,
+  SIGFPE,
+  SIGILL,
+  SIGIO,
+  SIGSEGV,
+  SIGSYS,
+  SIGTRAP,
+  SI_ASYNCNL,
+  SI_DETHREAD,
+  SI_KERNEL,
+  SI_TIMER,
+  SI_USER,
+  SYS_SECCOMP,
+} from '../../abi/signal.ts';
 import { viewOf } from '../../base/bytes.ts';
 
 export const SIGINFO_BYTES = 128;
+/** The part of a siginfo_t that means anything yet; the rest is zero. */
+export const KNOWN_SIGINFO_BYTES = 48;
 
 /** A signal on its way to a task. */
 export interface SignalInfo {
@@ -101,7 +118,8 @@ export function messageQueueInfo(signo: number, code: number, pid: number, uid: 
 
 /** From the bytes that a program passed to rt_sigqueueinfo. */
 export function rawInfo(signo: number, given: Uint8Array): SignalInfo {
-  const bytes = given.slice(0, SIGINFO_BYTES);
+  const bytes = new Uint8Array(SIGINFO_BYTES);
+  bytes.set(given.subarray(0, KNOWN_SIGINFO_BYTES));
   const v = viewOf(bytes);
   v.setInt32(0, signo, true);
   return { signo, code: v.getInt32(8, true), bytes };
@@ -115,4 +133,24 @@ export function seccompInfo(reason: number, callAddr: bigint, sysno: number, arc
     v.setInt32(Siginfo.syscall, sysno, true);
     v.setUint32(Siginfo.arch, arch, true);
   });
+}
+
+/** Codes of signals that have their own, from 1 up to these; Linux's sig_sicodes. */
+const OWN_CODES: ReadonlyMap<number, number> = new Map([
+  [SIGILL, 11],
+  [SIGFPE, 15],
+  [SIGSEGV, 9],
+  [SIGBUS, 5],
+  [SIGTRAP, 6],
+  [SIGCHLD, 6],
+  [SIGIO, 6],
+  [SIGSYS, 2],
+]);
+const POLL_CODES = 6;
+
+/** Whether the kernel knows what a siginfo of this signal and code looks like. */
+export function hasKnownLayout({ signo, code }: SignalInfo): boolean {
+  if (code === SI_KERNEL || code === SI_ASYNCNL) return true;
+  if (code > SI_USER) return code <= (OWN_CODES.get(signo) ?? 0) || code <= POLL_CODES;
+  return code >= SI_DETHREAD;
 }

@@ -9,7 +9,7 @@ export const HANDLER_DEFAULT = 0n;
 export const HANDLER_IGNORE = 1n;
 
 /** All flags that Linux 6.1 on x86-64 keeps; others are cleared, so that a program can probe for them. */
-export const KNOWN_SA_FLAGS = 0xdc00_0007;
+export const KNOWN_SA_FLAGS = 0xdc00_0807;
 
 /** struct sigaction as the kernel sees it. */
 export interface SignalAction {

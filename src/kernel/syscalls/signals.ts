@@ -2,7 +2,7 @@
 //
 // Signals: rt_sigaction(2), rt_sigprocmask(2), kill(2), sigaltstack(2), rt_sigtimedwait(2) and relatives.
 
-import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from '../../abi/errno.ts';
+import { E2BIG, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from '../../abi/errno.ts';
 import { SIGSET_BYTES, Sigaction, StackT } from '../../abi/signal-frame.ts';
 import {
   NSIG,
@@ -31,7 +31,7 @@ import { KNOWN_SA_FLAGS } from '../signals/signal-actions.ts';
 import { checkAltStack, isOnAltStack, popSignalFrame } from '../signals/signal-frame.ts';
 import { defaultAction, isValidSignal, sigBit, UNBLOCKABLE } from '../signals/signal-sets.ts';
 import type { SignalInfo } from '../signals/siginfo.ts';
-import { SIGINFO_BYTES, killInfo, rawInfo } from '../signals/siginfo.ts';
+import { KNOWN_SIGINFO_BYTES, SIGINFO_BYTES, hasKnownLayout, killInfo, rawInfo } from '../signals/siginfo.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from '../signals/signal-actions.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
@@ -101,12 +101,12 @@ function maySignal(task: Task, group: ThreadGroup, signo: number): boolean {
 
 /** Sends to a group; signal 0 only asks. */
 function sendToGroup(task: Task, group: ThreadGroup, info: SignalInfo): number {
+  if (info.signo < 0 || info.signo > NSIG) return -EINVAL;
   if (!maySignal(task, group, info.signo)) return -EPERM;
   return info.signo === 0 ? 0 : sendSignal(group, null, info);
 }
 
 function kill(task: Task, pid: number, signo: number): number {
-  if (signo < 0 || signo > NSIG) return -EINVAL;
   const { kernel } = task;
   const info = killInfo(signo, SI_USER, task.group.tgid, task.creds.uid);
   if (pid > 0) {
@@ -119,7 +119,8 @@ function kill(task: Task, pid: number, signo: number): number {
   for (const group of [...kernel.groups.values()]) {
     if (pid === -1 ? group === task.group || group === kernel.init : group.pgid !== pgid) continue;
     const sent = sendToGroup(task, group, info);
-    if (sent === 0) result = 0;
+    // Who signals everybody is not told whom it may not.
+    if (sent === 0 || (pid === -1 && sent === -EPERM)) result = 0;
     else if (result === -ESRCH) result = sent;
   }
   return result;
@@ -127,21 +128,29 @@ function kill(task: Task, pid: number, signo: number): number {
 
 function tgkill(task: Task, tgid: number | null, tid: number, info: SignalInfo): number {
   const { signo } = info;
-  if (tid <= 0 || (tgid !== null && tgid <= 0) || signo < 0 || signo > NSIG) return -EINVAL;
+  if (tid <= 0 || (tgid !== null && tgid <= 0)) return -EINVAL;
   const target = task.kernel.task(tid);
   if (target === undefined || (tgid !== null && target.group.tgid !== tgid)) return -ESRCH;
+  if (signo < 0 || signo > NSIG) return -EINVAL;
   if (!maySignal(task, target.group, signo)) return -EPERM;
   return signo === 0 ? 0 : sendSignal(target.group, target, info);
 }
 
 /** The siginfo of the queueinfo calls: a program may not pretend to be the kernel or kill(2) towards others. */
-function readQueueInfo(task: Task, addr: Addr, signo: number, isForSelf: boolean): SignalInfo | number {
-  const bytes = readBytes(task, addr, SIGINFO_BYTES);
+function readQueueInfo(task: Task, addr: Addr, signo: number): SignalInfo | number {
+  const bytes = readBytes(task, addr, KNOWN_SIGINFO_BYTES);
   if (bytes === undefined) return -EFAULT;
-  if (signo < 0 || signo > NSIG) return -EINVAL;
   const info = rawInfo(signo, bytes);
-  if ((info.code >= 0 || info.code === SI_TKILL) && !isForSelf) return -EPERM;
-  return info;
+  if (hasKnownLayout(info)) return info;
+  // Of a kind from the future more might matter than the kernel keeps.
+  const rest = readBytes(task, addr + KNOWN_SIGINFO_BYTES, SIGINFO_BYTES - KNOWN_SIGINFO_BYTES);
+  if (rest === undefined) return -EFAULT;
+  return rest.some((byte) => byte !== 0) ? -E2BIG : info;
+}
+
+/** Whether a program may make others believe in this siginfo: it is not what the kernel or kill(2) would send. */
+function isForgery(info: SignalInfo): boolean {
+  return info.code >= 0 || info.code === SI_TKILL;
 }
 
 function sigaltstack(task: Task, newAddr: Addr, oldAddr: Addr): number {
@@ -233,13 +242,17 @@ function sigtimedwait(task: Task, setAddr: Addr, infoAddr: Addr, timeoutAddr: Ad
 }
 
 function pidfdSendSignal(task: Task, fd: number, signo: number, infoAddr: Addr, flags: number): number {
-  if (flags !== 0 || signo < 0 || signo > NSIG) return -EINVAL;
+  if (flags !== 0) return -EINVAL;
   const file = task.files.get(fd);
   if (!(file instanceof PidFile)) return -EBADF;
-  if (file.group.isReaped) return -ESRCH;
   let info: SignalInfo | number = killInfo(signo, SI_USER, task.group.tgid, task.creds.uid);
-  if (infoAddr !== 0) info = readQueueInfo(task, infoAddr, signo, file.group === task.group);
-  return typeof info === 'number' ? info : sendToGroup(task, file.group, info);
+  if (infoAddr !== 0) {
+    info = readQueueInfo(task, infoAddr, signo);
+    if (typeof info === 'number') return info;
+    if (task.mm.readU32(infoAddr) !== signo >>> 0) return -EINVAL;
+    if (isForgery(info) && file.group.leader !== task) return -EPERM;
+  }
+  return file.group.isReaped ? -ESRCH : sendToGroup(task, file.group, info);
 }
 
 export const signalCalls: readonly SyscallDef[] = [
@@ -287,9 +300,10 @@ export const signalCalls: readonly SyscallDef[] = [
     args: ['pid', 'signo', 'in:siginfo'],
     call: (task, a) => {
       const pid = a.int(0);
-      const info = readQueueInfo(task, a.num(2), a.int(1), pid === task.group.tgid);
+      const info = readQueueInfo(task, a.num(2), a.int(1));
       if (typeof info === 'number') return info;
-      const group = task.kernel.groups.get(pid);
+      if (isForgery(info) && pid !== task.tid) return -EPERM;
+      const group = task.kernel.groups.get(pid) ?? task.kernel.task(pid)?.group;
       return group === undefined ? -ESRCH : sendToGroup(task, group, info);
     },
   },
@@ -322,8 +336,10 @@ export const signalCalls: readonly SyscallDef[] = [
     name: 'rt_tgsigqueueinfo',
     args: ['pid', 'pid', 'signo', 'in:siginfo'],
     call: (task, a) => {
-      const info = readQueueInfo(task, a.num(3), a.int(2), a.int(0) === task.group.tgid);
-      return typeof info === 'number' ? info : tgkill(task, a.int(0), a.int(1), info);
+      const info = readQueueInfo(task, a.num(3), a.int(2));
+      if (typeof info === 'number') return info;
+      if (a.int(0) > 0 && a.int(1) > 0 && isForgery(info) && a.int(1) !== task.tid) return -EPERM;
+      return tgkill(task, a.int(0), a.int(1), info);
     },
   },
   {
