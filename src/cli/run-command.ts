@@ -146,6 +146,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       memoryBytes: options.memoryBytes,
       wallClock: options.wallClock,
       entropy: options.entropy,
+      aslr: options.aslr,
       consumers: outputs.renderers,
       ...(await tracing(outputs.renderers.length > 0)),
       logger,

@@ -43,6 +43,7 @@ export interface RunOptions {
   readonly seed: number;
   readonly wallClock: boolean;
   readonly entropy: boolean;
+  readonly aslr: boolean;
   readonly memoryBytes: number;
   readonly timeoutSec: number | undefined;
   readonly maxInstructions: number | undefined;
@@ -89,6 +90,7 @@ const ROWS: readonly Row[] = [
   { flags: '--uid <N>', text: 'user and group of the guest', preset: '1000' },
   { flags: '--seed <N>', text: 'seed of everything random: schedule, getrandom, addresses', preset: '0' },
   { flags: '--wall-clock', text: "the guest's clocks follow the real ones" },
+  { flags: '--aslr', text: 'programs lie at random addresses, taken from the seed, instead of always the same' },
   { flags: '--entropy', text: "the guest's random bytes come from this system" },
   { flags: '--memory <SIZE>', text: "the guest's memory, such as 512M or 2G", preset: '1G' },
   { flags: '--timeout <SEC>', text: 'end the run after this much real time, with status 124' },
@@ -152,6 +154,7 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
     seed: parseCount('--seed', required('seed'), 0, Number.MAX_SAFE_INTEGER),
     wallClock: on('wallClock'),
     entropy: on('entropy'),
+    aslr: on('aslr'),
     memoryBytes,
     timeoutSec: timeout === undefined ? undefined : parseSeconds('--timeout', timeout),
     maxInstructions:

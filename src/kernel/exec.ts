@@ -10,8 +10,18 @@ import { MINSIGSTKSZ, SIGCHLD, SIGTRAP, SI_USER } from '../abi/signal.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
 import { Reg } from '../cpu/regs.ts';
-import type { ByteSource, ElfImage, LoadError, ProgramFile } from '../loader/index.ts';
-import { SCRIPT_HEAD, loadErrorOf, loadProgram, readElf, readScriptLine } from '../loader/index.ts';
+import type { ByteSource, ElfImage, LoadError, ProgramFile, ProgramLayout } from '../loader/index.ts';
+import {
+  FIXED_LAYOUT,
+  LAYOUT_RANDOM_BYTES,
+  SCRIPT_HEAD,
+  loadErrorOf,
+  loadProgram,
+  randomLayout,
+  readElf,
+  readScriptLine,
+} from '../loader/index.ts';
+import { ADDR_NO_RANDOMIZE } from '../abi/system.ts';
 import { AddressSpace } from '../mm/address-space.ts';
 import { STUB_START } from '../platform/stub-layout.ts';
 import { EventKind } from '../trace/events.ts';
@@ -50,6 +60,8 @@ export interface ProgramRequest {
   readonly fs: FsContext;
   readonly creds: Credentials;
   readonly limits: readonly LimitPair[];
+  /** personality(2) of the caller. */
+  readonly personality: number;
   /** The file, already found. */
   readonly dentry: Dentry;
   /** As given to execve: AT_EXECFN, and what a script's interpreter is told. */
@@ -186,7 +198,8 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
   const exePath = displayPath(file.dentry, request.fs.root);
   const mappable = file.mappable(exePath);
   if (typeof mappable === 'number') return give(mappable, 'it cannot be mapped');
-  const mm = newSpace(kernel, request);
+  const layout = chooseLayout(kernel, request.personality);
+  const mm = newSpace(kernel, request, layout);
   if (mm === undefined) return give(-ENOMEM, 'memory is out');
   const adopted = kernel.platform.adoptSpace(mm);
   if (adopted < 0) {
@@ -209,6 +222,7 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
     ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: false },
     machine: kernel.options.machine,
     vdso: kernel.vdso,
+    layout,
     minSignalStack: MINSIGSTKSZ,
     openInterpreter: (path) => openInterpreter(request, path, (opened) => (interpreter = opened)),
   });
@@ -232,9 +246,20 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
   };
 }
 
-function newSpace(kernel: Kernel, request: ProgramRequest): AddressSpace | undefined {
+function chooseLayout(kernel: Kernel, personality: number): ProgramLayout {
+  if (!kernel.options.aslr || (personality & ADDR_NO_RANDOMIZE) !== 0) return FIXED_LAYOUT;
+  const random = new Uint8Array(LAYOUT_RANDOM_BYTES);
+  kernel.fillRandom(random);
+  return randomLayout(random);
+}
+
+function newSpace(kernel: Kernel, request: ProgramRequest, layout: ProgramLayout): AddressSpace | undefined {
   try {
-    return new AddressSpace(kernel.memory, { end: STUB_START, limits: spaceLimits(request.limits, request.creds) });
+    return new AddressSpace(kernel.memory, {
+      end: STUB_START,
+      mmapShift: layout.mmapShift,
+      limits: spaceLimits(request.limits, request.creds),
+    });
   } catch (error) {
     if (error instanceof TraplineError && error.code === 'MM_NO_MEMORY') return undefined;
     throw error;
@@ -314,6 +339,7 @@ export function execTask(
     fs: task.fs,
     creds: task.creds,
     limits: group.limits,
+    personality: group.personality,
     ...what,
   });
   if ('errno' in program) {

@@ -66,6 +66,8 @@ export interface KernelOptions {
   readonly logger: Logger;
   readonly table: readonly (SyscallDef | undefined)[];
   readonly entropy: boolean;
+  /** New programs lie at random places. */
+  readonly aslr: boolean;
   /** Tasks alive at once. */
   readonly maxTasks: number;
   /** Host milliseconds; Infinity for none. */

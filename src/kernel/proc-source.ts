@@ -44,6 +44,9 @@ class TaskView implements ProcTask {
   get sid(): number {
     return this.#task.group.sid;
   }
+  get personality(): number {
+    return this.#task.group.personality;
+  }
   get name(): string {
     return this.#task.name;
   }
@@ -262,6 +265,9 @@ class KernelProcSource implements ProcSource {
   }
   get pidMax(): number {
     return PID_MAX;
+  }
+  get randomizeVaSpace(): number {
+    return this.#kernel.options.aslr ? 2 : 0;
   }
   get maxTasks(): number {
     return this.#kernel.options.maxTasks;

@@ -38,6 +38,7 @@ export function startFirstProgram(kernel: Kernel, program: FirstProgram): ExecFa
     fs,
     creds,
     limits,
+    personality: 0,
     dentry,
     path: program.path,
     argv: program.argv,

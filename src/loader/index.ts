@@ -11,11 +11,13 @@ import type { ByteSource } from './byte-source.ts';
 import { type ElfImage, readElf } from './elf.ts';
 import { type AuxEntry, buildStack } from './initial-stack.ts';
 import { loadError, type LoadError } from './load-error.ts';
+import { FIXED_LAYOUT, type ProgramLayout } from './layout.ts';
 import { mapImage, type MappedImage } from './map-image.ts';
 import type { Vdso } from './vdso.ts';
 
 export { bytesSource, type ByteSource } from './byte-source.ts';
 export { readElf, type ElfImage, type ElfSegment } from './elf.ts';
+export { FIXED_LAYOUT, LAYOUT_RANDOM_BYTES, type ProgramLayout, randomLayout } from './layout.ts';
 export { loadErrorOf, type LoadError } from './load-error.ts';
 export { readScriptLine, SCRIPT_HEAD, type ScriptLine } from './script.ts';
 export { Vdso } from './vdso.ts';
@@ -74,8 +76,8 @@ export interface LoadRequest extends ProgramFile {
   readonly vdso?: Vdso;
   /** Opens the interpreter that the program names, with the caller's rights. */
   readonly openInterpreter: (path: string) => ProgramFile | LoadError;
-  /** Where position-independent programs with an interpreter start; default PIE_BASE. */
-  readonly pieBase?: Addr;
+  /** Where the parts lie; default FIXED_LAYOUT. Its mmapShift must be the address space's. */
+  readonly layout?: ProgramLayout;
 }
 
 /** A program ready to run. */
@@ -95,10 +97,13 @@ export interface LoadedProgram {
 /** Clock ticks per second as times(2) counts them. */
 const CLOCK_TICKS = 100;
 const PAGE_BYTES = 4096;
+/** What one lowest page table maps. */
+const TABLE_SPAN = 2 ** 21;
 
 /** Loads a program and its interpreter. Errors are values: see LoadError. */
 export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
   const { mm, machine } = request;
+  const layout = request.layout ?? FIXED_LAYOUT;
   const image = request.image ?? readElf(request.source);
   if (!image.ok) return image;
   if (image.isaLevel > machine.isaLevel) {
@@ -111,10 +116,12 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
     mm,
     image,
     request.file,
-    interpreter === undefined ? undefined : (request.pieBase ?? PIE_BASE),
+    interpreter === undefined ? undefined : PIE_BASE + layout.programShift,
   );
   if (!mapped.ok) return mapped;
-  mm.setBrkStart(pageUp(mapped.end), mapped.dataBytes);
+  // With ASLR a linker that runs as a program has its heap where programs are: the stack may lie just above it.
+  const isLoneImage = interpreter === undefined && image.isPositionIndependent && layout !== FIXED_LAYOUT;
+  mm.setBrkStart((isLoneImage ? PIE_BASE : pageUp(mapped.end)) + layout.heapGap, mapped.dataBytes);
   let linker: MappedImage | undefined;
   if (interpreter !== undefined) {
     const placed = mapImage(mm, interpreter.image, interpreter.file);
@@ -122,7 +129,8 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
     linker = placed;
   }
 
-  const vdsoAt = request.vdso === undefined ? 0 : placeVdso(mm, request.vdso);
+  const stackTop = mm.end - layout.stackGap;
+  const vdsoAt = request.vdso === undefined ? 0 : placeVdso(mm, request.vdso, stackTop, layout);
   if (vdsoAt < 0) return loadError('ENOMEM', 'no room for the vDSO');
 
   const execPath = typeof request.execPath === 'string' ? utf8(request.execPath) : request.execPath;
@@ -132,6 +140,8 @@ export function loadProgram(request: LoadRequest): LoadedProgram | LoadError {
     execPath,
     random: request.random,
     executable: image.executableStack,
+    top: stackTop,
+    shift: layout.stackShift,
     auxv: auxiliaryVector(request, image, { bias: mapped.bias, linker, vdsoAt }),
   });
   if (!stack.ok) return stack;
@@ -169,8 +179,14 @@ function findInterpreter(request: LoadRequest, path: string): Interpreter | Load
   return { ok: true, ...opened, image };
 }
 
-/** As Linux without ASLR: above the stack there is no room, so it lies where mmap would put it. */
-function placeVdso(mm: AddressSpace, vdso: Vdso): number {
+/** Linux wants it on a random page above the stack, up to the end of the range of its page table. */
+function placeVdso(mm: AddressSpace, vdso: Vdso, stackTop: Addr, layout: ProgramLayout): number {
+  if (layout.vdsoFraction !== undefined) {
+    const end = Math.min(mm.end, Math.ceil((stackTop + vdso.size) / TABLE_SPAN) * TABLE_SPAN) - vdso.size;
+    const pages = Math.floor(((end - stackTop) / PAGE_BYTES + 1) * layout.vdsoFraction);
+    if (end > stackTop) return vdso.map(mm, stackTop + pages * PAGE_BYTES);
+  }
+  // There is no room, as there never is without ASLR: it lies where mmap would put it.
   const start = mm.findGap(vdso.size);
   return start < 0 ? start : vdso.map(mm, start);
 }

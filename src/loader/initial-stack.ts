@@ -40,6 +40,10 @@ export interface StackContents {
   /** Entries whose values are known; those that point into the stack are added here, at Linux's places. */
   readonly auxv: readonly AuxEntry[];
   readonly executable: boolean;
+  /** First address beyond the stack. */
+  readonly top: Addr;
+  /** Bytes left free below the strings; a multiple of 16. */
+  readonly shift: number;
 }
 
 /** Maps and fills the stack; the stack pointer. */
@@ -62,13 +66,13 @@ export function buildStack(
     return loadError('E2BIG', `its arguments and environment take ${bytes + pointers} bytes; ${limit} are allowed`);
 
   // From the top: a zero word, the path, environment, arguments.
-  const top = mm.end;
+  const { top } = contents;
   let at = top - 8 - (contents.execPath.length + 1);
   const execPathAt = at;
   for (const s of strings) at -= s.length + 1;
   const stringsAt = at;
   const platform = utf8('x86_64');
-  const platformAt = stringsAt - (stringsAt % 16) - (platform.length + 1);
+  const platformAt = stringsAt - (stringsAt % 16) - contents.shift - (platform.length + 1);
   const randomAt = platformAt - 16;
   const auxv = withPointers(contents.auxv, execPathAt, platformAt, randomAt);
   const words = 1 + argv.length + 1 + envp.length + 1 + auxv.length * 2;

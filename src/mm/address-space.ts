@@ -4,10 +4,9 @@
 // done by its parts over one SpaceCore: mapper (mmap family), advisor (madvise, mlock, mincore, msync), pager
 // (faults), user memory (copies). Models gVisor pkg/sentry/mm and Linux's mm_struct.
 
-import { PAGE_SIZE, pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
+import { pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
 import { invariant, TraplineError } from '../base/errors.ts';
 import type { Access } from '../cpu/cpu.ts';
-import type { Prng } from '../base/prng.ts';
 import { Advisor } from './advisor.ts';
 import { forkCore } from './fork.ts';
 import { mapsText, type MemoryUse, memoryUse } from './maps-text.ts';
@@ -40,8 +39,8 @@ export interface AddressSpaceOptions {
   readonly end?: Addr;
   /** Lowest address that a guest may map; default MMAP_MIN_ADDR. */
   readonly minAddress?: Addr;
-  /** Randomises the top of mmap (ASLR); without it the layout is that of a Linux process without ASLR. */
-  readonly prng?: Prng;
+  /** Bytes, a multiple of a page, by which mmap starts lower than in a Linux process without ASLR; default 0. */
+  readonly mmapShift?: number;
   /** Limits of the process; default: 8 MiB of stack, 8 MiB of locked memory, else none. */
   readonly limits?: Partial<SpaceLimits>;
 }
@@ -352,8 +351,7 @@ function newCore(memory: PhysicalMemory, options: AddressSpaceOptions): SpaceCor
     memlockBytes: options.limits?.memlockBytes ?? 8 * 1024 * 1024,
   };
   const gap = Math.max(MIN_STACK_GAP, Math.min(limits.stackBytes, Math.floor(end / 6) * 5));
-  // 28 random bits of pages, as Linux's mmap_rnd_bits.
-  const shift = options.prng === undefined ? 0 : options.prng.below(2 ** 28) * PAGE_SIZE;
-  const layout = { end, minAddress: options.minAddress ?? MMAP_MIN_ADDR, mmapBase: pageDown(end - gap) - shift };
+  const mmapBase = pageDown(end - gap) - (options.mmapShift ?? 0);
+  const layout = { end, minAddress: options.minAddress ?? MMAP_MIN_ADDR, mmapBase };
   return new SpaceCore(memory, rootFrame, layout, limits);
 }

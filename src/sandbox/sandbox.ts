@@ -93,6 +93,8 @@ export interface SandboxOptions {
   readonly wallClock?: boolean;
   /** Randomness is the host's instead of the seed's. */
   readonly entropy?: boolean;
+  /** Programs lie at random places, taken from the seed; default: always at the same. */
+  readonly aslr?: boolean;
   /** Renderers of the trace: strace text, recordings. None: nothing is decoded or kept. */
   readonly consumers?: readonly TraceConsumer[];
   /** Makes what records syscalls for the consumers; not imported here, because few runs need the decoder. */
@@ -169,6 +171,7 @@ export class Sandbox {
       machine: machineFacts(),
       tracer: this.trace === null ? null : (options.makeTracer?.(this.trace) ?? null),
       entropy: options.entropy === true,
+      aslr: options.aslr === true,
       refusesGs: options.patch === 'upstream',
       maxTasks: limits.tasks,
       timeoutMs: (options.timeoutSec ?? Infinity) * 1000,

@@ -136,7 +136,7 @@ export class ProcFileSystem extends ProcFileSystemBase {
             },
           },
         ),
-      personality: () => file(() => '00000000\n', 0o400),
+      personality: () => file((t) => `${t.personality.toString(16).padStart(8, '0')}\n`, 0o400),
       root: () => place((t) => t.fs?.root),
       stat: () => file(statText),
       statm: () => file(statmText),

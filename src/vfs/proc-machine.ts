@@ -199,7 +199,7 @@ function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode {
             ['uuid', value(() => uuid(source))],
           ]),
         ],
-        ['randomize_va_space', setting(2)],
+        ['randomize_va_space', value(() => source.randomizeVaSpace)],
         ['sem', value(() => `${SEMMSL}\t${SEMMNS}\t${SEMOPM}\t${SEMMNI}`)],
         ['shmall', value(() => String(SHMALL))],
         ['shmmax', value(() => String(SHMMAX))],

@@ -28,6 +28,8 @@ export interface ProcTask {
   readonly tracerPid: number;
   readonly pgid: number;
   readonly sid: number;
+  /** personality(2). */
+  readonly personality: number;
   /** comm, Latin-1. */
   readonly name: string;
   readonly state: 'R' | 'S' | 'D' | 'T' | 't' | 'Z';
@@ -105,6 +107,8 @@ export interface ProcSource {
   readonly runningTasks: number;
   readonly allTasks: number;
   readonly pidMax: number;
+  /** 2 when new programs lie at random places, else 0. */
+  readonly randomizeVaSpace: number;
   readonly maxTasks: number;
   /** Lines of /proc/cpuinfo below `processor`, as the processor's CPUID tells: name and value. */
   readonly cpuInfo: readonly (readonly [string, string])[];

@@ -88,6 +88,7 @@ describe('Options of run', () => {
       memoryBytes: 2 ** 30,
       wallClock: false,
       entropy: false,
+      aslr: false,
       binds: [],
       timeoutSec: undefined,
       maxInstructions: undefined,
@@ -108,6 +109,7 @@ describe('Options of run', () => {
   it('that take no value have environment twins that can say no', () => {
     expect(RUN_SWITCH_VARIABLES).toEqual([
       'TRAPLINE_WALL_CLOCK',
+      'TRAPLINE_ASLR',
       'TRAPLINE_ENTROPY',
       'TRAPLINE_STRACE',
       'TRAPLINE_STRACE_TIMES',

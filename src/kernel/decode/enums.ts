@@ -74,12 +74,40 @@ const TABLES: Readonly<Record<EnumSet, EnumTable>> = {
     'SYSLOG_ACTION_SIZE_UNREAD',
     'SYSLOG_ACTION_SIZE_BUFFER',
   ]),
-  personality: { unknown: 'PER_???', names: new Map([[0, 'PER_LINUX']]) },
+  personality: {
+    unknown: 'PER_???',
+    names: new Map([
+      [0, 'PER_LINUX'],
+      [8, 'PER_LINUX32'],
+      [0xff, 'PER_MASK'],
+    ]),
+  },
 };
 
 /** `NAME`, or the number in hex followed by the table's comment. */
 export function nameIn(table: EnumTable, value: number): string {
   return table.names.get(value) ?? `0x${(value >>> 0).toString(16)} /* ${table.unknown} */`;
+}
+
+/** Flags of personality(2), from bit 17 on. */
+const PERSONALITY_FLAGS = [
+  'UNAME26',
+  'ADDR_NO_RANDOMIZE',
+  'FDPIC_FUNCPTRS',
+  'MMAP_PAGE_ZERO',
+  'ADDR_COMPAT_LAYOUT',
+  'READ_IMPLIES_EXEC',
+  'ADDR_LIMIT_32BIT',
+  'SHORT_INODE',
+  'WHOLE_SECONDS',
+  'STICKY_TIMEOUTS',
+  'ADDR_LIMIT_3GB',
+];
+
+function personalityText(value: number): string {
+  if (value === -1) return '0xffffffff';
+  const flags = PERSONALITY_FLAGS.filter((_, i) => ((value >>> (17 + i)) & 1) !== 0);
+  return [nameIn(TABLES.personality, value & 0xff), ...flags].join('|');
 }
 
 /** The values that an enumerated argument may have. */
@@ -89,6 +117,6 @@ export function valuesOf(set: EnumSet): readonly number[] {
 
 export function enumText(set: EnumSet, value: number): string {
   if (set === 'syslog') return `${value} /* ${TABLES.syslog.names.get(value) ?? TABLES.syslog.unknown} */`;
-  if (set === 'personality' && value === -1) return '0xffffffff';
+  if (set === 'personality') return personalityText(value);
   return nameIn(TABLES[set], value);
 }
