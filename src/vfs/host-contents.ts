@@ -10,18 +10,27 @@ import type { LowerContent } from './sparse-content.ts';
 /** Host files that stay open at the same time. */
 const MAX_OPEN = 64;
 
-/** Reads smaller than this are served from a window of the file. */
+/** Reads smaller than this are served from blocks of the file. */
 const SMALL_READ = 16_384;
-const WINDOW_BYTES = 65_536;
+const BLOCK_BYTES = 65_536;
+/** Blocks that a key has room for: what lies behind 256 GiB is read as it is asked for. */
+const BLOCKS_PER_FILE = 2 ** 22;
 
-/** A host directory with its open files. */
+/** Blocks that are kept: a program touches the pages of its files in no order. */
+const MAX_BLOCKS = 128;
+
+/** A block of a host file: shorter at its end. */
+interface Block {
+  readonly bytes: Uint8Array;
+  length: number;
+}
+
+/** A host directory with its open files. Host files below a memory layer count as unchanging. */
 export class HostContents {
   readonly directory: HostDirectory;
-  /** The part of a file that was read last. Host files below a memory layer count as unchanging. */
-  readonly #window = new Uint8Array(WINDOW_BYTES);
-  #windowPath: string | null = null;
-  #windowStart = 0;
-  #windowLength = 0;
+  /** By file and position, oldest first. */
+  readonly #blocks = new Map<number, Block>();
+  #files = 0;
   /** In the order of last use, oldest first. */
   readonly #open = new Map<string, HostFile>();
 
@@ -31,34 +40,39 @@ export class HostContents {
 
   /** The bytes of the host file at `path`, which `stat` describes. */
   content(path: string, stat: HostStat): LowerContent {
+    const firstKey = this.#files++ * BLOCKS_PER_FILE;
     return {
       pread: (into, position) => {
-        if (into.length < SMALL_READ && this.#copyFromWindow(path, into, position)) return into.length;
-        const file = this.#handle(path, stat);
-        if (typeof file === 'number') return file;
-        if (into.length >= SMALL_READ) return readFully(file, into, position);
-        return this.#readThroughWindow(file, path, into, position);
+        const number = Math.floor(position / BLOCK_BYTES);
+        const from = position - number * BLOCK_BYTES;
+        if (into.length >= SMALL_READ || from + into.length > BLOCK_BYTES || number >= BLOCKS_PER_FILE) {
+          const file = this.#handle(path, stat);
+          return typeof file === 'number' ? file : readFully(file, into, position);
+        }
+        const block = this.#blocks.get(firstKey + number) ?? this.#readBlock(path, stat, firstKey + number, number);
+        if (typeof block === 'number') return block;
+        const n = Math.max(0, Math.min(block.length - from, into.length));
+        into.set(block.bytes.subarray(from, from + n));
+        return n;
       },
     };
   }
 
-  #copyFromWindow(path: string, into: Uint8Array, position: number): boolean {
-    const at = position - this.#windowStart;
-    if (path !== this.#windowPath || at < 0 || at + into.length > this.#windowLength) return false;
-    into.set(this.#window.subarray(at, at + into.length));
-    return true;
-  }
-
-  #readThroughWindow(file: HostFile, path: string, into: Uint8Array, position: number): number {
-    this.#windowPath = null;
-    const n = readFully(file, this.#window, position);
-    if (n < 0) return n;
-    this.#windowPath = path;
-    this.#windowStart = position;
-    this.#windowLength = n;
-    const copied = Math.min(n, into.length);
-    into.set(this.#window.subarray(0, copied));
-    return copied;
+  #readBlock(path: string, stat: HostStat, key: number, number: number): Block | number {
+    const file = this.#handle(path, stat);
+    if (typeof file === 'number') return file;
+    let bytes: Uint8Array | undefined;
+    if (this.#blocks.size >= MAX_BLOCKS) {
+      const [oldest, taken] = this.#blocks.entries().next().value as [number, Block];
+      this.#blocks.delete(oldest);
+      ({ bytes } = taken);
+    }
+    bytes ??= new Uint8Array(BLOCK_BYTES);
+    const length = readFully(file, bytes, number * BLOCK_BYTES);
+    if (length < 0) return length;
+    const block = { bytes, length };
+    this.#blocks.set(key, block);
+    return block;
   }
 
   #handle(path: string, stat: HostStat): HostFile | number {
