@@ -5,6 +5,7 @@
 
 import { EACCES, EINVAL, EISDIR, ENOTDIR, EOPNOTSUPP, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
 import { W_OK, X_OK } from '../abi/open.ts';
+import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from '../abi/poll.ts';
 import { S_IFREG, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import {
   CAP_CHOWN,
@@ -20,6 +21,7 @@ import {
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import type { Caller } from './fs-context.ts';
+import { notifyPlace } from './notify.ts';
 
 /** access(2) for `cred`; `mode` is a union of R_OK, W_OK and X_OK, whose values are the MAY_ bits. */
 export function checkAccess(found: Dentry, cred: Credentials, mode: number): number {
@@ -39,7 +41,13 @@ export function changeMode(cred: Credentials, found: Dentry, mode: number): numb
   if (!ownsOrOverrides(inode, cred)) return -EPERM;
   let bits = mode & 0o7777;
   if ((bits & S_ISGID) !== 0 && !isInGroup(cred, inode.gid) && !hasCapability(cred, CAP_FSETID)) bits &= ~S_ISGID;
-  return inode.setMode(bits);
+  return told(found, inode.setMode(bits), IN_ATTRIB);
+}
+
+/** Tells watchers of a change that worked. */
+function told(found: Dentry, result: number, event: number): number {
+  if (result === 0) notifyPlace(found, event);
+  return result;
 }
 
 /** @param uid,gid -1 leaves them */
@@ -56,7 +64,8 @@ export function changeOwner(cred: Credentials, found: Dentry, uid: number, gid: 
     if ((mode & 0o010) !== 0) mode &= ~S_ISGID;
     inode.setMode(mode & 0o7777);
   }
-  return inode.setOwner(uid === -1 ? inode.uid : uid, gid === -1 ? inode.gid : gid);
+  const result = inode.setOwner(uid === -1 ? inode.uid : uid, gid === -1 ? inode.gid : gid);
+  return told(found, result, IN_ATTRIB);
 }
 
 /** A new time stamp: a moment, "now", or null to leave it. */
@@ -72,7 +81,8 @@ export function changeTimes(cred: Credentials, found: Dentry, atime: NewTime, mt
     if (denied !== 0) return denied;
   }
   const now = inode.fs.clock.nowNs();
-  return inode.setTimes(atime === 'now' ? now : atime, mtime === 'now' ? now : mtime);
+  const result = inode.setTimes(atime === 'now' ? now : atime, mtime === 'now' ? now : mtime);
+  return told(found, result, atime === null ? IN_MODIFY : mtime === null ? IN_ACCESS : IN_ATTRIB);
 }
 
 export function truncatePath(cred: Credentials, found: Dentry, size: number): number {
@@ -85,7 +95,7 @@ export function truncatePath(cred: Credentials, found: Dentry, size: number): nu
   if (inode.deniesWrite > 0) return -ETXTBSY;
   const result = inode.truncate(size);
   if (result === 0) inode.dropSetId(cred);
-  return result;
+  return told(found, result, IN_MODIFY);
 }
 
 export function changeDirectory(caller: Caller, found: Dentry): number {

@@ -4,9 +4,11 @@
 
 import { EBADF, EINVAL, EISDIR, ENOENT } from '../abi/errno.ts';
 import { SEEK_CUR, SEEK_SET } from '../abi/open.ts';
+import { IN_ACCESS } from '../abi/poll.ts';
 import { isUnlinked } from './dentry.ts';
 import type { Dentry } from './dentry.ts';
 import type { EntryVisitor } from './inode.ts';
+import { notifyFile } from './notify.ts';
 import { OpenFile } from './open-file.ts';
 
 /** Where a directory's listing begins: after `.` and `..`. */
@@ -42,7 +44,10 @@ export class DirectoryFile extends OpenFile {
       this.offset = cookie;
       return true;
     });
-    if (result === 0) inode.touchAccessed();
+    if (result === 0) {
+      inode.touchAccessed();
+      notifyFile(this, IN_ACCESS);
+    }
     return result;
   }
 

@@ -10,6 +10,7 @@ import { CAP_FSETID, hasCapability } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry, Entry } from './dentry.ts';
 import type { FileLocks } from './file-locks.ts';
+import type { InodeWatcher } from './notify.ts';
 import type { OpenFile } from './open-file.ts';
 import type { XattrQuota } from './xattrs.ts';
 
@@ -38,6 +39,10 @@ export abstract class FileSystem {
   /** Names can appear and vanish without our doing: a cached name must be looked up again. */
   readonly revalidates: boolean = false;
   readonly blockSize: number = 4096;
+  /** Watches on its inodes: while there are none, nobody is told of anything. */
+  watches = 0;
+  /** Names that were moved: what ties the two halves of a move together. */
+  moves = 0;
   /** Nothing here may change, in whatever mount: set by a remount. */
   isReadOnly = false;
   /** The name of the root, which all mounts share; made with the first. */
@@ -92,6 +97,10 @@ export abstract class Inode {
   locks: FileLocks | null = null;
   /** Without a name, but linkat may give it one: a file of O_TMPFILE without O_EXCL. */
   isLinkable = false;
+  /** Told of what happens to it. */
+  watchers: Set<InodeWatcher> | null = null;
+  /** Open descriptions. */
+  opens = 0;
   /** Open descriptions that may write: execve of the file then says ETXTBSY. */
   writers = 0;
   /** Programs that run from this file: opening it for writing then says ETXTBSY. The kernel's execve counts. */

@@ -5,11 +5,13 @@
 
 import { EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV } from '../abi/errno.ts';
 import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../abi/open.ts';
+import { IN_ATTRIB } from '../abi/poll.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX } from '../abi/stat.ts';
 import { CAP_FOWNER, CAP_MKNOD, checkPermission, hasCapability, MAY_EXEC, MAY_READ, MAY_WRITE } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import { Dentry, isUnlinked } from './dentry.ts';
 import type { Caller } from './fs-context.ts';
+import { notifyCreated, notifyDeleted, notifyInode, notifyMoved } from './notify.ts';
 import { PathWalk } from './path-walk.ts';
 
 /** A directory and a name in it that does not exist yet. */
@@ -62,6 +64,7 @@ export function makeDirectory(caller: Caller, start: Dentry, path: string, mode:
   const made = at.dir.inode.create(at.name, S_IFDIR | bits, caller.cred, 0);
   if (typeof made === 'number') return made;
   at.dir.add(at.name, made);
+  notifyCreated(at.dir.inode, at.name, made);
   return 0;
 }
 
@@ -79,6 +82,7 @@ export function makeNode(caller: Caller, start: Dentry, path: string, mode: numb
   const made = at.dir.inode.create(at.name, (type === 0 ? S_IFREG : type) | bits, caller.cred, isDevice ? rdev : 0);
   if (typeof made === 'number') return made;
   at.dir.add(at.name, made);
+  notifyCreated(at.dir.inode, at.name, made);
   return 0;
 }
 
@@ -89,6 +93,7 @@ export function makeSymlink(caller: Caller, target: string, start: Dentry, path:
   const made = at.dir.inode.symlink(at.name, target, caller.cred);
   if (typeof made === 'number') return made;
   at.dir.add(at.name, made);
+  notifyCreated(at.dir.inode, at.name, made);
   return 0;
 }
 
@@ -105,6 +110,8 @@ export function makeLink(caller: Caller, from: Dentry, start: Dentry, path: stri
   if (failed < 0) return failed;
   inode.isLinkable = false;
   at.dir.add(at.name, inode);
+  notifyInode(inode, IN_ATTRIB);
+  notifyCreated(at.dir.inode, at.name, inode);
   return 0;
 }
 
@@ -132,8 +139,10 @@ export function unlink(caller: Caller, start: Dentry, path: string): number {
   if (denied !== 0) return denied;
   if (child.isMountpoint) return -EBUSY;
   const result = dir.inode.unlink(walk.last, child.inode);
-  if (result === 0) dir.forget(walk.last);
-  return result;
+  if (result !== 0) return result;
+  dir.forget(walk.last);
+  notifyDeleted(dir.inode, walk.last, child.inode);
+  return 0;
 }
 
 export function removeDirectory(caller: Caller, start: Dentry, path: string): number {
@@ -152,8 +161,10 @@ export function removeDirectory(caller: Caller, start: Dentry, path: string): nu
   if (child.isMountpoint || child === caller.fs.root) return -EBUSY;
   if (!child.inode.isEmpty()) return -ENOTEMPTY;
   const result = dir.inode.rmdir(walk.last, child.inode);
-  if (result === 0) dir.forget(walk.last);
-  return result;
+  if (result !== 0) return result;
+  dir.forget(walk.last);
+  notifyDeleted(dir.inode, walk.last, child.inode);
+  return 0;
 }
 
 /** renameat2(2). */
@@ -228,8 +239,9 @@ function renameChecked(
   }
   if (source.isMountpoint || (target !== null && target.isMountpoint)) return -EBUSY;
   if (target !== null && !exchange && target.inode.isDirectory && !target.inode.isEmpty()) return -ENOTEMPTY;
+  const fromName = source.name;
   const result = fromDir.inode.rename(
-    source.name,
+    fromName,
     source.inode,
     toDir.inode,
     toName,
@@ -239,5 +251,10 @@ function renameChecked(
   if (result < 0) return result;
   if (exchange && target !== null) Dentry.exchange(source, target);
   else fromDir.moveChild(source, toDir, toName);
+  const replaced = exchange ? null : (target?.inode ?? null);
+  notifyMoved(fromDir.inode, fromName, toDir.inode, toName, source.inode, replaced);
+  if (exchange && target !== null) {
+    notifyMoved(toDir.inode, toName, fromDir.inode, fromName, target.inode, null);
+  }
   return 0;
 }

@@ -5,11 +5,12 @@
 
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from '../abi/errno.ts';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
 import type { Dentry } from './dentry.ts';
 import type { EntryVisitor, Inode } from './inode.ts';
+import { notifyFile, notifyUnused } from './notify.ts';
 
 /** Largest file offset: offsets are numbers, exact below 2^53. Linux's own limit is 2^63 - 1. */
 export const MAX_FILE_SIZE = Number.MAX_SAFE_INTEGER;
@@ -75,6 +76,7 @@ export abstract class OpenFile {
     this.dentry = dentry;
     this.flags = flags;
     dentry.mount.users++;
+    dentry.inode.opens++;
   }
 
   get inode(): Inode {
@@ -150,11 +152,15 @@ export abstract class OpenFile {
   }
 
   truncate(size: number): number {
-    return this.canWrite ? this.inode.truncate(size) : -EINVAL;
+    const result = this.canWrite ? this.inode.truncate(size) : -EINVAL;
+    if (result === 0) notifyFile(this, IN_MODIFY);
+    return result;
   }
 
   allocate(mode: number, offset: number, length: number): number {
-    return this.canWrite ? this.inode.allocate(mode, offset, length) : -EBADF;
+    const result = this.canWrite ? this.inode.allocate(mode, offset, length) : -EBADF;
+    if (result === 0) notifyFile(this, IN_MODIFY);
+    return result;
   }
 
   mappable(_path: string): MappableFile | number {
@@ -191,6 +197,12 @@ export abstract class OpenFile {
   release(): void {
     this.#refs--;
     if (this.#refs !== 0) return;
+    const { inode } = this;
+    inode.opens--;
+    if (inode.fs.watches > 0) {
+      notifyFile(this, this.canWrite ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+      notifyUnused(inode);
+    }
     const hooks = this.#onRelease;
     this.#onRelease = null;
     if (hooks !== null) for (const hook of hooks) hook();

@@ -21,12 +21,14 @@ import {
   O_TMPFILE,
   O_TRUNC,
 } from '../abi/open.ts';
+import { IN_MODIFY, IN_OPEN } from '../abi/poll.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
 import { checkPermission, MAY_EXEC, MAY_READ, MAY_WRITE, ownsOrOverrides } from './credentials.ts';
 import { Dentry } from './dentry.ts';
 import type { Caller } from './fs-context.ts';
 import type { Inode } from './inode.ts';
 import { mayCreate } from './namespace.ts';
+import { notifyCreated, notifyFile, notifyPlace } from './notify.ts';
 import { PathFile } from './open-file.ts';
 import type { OpenFile } from './open-file.ts';
 import { PathWalk } from './path-walk.ts';
@@ -90,6 +92,7 @@ function createAndOpen(caller: Caller, dir: Dentry, name: string, flags: number,
   const inode = dir.inode.create(name, S_IFREG | bits, caller.cred, 0);
   if (typeof inode === 'number') return inode;
   // The creator's access is not checked against the mode that it just gave.
+  notifyCreated(dir.inode, name, inode);
   return openInode(dir.add(name, inode), inode, flags, caller);
 }
 
@@ -132,6 +135,7 @@ export function openDentry(caller: Caller, found: Dentry, flags: number): OpenFi
     const failed = inode.truncate(0);
     if (failed < 0) return failed;
     inode.dropSetId(caller.cred);
+    notifyPlace(found, IN_MODIFY);
   }
   return openInode(found, inode, flags, caller);
 }
@@ -152,8 +156,10 @@ function openInode(dentry: Dentry, inode: Inode, flags: number, caller: Caller):
   if (inode.size > Number.MAX_SAFE_INTEGER) return -EFBIG;
   // Terminals look at O_NOCTTY; nobody keeps it.
   const file = inode.open(dentry, (flags & ~(TRANSIENT & ~O_NOCTTY)) | O_LARGEFILE, caller.cred);
-  if (typeof file !== 'number') file.flags &= ~O_NOCTTY;
-  if (typeof file !== 'number' && inode.isRegular && file.canWrite) {
+  if (typeof file === 'number') return file;
+  file.flags &= ~O_NOCTTY;
+  notifyFile(file, IN_OPEN);
+  if (inode.isRegular && file.canWrite) {
     const { mount } = dentry;
     inode.writers++;
     mount.writers++;

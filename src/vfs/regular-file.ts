@@ -6,12 +6,14 @@
 import { EFAULT, EFBIG, EINVAL, ENOTTY, ENXIO } from '../abi/errno.ts';
 import { O_APPEND, O_NOATIME, SEEK_DATA, SEEK_HOLE } from '../abi/open.ts';
 import { FIONREAD, FIOQSIZE } from '../abi/ioctl.ts';
+import { IN_ACCESS, IN_MODIFY } from '../abi/poll.ts';
 import { putU64 } from '../abi/words.ts';
 import type { FilePages, MappableFile } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
 import { displayPath } from './dentry.ts';
 import type { Dentry, Mount } from './dentry.ts';
 import { Inode } from './inode.ts';
+import { notifyFile } from './notify.ts';
 import { MAX_FILE_SIZE, OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
 
@@ -116,6 +118,7 @@ export class RegularFile extends OpenFile {
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
     const n = this.#inode.readAt(sink, count, offset);
+    if (n > 0) notifyFile(this, IN_ACCESS);
     if ((this.flags & O_NOATIME) === 0 && n >= 0 && this.dentry.mount.keepsAccessTimes) this.#inode.touchAccessed();
     return n;
   }
@@ -126,7 +129,10 @@ export class RegularFile extends OpenFile {
     const room = MAX_FILE_SIZE - at;
     if (room <= 0) return -EFBIG;
     const n = this.#inode.writeAt(source, Math.min(count, room), at);
-    if (n > 0) this.#inode.touchModified();
+    if (n > 0) {
+      this.#inode.touchModified();
+      notifyFile(this, IN_MODIFY);
+    }
     return n;
   }
 

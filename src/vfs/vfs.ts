@@ -22,6 +22,7 @@ import { HostContents } from './host-contents.ts';
 import { HostFileSystem } from './host-file-system.ts';
 import type { Identity } from './host-file-system.ts';
 import type { FileSystem, FsClock, Inode } from './inode.ts';
+import { InotifyUsers } from './inotify.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import type { MemoryLimits } from './memory-file-system.ts';
@@ -63,6 +64,7 @@ export class Vfs {
   readonly clock: FsClock;
   readonly devices = new DeviceTable();
   readonly anonymous: AnonymousFiles;
+  readonly inotifyUsers = new InotifyUsers();
   /** Names and messages of AF_UNIX sockets. */
   readonly unix = new UnixNamespace(this.devices.buffers, this.devices.descriptors);
   /** In the order in which they were mounted. */

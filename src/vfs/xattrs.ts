@@ -5,6 +5,7 @@
 
 import { E2BIG, EEXIST, EINVAL, ENODATA, ENOSPC, EOPNOTSUPP, EPERM, ERANGE, EROFS } from '../abi/errno.ts';
 import { XATTR_CREATE, XATTR_LIST_MAX, XATTR_REPLACE } from '../abi/open.ts';
+import { IN_ATTRIB } from '../abi/poll.ts';
 import { S_ISVTX } from '../abi/stat.ts';
 import {
   CAP_SETFCAP,
@@ -17,6 +18,7 @@ import {
 } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
+import { notifyPlace } from './notify.ts';
 import type { Inode } from './inode.ts';
 
 /** Counts the bytes of attributes; a file system without one keeps none. */
@@ -83,6 +85,7 @@ export function setXattr(found: Dentry, cred: Credentials, name: string, value: 
   inode.xattrs ??= new Map();
   inode.xattrs.set(name, value);
   inode.ctimeNs = inode.fs.clock.nowNs();
+  notifyPlace(found, IN_ATTRIB);
   return 0;
 }
 
@@ -95,6 +98,7 @@ export function removeXattr(found: Dentry, cred: Credentials, name: string): num
   inode.xattrs?.delete(name);
   inode.fs.xattrQuota?.drop(costOf(name, old));
   inode.ctimeNs = inode.fs.clock.nowNs();
+  notifyPlace(found, IN_ATTRIB);
   return 0;
 }
 

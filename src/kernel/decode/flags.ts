@@ -159,6 +159,15 @@ const TABLES: Readonly<Record<FlagSet, FlagTable>> = {
   timerfd_settime: TIMERFD,
   signalfd: { unknown: 'SFD_???', entries: pick(poll, 'SFD_CLOEXEC SFD_NONBLOCK') },
   inotify: { unknown: 'IN_???', entries: pick(poll, 'IN_NONBLOCK IN_CLOEXEC') },
+  inotify_mask: {
+    unknown: 'IN_???',
+    entries: pick(
+      poll,
+      'IN_ACCESS IN_MODIFY IN_ATTRIB IN_CLOSE_WRITE IN_CLOSE_NOWRITE IN_OPEN IN_MOVED_FROM IN_MOVED_TO IN_CREATE IN_DELETE ' +
+        'IN_DELETE_SELF IN_MOVE_SELF IN_UNMOUNT IN_Q_OVERFLOW IN_IGNORED IN_ONLYDIR IN_DONT_FOLLOW IN_EXCL_UNLINK ' +
+        'IN_MASK_CREATE IN_MASK_ADD IN_ISDIR IN_ONESHOT',
+    ),
+  },
   getrandom: { unknown: 'GRND_???', entries: pick(system, 'GRND_NONBLOCK GRND_RANDOM GRND_INSECURE') },
   timer: { unknown: 'TIMER_???', entries: pick(time, 'TIMER_ABSTIME') },
   wait: {

@@ -28,6 +28,7 @@ export type FlagSet =
   | 'timerfd_settime'
   | 'signalfd'
   | 'inotify'
+  | 'inotify_mask'
   | 'getrandom'
   | 'timer'
   | 'wait'

@@ -11,6 +11,7 @@ import { FS_STAT_CALLS } from './fs-stat.ts';
 import { futexCalls } from './futexes.ts';
 import { identityCalls } from './identity.ts';
 import { jobControlCalls } from '../job-control.ts';
+import { INOTIFY_CALLS } from './inotify.ts';
 import { memoryCalls } from './memory.ts';
 import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
@@ -63,6 +64,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   SYSV_SEM_CALLS,
   SYSV_MSG_CALLS,
   POSIX_MQ_CALLS,
+  INOTIFY_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */

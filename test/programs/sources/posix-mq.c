@@ -165,16 +165,16 @@ static void waiting(void) {
   pid_t p = fork();
   if (p == 0) {
     CALL(take(q));
-    CALL(put(q, "first", 1));
-    CALL(put(q, "second", 2));
-    _exit(0);
+    _exit(put(q, "first", 1) | put(q, "second", 2));
   }
   usleep(20000);
   CALL(put(q, "for the child", 5));
   usleep(20000);
   CALL(take(q));
   CALL(take(q));
-  waitpid(p, 0, 0);
+  int status;
+  waitpid(p, &status, 0);
+  SHOW(status);
   struct sigaction s = {.sa_handler = nothing};
   sigaction(SIGALRM, &s, 0);
   ualarm(10000, 0);
