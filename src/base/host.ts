@@ -55,6 +55,8 @@ export interface HostFile {
   pread(into: Uint8Array, position: number): number;
   pwrite(from: Uint8Array, position: number): number;
   size(): number;
+  /** What the file is now, whatever has become of its name. */
+  stat(): HostStat | number;
   truncate(size: number): number;
   sync(): number;
   close(): void;

@@ -200,7 +200,8 @@ class HostDirectoryNode extends Inode implements HostNode {
   }
 
   override refresh(): number {
-    return lookAgain(this.#fs, this, this.#state);
+    // Whoever holds a removed directory may still look at it.
+    return this.nlink === 0 ? 0 : lookAgain(this.#fs, this, this.#state);
   }
 
   override get size(): number {
@@ -282,8 +283,11 @@ class HostDirectoryNode extends Inode implements HostNode {
     return this.#fs.directory.unlink(this.#at(name));
   }
 
-  override rmdir(name: string): number {
-    return this.#fs.directory.writable ? this.#fs.directory.rmdir(this.#at(name)) : -EROFS;
+  override rmdir(name: string, child: Inode): number {
+    if (!this.#fs.directory.writable) return -EROFS;
+    const failed = this.#fs.directory.rmdir(this.#at(name));
+    if (failed === 0) child.nlink = 0;
+    return failed;
   }
 
   override rename(
@@ -352,7 +356,8 @@ class HostFileNode extends RegularInode implements HostNode {
   override refresh(): number {
     if (this.#handle === null) return lookAgain(this.#fs, this, this.#state);
     // An open file stays what it is, whatever has become of its name.
-    lookAgain(this.#fs, this, this.#state);
+    const now = this.#handle.stat();
+    if (typeof now !== 'number') this.adopt(this.#fs.seen(now));
     return 0;
   }
 

@@ -47,6 +47,8 @@ export abstract class FileSystem {
   isReadOnly = false;
   /** The name of the root, which all mounts share; made with the first. */
   rootEntry: Entry | null = null;
+  /** RENAME_WHITEOUT is known here. */
+  readonly makesWhiteouts: boolean = false;
   /** Counts extended attributes; null where there are none. */
   readonly xattrQuota: XattrQuota | null = null;
   /** Its mounts in the tree. */

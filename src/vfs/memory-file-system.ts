@@ -56,6 +56,7 @@ const TYPE_OF_KIND: Record<HostStat['kind'], number> = {
 export class MemoryFileSystem extends FileSystem implements PageQuota {
   readonly root: MemoryDirectory;
   override readonly xattrQuota = this;
+  override readonly makesWhiteouts = true;
   readonly devices: DeviceTable;
   readonly limits: MemoryLimits;
   /** Whose limits count as well: a tmpfs that a guest mounts takes from what the tree may hold. */

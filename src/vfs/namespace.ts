@@ -203,6 +203,7 @@ export function rename(
   if (!source.inode.isDirectory && (from.trailingSlash || (!exchange && to.trailingSlash))) return -ENOTDIR;
   if (toDir.isWithin(source)) return -EINVAL;
   if (target !== null && fromDir.isWithin(target)) return exchange ? -EINVAL : -ENOTEMPTY;
+  if ((flags & RENAME_WHITEOUT) !== 0 && !fromDir.inode.fs.makesWhiteouts) return -EINVAL;
   const result = renameChecked(caller.cred, source, fromDir, target, toDir, to.last, exchange);
   if (result !== 0 || (flags & RENAME_WHITEOUT) === 0) return result;
   // What an overlay of the guest's own takes for "removed": device 0 of characters.

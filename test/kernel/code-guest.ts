@@ -71,6 +71,7 @@ export function directoryWith(name: string, bytes: Uint8Array, mtimeNs = 0n): Ho
             },
             pwrite: refused,
             size: () => bytes.length,
+            stat: () => stat,
             truncate: refused,
             sync: () => 0,
             close: () => undefined,

@@ -4,11 +4,11 @@
 // permissions matter, in an empty directory of Linux's tmpfs and in the memory layer of a sandbox.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openHostDirectory } from '../../src/sandbox/host-node/index.ts';
+import { openHostDirectory, openHostPath } from '../../src/sandbox/host-node/index.ts';
 import { compile, hasCompiler, runGuest } from './guest-run.ts';
 
 const FAMILIES = ['attributes', 'contents', 'openat2', 'renaming', 'xattr'];
@@ -26,6 +26,22 @@ describe.runIf(hasCompiler('gcc') && isRoot && existsSync(SHM))('file calls', ()
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
     rmSync(shm, { recursive: true, force: true });
+  });
+
+  it('keeps mappings, reads and writes of a bound host file in agreement', async () => {
+    const program = join(folder, 'mappings');
+    compile('gcc', 'contents', program);
+    for (const name of ['native', 'bound']) mkdirSync(join(shm, name));
+    const ended = spawnSync(program, ['mappings'], { cwd: join(shm, 'native'), encoding: 'latin1' });
+    const { output, exit } = await runGuest(program, {
+      binds: [{ ...openHostPath(join(shm, 'bound'), { writable: true }), guestPath: '/w' }],
+      cwd: '/w',
+      uid: 0,
+      argv: ['contents', 'mappings'],
+    });
+    expect(output.split('\n')).toEqual(ended.stdout.split('\n'));
+    expect(exit).toEqual({ code: 0 });
+    expect(readFileSync(join(shm, 'bound', 'both')).equals(readFileSync(join(shm, 'native', 'both')))).toBe(true);
   });
 
   describe.each(FAMILIES)('%s', (name) => {

@@ -334,7 +334,9 @@ export class NodeDirectory implements HostDirectory {
   }
 
   utimes(path: string, atimeNs: bigint, mtimeNs: bigint): number {
-    return this.#change(path, (place) => lutimesSync(place, Number(atimeNs) / 1e9, Number(mtimeNs) / 1e9));
+    // Node takes what lies before 1970 for "now"; file systems that cannot keep such times keep the nearest.
+    const seconds = (ns: bigint): number => Math.max(0, Number(ns) / 1e9);
+    return this.#change(path, (place) => lutimesSync(place, seconds(atimeNs), seconds(mtimeNs)));
   }
 
   /** Lets go of the descriptors. */

@@ -28,6 +28,10 @@ export class NodeFile implements HostFile {
     return attempt(() => fstatSync(this.#fd).size);
   }
 
+  stat(): HostStat | number {
+    return attempt(() => toHostStat(fstatSync(this.#fd, { bigint: true })));
+  }
+
   truncate(size: number): number {
     return attempt(() => {
       ftruncateSync(this.#fd, size);

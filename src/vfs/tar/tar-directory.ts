@@ -54,6 +54,10 @@ class TarFile implements HostFile {
     return this.#node.size;
   }
 
+  stat(): HostStat {
+    return statOf(this.#node);
+  }
+
   truncate(): number {
     return -EROFS;
   }
@@ -76,6 +80,29 @@ function firstEndingAfter(extents: readonly TarExtent[], at: number): number {
     else high = middle;
   }
   return low;
+}
+
+function statOf(node: TarNode): HostStat {
+  const { mtimeNs } = node;
+  let stored = 0;
+  for (const extent of node.extents) stored += Math.ceil(extent.length / 4096) * 8;
+  const isDirectory = node.kind === 'directory';
+  return {
+    kind: node.kind,
+    mode: node.mode,
+    // As a disk file system shows them.
+    size: isDirectory ? 4096 : node.size,
+    nlink: node.nlink,
+    uid: node.uid,
+    gid: node.gid,
+    mtimeNs,
+    ctimeNs: mtimeNs,
+    atimeNs: mtimeNs,
+    ino: BigInt(node.ino),
+    dev: DEVICE,
+    rdev: BigInt(node.rdev),
+    blocks: isDirectory ? 8 : stored,
+  };
 }
 
 /** The tree of an archive. */
@@ -104,27 +131,7 @@ export class TarDirectory implements HostDirectory {
 
   stat(path: string): HostStat | number {
     const node = this.#find(path);
-    if (typeof node === 'number') return node;
-    const { mtimeNs } = node;
-    let stored = 0;
-    for (const extent of node.extents) stored += Math.ceil(extent.length / 4096) * 8;
-    const isDirectory = node.kind === 'directory';
-    return {
-      kind: node.kind,
-      mode: node.mode,
-      // As a disk file system shows them.
-      size: isDirectory ? 4096 : node.size,
-      nlink: node.nlink,
-      uid: node.uid,
-      gid: node.gid,
-      mtimeNs,
-      ctimeNs: mtimeNs,
-      atimeNs: mtimeNs,
-      ino: BigInt(node.ino),
-      dev: DEVICE,
-      rdev: BigInt(node.rdev),
-      blocks: isDirectory ? 8 : stored,
-    };
+    return typeof node === 'number' ? node : statOf(node);
   }
 
   list(path: string): readonly string[] | number {
