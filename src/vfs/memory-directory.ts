@@ -58,6 +58,8 @@ export class MemoryDirectory extends Inode {
   /** Host path below that has not been listed yet. */
   #unlisted: string | null = null;
   #lowerPath: string | null = null;
+  /** Names were listed, and no listing of ours has asked for all of them yet. */
+  #isUnseen = false;
   /** Size and blocks as the host gives them. */
   lowerShape: { size: number; blocks: number } | null = null;
 
@@ -88,6 +90,7 @@ export class MemoryDirectory extends Inode {
     this.#unlisted = null;
     // Names that were looked up or made before the listing keep their entries.
     for (const name of names) if (!this.#entries.has(name)) this.#enter(name, null, false);
+    this.#isUnseen = true;
     return 0;
   }
 
@@ -154,9 +157,31 @@ export class MemoryDirectory extends Inode {
     return found;
   }
 
+  /** Makes the inodes of all names of the host that nobody has looked at: a listing is going to ask for each. */
+  #lookAtAll(): void {
+    if (!this.#isUnseen) return;
+    this.#isUnseen = false;
+    const lower = this.#fs.lower?.directory;
+    const unseen = this.#order.filter((entry) => entry.inode === null && !entry.isGone);
+    if (lower?.statAll === undefined || unseen.length < 2) return;
+    const stats = lower.statAll(
+      this.#lowerPath ?? '',
+      unseen.map((entry) => entry.name),
+    );
+    if (typeof stats === 'number') return;
+    for (const [i, entry] of unseen.entries()) {
+      const stat = stats[i];
+      // What failed is asked for again by itself.
+      if (stat === undefined || typeof stat === 'number') continue;
+      const inode = this.#fs.fromLowerStat(this.#childPath(entry.name), stat);
+      if (typeof inode !== 'number') entry.inode = inode;
+    }
+  }
+
   override entries(cookie: number, visit: EntryVisitor): number {
     const failed = this.#list();
     if (failed < 0) return failed;
+    this.#lookAtAll();
     // The list as it is now: a name that the host has taken away may shorten it meanwhile.
     const order = this.#order;
     for (let i = this.#indexAfter(cookie); i < order.length; i++) {

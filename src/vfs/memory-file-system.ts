@@ -224,7 +224,13 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     const lower = this.lower;
     if (lower === null) return -ENOENT;
     const stat = lower.directory.stat(path);
-    if (typeof stat === 'number') return stat;
+    return typeof stat === 'number' ? stat : this.fromLowerStat(path, stat);
+  }
+
+  /** The inode of the host file at `path`, of which `stat` was told. */
+  fromLowerStat(path: string, stat: HostStat): Inode | number {
+    const lower = this.lower;
+    if (lower === null) return -ENOENT;
     const isLinked = stat.kind !== 'directory' && stat.nlink > 1;
     const key = isLinked ? `${stat.dev}:${stat.ino}` : '';
     const known = isLinked ? this.#linked.get(key) : undefined;

@@ -12,6 +12,8 @@ const CHUNK = 65536;
 const PAGE = 4096;
 const ZEROS = new Uint8Array(CHUNK);
 
+const NO_CHUNKS = new Map<number, Chunk>();
+
 interface Chunk {
   /** As long as it needs to be in the first chunk of a file, CHUNK elsewhere; zeros follow. */
   data: Uint8Array;
@@ -54,7 +56,8 @@ function pageBits(from: number, to: number): number {
 /** Contents of one file. */
 export class SparseContent {
   size = 0;
-  readonly #chunks = new Map<number, Chunk>();
+  /** Most files of a tree are never written: they share one that stays empty. */
+  #chunks: Map<number, Chunk> = NO_CHUNKS;
   readonly #quota: PageQuota;
   #pagesUsed = 0;
   #lower: LowerContent | null = null;
@@ -219,6 +222,7 @@ export class SparseContent {
         }
         this.#own(chunk, bits);
       }
+      if (this.#chunks === NO_CHUNKS) this.#chunks = new Map();
       this.#chunks.set(index, chunk);
     } else if (chunk.data.length < to) {
       if (!this.#quota.hold(grown(to) - chunk.data.length)) return -ENOSPC;

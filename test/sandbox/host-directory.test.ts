@@ -71,6 +71,16 @@ const WAYS = existsSync('/proc/self/fd')
 describe.each(WAYS)('a host directory with %s', (_name, hold) => {
   const openCage = (): NodeDirectory => new NodeDirectory(inside, true, hold);
 
+  it('looks at all entries of a directory as at each by itself', () => {
+    const cage = openCage();
+    symlinkSync('b/file', join(inside, 'a', 'link'));
+    const names = ['b', 'link', 'none', '..', 'n'.repeat(300)];
+    expect(cage.statAll('a', names)).toEqual(names.map((name) => cage.stat(`a/${name}`)));
+    expect(cage.statAll('', ['a'])).toEqual([cage.stat('a')]);
+    expect(cage.statAll('a/link', ['file'])).toBeLessThan(0);
+    expect(cage.statAll('none', ['file'])).toBe(-ENOENT);
+  });
+
   it('reads files, links and listings', () => {
     const cage = openCage();
     symlinkSync('b/file', join(inside, 'a', 'link'));

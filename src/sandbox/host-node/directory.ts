@@ -240,11 +240,18 @@ export class NodeDirectory implements HostDirectory {
   }
 
   stat(path: string): HostStat | number {
-    return this.#at<HostStat>(path, (place) => {
-      const stat = lstatSync(place, { bigint: true, throwIfNoEntry: false });
-      if (stat !== undefined) return toHostStat(stat);
-      // Node takes a parent that is no directory for "no entry" as well.
-      return -ENOENT;
+    return this.#at<HostStat>(path, statAt);
+  }
+
+  statAll(path: string, names: readonly string[]): readonly (HostStat | number)[] | number {
+    // The directory is found and checked once, as the parent of a name in it.
+    return this.#at(path === '' ? 'x' : `${path}/x`, (place) => {
+      const directory = place.subarray(0, place.length - 1);
+      return names.map((name) => {
+        const parts = partsOf(name);
+        if (typeof parts === 'number' || parts.length !== 1) return typeof parts === 'number' ? parts : -ENOENT;
+        return attempt(() => statAt(Buffer.concat([directory, bytes(name)])));
+      });
     });
   }
 
@@ -343,6 +350,12 @@ export class NodeDirectory implements HostDirectory {
   dispose(): void {
     this.#resolver.dispose();
   }
+}
+
+/** Node takes a parent that is no directory for "no entry" as well. */
+function statAt(place: Buffer): HostStat | number {
+  const stat = lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? -ENOENT : toHostStat(stat);
 }
 
 /** Reading must not change the host's access times, where we may say so. */
