@@ -4,7 +4,7 @@
 // `pipe:[7]` and `anon_inode:[eventfd]`. Models fs/anon_inodes.c and fs/pipe.c (pipefs).
 
 import { ENXIO } from '../abi/errno.ts';
-import { O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
+import { O_DIRECT, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, S_IFIFO, S_IFREG, S_IFSOCK, SOCKFS_MAGIC } from '../abi/stat.ts';
 import type { Credentials } from './credentials.ts';
 import { Dentry, Mount } from './dentry.ts';
@@ -97,7 +97,7 @@ export class AnonymousFiles {
     const dentry = new Dentry(`pipe:[${inode.ino}]`, null, inode, this.#pipes);
     const status = flags & ~(O_RDWR | O_WRONLY);
     return {
-      readEnd: new PipeFile(dentry, status | O_RDONLY, inode.pipe),
+      readEnd: new PipeFile(dentry, (status & ~O_DIRECT) | O_RDONLY, inode.pipe),
       writeEnd: new PipeFile(dentry, status | O_WRONLY, inode.pipe),
     };
   }

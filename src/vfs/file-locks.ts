@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Advisory locks of one inode: byte ranges owned by a descriptor table (fcntl) or an open file description (OFD),
-// and whole-file locks (flock). Models fs/locks.c; deadlocks among fcntl locks are not looked for.
+// and whole-file locks (flock). Models fs/locks.c.
 
 import { EAGAIN, ENOLCK } from '../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '../abi/open.ts';
@@ -16,6 +16,27 @@ export interface RangeLock {
   readonly end: number;
   /** For F_GETLK; -1 for OFD locks. */
   readonly pid: number;
+}
+
+/** Owners of record locks that sleep, and whom they wait for. */
+const waitsFor = new WeakMap<object, object>();
+/** How far a chain of those who wait for one another is followed (MAX_DEADLK_ITERATIONS). */
+const MAX_CHAIN = 10;
+
+/** Whether `owner` would wait, in the end, for itself. Locks of descriptions are not looked at. */
+export function wouldDeadlock(owner: object, blocker: object): boolean {
+  let at: object | undefined = blocker;
+  for (let i = 0; i < MAX_CHAIN && at !== undefined; i++) {
+    at = waitsFor.get(at);
+    if (at === owner) return true;
+  }
+  return false;
+}
+
+/** `owner` sleeps until `blocker` gives a lock back; null: not any more. */
+export function setWaiting(owner: object, blocker: object | null): void {
+  if (blocker === null) waitsFor.delete(owner);
+  else waitsFor.set(owner, blocker);
 }
 
 /** Ranges that one file may have locked. */

@@ -111,6 +111,7 @@ class Watch implements InodeWatcher {
 /** An open inotify instance. */
 export class InotifyFile extends OpenFile {
   override readonly isPollable = true;
+  override readonly canSignal = true;
   override readonly queue = new WaitQueue();
   readonly #users: InotifyUsers;
   readonly #uid: number;

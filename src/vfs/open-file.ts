@@ -52,6 +52,15 @@ export interface PendingOpen {
   isReady(): boolean;
 }
 
+/** Who is told of events, in whose name; what it means is the kernel's. */
+export interface EventOwner {
+  /** F_OWNER_ */
+  readonly type: number;
+  readonly pid: number;
+  readonly uid: number;
+  readonly euid: number;
+}
+
 /** An open file description. Results below zero are -errno; -EAGAIN where a caller without O_NONBLOCK would sleep. */
 export abstract class OpenFile {
   readonly dentry: Dentry;
@@ -66,9 +75,11 @@ export abstract class OpenFile {
   readonly queue: WaitQueue | null = null;
   /** Set while open(2) must wait before it may give a descriptor. */
   pendingOpen: PendingOpen | null = null;
-  /** F_SETOWN and F_SETSIG: kept, for F_GETOWN; no signal is sent. */
-  owner = 0;
+  /** F_SETOWN and F_SETSIG: who is told of events with O_ASYNC, and by which signal (0: SIGIO). */
+  owner: EventOwner | null = null;
   ownerSignal = 0;
+  /** O_ASYNC means something. */
+  readonly canSignal: boolean = false;
   #refs = 1;
   #onRelease: Set<() => void> | null = null;
 
@@ -116,6 +127,11 @@ export abstract class OpenFile {
   /** Ready events as a poll(2) mask. */
   poll(): number {
     return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+
+  /** Which of the events that woke `queue` are told by a signal. */
+  signalledEvents(events: number): number {
+    return events & ((this.canRead ? POLLIN : 0) | (this.canWrite ? POLLOUT : 0));
   }
 
   /** The end that SEEK_END counts from. */

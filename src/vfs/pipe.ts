@@ -5,7 +5,7 @@
 
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from '../abi/errno.ts';
 import { FIONREAD } from '../abi/ioctl.ts';
-import { O_ACCMODE, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../abi/open.ts';
+import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
@@ -20,6 +20,13 @@ const MAX_PIPE_BYTES = 1024 * 1024;
 const LARGEST_PIPE_BYTES = 64 * 1024 * 1024;
 const PAGE = 4096;
 
+/** Bytes that belong together: a packet, or what a stream has between packets. */
+interface Piece {
+  length: number;
+  readonly padding: number;
+  readonly isPacket: boolean;
+}
+
 /** The bytes between two ends. */
 export class Pipe {
   readers = 0;
@@ -33,6 +40,10 @@ export class Pipe {
   #capacity = DEFAULT_PIPE_BYTES;
   #head = 0;
   #length = 0;
+  /** Where packets begin and end, from the first one that was written until they are all read; else null. */
+  #pieces: Piece[] | null = null;
+  /** Room that packets take beyond their bytes: each has pages of its own. */
+  #padding = 0;
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -46,10 +57,59 @@ export class Pipe {
     return this.#capacity;
   }
 
-  /** Moves bytes out; what the sink does not take stays. */
+  /** Bytes that can be written now. */
+  get room(): number {
+    return Math.max(0, this.#capacity - this.#length - this.#padding);
+  }
+
+  /** Moves bytes out; what the sink does not take stays. A packet ends a read, and what does not fit of it is lost. */
   read(sink: ByteSink, count: number): number {
     if (count === 0) return 0;
     if (this.#length === 0) return this.writers === 0 ? 0 : -EAGAIN;
+    if (this.#pieces === null) return this.#readBytes(sink, count);
+    const { before, packet } = this.#firstPacket(this.#pieces);
+    const done = this.#readBytes(sink, Math.min(count, before + packet));
+    if (done < 0) return done;
+    // The rest of a packet that was begun goes with it.
+    this.#forget(done > before ? before + packet - done : 0, done);
+    return done;
+  }
+
+  /** Bytes before the first packet, and in it. */
+  #firstPacket(pieces: readonly Piece[]): { before: number; packet: number } {
+    const [first, second] = pieces;
+    if (first === undefined) return { before: 0, packet: 0 };
+    if (first.isPacket) return { before: 0, packet: first.length };
+    return { before: first.length, packet: second?.length ?? 0 };
+  }
+
+  /** Bytes have been read: `rest` more are dropped, and the pieces brought up to date. */
+  #forget(rest: number, done: number): void {
+    this.#head = (this.#head + rest) % this.#capacity;
+    this.#length -= rest;
+    const pieces = this.#pieces;
+    if (pieces === null) return;
+    for (let left = done + rest; left > 0;) {
+      const piece = pieces[0];
+      if (piece === undefined) break;
+      const n = Math.min(left, piece.length);
+      left -= n;
+      piece.length -= n;
+      if (piece.length > 0) break;
+      this.#padding -= piece.padding;
+      pieces.shift();
+    }
+    if (!pieces.some((piece) => piece.isPacket)) this.#pieces = null;
+  }
+
+  /** Drops bytes that were looked at with `peek`. */
+  consume(count: number): void {
+    const n = Math.min(count, this.#length);
+    this.#forget(n, 0);
+    this.queue.wake(POLLOUT | POLLWRNORM);
+  }
+
+  #readBytes(sink: ByteSink, count: number): number {
     let done = 0;
     while (done < count && this.#length > 0 && this.#ring !== null) {
       const n = Math.min(count - done, this.#length, this.#capacity - this.#head);
@@ -66,14 +126,48 @@ export class Pipe {
     return done;
   }
 
-  /** Moves bytes in, all of them or none when there are PIPE_BUF or fewer. */
-  write(source: ByteSource, count: number): number {
+  /** Moves bytes in, all of them or none when there are PIPE_BUF or fewer; as packets of so many with O_DIRECT. */
+  write(source: ByteSource, count: number, asPackets = false): number {
     if (this.readers === 0) return -EPIPE;
     if (count === 0) return 0;
-    const room = this.#capacity - this.#length;
-    if (room === 0 || (count <= PIPE_BUF && room < count)) return -EAGAIN;
+    const { room } = this;
+    if (room === 0 || (count <= PIPE_BUF && room < (asPackets ? PAGE : count))) return -EAGAIN;
     const ring = this.#ring ?? this.#allocate();
     if (ring === null) return -ENOMEM;
+    if (!asPackets) {
+      const n = this.#writeBytes(ring, source, Math.min(count, room));
+      if (n > 0) this.#note(n, false);
+      return n;
+    }
+    let done = 0;
+    while (done < count && this.room >= PAGE) {
+      const want = Math.min(count - done, PIPE_BUF);
+      const n = this.#writeBytes(ring, source, want);
+      if (n < 0) return done > 0 ? done : n;
+      this.#note(n, true);
+      done += n;
+      if (n < want) break;
+    }
+    return done;
+  }
+
+  /** Keeps track of what was written as long as there are packets. */
+  #note(length: number, isPacket: boolean): void {
+    if (this.#pieces === null) {
+      if (!isPacket) return;
+      const before = this.#length - length;
+      this.#pieces = before > 0 ? [{ length: before, padding: 0, isPacket: false }] : [];
+    }
+    const last = this.#pieces.at(-1);
+    if (!isPacket && last?.isPacket === false) last.length += length;
+    else {
+      const padding = isPacket ? PAGE - length : 0;
+      this.#padding += padding;
+      this.#pieces.push({ length, padding, isPacket });
+    }
+  }
+
+  #writeBytes(ring: Uint8Array, source: ByteSource, count: number): number {
     let done = 0;
     while (done < count && this.#length < this.#capacity) {
       const tail = (this.#head + this.#length) % this.#capacity;
@@ -106,6 +200,8 @@ export class Pipe {
     this.#ring = null;
     this.#head = 0;
     this.#length = 0;
+    this.#pieces = null;
+    this.#padding = 0;
   }
 
   /** F_SETPIPE_SZ; the new capacity or -errno. */
@@ -114,7 +210,7 @@ export class Pipe {
     let capacity = PAGE;
     while (capacity < bytes) capacity *= 2;
     if (capacity > MAX_PIPE_BYTES && capacity > this.#capacity && !isPrivileged) return -EPERM;
-    if (capacity < this.#length) return -EBUSY;
+    if (capacity < this.#length + this.#padding) return -EBUSY;
     if (capacity > LARGEST_PIPE_BYTES) return -ENOMEM;
     if (this.#ring !== null) {
       if (!this.#budget.take(capacity)) return -ENOMEM;
@@ -141,6 +237,7 @@ export class Pipe {
 /** One end of a pipe, or both (a FIFO opened O_RDWR). */
 export class PipeFile extends OpenFile {
   override readonly isPollable = true;
+  override readonly canSignal = true;
   override readonly queue: WaitQueue;
   readonly pipe: Pipe;
   /** Writers that had come when a FIFO's end was opened without one there: no hang-up until another came and left. */
@@ -166,7 +263,7 @@ export class PipeFile extends OpenFile {
   }
 
   override writeAt(source: ByteSource, count: number): number {
-    return this.pipe.write(source, count);
+    return this.pipe.write(source, count, (this.flags & O_DIRECT) !== 0);
   }
 
   override poll(): number {
@@ -177,7 +274,7 @@ export class PipeFile extends OpenFile {
       if (pipe.writers === 0 && pipe.writerOpens !== this.#opensSeen) events |= POLLHUP;
     }
     if (this.canWrite) {
-      if (pipe.capacity - pipe.length >= PIPE_BUF) events |= POLLOUT | POLLWRNORM;
+      if (pipe.room >= PIPE_BUF) events |= POLLOUT | POLLWRNORM;
       if (pipe.readers === 0) events |= POLLERR;
     }
     return events;

@@ -5,7 +5,7 @@
 import { EFAULT, EINVAL, ENOTTY } from '../abi/errno.ts';
 import { FIONREAD, TIOCOUTQ } from '../abi/ioctl.ts';
 import { O_NONBLOCK } from '../abi/open.ts';
-import { POLLIN } from '../abi/poll.ts';
+import { POLLHUP, POLLIN } from '../abi/poll.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
 import { OpenFile } from './open-file.ts';
@@ -15,6 +15,7 @@ import type { UnixEndpoint } from './unix-endpoint.ts';
 /** An open socket. */
 export class SocketFile extends OpenFile {
   override readonly isPollable = true;
+  override readonly canSignal = true;
   override readonly queue: WaitQueue;
   readonly endpoint: UnixEndpoint;
   /** SO_RCVTIMEO and SO_SNDTIMEO; Infinity for none. */
@@ -44,6 +45,11 @@ export class SocketFile extends OpenFile {
   override writeAt(source: ByteSource, count: number): number {
     const { endpoint } = this;
     return endpoint.send(source, count, null, { identity: endpoint.namespace.caller.sender(), files: [] });
+  }
+
+  /** The end of a connection, and room to write, are told by no signal. */
+  override signalledEvents(events: number): number {
+    return (events & POLLHUP) === 0 ? events & POLLIN : 0;
   }
 
   override poll(): number {

@@ -107,6 +107,14 @@ export function timerInfo(signo: number, timerId: number, value: bigint, timer: 
   return { ...info, timer };
 }
 
+/** From a descriptor on which something happened; `band` are its events. */
+export function pollInfo(signo: number, code: number, band: number, fd: number): SignalInfo {
+  return make(signo, code, (v) => {
+    v.setBigInt64(16, BigInt(band), true);
+    v.setInt32(24, fd, true);
+  });
+}
+
 /** From a message queue; `pid` and `uid` are the sender's, `value` the one given to mq_notify. */
 export function messageQueueInfo(signo: number, code: number, pid: number, uid: number, value: bigint): SignalInfo {
   return make(signo, code, (v) => {

@@ -2,7 +2,20 @@
 //
 // Calls on descriptors themselves: close, dup, fcntl, flock, ioctl. fs/file.c, fs/fcntl.c, fs/locks.c, fs/ioctl.c.
 
-import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOLCK, ENOMEM, ENOTTY, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
+import {
+  EAGAIN,
+  EBADF,
+  EDEADLK,
+  EFAULT,
+  EINVAL,
+  EMFILE,
+  ENOMEM,
+  ENOTDIR,
+  ENOTTY,
+  EPERM,
+  ERESTARTSYS,
+  ESRCH,
+} from '../../abi/errno.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, TIOCGPTPEER } from '../../abi/ioctl.ts';
 import {
   CLOSE_RANGE_CLOEXEC,
@@ -15,9 +28,11 @@ import {
   F_GETLEASE,
   F_GETLK,
   F_GETOWN,
+  F_GETOWN_EX,
   F_GETPIPE_SZ,
   F_GETSIG,
   F_GET_SEALS,
+  F_NOTIFY,
   F_OFD_GETLK,
   F_OFD_SETLK,
   F_OFD_SETLKW,
@@ -29,6 +44,7 @@ import {
   F_SETLK,
   F_SETLKW,
   F_SETOWN,
+  F_SETOWN_EX,
   F_SETPIPE_SZ,
   F_SETSIG,
   F_UNLCK,
@@ -54,7 +70,7 @@ import { Flock } from '../../abi/stat.ts';
 import { getI64, putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { CAP_SYS_RESOURCE, hasCapability, ownsOrOverrides } from '../../vfs/credentials.ts';
-import { locksOf } from '../../vfs/file-locks.ts';
+import { locksOf, setWaiting, wouldDeadlock } from '../../vfs/file-locks.ts';
 import type { FileLocks, RangeLock } from '../../vfs/file-locks.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
@@ -62,6 +78,7 @@ import { PipeFile } from '../../vfs/pipe.ts';
 import { TtyFile } from '../../vfs/tty/tty-file.ts';
 import { SeccompListener, listenerIoctl } from '../seccomp/listener.ts';
 import type { Task } from '../task.ts';
+import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, setAsync } from '../async-notice.ts';
 import { installFile } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 
@@ -102,12 +119,13 @@ function dup3(task: Task, from: number, to: number, flags: number): number {
 }
 
 /** Flags that F_SETFL changes; the others are ignored. */
-const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC;
+const SETTABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
-function setFlags(task: Task, file: OpenFile, flags: number): number {
+function setFlags(task: Task, file: OpenFile, fd: number, flags: number): number {
   if ((flags & O_NOATIME) !== 0 && (file.flags & O_NOATIME) === 0 && !ownsOrOverrides(file.inode, task.creds)) {
     return -EPERM;
   }
+  setAsync(task.kernel, file, fd, (flags & FASYNC) !== 0);
   return file.setFlags((file.flags & ~SETTABLE) | (flags & SETTABLE));
 }
 
@@ -162,7 +180,28 @@ function setLock(task: Task, file: OpenFile, addr: number, owner: object, pid: n
   const locks = locksOf(file.inode);
   // OFD locks go with their description.
   if (owner === file && wanted.type !== F_UNLCK) locks.watch(file);
-  return waitForLock(task, locks, () => locks.set(wanted), waits);
+  return owner === file || !waits
+    ? waitForLock(task, locks, () => locks.set(wanted), waits)
+    : waitForRecord(task, locks, wanted);
+}
+
+/** F_SETLKW: sleeps unless the one in the way waits for us. */
+function waitForRecord(task: Task, locks: FileLocks, wanted: RangeLock): SyscallResult {
+  const result = locks.set(wanted);
+  if (result !== -EAGAIN) return result;
+  const blocker = locks.conflict(wanted)?.owner;
+  if (blocker === undefined) return result;
+  if (wouldDeadlock(wanted.owner, blocker)) return -EDEADLK;
+  setWaiting(wanted.owner, blocker);
+  return task.block({
+    queues: [{ queue: locks.queue }],
+    interrupted: -ERESTARTSYS,
+    retry: () => {
+      setWaiting(wanted.owner, null);
+      return waitForRecord(task, locks, wanted);
+    },
+    onCancel: () => setWaiting(wanted.owner, null),
+  });
 }
 
 function waitForLock(task: Task, locks: FileLocks, attempt: () => number, waits: boolean): SyscallResult {
@@ -204,6 +243,41 @@ function seals(file: OpenFile, add: number | null): number {
   return 0;
 }
 
+/** Who is told of events on a description; -ESRCH for nobody. */
+function setOwner(task: Task, file: OpenFile, type: number, pid: number): number {
+  const { kernel, creds } = task;
+  if (pid === 0) {
+    file.owner = null;
+    return 0;
+  }
+  const isThere =
+    type === F_OWNER_PGRP
+      ? [...kernel.groups.values()].some((group) => group.pgid === pid)
+      : kernel.task(pid) !== undefined;
+  if (!isThere) return -ESRCH;
+  file.owner = { type, pid, uid: creds.uid, euid: creds.euid };
+  return 0;
+}
+
+/** struct f_owner_ex: type and pid. */
+const OWNER_EX_BYTES = 8;
+
+function setOwnerEx(task: Task, file: OpenFile, addr: number): number {
+  const bytes = new Uint8Array(OWNER_EX_BYTES);
+  if (task.mm.copyIn(addr, bytes) < bytes.length) return -EFAULT;
+  const type = viewOf(bytes).getInt32(0, true);
+  const pid = viewOf(bytes).getInt32(4, true);
+  if (type !== F_OWNER_TID && type !== F_OWNER_PID && type !== F_OWNER_PGRP) return -EINVAL;
+  return setOwner(task, file, type, pid);
+}
+
+function getOwnerEx(task: Task, file: OpenFile, addr: number): number {
+  const bytes = new Uint8Array(OWNER_EX_BYTES);
+  viewOf(bytes).setInt32(0, file.owner?.type ?? F_OWNER_TID, true);
+  viewOf(bytes).setInt32(4, file.owner?.pid ?? 0, true);
+  return task.mm.copyOut(addr, bytes) === bytes.length ? 0 : -EFAULT;
+}
+
 function fcntl(task: Task, fd: number, command: number, argument: number, addr: number): SyscallResult {
   const file = task.files.get(fd);
   if (file === undefined) return -EBADF;
@@ -225,7 +299,7 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
   if ((file.flags & O_PATH) !== 0) return -EBADF;
   switch (command) {
     case F_SETFL:
-      return setFlags(task, file, argument);
+      return setFlags(task, file, fd, argument);
     case F_GETLK:
       return getLock(task, file, addr, task.files, tgid);
     case F_SETLK:
@@ -237,10 +311,14 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
     case F_OFD_SETLKW:
       return setLock(task, file, addr, file, -1, command === F_OFD_SETLKW);
     case F_GETOWN:
-      return file.owner;
+      return file.owner === null ? 0 : file.owner.type === F_OWNER_PGRP ? -file.owner.pid : file.owner.pid;
     case F_SETOWN:
-      file.owner = argument;
-      return 0;
+      if (argument === -0x80000000) return -EINVAL;
+      return setOwner(task, file, argument < 0 ? F_OWNER_PGRP : F_OWNER_PID, Math.abs(argument));
+    case F_GETOWN_EX:
+      return getOwnerEx(task, file, addr);
+    case F_SETOWN_EX:
+      return setOwnerEx(task, file, addr);
     case F_GETSIG:
       return file.ownerSignal;
     case F_SETSIG:
@@ -250,7 +328,10 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:
-      return argument === F_UNLCK ? -EAGAIN : -ENOLCK;
+      // As on a file system that has none: there is no lease to give back either.
+      return argument === F_UNLCK && file.inode.isRegular ? -EAGAIN : -EINVAL;
+    case F_NOTIFY:
+      return file.inode.isDirectory ? -EINVAL : -ENOTDIR;
     case F_GETPIPE_SZ:
       return file instanceof PipeFile ? file.pipe.capacity : -EBADF;
     case F_SETPIPE_SZ:
@@ -286,7 +367,11 @@ function ioctl(task: Task, fd: number, request: number, argument: number): Sysca
     case FIOASYNC: {
       const value = task.mm.readU32(argument);
       if (value === undefined) return -EFAULT;
-      if (request === FIOASYNC) return value === 0 ? 0 : -ENOTTY;
+      if (request === FIOASYNC) {
+        if ((value !== 0) !== ((file.flags & FASYNC) !== 0) && !file.canSignal) return -ENOTTY;
+        setAsync(task.kernel, file, fd, value !== 0);
+        return 0;
+      }
       return file.setFlags(value === 0 ? file.flags & ~O_NONBLOCK : file.flags | O_NONBLOCK);
     }
     case TIOCGPTPEER:
@@ -318,6 +403,7 @@ export const FD_CONTROL_CALLS: readonly SyscallDef[] = [
     nr: 72,
     name: 'fcntl',
     args: ['fd', 'int', 'hex'],
+    partial: 'leases, directory notification',
     call: (t, a) => fcntl(t, a.int(0), a.int(1), a.int(2), a.num(2)),
   },
   { nr: 73, name: 'flock', args: ['fd', 'flags:flock'], call: (t, a) => flock(t, a.int(0), a.int(1)) },

@@ -241,6 +241,7 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddr: number, c
   const to = writable(task, outFd);
   if (typeof to === 'number') return to;
   if (!from.isSeekable) return given !== undefined ? -ESPIPE : -EINVAL;
+  if (count >= 2 ** 63 || !canSplice(to)) return -EINVAL;
   if (from.inode.isDirectory) return -EINVAL;
   if ((to.flags & O_APPEND) !== 0 || (given !== undefined && given < 0)) return -EINVAL;
   const start = given ?? from.offset;
@@ -288,6 +289,11 @@ const MAX_AT_ONCE = 128 * 1024 * 1024;
 const SPLICE_FLAGS = 0xf;
 const SPLICE_F_NONBLOCK = 2;
 
+/** Directories and files without a kind of their own (eventfd and the like) move no pages. */
+function canSplice(file: OpenFile): boolean {
+  return file.inode.type !== 0 && !file.inode.isDirectory;
+}
+
 function splice(
   task: Task,
   inFd: number,
@@ -313,6 +319,7 @@ function splice(
   const givenOut = offsetAt(task, outOffset);
   if (typeof givenIn === 'object' || typeof givenOut === 'object') return -EFAULT;
   if ((givenIn ?? 0) < 0 || (givenOut ?? 0) < 0) return -EINVAL;
+  if (!canSplice(from) || !canSplice(to)) return -EINVAL;
   if ((givenIn !== undefined && !from.isSeekable) || (givenOut !== undefined && !to.isSeekable)) return -EINVAL;
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   const most = Math.min(count, TRANSFER_BYTES);
@@ -326,17 +333,17 @@ function splice(
       buffer.set(waiting);
       got = waiting.length;
     } else {
-      const room = toPipe === null ? most : toPipe.pipe.capacity - toPipe.pipe.length;
+      const room = toPipe === null ? most : toPipe.pipe.room;
       if (toPipe !== null && toPipe.pipe.readers > 0 && room === 0) return -EAGAIN;
       const want = Math.min(most, Math.max(room, 1));
       got = from.readAt(new BufferTransfer(buffer.subarray(0, want)), want, givenIn ?? from.offset);
       if (got <= 0) return got;
     }
-    if (toPipe !== null && got <= 4096) got = Math.min(got, Math.max(1, toPipe.pipe.capacity - toPipe.pipe.length));
+    if (toPipe !== null && got <= 4096) got = Math.min(got, Math.max(1, toPipe.pipe.room));
     const put = to.writeAt(new BufferTransfer(buffer.subarray(0, got)), got, givenOut ?? to.offset);
     if (put === -EPIPE) sendSigpipe(task);
     if (put <= 0) return put;
-    if (fromPipe !== null) fromPipe.pipe.read(new BufferTransfer(new Uint8Array(put)), put);
+    if (fromPipe !== null) fromPipe.pipe.consume(put);
     else if (givenIn !== undefined) task.mm.writeU64(inOffset, givenIn + put);
     else if (from.isSeekable) from.offset += put;
     if (givenOut !== undefined) task.mm.writeU64(outOffset, givenOut + put);
@@ -358,7 +365,7 @@ function tee(task: Task, inFd: number, outFd: number, count: number, flags: numb
   if (!(from instanceof PipeFile) || !(to instanceof PipeFile) || from.pipe === to.pipe) return -EINVAL;
   if (count === 0) return 0;
   const attempt = (): number => {
-    const waiting = from.pipe.peek(Math.min(count, to.pipe.capacity - to.pipe.length));
+    const waiting = from.pipe.peek(Math.min(count, to.pipe.room));
     if (waiting.length > 0) return to.pipe.write(new BufferTransfer(waiting), waiting.length);
     if (to.pipe.readers === 0) return -EPIPE;
     return from.pipe.length === 0 && from.pipe.writers === 0 ? 0 : -EAGAIN;
@@ -402,9 +409,9 @@ function copyFileRange(
   if (from.inode.fs !== to.inode.fs && from.inode.fs.typeName !== to.inode.fs.typeName) return -EXDEV;
   const fromAt = givenIn ?? from.offset;
   const toAt = givenOut ?? to.offset;
-  if (fromAt < 0 || toAt < 0) return -EINVAL;
+  for (const at of [fromAt, toAt]) if (at < 0) return at + count >= 0 ? -EOVERFLOW : -EINVAL;
   let total = Math.min(count, MAX_RW_COUNT);
-  if (fromAt + total > MAX_FILE_SIZE || toAt + total > MAX_FILE_SIZE) return -EOVERFLOW;
+  if (toAt > MAX_FILE_SIZE) return -EFBIG;
   if (from.inode === to.inode && fromAt < toAt + total && toAt < fromAt + total && total > 0) return -EINVAL;
   total = Math.max(0, Math.min(total, from.inode.size - fromAt));
   const allowed = allowedBytes(task, to, toAt, total);
