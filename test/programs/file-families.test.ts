@@ -4,7 +4,20 @@
 // permissions matter, in an empty directory of Linux's tmpfs and in the memory layer of a sandbox.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,6 +56,54 @@ describe.runIf(hasCompiler('gcc') && isRoot && existsSync(SHM))('file calls', ()
     expect(exit).toEqual({ code: 0 });
     expect(readFileSync(join(shm, 'bound', 'both')).equals(readFileSync(join(shm, 'native', 'both')))).toBe(true);
   });
+
+  /** A tree with what a memory layer has to keep together. */
+  const plant = (tree: string): void => {
+    for (const name of ['d/e', 'many', 'empty']) mkdirSync(join(tree, name), { recursive: true });
+    writeFileSync(join(tree, 'a'), 'host a, under three names');
+    for (const name of ['b', 'd/c']) linkSync(join(tree, 'a'), join(tree, name));
+    writeFileSync(join(tree, 'big'), 'abcdefghij'.repeat(100_000));
+    writeFileSync(join(tree, 'd/f'), 'host d/f');
+    writeFileSync(join(tree, 'd/e/g'), 'host d/e/g');
+    symlinkSync('d/f', join(tree, 'to-file'));
+    for (let i = 0; i < 50; i++) writeFileSync(join(tree, 'many', `file${i}`), String(i));
+    const paths = readdirSync(tree, { recursive: true, encoding: 'utf8' }).sort().reverse();
+    for (const name of ['.', ...paths]) {
+      if (name !== 'to-file') chmodSync(join(tree, name), lstatSync(join(tree, name)).isDirectory() ? 0o755 : 0o644);
+      lutimesSync(join(tree, name), 1_000_000_000, 1_000_000_000);
+    }
+  };
+
+  /** Everything that could change about the tree. */
+  const fingerprint = (tree: string): string[] =>
+    readdirSync(tree, { recursive: true, encoding: 'utf8' })
+      .sort()
+      .map((name) => {
+        const { mode, nlink, size, mtimeMs, ctimeMs, ino } = lstatSync(join(tree, name));
+        return [name, mode, nlink, size, mtimeMs, ctimeMs, ino].join(' ');
+      });
+
+  it.each(['off', 'upstream', 'hardened'] as const)(
+    'changes a tree of the host in memory, with patching %s',
+    async (patch) => {
+      const native = join(shm, `overlay-${patch}`);
+      const tree = join(folder, `overlay-${patch}`);
+      for (const each of [native, join(tree, 'w')]) {
+        mkdirSync(each, { recursive: true });
+        plant(each);
+      }
+      const before = fingerprint(tree);
+      const program = join(folder, 'overlay');
+      compile('gcc', 'overlay', program);
+      const ended = spawnSync(program, [], { cwd: native, encoding: 'latin1', timeout: 30_000 });
+      expect([ended.status, ended.stderr]).toEqual([0, '']);
+      const root = openHostDirectory(tree, { writable: false });
+      const { output, exit } = await runGuest(program, { root, cwd: '/w', uid: 0, patch });
+      expect(output.split('\n')).toEqual(ended.stdout.split('\n'));
+      expect(exit).toEqual({ code: 0 });
+      expect(fingerprint(tree)).toEqual(before);
+    },
+  );
 
   describe.each(FAMILIES)('%s', (name) => {
     let expected: string[] = [];
