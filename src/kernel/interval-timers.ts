@@ -52,7 +52,12 @@ export class IntervalTimers {
   }
 
   #fireReal(): void {
-    if (this.#realInterval > 0) this.#kernel.timers.set(this.#real, this.#real.deadline + this.#realInterval);
+    const { timers, clock } = this.#kernel;
+    const { deadline } = this.#real;
+    const interval = this.#realInterval;
+    // Periods that have passed meanwhile are lost, as their signals would be.
+    const missed = Math.floor(Math.max(0, clock.now() - deadline) / interval);
+    if (interval > 0) timers.set(this.#real, deadline + (missed + 1) * interval);
     if (this.#group !== null) sendSignal(this.#group, null, kernelInfo(SIGALRM));
   }
 

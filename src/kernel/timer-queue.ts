@@ -60,13 +60,18 @@ export class TimerQueue {
     this.#down(last.index);
   }
 
-  /** Fires every timer that is due, earliest first. Timers set meanwhile fire too when they are due. */
+  /**
+   * Fires every timer that is due, earliest first. Timers set meanwhile fire too when they are due; but one that sets
+   * itself goes on later than now, even where doubles cannot tell its period (beyond 2^53 ns): else it would never end.
+   */
   fireDue(now: number): void {
+    const soonest = now + Math.max(1, now * Number.EPSILON);
     for (;;) {
       const first = this.#heap[0];
       if (first === undefined || first.deadline > now) return;
       this.cancel(first);
       first.fire();
+      if (first.isSet && first.deadline <= now) this.set(first, soonest);
     }
   }
 

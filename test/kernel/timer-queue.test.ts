@@ -34,6 +34,19 @@ describe('TimerQueue', () => {
     expect(queue.next()).toBe(Infinity);
   });
 
+  it.each([10, 2 ** 40, 2 ** 60, 2 ** 63])('fires a timer that sets itself once, at %d', (now) => {
+    const queue = new TimerQueue();
+    let fired = 0;
+    const timer = new Timer(() => {
+      fired++;
+      queue.set(timer, timer.deadline + 1 / 4096);
+    });
+    queue.set(timer, now);
+    queue.fireDue(now);
+    expect(fired).toBe(1);
+    expect(queue.next()).toBeGreaterThan(now);
+  });
+
   const step = fc.record({ timer: fc.nat(9), deadline: fc.option(fc.nat(50), { nil: undefined }) });
   test.prop([fc.array(step, { maxLength: 60 })])(
     'agrees with a sorted list, whatever is set and cancelled',
