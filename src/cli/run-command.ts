@@ -24,6 +24,7 @@ import { nodeHost, openHostArchive, openHostDirectory, openHostPath } from '../s
 import { DEFAULT_LIMITS, Sandbox, guestText } from '../sandbox/sandbox.ts';
 import type { RunResult, SandboxOptions } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
+import { TraceFileWriter } from '../trace/trace-file.ts';
 import { ExitStatus } from './exit-status.ts';
 import { findProgram } from './find-program.ts';
 import { makeLogger } from './logger.ts';
@@ -70,7 +71,8 @@ class Outputs {
     }
     if (options.trace !== undefined) {
       const trace = this.#open('--trace', options.trace);
-      this.renderers.push(new PerfettoJson((piece) => trace.write(piece)));
+      const write = (piece: string): void => trace.write(piece);
+      this.renderers.push(options.trace.endsWith('.ndjson') ? new TraceFileWriter(write) : new PerfettoJson(write));
     }
     this.#metrics = options.metrics === undefined ? undefined : new ResultFile('--metrics', options.metrics);
   }

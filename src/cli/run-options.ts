@@ -101,7 +101,10 @@ const ROWS: readonly Row[] = [
   { flags: '--strace-format <NAME>', text: 'linux or gvisor', preset: 'linux' },
   { flags: '--strace-summary', text: 'print a table of system calls at the end, as strace -c does' },
   { flags: '--metrics <FILE>', text: 'write the figures of the run as one JSON object' },
-  { flags: '--trace <FILE>', text: 'write the events of the run for Perfetto or chrome://tracing' },
+  {
+    flags: '--trace <FILE>',
+    text: 'write the events of the run for Perfetto or chrome://tracing, or as they are to a FILE.ndjson',
+  },
   { flags: '--engine <NAME>', text: 'the processor emulator: unicorn', preset: 'unicorn' },
   { flags: '--log-level <LEVEL>', text: LOG_LEVELS.join(', '), preset: 'warn' },
   { flags: '--log-file <FILE>', text: 'write the log as JSON lines into a file (default: stderr)' },

@@ -5,7 +5,6 @@
 import { describe, expect, it } from 'vitest';
 import { SYS } from '../../src/abi/sysno.ts';
 import { GvisorText } from '../../src/report/gvisor-text.ts';
-import { PerfettoJson } from '../../src/report/perfetto.ts';
 import { StraceText, exitLine, secondsText } from '../../src/report/strace-text.ts';
 import type { StraceOptions } from '../../src/report/strace-text.ts';
 import { SyscallSummary } from '../../src/report/syscall-summary.ts';
@@ -259,48 +258,5 @@ describe('SyscallSummary', () => {
     expect(lines[3]).toBe('  0.00    0.000000           0         3                   1         2 getpid');
     expect(lines[5]).toBe('100.00    0.003000         750         4         1         2         2 total');
     expect(lines[6]).toBe('restarted after a fault in a half-patched site: 1');
-  });
-});
-
-describe('PerfettoJson', () => {
-  it('is JSON even when nothing happened', () => {
-    let out = '';
-    const json = new PerfettoJson((piece) => (out += piece));
-    json.close();
-    expect(JSON.parse(out)).toMatchObject({ traceEvents: [], displayTimeUnit: 'ns' });
-  });
-
-  it('makes one slice per call, in microseconds', () => {
-    let out = '';
-    const json = new PerfettoJson((piece) => (out += piece));
-    const f = new Feed(json);
-    f.start(2, 1);
-    f.now = 1500;
-    f.enter(2, SYS.getpid, '', 1);
-    f.now = 4000;
-    f.exit(2, SYS.getpid, '', '1', 1);
-    f.ring.emit(EventKind.sitePatched, 2, 0x401000, 39, 1);
-    f.ring.flush();
-    json.close();
-    const { traceEvents } = JSON.parse(out) as { traceEvents: object[] };
-    expect(traceEvents).toContainEqual({
-      ph: 'X',
-      name: 'getpid',
-      cat: 'patched',
-      pid: 1,
-      tid: 2,
-      ts: 1.5,
-      dur: 2.5,
-      args: { result: 1, rip: '0x401007' },
-    });
-    expect(traceEvents).toContainEqual({
-      ph: 'i',
-      s: 't',
-      name: 'patched',
-      pid: 1,
-      tid: 2,
-      ts: 4,
-      args: { site: '0x401000', sysno: 39, trap: 1 },
-    });
   });
 });

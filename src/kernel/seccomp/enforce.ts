@@ -21,6 +21,7 @@ import { SIGKILL, SIGSYS } from '../../abi/signal.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
 import { Reg } from '../../cpu/regs.ts';
+import { EventKind } from '../../trace/events.ts';
 import { exitTask } from '../exit.ts';
 import { stopForSeccomp } from '../ptrace/stops.ts';
 import { forceDeath, forceSignal } from '../signals/force.ts';
@@ -70,7 +71,11 @@ export function enforceSeccomp(
   if (seccomp.allows(sysno)) return null;
   const { value, author } = seccomp.judge(fillData(task, sysno));
   const detail = value & SECCOMP_RET_DATA;
-  switch ((value & SECCOMP_RET_ACTION_FULL) >>> 0) {
+  const action = (value & SECCOMP_RET_ACTION_FULL) >>> 0;
+  if (action !== SECCOMP_RET_ALLOW) {
+    task.kernel.trace.emit(EventKind.seccompAction, task.tid, value >>> 0, sysno, task.regs.get(Reg.rip));
+  }
+  switch (action) {
     case SECCOMP_RET_ALLOW:
     case SECCOMP_RET_LOG:
       return null;
