@@ -39,3 +39,30 @@ it.runIf(hasCompiler('gcc'))(
   },
   120_000,
 );
+
+it.runIf(hasCompiler('gcc'))(
+  'survives mounts and attributes without end',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-hostile-'));
+    try {
+      const program = join(folder, 'hostile-mounts');
+      compile('gcc', 'hostile-mounts', program);
+      const { output, exit } = await runGuest(program, { uid: 0, timeoutSec: 110 });
+      expect(output.trimEnd().split('\n')).toEqual([
+        'one above the other: 1, then ENOSPC',
+        'gone 1',
+        'doubling: 1, then ENOSPC',
+        'usable 1',
+        'all together hold less than a gigabyte: 1',
+        'free again 1',
+        'attributes: 1, then ENOSPC',
+        'free again 1',
+        'names 1 list Argument list too long',
+      ]);
+      expect(exit).toEqual({ code: 0 });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  120_000,
+);
