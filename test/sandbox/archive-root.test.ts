@@ -21,8 +21,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fromLatin1 } from '../../src/base/bytes.ts';
 import { openHostArchive } from '../../src/sandbox/host-node/index.ts';
 import { runGuest } from '../programs/guest-run.ts';
+import { archive, entry, pax } from '../vfs/tar/archives.ts';
 
 const BUSYBOX = '/bin/busybox';
 const has = (command: string): boolean => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
@@ -90,6 +92,42 @@ describe.runIf(existsSync(BUSYBOX) && has('tar') && has('zstd'))('a root from an
       fghijabcdefghijabcdefghij"
     `);
     expect(readFileSync(join(folder, name)).equals(before)).toBe(true);
+  });
+
+  it.runIf(existsSync('/bin/bash') && has('ldd'))('runs dynamic programs of the system from an archive', async () => {
+    const programs = ['/bin/bash', '/usr/bin/sort', '/usr/bin/ls'];
+    const linked = spawnSync('ldd', programs, { encoding: 'utf8' }).stdout;
+    const libraries = new Set([...linked.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path ?? ''));
+    const path = join(folder, 'system.tar');
+    const names = [...programs, ...libraries].map((name) => name.slice(1));
+    const packed = spawnSync('tar', ['cf', path, '--dereference', '-C', '/', ...names], { encoding: 'utf8' });
+    expect(packed.stderr).toBe('');
+    const root = await openHostArchive(path);
+    const script = 'for i in 3 1 2; do echo $i; done | sort -r | while read n; do echo n$n; done; ls /';
+    const { output, errors, exit } = await runGuest('/bin/bash', {
+      root,
+      argv: ['bash', '-c', script],
+      env: ['PATH=/bin:/usr/bin'],
+    });
+    root.dispose();
+    expect({ errors, exit }).toEqual({ errors: '', exit: { code: 0 } });
+    expect(output).toMatch(/^n3\nn2\nn1\nbin\nlib/);
+  });
+
+  it('shows extended attributes and modes of an archive', async () => {
+    const path = join(folder, 'pax.tar');
+    const header = pax({ 'SCHILY.xattr.user.origin': 'archive', mtime: '1.000000002' });
+    writeFileSync(path, archive(header, entry({ name: 'marked', data: 'text', mode: 0o4751 })));
+    const root = await openHostArchive(path);
+    const program = '/bin/busybox';
+    const { output } = await runGuest(program, {
+      root,
+      uid: 0,
+      argv: ['busybox', 'stat', '-c', '%a %s %Y', '/marked'],
+    });
+    expect(output).toBe('4751 4 1\n');
+    expect(fromLatin1(root.xattrs('marked')?.get('user.origin') ?? new Uint8Array(0))).toBe('archive');
+    root.dispose();
   });
 
   it('leaves nothing in the temporary folder', async () => {

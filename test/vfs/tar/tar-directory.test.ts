@@ -3,14 +3,28 @@
 // An archive as a tree: every form of entry that tar programs write, and a plain word for each that nobody can use.
 
 import { spawnSync } from 'node:child_process';
-import { linkSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fc, test } from '@fast-check/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ENOENT, ENOTDIR } from '../../../src/abi/errno.ts';
+import { fromLatin1, latin1Bytes } from '../../../src/base/bytes.ts';
 import { TraplineError } from '../../../src/base/errors.ts';
 import { TarDirectory } from '../../../src/vfs/tar/tar-directory.ts';
+import { getXattr, listXattrs, setXattr } from '../../../src/vfs/xattrs.ts';
+import { at, makeTree } from '../fixture.ts';
 import { archive, contents, directoryOf, entry, inMemory, pax } from './archives.ts';
 
 const hasTar = spawnSync('tar', ['--version'], { stdio: 'ignore' }).status === 0;
@@ -50,7 +64,14 @@ describe.runIf(hasTar)('an archive by the tar command', () => {
     ['pax, sparse 1.0', ['--format=pax', '--sparse', '--sparse-version=1.0']],
   ])('in the form %s shows the tree that was packed', (_form, options) => {
     const tree = made(...options);
-    expect(tree.list('')).toEqual(['b\u00c3\u00bccher', 'directory-with-a-long-name', 'file', 'holes', 'long-link', 'other']);
+    expect(tree.list('')).toEqual([
+      'b\u00c3\u00bccher',
+      'directory-with-a-long-name',
+      'file',
+      'holes',
+      'long-link',
+      'other',
+    ]);
     expect(contents(tree, `${LONG}leaf`)).toBe('far down');
     expect(contents(tree, 'b\u00c3\u00bccher')).toBe('umlaut');
     expect(tree.readlink('long-link')).toBe('x'.repeat(150));
@@ -130,7 +151,7 @@ describe('a tar archive', () => {
     const name = `${'n'.repeat(200)}/${'m'.repeat(255)}`;
     const tree = directoryOf(
       pax({ mtime: '5.5', uid: '7' }, 'g'),
-      pax({ 'path': name, 'mtime': '1700000000.123456789', 'SCHILY.xattr.user.note': 'a=b\nc' }),
+      pax({ path: name, mtime: '1700000000.123456789', 'SCHILY.xattr.user.note': 'a=b\nc' }),
       entry({ name: 'cut', data: 'x' }),
       entry({ name: 'plain' }),
     );
@@ -140,6 +161,20 @@ describe('a tar archive', () => {
     expect(tree.xattrs('plain')).toBeNull();
   });
 
+  it('gives its attributes to guests, who may change them in memory', () => {
+    const root = directoryOf(
+      pax({ 'SCHILY.xattr.user.note': 'old', 'SCHILY.xattr.acl.x': 'no class' }),
+      entry({ name: 'f' }),
+    );
+    const tree = makeTree({ root });
+    const f = at(tree.root, '/f');
+    const read = (): string => fromLatin1(getXattr(f, tree.root.cred, 'user.note', 100) as Uint8Array);
+    expect([listXattrs(f, tree.root.cred, 0), read()]).toEqual(['user.note\0', 'old']);
+    expect(setXattr(f, tree.root.cred, 'user.note', latin1Bytes('new'), 0)).toBe(0);
+    expect(read()).toBe('new');
+    expect(fromLatin1(root.xattrs('f')?.get('user.note') ?? new Uint8Array(0))).toBe('old');
+  });
+
   it('keeps devices and pipes as names', () => {
     const tree = directoryOf(entry({ name: 'null', type: '3' }), entry({ name: 'pipe', type: '6' }));
     expect(tree.stat('null')).toMatchObject({ kind: 'char' });
@@ -147,7 +182,11 @@ describe('a tar archive', () => {
   });
 
   it('follows no link and finds nothing below a file', () => {
-    const tree = directoryOf(entry({ name: 'l', type: '2', linkName: 'd' }), entry({ name: 'd/f' }), entry({ name: 'f' }));
+    const tree = directoryOf(
+      entry({ name: 'l', type: '2', linkName: 'd' }),
+      entry({ name: 'd/f' }),
+      entry({ name: 'f' }),
+    );
     expect([tree.stat('f/x'), tree.list('f'), tree.stat('none'), contents(tree, 'none')]).toEqual([
       -ENOTDIR,
       -ENOTDIR,
@@ -161,19 +200,35 @@ describe('a tar archive', () => {
     ['a name with ..', [entry({ name: 'a/../../etc/passwd' })], 'leads out of the tree'],
     ['a hard link with ..', [entry({ name: 'a', type: '1', linkName: '../x' })], 'leads out of the tree'],
     ['a hard link to nothing', [entry({ name: 'a', type: '1', linkName: 'b' })], 'not there before it'],
-    ['a hard link to a directory', [entry({ name: 'd/', type: '5' }), entry({ name: 'a', type: '1', linkName: 'd' })], 'to a directory'],
+    [
+      'a hard link to a directory',
+      [entry({ name: 'd/', type: '5' }), entry({ name: 'a', type: '1', linkName: 'd' })],
+      'to a directory',
+    ],
     ['a file below a file', [entry({ name: 'a' }), entry({ name: 'a/b' })], 'lies below a, which is no directory'],
-    ['a file below a link', [entry({ name: 'a', type: '2', linkName: '/etc' }), entry({ name: 'a/b' })], 'lies below a'],
+    [
+      'a file below a link',
+      [entry({ name: 'a', type: '2', linkName: '/etc' }), entry({ name: 'a/b' })],
+      'lies below a',
+    ],
     ['a file in place of a full directory', [entry({ name: 'd/f' }), entry({ name: 'd' })], 'replace a directory'],
     ['a file as the root', [entry({ name: './' }), entry({ name: '.' })], 'replace the root'],
     ['a part of 256 bytes', [pax({ path: 'x'.repeat(256) }), entry({ name: 'a' })], '255 bytes'],
     ['too deep a path', [pax({ path: 'd/'.repeat(300) }), entry({ name: 'a' })], 'directories deep'],
-    ['a size that is none', [entry({ name: 'a', size: Uint8Array.from('zzzzzzzzzzzz', (c) => c.charCodeAt(0)) })], 'no valid size'],
+    [
+      'a size that is none',
+      [entry({ name: 'a', size: Uint8Array.from('zzzzzzzzzzzz', (c) => c.charCodeAt(0)) })],
+      'no valid size',
+    ],
     ['a negative size', [entry({ name: 'a', size: new Uint8Array(12).fill(0xff) })], 'no valid size'],
     ['a type that nobody knows', [entry({ name: 'a', type: 'M' })], 'a type that is not known: "M"'],
     ['a time that is none', [pax({ mtime: 'soon' }), entry({ name: 'a' })], 'no valid mtime'],
     ['an owner that is none', [pax({ uid: '-1' }), entry({ name: 'a' })], 'no valid uid'],
-    ['records that are damaged', [entry({ name: 'x', type: 'x', data: '99 path=a\n' }), entry({ name: 'a' })], 'damaged'],
+    [
+      'records that are damaged',
+      [entry({ name: 'x', type: 'x', data: '99 path=a\n' }), entry({ name: 'a' })],
+      'damaged',
+    ],
     ['a link without a target', [entry({ name: 'a', type: '2' })], 'no valid target'],
     [
       'pieces of a sparse file that overlap',
@@ -187,7 +242,10 @@ describe('a tar archive', () => {
     ],
     [
       'a sparse file whose map is no map',
-      [pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.realsize': '9' }), entry({ name: 'a', data: 'pieces' })],
+      [
+        pax({ 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.realsize': '9' }),
+        entry({ name: 'a', data: 'pieces' }),
+      ],
       'map of its holes',
     ],
   ])('is refused for %s', (_what, entries, words) => {
@@ -205,7 +263,11 @@ describe('a tar archive', () => {
     ['a cut header', entry({ name: 'a' }).subarray(0, 300), 'not complete'],
     ['cut data', archive(entry({ name: 'a', data: 'x'.repeat(5000) })).subarray(0, 2000), 'not complete'],
     ['no end mark', entry({ name: 'a', data: 'x' }), 'not complete'],
-    ['rubbish after an entry', Uint8Array.from([...entry({ name: 'a' }), ...new Uint8Array(1024).fill(7)]), 'no valid header at byte 512'],
+    [
+      'rubbish after an entry',
+      Uint8Array.from([...entry({ name: 'a' }), ...new Uint8Array(1024).fill(7)]),
+      'no valid header at byte 512',
+    ],
   ])('is no archive when it is %s', (_what, bytes, words) => {
     expect(() => new TarDirectory(inMemory(bytes))).toThrow(words);
   });
@@ -214,7 +276,7 @@ describe('a tar archive', () => {
     numRuns: 500,
   })('with any byte changed and any length still is a tree or refused in words', (position, byte, length) => {
     const bytes = archive(
-      pax({ 'path': 'a/b', 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.realsize': '9' }),
+      pax({ path: 'a/b', 'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.realsize': '9' }),
       entry({ name: 'cut', data: `1\n0\n3\n`.padEnd(512, '\0') + 'abc' }),
       entry({ name: 'long', type: 'L', data: 'name' }),
       entry({ name: 'n', type: 'S', magic: 'ustar  \0' }),
