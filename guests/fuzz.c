@@ -11,6 +11,7 @@ enum {
   SIGCONT = 18, SIGKILL = 9, __WALL = 0x40000000, UNPRIVILEGED = 1, THREADS = 2, PROCESSES = 4, WORKERS = 3,
 };
 #define SCRATCH 0x20000000ul
+#define MAGIC 0x6c6c616368636165ul
 
 // Where an argument comes from, four bits each.
 enum { AS_GIVEN, OWN_PID, OWN_TID, LAST_RESULT, LAST_ADDRESS };
@@ -21,7 +22,7 @@ struct call {
 };
 
 static struct chunk {
-  u64 flags, unused[7];
+  u64 flags, magic, unused[6];
   u64 image[IMAGE_BYTES / 8];
   struct call calls[CALLS];
 } chunk;
@@ -104,7 +105,8 @@ int guest_main(void) {
   if (file < 0) return 0;
   u64 all = ~0ul;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
-  while (syscall(SYS_read, file, &chunk, sizeof chunk) == sizeof chunk) {
+  // A privileged child may have made the file larger: what follows is no chunk.
+  while (syscall(SYS_read, file, &chunk, sizeof chunk) == sizeof chunk && chunk.magic == MAGIC) {
     if (syscall(SYS_fork) == 0) {
       syscall(SYS_close, file);
       child();

@@ -7,8 +7,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EFAULT, EINVAL } from '../../src/abi/errno.ts';
+import { EFAULT, EINVAL, ENOSYS } from '../../src/abi/errno.ts';
 import { syscallName } from '../../src/abi/sysno.ts';
+import { SYSCALL_TABLE_SIZE } from '../../src/kernel/syscalls/table.ts';
 import { EventKind } from '../../src/trace/events.ts';
 import type { TraceEvent } from '../../src/trace/events.ts';
 import type { TraceConsumer } from '../../src/trace/ring.ts';
@@ -29,9 +30,12 @@ const MODES: readonly PatchMode[] = ['off', 'upstream', 'hardened'];
 const CHUNKS_IN_RUN = 50;
 const MINIMISING_RUNS = 120;
 const MAX_RESIDENT_BYTES = 2 ** 31;
+/** Somebody reads what is said: .ci/fuzz.mjs. */
+const IS_TOLD = process.env.TRAPLINE_FUZZ_PROGRESS !== undefined;
 
 describe('Calls of any kind with any arguments', () => {
   let world: FuzzWorld;
+  const seen = new Outcomes();
   beforeAll(() => {
     world = new FuzzWorld();
   });
@@ -41,11 +45,14 @@ describe('Calls of any kind with any arguments', () => {
 
   /** Runs them; what fails is made small and kept. */
   async function check(chunks: readonly Chunk[], patch: PatchMode, from: string, isTraced: boolean): Promise<number> {
-    const { calls, failure } = await world.run(chunks, patch, isTraced ? renderers() : []);
+    const { calls, failure } = await world.run(chunks, patch, isTraced ? [...renderers(), seen] : []);
     if (failure === undefined) return calls;
     console.log(`fuzz: ${from}, --patch ${patch}: ${failure}`);
-    const fails = async (some: readonly Chunk[]): Promise<boolean> =>
-      (await world.run(some, patch, isTraced ? renderers() : [])).failure !== undefined;
+    const fails = async (some: readonly Chunk[]): Promise<boolean> => {
+      const again = await world.run(some, patch, isTraced ? renderers() : []);
+      if (IS_TOLD) console.log(`fuzz: ${some.length} chunks: ${again.failure === undefined ? 'no harm' : 'it fails'}`);
+      return again.failure !== undefined;
+    };
     const small = await minimise(chunks, fails, MINIMISING_RUNS);
     const file = join(mkdtempSync(join(tmpdir(), 'trapline-fuzz-failure-')), 'calls');
     writeFileSync(file, encodeChunks(small));
@@ -66,7 +73,7 @@ describe('Calls of any kind with any arguments', () => {
       const patch = (ONLY_MODE as PatchMode | undefined) ?? (MODES[run % MODES.length] as PatchMode);
       const first = run * CHUNKS_IN_RUN;
       const chunks = Array.from({ length: CHUNKS_IN_RUN }, (_, i) => makeChunk(SEED, first + i));
-      if (process.env.TRAPLINE_FUZZ_PROGRESS !== undefined) {
+      if (IS_TOLD) {
         console.log(`fuzz: seed ${SEED}, chunks from ${first} on, --patch ${patch}: ${made} calls so far`);
       }
       made += await check(
@@ -77,6 +84,7 @@ describe('Calls of any kind with any arguments', () => {
       );
       expect(process.memoryUsage().rss).toBeLessThan(MAX_RESIDENT_BYTES);
     }
+    if (IS_TOLD) console.log(`${seen.summary()}\nfuzz: seed ${SEED}: ${made} calls, no harm`);
     expect(made).toBeGreaterThanOrEqual(CALLS);
   });
 
@@ -129,6 +137,16 @@ class Outcomes implements TraceConsumer {
 
   calls(): number {
     return this.#results.size;
+  }
+
+  /** Calls that never had a result other than errors: do arguments that make sense reach them? */
+  summary(): string {
+    const failed = [...this.#results].filter(
+      ([number, results]) =>
+        number < SYSCALL_TABLE_SIZE && ![...results].some((result) => !(result < 0) || result === -ENOSYS),
+    );
+    const lines = failed.map(([number, results]) => `  ${syscallName(number)}: ${[...results].sort().join(' ')}`);
+    return [`fuzz: ${this.#results.size} calls in the runs that are traced; these only failed:`, ...lines].join('\n');
   }
 
   withResult(matches: (result: number) => boolean): number {

@@ -8,6 +8,8 @@ export const SCRATCH = 0x2000_0000;
 export const IMAGE_BYTES = 16384;
 export const CALLS_IN_CHUNK = 200;
 
+/** Marks a chunk. */
+const MAGIC = 0x6c6c_6163_6863_6165n;
 const HEADER_BYTES = 64;
 const CALL_BYTES = 56;
 export const CHUNK_BYTES = HEADER_BYTES + IMAGE_BYTES + CALLS_IN_CHUNK * CALL_BYTES;
@@ -44,6 +46,7 @@ export function encodeChunks(chunks: readonly Chunk[]): Uint8Array {
   let at = 0;
   for (const { mode, image, calls } of chunks) {
     view.setUint32(at, mode, true);
+    view.setBigUint64(at + 8, MAGIC, true);
     bytes.set(image, at + HEADER_BYTES);
     for (let i = 0; i < CALLS_IN_CHUNK; i++) {
       encodeCall(view, at + HEADER_BYTES + IMAGE_BYTES + i * CALL_BYTES, calls[i] ?? GETPID);
