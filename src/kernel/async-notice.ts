@@ -4,7 +4,7 @@
 // fs/fcntl.c (f_setown, send_sigio), fcntl(2).
 
 import { FASYNC } from '../abi/open.ts';
-import { POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import { SIGIO } from '../abi/signal.ts';
 import type { Waiter } from '../base/wait-queue.ts';
 import type { EventOwner, OpenFile } from '../vfs/open-file.ts';
@@ -20,6 +20,7 @@ export const F_OWNER_PGRP = 2;
 /** Codes of a signal for input or output, and the events that go with them. */
 const POLL_IN = 1;
 const POLL_OUT = 2;
+const POLL_HUP = 6;
 const BAND_IN = POLLIN | POLLRDNORM;
 const BAND_OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
 
@@ -38,6 +39,7 @@ class AsyncNotice implements Waiter {
   wake(events: number): void {
     const told = this.#file.signalledEvents(events);
     if ((told & POLLIN) !== 0) this.#tell(POLL_IN, BAND_IN);
+    if ((told & POLLHUP) !== 0) this.#tell(POLL_HUP, POLLHUP | POLLERR);
     if ((told & POLLOUT) !== 0) this.#tell(POLL_OUT, BAND_OUT);
   }
 

@@ -3,7 +3,7 @@
 // signalfd: signals read from a descriptor instead of being delivered. signalfd(2); models fs/signalfd.c.
 
 import { EAGAIN, EFAULT, EINVAL } from '../abi/errno.ts';
-import { POLLIN, POLLRDNORM } from '../abi/poll.ts';
+import { POLLIN } from '../abi/poll.ts';
 import { viewOf } from '../base/bytes.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from '../vfs/dentry.ts';
@@ -49,7 +49,12 @@ export class SignalFile extends OpenFile {
   override poll(): number {
     const task = this.#kernel.current;
     if (task === null) return 0;
-    return ((task.pending.set | task.group.pending.set) & this.mask) === 0n ? 0 : POLLIN | POLLRDNORM;
+    return ((task.pending.set | task.group.pending.set) & this.mask) === 0n ? 0 : POLLIN;
+  }
+
+  /** There is no position to move. */
+  override seek(): number {
+    return 0;
   }
 
   override infoLines(): string {

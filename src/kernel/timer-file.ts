@@ -3,7 +3,7 @@
 // timerfd: a timer whose expiries are read from a descriptor. timerfd_create(2); models fs/timerfd.c.
 
 import { EAGAIN, EFAULT, EINVAL } from '../abi/errno.ts';
-import { POLLIN, POLLRDNORM } from '../abi/poll.ts';
+import { POLLIN } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import { OpenFile } from '../vfs/open-file.ts';
@@ -37,7 +37,7 @@ export class TimerFile extends OpenFile {
       this.#expiries += missed;
       timers.set(this.#timer, this.#timer.deadline + (missed + 1) * this.#intervalNs);
     }
-    this.queue.wake(POLLIN | POLLRDNORM);
+    this.queue.wake(POLLIN);
   }
 
   /** @param deadlineNs monotonic; null disarms */
@@ -64,8 +64,13 @@ export class TimerFile extends OpenFile {
     return sink.put(bytes) === 8 ? 8 : -EFAULT;
   }
 
+  /** There is no position to move. */
+  override seek(): number {
+    return 0;
+  }
+
   override poll(): number {
-    return this.#expiries > 0 ? POLLIN | POLLRDNORM : 0;
+    return this.#expiries > 0 ? POLLIN : 0;
   }
 
   protected override destroy(): void {

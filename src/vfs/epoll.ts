@@ -12,7 +12,7 @@ import { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
 
 /** How deep epolls may watch epolls. */
-const MAX_NESTING = 5;
+const MAX_NESTING = 4;
 /**
  * How many epolls may watch one epoll: so few ways lead up from a file that one event's wake-ups stay cheap. Linux
  * limits the ways themselves.
@@ -20,6 +20,9 @@ const MAX_NESTING = 5;
 const MAX_WATCHERS_OF_EPOLL = 4;
 /** Bits of `events` that are not events. */
 const MODE_BITS = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | 0x20000000 | 0;
+
+/** Events that need no asking. */
+const ALWAYS = POLLERR | POLLHUP;
 
 /** One ready description. */
 export interface EpollEvent {
@@ -44,20 +47,20 @@ class Watch implements Waiter {
   }
 
   get mask(): number {
-    return (this.events & ~MODE_BITS) | POLLERR | POLLHUP;
+    return this.events & ~MODE_BITS;
   }
 
   /** A one-shot watch that has fired wants nothing until it is modified. */
   get isDisabled(): boolean {
-    return (this.events & ~MODE_BITS) === 0;
+    return this.mask === 0;
   }
 
   ready(): number {
-    return this.isDisabled ? 0 : this.file.poll() & this.mask;
+    return this.file.poll() & this.mask;
   }
 
-  wake(_events: number): void {
-    this.epoll.mayBeReady(this);
+  wake(events: number): void {
+    if ((events & this.mask) !== 0) this.epoll.mayBeReady(this);
   }
 }
 
@@ -71,8 +74,8 @@ export class EpollFile extends OpenFile {
   /** Watches that may be ready, in the order in which they are to be told. */
   readonly #ready = new Set<Watch>();
   readonly #budget: Budget;
-  /** Epolls that watch this one. */
-  #watchers = 0;
+  /** Watches on this one. */
+  readonly #watchers = new Set<Watch>();
 
   /** @param budget what all epolls together may watch */
   constructor(dentry: Dentry, flags: number, budget = new Budget(Infinity)) {
@@ -93,11 +96,13 @@ export class EpollFile extends OpenFile {
       if ((events & ~allowed) !== 0 || file instanceof EpollFile) return -EINVAL;
     }
     if (this.#find(file, fd) !== undefined) return -EEXIST;
-    if (file instanceof EpollFile && (file.#reaches(this) || file.#depth() + 1 > MAX_NESTING)) return -ELOOP;
-    if (file instanceof EpollFile && file.#watchers >= MAX_WATCHERS_OF_EPOLL) return -EINVAL;
+    if (file instanceof EpollFile && (file.#reaches(this) || this.#height() + 1 + file.#depth() > MAX_NESTING)) {
+      return -ELOOP;
+    }
+    if (file instanceof EpollFile && file.#watchers.size >= MAX_WATCHERS_OF_EPOLL) return -EINVAL;
     if (!this.#budget.take(1)) return -ENOSPC;
-    if (file instanceof EpollFile) file.#watchers++;
-    const watch = new Watch(this, fd, file, events | 0, data);
+    const watch = new Watch(this, fd, file, events | ALWAYS, data);
+    if (file instanceof EpollFile) file.#watchers.add(watch);
     let byFd = this.#watches.get(file);
     if (byFd === undefined) {
       byFd = new Map();
@@ -117,7 +122,7 @@ export class EpollFile extends OpenFile {
     const watch = this.#find(file, fd);
     if (watch === undefined) return -ENOENT;
     if (((events | watch.events) & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
-    watch.events = events | 0;
+    watch.events = events | ALWAYS;
     watch.data = data;
     if (watch.ready() !== 0) this.mayBeReady(watch);
     return 0;
@@ -136,7 +141,7 @@ export class EpollFile extends OpenFile {
 
   #drop(watch: Watch): void {
     watch.file.queue?.remove(watch);
-    if (watch.file instanceof EpollFile) watch.file.#watchers--;
+    if (watch.file instanceof EpollFile) watch.file.#watchers.delete(watch);
     this.#budget.give(1);
     this.#ready.delete(watch);
   }
@@ -156,6 +161,14 @@ export class EpollFile extends OpenFile {
     return false;
   }
 
+  /** Epolls above this one, along the longest way. */
+  #height(): number {
+    let height = 0;
+    for (const { epoll } of this.#watchers) height = Math.max(height, epoll.#height() + 1);
+    return height;
+  }
+
+  /** Epolls below this one. */
   #depth(): number {
     let depth = 0;
     for (const file of this.#watches.keys()) if (file instanceof EpollFile) depth = Math.max(depth, file.#depth() + 1);
@@ -189,6 +202,18 @@ export class EpollFile extends OpenFile {
   override poll(): number {
     for (const watch of this.#ready) if (watch.ready() === 0) this.#ready.delete(watch);
     return this.#ready.size > 0 ? POLLIN | POLLRDNORM : 0;
+  }
+
+  /** The file behind a watched descriptor; `nth` of those that had that number (kcmp). */
+  watched(fd: number, nth: number): OpenFile | undefined {
+    let left = nth;
+    for (const [file, byFd] of this.#watches) if (byFd.has(fd) && left-- === 0) return file;
+    return undefined;
+  }
+
+  /** There is no position to move. */
+  override seek(): number {
+    return 0;
   }
 
   protected override destroy(): void {

@@ -3,7 +3,7 @@
 // eventfd(2): a 64-bit counter that is read to zero, or down by one as a semaphore. Models fs/eventfd.c.
 
 import { EAGAIN, EFAULT, EINVAL } from '../abi/errno.ts';
-import { EFD_SEMAPHORE, POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
+import { EFD_SEMAPHORE, POLLERR, POLLIN, POLLOUT } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
 import { OpenFile } from './open-file.ts';
@@ -31,7 +31,7 @@ export class EventFile extends OpenFile {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
     this.#count -= value;
-    this.queue.wake(POLLOUT | POLLWRNORM);
+    this.queue.wake(POLLOUT);
     return sink.put(bytes) === 8 ? 8 : -EFAULT;
   }
 
@@ -48,16 +48,21 @@ export class EventFile extends OpenFile {
   add(value: bigint): number {
     if (MAX - this.#count <= value) return -EAGAIN;
     this.#count += value;
-    if (value > 0n) this.queue.wake(POLLIN | POLLRDNORM);
+    if (value > 0n) this.queue.wake(POLLIN);
     return 8;
   }
 
   override poll(): number {
     let events = 0;
-    if (this.#count > 0n) events |= POLLIN | POLLRDNORM;
+    if (this.#count > 0n) events |= POLLIN;
     if (this.#count === MAX) events |= POLLERR;
-    if (this.#count < MAX - 1n) events |= POLLOUT | POLLWRNORM;
+    if (this.#count < MAX - 1n) events |= POLLOUT;
     return events;
+  }
+
+  /** There is no position to move. */
+  override seek(): number {
+    return 0;
   }
 
   override infoLines(): string {

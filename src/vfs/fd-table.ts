@@ -12,6 +12,8 @@ interface Slot {
   cloexec: boolean;
 }
 
+const FIRST_PLACES = 64;
+
 /** The descriptors of a task or of tasks that share them. */
 export class FdTable {
   /** A map, because one high descriptor must not cost what a long array does. */
@@ -19,6 +21,8 @@ export class FdTable {
   /** What all tables together may hold. */
   readonly #budget: Budget;
   #refs = 1;
+  /** Places that Linux's table would have: what select looks at. */
+  #places = FIRST_PLACES;
   /** No descriptor below this one is free. */
   #firstFree = 0;
 
@@ -55,6 +59,7 @@ export class FdTable {
     if (fd >= limit) return -EMFILE;
     if (!this.#budget.take(1)) return -ENFILE;
     this.#slots.set(fd, { file, cloexec });
+    if (fd >= this.#places) this.#grow(fd);
     if (min <= this.#firstFree) this.#firstFree = fd + 1;
     return fd;
   }
@@ -73,8 +78,18 @@ export class FdTable {
     const old = this.#slots.get(fd);
     if (old === undefined && !this.#budget.take(1)) return -ENFILE;
     this.#slots.set(fd, { file, cloexec });
+    if (fd >= this.#places) this.#grow(fd);
     if (old !== undefined) this.#dropped(old.file);
     return fd;
+  }
+
+  /** Descriptors from here on cannot be open. */
+  get places(): number {
+    return this.#places;
+  }
+
+  #grow(fd: number): void {
+    while (fd >= this.#places) this.#places *= 2;
   }
 
   close(fd: number): number {
@@ -116,6 +131,7 @@ export class FdTable {
     const table = new FdTable(this.#budget);
     for (const [fd, slot] of this.#slots) table.#slots.set(fd, { file: slot.file.retain(), cloexec: slot.cloexec });
     table.#firstFree = this.#firstFree;
+    for (const fd of this.#slots.keys()) if (fd >= table.#places) table.#grow(fd);
     return table;
   }
 

@@ -14,6 +14,7 @@ import {
   FALLOC_FL_ZERO_RANGE,
 } from '../abi/open.ts';
 import { S_IFCHR, S_IFIFO, S_IFLNK } from '../abi/stat.ts';
+import { PAGE_SIZE } from '../base/addr.ts';
 import type { HostStat } from '../base/host.ts';
 import { FilePages } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
@@ -109,8 +110,10 @@ export class MemoryFile extends RegularInode {
     if (this.seals !== 0) {
       if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
       if ((this.seals & F_SEAL_GROW) !== 0 && offset + count > this.size) {
-        if (offset >= this.size) return -EPERM;
-        return this.#content.write(source, this.size - offset, offset, this.isCached ? this.#pages : null);
+        // Whole pages are written or refused.
+        const allowed = this.size - (this.size % PAGE_SIZE) - offset;
+        if (allowed <= 0) return -EPERM;
+        return this.#content.write(source, allowed, offset, this.isCached ? this.#pages : null);
       }
     }
     return this.#content.write(source, count, offset, this.isCached ? this.#pages : null);

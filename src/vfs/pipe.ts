@@ -110,6 +110,8 @@ export class Pipe {
   }
 
   #readBytes(sink: ByteSink, count: number): number {
+    // Only who found no room waits for it; to others it is no news.
+    const wasTight = this.room < PIPE_BUF;
     let done = 0;
     while (done < count && this.#length > 0 && this.#ring !== null) {
       const n = Math.min(count - done, this.#length, this.#capacity - this.#head);
@@ -122,7 +124,7 @@ export class Pipe {
       if (stored < n) break;
     }
     if (done === 0) return -EFAULT;
-    this.queue.wake(POLLOUT | POLLWRNORM);
+    if (wasTight) this.queue.wake(POLLOUT | POLLWRNORM);
     return done;
   }
 

@@ -47,9 +47,9 @@ export class SocketFile extends OpenFile {
     return endpoint.send(source, count, null, { identity: endpoint.namespace.caller.sender(), files: [] });
   }
 
-  /** The end of a connection, and room to write, are told by no signal. */
+  /** Room to write is told by no signal. */
   override signalledEvents(events: number): number {
-    return (events & POLLHUP) === 0 ? events & POLLIN : 0;
+    return (events & POLLHUP) !== 0 ? POLLHUP : events & POLLIN;
   }
 
   override poll(): number {

@@ -11,7 +11,19 @@ import type { Outcome } from './guest-run.ts';
 import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
 
 /** What only root may try: they take on another user's rights. */
-const AS_ROOT = ['sysv-shm', 'sysv-sem', 'sysv-msg', 'posix-mq', 'unix-sockets', 'inotify', 'splice', 'locks'];
+const AS_ROOT = [
+  'sysv-shm',
+  'sysv-sem',
+  'sysv-msg',
+  'posix-mq',
+  'unix-sockets',
+  'inotify',
+  'splice',
+  'locks',
+  'epoll',
+  'event-files',
+  'process-vm',
+];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 
 describe.each(['gcc', 'musl-gcc'])('programs by %s', (compiler) => {

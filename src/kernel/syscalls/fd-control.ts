@@ -5,6 +5,7 @@
 import {
   EAGAIN,
   EBADF,
+  EBUSY,
   EDEADLK,
   EFAULT,
   EINVAL,
@@ -38,6 +39,7 @@ import {
   F_OFD_SETLKW,
   F_RDLCK,
   F_SEAL_SEAL,
+  F_SEAL_WRITE,
   F_SETFD,
   F_SETFL,
   F_SETLEASE,
@@ -65,6 +67,7 @@ import {
   SEEK_END,
   SEEK_SET,
 } from '../../abi/open.ts';
+import { PROT_WRITE } from '../../abi/mman.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { Flock } from '../../abi/stat.ts';
 import { getI64, putU64 } from '../../abi/words.ts';
@@ -232,13 +235,26 @@ function flock(task: Task, fd: number, operation: number): SyscallResult {
   return waitForLock(task, locks, () => locks.setWhole(file, kind === LOCK_EX), (operation & LOCK_NB) === 0);
 }
 
+/** Whether somebody has a mapping through which the file may be written. */
+function isMappedWritable(task: Task, { pages }: MemoryFile): boolean {
+  if (pages.mappingCount === 0) return false;
+  for (const { mm, state } of task.kernel.tasks.values()) {
+    if (state === 'ended') continue;
+    for (const { file, shared, maxProt } of mm.vmas()) {
+      if (shared && (maxProt & PROT_WRITE) !== 0 && file?.pages === pages) return true;
+    }
+  }
+  return false;
+}
+
 /** F_ADD_SEALS and F_GET_SEALS on memfds. */
-function seals(file: OpenFile, add: number | null): number {
+function seals(task: Task, file: OpenFile, add: number | null): number {
   const { inode } = file;
   if (!(inode instanceof MemoryFile) || !file.dentry.name.startsWith('/memfd:')) return -EINVAL;
   if (add === null) return inode.seals;
   if ((add & ~0x1f) !== 0) return -EINVAL;
   if (!file.canWrite || (inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
+  if ((add & F_SEAL_WRITE) !== 0 && (inode.seals & F_SEAL_WRITE) === 0 && isMappedWritable(task, inode)) return -EBUSY;
   inode.seals |= add;
   return 0;
 }
@@ -339,9 +355,9 @@ function fcntl(task: Task, fd: number, command: number, argument: number, addr: 
         ? file.pipe.resize(argument >>> 0, hasCapability(task.creds, CAP_SYS_RESOURCE))
         : -EBADF;
     case F_ADD_SEALS:
-      return seals(file, argument >>> 0);
+      return seals(task, file, argument >>> 0);
     case F_GET_SEALS:
-      return seals(file, null);
+      return seals(task, file, null);
     default:
       return -EINVAL;
   }

@@ -17,6 +17,7 @@ import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
 import { POSIX_MQ_CALLS } from './posix-mq.ts';
 import { prctlCalls } from './prctl.ts';
+import { PROCESS_ACCESS_CALLS } from './process-access.ts';
 import { processCalls } from './processes.ts';
 import { ptraceCalls } from './ptrace.ts';
 import { refusedCalls } from './refused.ts';
@@ -65,6 +66,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   SYSV_MSG_CALLS,
   POSIX_MQ_CALLS,
   INOTIFY_CALLS,
+  PROCESS_ACCESS_CALLS,
 ];
 
 /** Rows by number; undefined where nothing answers (-ENOSYS). */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Memory: mmap(2) and its family over the address space, and access to other processes' memory. What the calls mean
-// is mm's; descriptors and permissions are checked here.
+// Memory: mmap(2) and its family over the address space. What the calls mean is mm's; descriptors and permissions are
+// checked here.
 
-import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM, ESRCH } from '../../abi/errno.ts';
+import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM } from '../../abi/errno.ts';
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -14,20 +14,18 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.ts';
-import { getU64 } from '../../abi/words.ts';
+import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from '../../abi/open.ts';
 import type { Addr } from '../../base/addr.ts';
 import { PAGE_SIZE } from '../../base/addr.ts';
-import { viewOf } from '../../base/bytes.ts';
 import { displayPath } from '../../vfs/dentry.ts';
-import { Cap, hasCap } from '../credentials.ts';
+import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { Task } from '../task.ts';
-import { MAX_RW_COUNT } from './file-arguments.ts';
 import type { Args, SyscallDef } from './table.ts';
-import { readBytes, writeBytes } from './times.ts';
+import { writeBytes } from './times.ts';
 
 const ALL_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
-const IOV_MAX = 1024;
-const COPY_BYTES = 65536;
+/** Seals that forbid new ways to write. */
+const SEALED = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
 
 function mmap(task: Task, a: Args): number {
   const addr = a.num(0);
@@ -47,7 +45,10 @@ function mmap(task: Task, a: Args): number {
   if (!file.canRead) return (file.flags & 0o10000000) !== 0 ? -EBADF : -EACCES;
   const { isNoExec } = file.dentry.mount;
   if (isNoExec && (prot & PROT_EXEC) !== 0) return -EPERM;
-  const maxProt = (isShared && !file.canWrite ? ALL_PROT & ~PROT_WRITE : ALL_PROT) & (isNoExec ? ~PROT_EXEC : ALL_PROT);
+  const isSealed = isShared && file.inode instanceof MemoryFile && (file.inode.seals & SEALED) !== 0;
+  if (isSealed && (prot & PROT_WRITE) !== 0) return -EPERM;
+  const noWrite = isSealed || (isShared && !file.canWrite);
+  const maxProt = ALL_PROT & ~((noWrite ? PROT_WRITE : 0) | (isNoExec ? PROT_EXEC : 0));
   const mapped = file.mappable(displayPath(file.dentry, task.fs.root));
   if (typeof mapped === 'number') return mapped;
   return task.mm.mmap({ addr, length, prot, flags, file: mapped, offset, maxProt });
@@ -56,61 +57,6 @@ function mmap(task: Task, a: Args): number {
 /** The old way to map: MAP_FIXED of a piece of a shared file mapping at its own place. Programs no longer use it. */
 function remapFilePages(): number {
   return -EINVAL;
-}
-
-interface Piece {
-  readonly addr: Addr;
-  readonly length: number;
-}
-
-function readPieces(task: Task, addr: Addr, count: number): Piece[] | number {
-  if (count > IOV_MAX) return -EINVAL;
-  const bytes = readBytes(task, addr, count * 16);
-  if (bytes === undefined) return -EFAULT;
-  const v = viewOf(bytes);
-  // Together no more than one call may move.
-  let left = MAX_RW_COUNT;
-  return Array.from({ length: count }, (_, i) => {
-    const length = Math.min(getU64(v, 16 * i + 8), left);
-    left -= length;
-    return { addr: getU64(v, 16 * i), length };
-  });
-}
-
-/** process_vm_readv and process_vm_writev. */
-function processVm(task: Task, a: Args, isWrite: boolean): number {
-  if (a.num(5) !== 0) return -EINVAL;
-  const local = readPieces(task, a.num(1), a.num(2));
-  if (typeof local === 'number') return local;
-  const remote = readPieces(task, a.num(3), a.num(4));
-  if (typeof remote === 'number') return remote;
-  const other = task.kernel.task(a.int(0));
-  if (other === undefined || other.state === 'ended') return -ESRCH;
-  const isOwn = other.group === task.group;
-  const isSameUser = other.creds.uid === task.creds.uid && other.creds.suid === task.creds.uid;
-  if (!isOwn && !isSameUser && !hasCap(task.creds, Cap.sysPtrace)) return -EPERM;
-
-  const buffer = new Uint8Array(COPY_BYTES);
-  let done = 0;
-  let [l, lAt, r, rAt] = [0, 0, 0, 0];
-  for (;;) {
-    while (l < local.length && lAt === (local[l] as Piece).length) [l, lAt] = [l + 1, 0];
-    while (r < remote.length && rAt === (remote[r] as Piece).length) [r, rAt] = [r + 1, 0];
-    const mine = local[l];
-    const theirs = remote[r];
-    if (mine === undefined || theirs === undefined) return done;
-    const n = Math.min(mine.length - lAt, theirs.length - rAt, COPY_BYTES);
-    const chunk = buffer.subarray(0, n);
-    const [from, fromAt, to, toAt] = isWrite
-      ? ([task.mm, mine.addr + lAt, other.mm, theirs.addr + rAt] as const)
-      : ([other.mm, theirs.addr + rAt, task.mm, mine.addr + lAt] as const);
-    const read = from.copyIn(fromAt, chunk);
-    const written = to.copyOut(toAt, chunk.subarray(0, read));
-    done += written;
-    if (written < n) return done > 0 ? done : -EFAULT;
-    lAt += n;
-    rAt += n;
-  }
 }
 
 function pkeyMprotect(task: Task, a: Args): number {
@@ -172,18 +118,6 @@ export const memoryCalls: readonly SyscallDef[] = [
     name: 'get_mempolicy',
     args: ['ptr', 'ptr', 'size', 'ptr', 'hex'],
     call: (task, a) => getMempolicy(task, a.num(0), a.num(1), a.num(2)),
-  },
-  {
-    nr: 310,
-    name: 'process_vm_readv',
-    args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'],
-    call: (task, a) => processVm(task, a, false),
-  },
-  {
-    nr: 311,
-    name: 'process_vm_writev',
-    args: ['pid', 'ptr', 'size', 'ptr', 'size', 'hex'],
-    call: (task, a) => processVm(task, a, true),
   },
   {
     nr: 325,

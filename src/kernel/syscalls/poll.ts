@@ -174,7 +174,7 @@ function select(
   rest: () => void,
 ): SyscallResult {
   if (count < 0) return -EINVAL;
-  const n = Math.min(count, Math.max(64, task.group.softLimit(RLIMIT_NOFILE)));
+  const n = Math.min(count, task.files.places);
   // Sets are whole 64-bit words.
   const length = Math.ceil(n / 64) * 8;
   const masks: (Uint8Array | null)[] = [];

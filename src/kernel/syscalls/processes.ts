@@ -2,21 +2,9 @@
 //
 // Processes and threads: clone(2), execve(2), exit(2), wait4(2), waitid(2), pidfd_open(2) and relatives.
 
-import {
-  E2BIG,
-  EAGAIN,
-  EBADF,
-  EFAULT,
-  EINVAL,
-  ELOOP,
-  ENAMETOOLONG,
-  ENOENT,
-  ENOMEM,
-  EPERM,
-  ESRCH,
-} from '../../abi/errno.ts';
+import { E2BIG, EAGAIN, EBADF, EFAULT, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOMEM, ESRCH } from '../../abi/errno.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK } from '../../abi/open.ts';
-import { RLIMIT_NOFILE, RLIMIT_NPROC, Rusage } from '../../abi/resource.ts';
+import { RLIMIT_NPROC, Rusage } from '../../abi/resource.ts';
 import {
   CLONE_DETACHED,
   CLONE_FILES,
@@ -327,40 +315,6 @@ function pidfdOpen(task: Task, pid: number, flags: number): number {
   return openPidFile(task, group, flags);
 }
 
-function pidfdGetfd(task: Task, fd: number, theirs: number, flags: number): number {
-  if (flags !== 0) return -EINVAL;
-  const file = task.files.get(fd);
-  if (!(file instanceof PidFile)) return -EBADF;
-  const [target] = file.group.tasks;
-  if (target === undefined) return -ESRCH;
-  if (target.creds.uid !== task.creds.uid && task.creds.euid !== 0) return -EPERM;
-  const wanted = target.files.get(theirs);
-  if (wanted === undefined) return -EBADF;
-  const made = task.files.install(wanted.retain(), true, task.group.softLimit(RLIMIT_NOFILE));
-  if (made < 0) wanted.release();
-  return made;
-}
-
-/** kcmp(2): an order of kernel objects; only sameness means anything here. */
-function kcmp(task: Task, a: Args): number {
-  const first = task.kernel.task(a.int(0));
-  const second = task.kernel.task(a.int(1));
-  if (first === undefined || second === undefined) return -ESRCH;
-  const objects: (readonly [unknown, unknown])[] = [
-    [first.files.get(a.int(3)), second.files.get(a.int(4))],
-    [first.mm, second.mm],
-    [first.files, second.files],
-    [first.fs, second.fs],
-    [first.group.actions, second.group.actions],
-    [first.group, second.group],
-    [0, 0],
-  ];
-  const pair = objects[a.int(2)];
-  if (pair === undefined) return -EINVAL;
-  if (pair[0] === undefined || pair[1] === undefined) return -EBADF;
-  return pair[0] === pair[1] ? 0 : first.tid < second.tid ? 1 : 2;
-}
-
 const forkRequest: CloneRequest = {
   flags: 0,
   exitSignal: SIGCHLD,
@@ -423,7 +377,6 @@ export const processCalls: readonly SyscallDef[] = [
   { nr: 247, name: 'waitid', args: ['enum:idtype', 'pid', 'out:siginfo', 'flags:wait', 'out:rusage'], call: waitid },
   { nr: 272, name: 'unshare', args: ['flags:unshare'], call: (task, a) => unshare(task, a.uint(0)) },
   { nr: 308, name: 'setns', args: ['fd', 'flags:unshare'], call: (task, a) => setns(task, a.int(0)) },
-  { nr: 312, name: 'kcmp', args: ['pid', 'pid', 'int', 'size', 'size'], call: kcmp },
   {
     nr: 322,
     name: 'execveat',
@@ -438,11 +391,4 @@ export const processCalls: readonly SyscallDef[] = [
     call: (task, a) => pidfdOpen(task, a.int(0), a.uint(1)),
   },
   { nr: 435, name: 'clone3', args: ['in:clone_args', 'size'], call: clone3 },
-  {
-    nr: 438,
-    name: 'pidfd_getfd',
-    args: ['fd', 'fd', 'hex'],
-    ret: 'fd',
-    call: (task, a) => pidfdGetfd(task, a.int(0), a.int(1), a.uint(2)),
-  },
 ];

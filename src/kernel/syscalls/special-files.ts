@@ -3,7 +3,7 @@
 // Calls that make files without names: pipes, eventfds, memfds, timerfds, signalfds. fs/pipe.c, fs/eventfd.c,
 // mm/memfd.c, fs/timerfd.c, fs/signalfd.c.
 
-import { EBADF, EFAULT, EINVAL } from '../../abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, EPERM } from '../../abi/errno.ts';
 import { F_SEAL_SEAL, O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDWR } from '../../abi/open.ts';
 import { EFD_SEMAPHORE, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET } from '../../abi/poll.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import { putTimespec } from '../../abi/words.ts';
 import { fromLatin1, viewOf } from '../../base/bytes.ts';
 import { EventFile } from '../../vfs/eventfd.ts';
+import { Cap, hasCap } from '../credentials.ts';
 import { SignalFile } from '../signal-file.ts';
 import { readSigset } from '../signals/masks.ts';
 import { UNBLOCKABLE } from '../signals/signal-sets.ts';
@@ -57,6 +58,8 @@ function timerfdCreate(task: Task, clock: number, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
   const known = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM];
   if (!known.includes(clock)) return -EINVAL;
+  const wakes = clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM;
+  if (wakes && !hasCap(task.creds, Cap.wakeAlarm)) return -EPERM;
   const { kernel } = task;
   const dentry = kernel.vfs.anonymous.dentry('anon_inode:[timerfd]');
   const file = new TimerFile(dentry, O_RDWR | (flags & O_NONBLOCK), kernel, clock);
