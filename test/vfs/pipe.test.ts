@@ -93,12 +93,15 @@ describe('a pipe', () => {
     expect(take(pipe, 6000)).toBe('x'.repeat(5000));
   });
 
-  it('wakes readers for bytes and writers for room', () => {
+  it('wakes readers for bytes, and writers for room once there was none', () => {
     const woken: number[] = [];
     pipe.queue.add({ wake: (events) => woken.push(events & (POLLIN | POLLOUT)) });
     put(pipe, 'a');
     take(pipe, 1);
-    expect(woken).toEqual([POLLIN, POLLOUT]);
+    expect(woken).toEqual([POLLIN]);
+    put(pipe, 'b'.repeat(65536));
+    take(pipe, 4096);
+    expect(woken).toEqual([POLLIN, POLLIN, POLLOUT]);
   });
 });
 
