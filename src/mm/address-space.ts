@@ -249,6 +249,11 @@ export class AddressSpace {
     return this.#user.readCString(addr, max);
   }
 
+  /** The same as Latin-1 text, one character a byte. */
+  readText(addr: Addr, max: number): string | number {
+    return this.#user.readText(addr, max);
+  }
+
   /** Where a byte is in physical memory, with the page made resident for that kind of access. */
   physicalOf(addr: Addr, access: Access, ignorePermissions = false): PhysAddr | undefined {
     const touch = access === 'write' ? TOUCH_WRITE : access === 'execute' ? TOUCH_EXECUTE : TOUCH_READ;

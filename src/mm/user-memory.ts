@@ -7,6 +7,7 @@
 import { PAGE_SIZE, pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
 import { EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
 import { PROT_WRITE } from '../abi/mman.ts';
+import { fromLatin1 } from '../base/bytes.ts';
 import { PTE_PRESENT, PTE_WRITE } from './page-table.ts';
 import { allows, PAGE_READY, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type Pager } from './pager.ts';
 import type { SpaceCore } from './space-core.ts';
@@ -184,9 +185,10 @@ export class UserMemory {
       const from = this.#readable(addr + done, false);
       if (from < 0) return -EFAULT;
       const n = Math.min(max - done, PAGE_SIZE - (from & IN_PAGE));
-      const end = bytes.indexOf(0, from);
-      const found = end >= 0 && end < from + n;
-      const part = bytes.slice(from, found ? end : from + n);
+      const page = bytes.subarray(from, from + n);
+      const end = page.indexOf(0);
+      const found = end >= 0;
+      const part = found ? page.slice(0, end) : page.slice();
       if (found && parts === null) return part;
       parts ??= [];
       parts.push(part);
@@ -194,6 +196,22 @@ export class UserMemory {
       if (found) return join(parts, done);
     }
     return -ENAMETOOLONG;
+  }
+
+  readText(addr: Addr, max: number): string | number {
+    const from = this.#readable(addr, false);
+    if (from < 0) return -EFAULT;
+    // Most are short and lie in one page.
+    const bytes = this.#bytes;
+    const end = from + Math.min(max, LOOP_BYTES, PAGE_SIZE - (from & IN_PAGE));
+    let text = '';
+    for (let i = from; i < end; i++) {
+      const byte = bytes[i] as number;
+      if (byte === 0) return text;
+      text += String.fromCharCode(byte);
+    }
+    const whole = this.readCString(addr, max);
+    return typeof whole === 'number' ? whole : fromLatin1(whole);
   }
 
   physicalOf(addr: Addr, touch: number, ignorePermissions: boolean): PhysAddr | undefined {

@@ -307,8 +307,13 @@ describe('copies', () => {
     expect(mm.readCString(A + PAGE_SIZE - 3, 6)).toEqual(Uint8Array.of(65, 66, 67, 68, 69));
     expect(mm.readCString(A + PAGE_SIZE - 3, 5)).toBe(-E.ENAMETOOLONG);
     expect(mm.readCString(A, 100)).toEqual(new Uint8Array(0));
+    expect(mm.readText(A + PAGE_SIZE - 3, 100)).toBe('ABCDE');
+    expect(mm.readText(A + PAGE_SIZE - 3, 6)).toBe('ABCDE');
+    expect(mm.readText(A + PAGE_SIZE - 3, 5)).toBe(-E.ENAMETOOLONG);
+    expect(mm.readText(A, 100)).toBe('');
     mm.copyOut(A + 2 * PAGE_SIZE - 2, Uint8Array.of(65, 66));
     expect(mm.readCString(A + 2 * PAGE_SIZE - 2, 100)).toBe(-E.EFAULT);
+    expect(mm.readText(A + 2 * PAGE_SIZE - 2, 100)).toBe(-E.EFAULT);
     expect(mm.readCString(A + 2 * PAGE_SIZE - 2, 2)).toBe(-E.ENAMETOOLONG);
   });
 

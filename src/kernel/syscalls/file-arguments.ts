@@ -8,7 +8,7 @@ import { AT_FDCWD, IOV_MAX, O_NONBLOCK, PATH_MAX } from '../../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { getU64 } from '../../abi/words.ts';
-import { fromLatin1, viewOf } from '../../base/bytes.ts';
+import { viewOf } from '../../base/bytes.ts';
 import type { AddressSpace } from '../../mm/address-space.ts';
 import type { Credentials } from '../../vfs/credentials.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
@@ -30,8 +30,7 @@ export function callerOf(task: Task, cred: Credentials = task.creds): Caller {
 
 /** A path argument, one character a byte, or -errno. */
 export function readPath(task: Task, addr: number): string | number {
-  const bytes = task.mm.readCString(addr, PATH_MAX);
-  return typeof bytes === 'number' ? bytes : fromLatin1(bytes);
+  return task.mm.readText(addr, PATH_MAX);
 }
 
 /** Where a relative path starts. */

@@ -50,10 +50,25 @@ import type { Task } from '../task.ts';
 import { resolveAt } from './file-arguments.ts';
 import type { SyscallDef } from './table.ts';
 
+const wholeTime = new BigInt64Array(1);
+const halvesOfTime = new Uint32Array(wholeTime.buffer);
+
+/** Seconds and nanoseconds, without a bigint on the way: a stat has three or four of them. */
 function putTime(view: DataView, at: number, ns: bigint): void {
-  const sec = ns / 1_000_000_000n;
-  view.setBigInt64(at, sec, true);
-  view.setUint32(at + 8, Number(ns - sec * 1_000_000_000n), true);
+  wholeTime[0] = ns;
+  const low = halvesOfTime[0] ?? 0;
+  let sec = Math.floor((((halvesOfTime[1] ?? 0) | 0) * 2 ** 32 + low) / 1e9);
+  // The double was rounded, so the second may be the next or the one before; the low halves tell exactly.
+  let nsec = (low - Math.imul(sec | 0, 1e9)) >>> 0;
+  if (nsec >= 2 ** 31) {
+    sec--;
+    nsec = (nsec + 1e9) >>> 0;
+  } else if (nsec >= 1e9) {
+    sec++;
+    nsec -= 1e9;
+  }
+  putU64(view, at, sec);
+  view.setUint32(at + 8, nsec, true);
   view.setUint32(at + 12, 0, true);
 }
 
