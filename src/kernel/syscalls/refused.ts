@@ -26,6 +26,10 @@ export const refusedCalls: readonly SyscallDef[] = [
     [304, 'open_by_handle_at'],
     [313, 'finit_module'],
     [321, 'bpf'],
+    [300, 'fanotify_init'],
+  ]),
+  ...refused(-ENOSYS, [
+    // mount(2) does what these do, and that is what programs then use.
     [428, 'open_tree'],
     [429, 'move_mount'],
     [430, 'fsopen'],
@@ -33,9 +37,6 @@ export const refusedCalls: readonly SyscallDef[] = [
     [432, 'fsmount'],
     [433, 'fspick'],
     [442, 'mount_setattr'],
-    [300, 'fanotify_init'],
-  ]),
-  ...refused(-ENOSYS, [
     [154, 'modify_ldt'],
     [206, 'io_setup'],
     [207, 'io_destroy'],
