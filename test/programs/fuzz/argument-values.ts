@@ -8,12 +8,13 @@ import { valuesOf } from '../../../src/kernel/decode/enums.ts';
 import type { ArgKind, EnumSet, FlagSet } from '../../../src/kernel/decode/kinds.ts';
 import type { Argument } from './call-list.ts';
 import { IMAGE_BYTES, SCRATCH, Source } from './call-list.ts';
+import { FAMILIAR, Fd } from './familiar-values.ts';
 import type { Draw } from './image.ts';
 import type { Image } from './image.ts';
 
 const AT_FDCWD = -100n;
 /** Descriptors that the first calls of a chunk have opened lie below. */
-const OPEN_FDS = 24;
+const OPEN_FDS = 27;
 
 /** Commands of calls with many of them: ranges of numbers, first and last. */
 const COMMANDS: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
@@ -83,17 +84,22 @@ const SIZES: readonly bigint[] = [
   65536n,
 ];
 
-/** Descriptors that a call is most likely to make something of, as the first calls of a chunk open them. */
+/** Descriptors that a call is most likely to make something of. */
 const FAVOURITES: readonly (readonly [RegExp, readonly number[]])[] = [
-  [/sock|^(bind|listen|accept|connect|send[mt]|recv|shutdown|getpeername)/, [7, 8, 19]],
-  [/^epoll/, [10]],
-  [/^timerfd/, [11]],
-  [/^signalfd/, [12, -1]],
-  [/^pidfd/, [14]],
-  [/^inotify/, [15]],
-  [/^(splice|tee|vmsplice)/, [5, 6, 3]],
-  [/at$|at2$|^openat|^getdents/, [4]],
-  [/^(lseek|p?read|p?write|ftrunc|falloc|fadvise|mmap|sendfile|copy_file|flock|fsync|fchmod|sync_file)/, [3, 13]],
+  [
+    /sock|^(bind|listen|accept|connect|send[mt]|recv|shutdown|getpeername)/,
+    [Fd.socketPair, Fd.socketPair + 1, Fd.datagram, Fd.listener],
+  ],
+  [/^epoll/, [Fd.epoll]],
+  [/^timerfd/, [Fd.timerfd]],
+  [/^signalfd/, [Fd.signalfd, -1]],
+  [/^pidfd/, [Fd.pidfd]],
+  [/^(splice|tee|vmsplice)/, [Fd.pipe, Fd.pipe + 1, Fd.secondPipe, Fd.file]],
+  [/at$|at2$|^openat|^getdents/, [Fd.directory]],
+  [
+    /^(lseek|p?read|p?write|ftrunc|falloc|fadvise|mmap|sendfile|copy_file|flock|fsync|fchmod|sync_file)/,
+    [Fd.file, Fd.memfd],
+  ],
 ];
 
 /** Calls whose size is that of a signal set. */
@@ -112,6 +118,8 @@ export class ArgumentValues {
   /** @param index which argument of the call it is */
   argument(call: string, kind: ArgKind, index: number): Argument {
     const draw = this.#draw;
+    const familiar = FAMILIAR[call]?.[index];
+    if (familiar !== undefined && !draw.oneIn(4)) return { source: Source.asGiven, value: familiar(draw, this.#image) };
     if (kind === 'pid') return this.#pid();
     if (draw.oneIn(40)) return { source: Source.asGiven, value: draw.oneIn(2) ? draw.edge() : draw.u64() };
     if (draw.oneIn(20)) return { source: Source.lastResult, value: 0n };

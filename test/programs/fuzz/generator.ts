@@ -9,6 +9,7 @@ import type { SyscallDef } from '../../../src/kernel/syscalls/table.ts';
 import { ArgumentValues } from './argument-values.ts';
 import type { Argument, Call, Chunk } from './call-list.ts';
 import { CALLS_IN_CHUNK, Mode, Source } from './call-list.ts';
+import { Fd } from './familiar-values.ts';
 import { Draw, Image } from './image.ts';
 
 const TABLE = makeSyscallTable().filter((def): def is SyscallDef => def !== undefined);
@@ -25,6 +26,8 @@ function given(value: number | bigint): Argument {
 function opening(image: Image): Call[] {
   const call = (number: number, ...values: (number | bigint)[]): Call => ({ number, arguments: values.map(given) });
   const pair = (): bigint => image.address(image.place(8));
+  // An address in the abstract name space.
+  const abstract = image.struct([2, 8], [1n, 0x7373657264646100n]);
   return [
     call(SYS.open, image.string('/tmp/a'), 0o102, 0o666),
     call(SYS.open, image.string('/tmp'), 0o200000),
@@ -41,6 +44,23 @@ function opening(image: Image): Call[] {
     call(SYS.open, image.string('/dev/null'), 2),
     call(SYS.open, image.string('/etc'), 0o10200000),
     call(SYS.socket, 1, 2, 0),
+    call(SYS.socket, 1, 1, 0),
+    call(SYS.mq_open, image.string('queue'), 0o4102, 0o666, 0),
+    call(SYS.pipe2, pair(), 0o4000),
+    call(SYS.open, image.string('/dev/ptmx'), 0o402),
+    call(SYS.ioctl, Fd.terminal, 0x40045431, image.struct([4], [0n])),
+    call(SYS.ioctl, Fd.terminal, 0x5441, 0o402),
+    call(SYS.bind, Fd.listener, abstract, 10),
+    call(SYS.listen, Fd.listener, 4),
+    call(SYS.socket, 1, 1, 0),
+    call(SYS.connect, Fd.client, abstract, 10),
+    ...[Fd.file, Fd.pipe + 1, Fd.socketPair + 1, Fd.memfd].map((fd) => call(SYS.write, fd, abstract, 1000)),
+    call(SYS.lseek, Fd.file, 0, 0),
+    call(SYS.shmget, 1, 8192, 0o1666),
+    call(SYS.semget, 1, 3, 0o1666),
+    call(SYS.msgget, 1, 0o1666),
+    call(SYS.timer_create, 1, 0, pair()),
+    call(SYS.inotify_add_watch, Fd.inotify, image.string('/tmp'), 0xfff),
     call(SYS.mkdir, image.string('/tmp/d'), 0o777),
     call(SYS.symlink, image.string('/tmp/d'), image.string('/tmp/link')),
     call(SYS.mknod, image.string('/tmp/fifo'), 0o10666, 0),
