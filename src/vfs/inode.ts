@@ -72,6 +72,11 @@ export abstract class FileSystem {
     return '';
   }
 
+  /** Takes over the options of a remount, or refuses them. */
+  reconfigure(_data: string): number {
+    return 0;
+  }
+
   /** Nothing leads to it any more: what it counts against others' limits is given back. */
   dispose(): void {}
 }

@@ -4,7 +4,7 @@
 // is only read. There is one inode per file whether its bytes are ours or the host's, so numbers, mappings and open
 // files survive copy-up. Models tmpfs (mm/shmem.c) and, seen from outside, overlayfs.
 
-import { ENOENT, ENOSPC } from '../abi/errno.ts';
+import { EINVAL, ENOENT, ENOSPC } from '../abi/errno.ts';
 import {
   OVERLAYFS_SUPER_MAGIC,
   S_IFBLK,
@@ -28,6 +28,7 @@ import type { FsClock, FsTotals, Inode } from './inode.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { INLINE_LINK_BYTES, MemoryFile, MemoryNode, MemorySymlink } from './memory-nodes.ts';
 import type { PageQuota } from './sparse-content.ts';
+import { parseTmpfsOptions } from './tmpfs-options.ts';
 import { adoptXattrs } from './xattrs.ts';
 
 /** What a memory file system may hold. */
@@ -58,7 +59,7 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   override readonly xattrQuota = this;
   override readonly makesWhiteouts = true;
   readonly devices: DeviceTable;
-  readonly limits: MemoryLimits;
+  limits: MemoryLimits;
   /** Whose limits count as well: a tmpfs that a guest mounts takes from what the tree may hold. */
   readonly #within: MemoryFileSystem | null;
   /** Size and inodes were chosen, and are shown. */
@@ -175,6 +176,18 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
       (this.root.uid === 0 ? '' : `,uid=${this.root.uid}`) +
       (this.root.gid === 0 ? '' : `,gid=${this.root.gid}`)
     );
+  }
+
+  override reconfigure(data: string): number {
+    if (this.#within === null) return 0;
+    const asked = parseTmpfsOptions(data, this.#within.limits.bytes);
+    if (typeof asked === 'number') return asked;
+    const bytes = asked.bytes ?? this.limits.bytes;
+    const inodes = asked.inodes ?? this.limits.inodes;
+    // What is there must fit; mode and owner stay those of the first mount.
+    if (bytes < this.#pages * 4096 || inodes < this.#inodes) return -EINVAL;
+    this.limits = { bytes, inodes };
+    return 0;
   }
 
   override dispose(): void {

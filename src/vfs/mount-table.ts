@@ -4,6 +4,7 @@
 // and with which errors is mounting.ts's. Models fs/namespace.c (attach_recursive_mnt, copy_tree, umount_tree).
 
 import { ENOSPC } from '../abi/errno.ts';
+import { invariant } from '../base/errors.ts';
 import { Mount } from './dentry.ts';
 import type { Dentry, Entry } from './dentry.ts';
 import type { FileSystem } from './inode.ts';
@@ -23,8 +24,9 @@ export class MountTable {
 
   /** What `/` of the whole tree is. */
   get root(): Mount {
-    if (this.#root === null) throw new Error('internal error: the tree has no root yet');
-    return this.#root;
+    const root = this.#root;
+    invariant(root !== null, () => 'the tree has no root yet');
+    return root;
   }
 
   /** The mount is in the tree: neither unmounted nor one without a place. */

@@ -60,7 +60,7 @@ export function mountNew(
   if (typeof fs === 'number') return fs;
   // The same once more on top of itself would change nothing.
   if (isMountRoot(at) && at.mount.fs === fs && at.entry === fs.rootEntry) return -EBUSY;
-  if ((flags & MS_RDONLY) !== 0) fs.isReadOnly = true;
+  if ((flags & MS_RDONLY) !== 0 && fs.mountCount === 0) fs.isReadOnly = true;
   return place(table, table.make(fs, mountFlags(flags), source), at);
 }
 
@@ -81,8 +81,8 @@ export function bindMount(table: MountTable, from: Dentry, at: Dentry, flags: nu
   return failed;
 }
 
-/** MS_REMOUNT: new flags for the file system, or with MS_BIND for this mount of it. */
-export function remount(table: MountTable, at: Dentry, flags: number, onlyMount: boolean): number {
+/** MS_REMOUNT: new flags and options for the file system, or with MS_BIND new flags for this mount of it. */
+export function remount(table: MountTable, at: Dentry, flags: number, data: string, onlyMount: boolean): number {
   const { mount } = at;
   if (!isMountRoot(at) || !table.has(mount)) return -EINVAL;
   const readOnly = (flags & MS_RDONLY) !== 0;
@@ -90,6 +90,8 @@ export function remount(table: MountTable, at: Dentry, flags: number, onlyMount:
     if (readOnly && !mount.fs.isReadOnly) {
       for (const other of table.all) if (other.fs === mount.fs && other.writers > 0) return -EBUSY;
     }
+    const failed = mount.fs.reconfigure(data);
+    if (failed < 0) return failed;
     mount.fs.isReadOnly = readOnly;
     mount.flags = mountFlags(flags);
     return 0;
@@ -155,7 +157,7 @@ export function unmount(
     }
   } else if (isRoot && (flags & MNT_DETACH) === 0) {
     // The root of a system cannot go: it becomes read-only, as at shutdown.
-    return remount(table, at, mount.flags | MS_RDONLY, false);
+    return remount(table, at, mount.flags | MS_RDONLY, '', false);
   } else if ((flags & MNT_DETACH) === 0 && busy()) return -EBUSY;
   if (mount.mountpoint === null) return -EINVAL;
   // What is taken away while somebody uses it keeps counting against the limits until the run ends.

@@ -74,7 +74,7 @@ function mount(task: Task, sourceAt: number, target: number, typeAt: number, fla
   const { vfs } = task.kernel;
   const table = vfs.mounts;
   const at = found.top;
-  if ((bits & MS_REMOUNT) !== 0) return remount(table, at, bits, (bits & MS_BIND) !== 0);
+  if ((bits & MS_REMOUNT) !== 0) return remount(table, at, bits, data, (bits & MS_BIND) !== 0);
   if ((bits & MS_BIND) !== 0) {
     const from = sourcePlace(task, source, sourceAt);
     return typeof from === 'number' ? from : bindMount(table, from, at, bits);

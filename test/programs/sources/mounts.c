@@ -153,6 +153,33 @@ static void memory(void) {
   T(umount2("m", 0));
 }
 
+static void resized(void) {
+  puts("-- another size");
+  T(mount("none", "m", "tmpfs", 0, "size=64k"));
+  put("m/f", "f");
+  T(truncate("m/f", 100));
+  T(mount(NULL, "m", NULL, MS_REMOUNT, "size=128k"));
+  flags_of("m");
+  T(mount(NULL, "m", NULL, MS_REMOUNT, "size=oops"));
+  T(mount(NULL, "m", NULL, MS_REMOUNT, "nosuchoption"));
+  int fd = open("m/f", O_WRONLY);
+  static char block[32768];
+  T(write(fd, block, sizeof block));
+  close(fd);
+  T(mount(NULL, "m", NULL, MS_REMOUNT, "size=4k"));
+  T(mount(NULL, "m", NULL, MS_REMOUNT, "mode=700"));
+  struct stat s;
+  stat("m", &s);
+  printf("mode %o\n", s.st_mode);
+  T(umount2("m", 0));
+  puts("-- read-only from the start");
+  T(mount("none", "m", "tmpfs", MS_RDONLY, NULL));
+  T(mkdir("m/x", 0755));
+  T(mount(NULL, "m", NULL, MS_REMOUNT, NULL));
+  T(mkdir("m/x", 0755));
+  T(umount2("m", 0));
+}
+
 static void flags(void) {
   puts("-- flags");
   T(mount("none", "m", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
@@ -340,6 +367,7 @@ int main(int argc, char **argv) {
   child(as_user);
   T(umount2("t", 0));
   memory();
+  resized();
   flags();
   binding();
   pivot();
