@@ -83,8 +83,11 @@ export class Mount {
     return '/' + parts.reverse().join('/');
   }
 
-  get keepsAccessTimes(): boolean {
-    return (this.flags & (MS_RDONLY | MS_NOATIME)) === 0 && !this.fs.isReadOnly;
+  /** A file was read, a directory listed or a link followed through this mount. */
+  accessed(inode: Inode): void {
+    if ((this.flags & (MS_RDONLY | MS_NOATIME)) !== 0 || this.fs.isReadOnly) return;
+    if ((this.flags & MS_NODIRATIME) !== 0 && inode.isDirectory) return;
+    inode.touchAccessed((this.flags & MS_RELATIME) === 0);
   }
 
   /** True when it shows a part of its file system only: then a name can be moved out of what it shows. */

@@ -3,7 +3,7 @@
 // Open directories: readdir with positions that survive changes, lseek to a position, fsync. Models fs/libfs.c.
 
 import { EBADF, EINVAL, EISDIR, ENOENT } from '../abi/errno.ts';
-import { SEEK_CUR, SEEK_SET } from '../abi/open.ts';
+import { O_NOATIME, SEEK_CUR, SEEK_SET } from '../abi/open.ts';
 import { IN_ACCESS } from '../abi/poll.ts';
 import { isUnlinked } from './dentry.ts';
 import type { Dentry } from './dentry.ts';
@@ -45,7 +45,7 @@ export class DirectoryFile extends OpenFile {
       return true;
     });
     if (result === 0) {
-      inode.touchAccessed();
+      if ((this.flags & O_NOATIME) === 0) this.dentry.mount.accessed(inode);
       notifyFile(this, IN_ACCESS);
     }
     return result;

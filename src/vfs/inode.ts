@@ -277,13 +277,11 @@ export abstract class Inode {
     return 0;
   }
 
-  /** Access time under `relatime`: only moves when it is older than the change it would hide. */
-  touchAccessed(): void {
-    if (this.atimeNs > this.mtimeNs && this.atimeNs > this.ctimeNs) {
-      const now = this.fs.clock.nowNs();
-      if (now - this.atimeNs < 86_400_000_000_000n) return;
-      this.atimeNs = now;
-    } else this.atimeNs = this.fs.clock.nowNs();
+  /** Access time. Unless it is `isStrict` it only moves when it is older than the change it would hide, or a day old. */
+  touchAccessed(isStrict = false): void {
+    const now = this.fs.clock.nowNs();
+    const hides = this.atimeNs <= this.mtimeNs || this.atimeNs <= this.ctimeNs;
+    if (isStrict || hides || now - this.atimeNs >= 86_400_000_000_000n) this.atimeNs = now;
   }
 
   /** A change of contents by somebody without CAP_FSETID takes the set-id bits away. */

@@ -146,7 +146,7 @@ export class PathWalk {
     const target = link.inode.readlink();
     if (typeof target === 'number') return target;
     if (target.length === 0) return -ENOENT;
-    link.inode.touchAccessed();
+    link.mount.accessed(link.inode);
     if (target.startsWith('/')) {
       if ((this.#resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
       if ((this.#resolve & RESOLVE_NO_XDEV) !== 0 && this.at.mount !== this.#root.mount) return -EXDEV;

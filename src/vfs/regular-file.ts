@@ -119,7 +119,7 @@ export class RegularFile extends OpenFile {
   override readAt(sink: ByteSink, count: number, offset: number): number {
     const n = this.#inode.readAt(sink, count, offset);
     if (n > 0) notifyFile(this, IN_ACCESS);
-    if ((this.flags & O_NOATIME) === 0 && n >= 0 && this.dentry.mount.keepsAccessTimes) this.#inode.touchAccessed();
+    if ((this.flags & O_NOATIME) === 0 && n >= 0) this.dentry.mount.accessed(this.#inode);
     return n;
   }
 

@@ -164,7 +164,7 @@ function readlink(task: Task, dirfd: number, addr: number, buffer: number, size:
     // With an empty path the descriptor itself was meant.
     return !found.inode.isSymlink && dirfd !== AT_FDCWD && readPath(task, addr) === '' ? -ENOENT : target;
   }
-  found.inode.touchAccessed();
+  found.mount.accessed(found.inode);
   const bytes = latin1Bytes(target).subarray(0, size);
   return task.mm.copyOut(buffer, bytes) === bytes.length ? bytes.length : -EFAULT;
 }

@@ -180,6 +180,56 @@ static void resized(void) {
   T(umount2("m", 0));
 }
 
+static int moves(const char *path, int links) {
+  struct timespec old[2] = {{1, 0}, {1, 0}};
+  struct stat s;
+  utimensat(AT_FDCWD, path, old, AT_SYMLINK_NOFOLLOW);
+  char text[100];
+  if (links) readlink(path, text, sizeof text);
+  else {
+    int fd = open(path, O_RDONLY);
+    if (read(fd, text, 1) < 0) SC(getdents64, fd, text, sizeof text);
+    close(fd);
+  }
+  lstat(path, &s);
+  return s.st_atim.tv_sec != 1;
+}
+
+static void read_one(const char *path) {
+  char c;
+  int fd = open(path, O_RDONLY);
+  read(fd, &c, 1);
+  close(fd);
+}
+
+/** The second of two readings changes the time as well; the clock of Linux's files moves every few milliseconds. */
+static int moves_again(const char *path) {
+  struct stat a, b;
+  moves(path, 0);
+  usleep(20000);
+  read_one(path);
+  stat(path, &a);
+  usleep(20000);
+  read_one(path);
+  stat(path, &b);
+  return a.st_atim.tv_nsec != b.st_atim.tv_nsec || a.st_atim.tv_sec != b.st_atim.tv_sec;
+}
+
+static void access_times(void) {
+  puts("-- access times");
+  static const unsigned long modes[] = {0, MS_NOATIME, MS_NODIRATIME, MS_STRICTATIME};
+  T(mount("none", "m", "tmpfs", 0, NULL));
+  put("m/f", "f");
+  mkdir("m/d", 0755);
+  symlink("f", "m/l");
+  for (int i = 0; i < 4; i++) {
+    T(mount(NULL, "m", NULL, MS_REMOUNT | MS_BIND | modes[i], NULL));
+    printf("%d: file %d directory %d link %d again %d\n", i, moves("m/f", 0), moves("m/d", 0), moves("m/l", 1),
+           moves_again("m/f"));
+  }
+  T(umount2("m", 0));
+}
+
 static void flags(void) {
   puts("-- flags");
   T(mount("none", "m", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL));
@@ -368,6 +418,7 @@ int main(int argc, char **argv) {
   T(umount2("t", 0));
   memory();
   resized();
+  access_times();
   flags();
   binding();
   pivot();
