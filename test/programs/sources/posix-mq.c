@@ -164,8 +164,8 @@ static void waiting(void) {
   fflush(stdout);
   pid_t p = fork();
   if (p == 0) {
-    CALL(take(q));
-    _exit(put(q, "first", 1) | put(q, "second", 2));
+    int r = mq_receive(q, buf, sizeof buf, &prio);
+    _exit(r != 13 || prio != 5 || strcmp(buf, "for the child") || put(q, "first", 1) || put(q, "second", 2));
   }
   usleep(20000);
   CALL(put(q, "for the child", 5));
@@ -221,7 +221,7 @@ static void notification(void) {
   CALL(syscall(SYS_mq_notify, 999, 0));
   e.sigev_notify = SIGEV_THREAD, e.sigev_signo = 999, e.sigev_value.sival_ptr = buf;
   CALL(syscall(SYS_mq_notify, q, &e));
-  e.sigev_signo = 1;
+  e.sigev_signo = open("/dev/null", O_RDWR);
   CALL(syscall(SYS_mq_notify, q, &e));
   e.sigev_value.sival_ptr = (void *)8;
   CALL(syscall(SYS_mq_notify, q, &e));

@@ -130,8 +130,9 @@ static void sleeping(void) {
   p = receiver(100, -6, 0);
   waitpid(p, 0, 0);
   p = receiver(2, 6, 0);
-  CALL(send1(6, "too long", 0));
+  int sent = send1(6, "too long", 0);
   waitpid(p, 0, 0);
+  SHOW(sent);
   SHOW(messages());
   CALL(take(2, 6, MSG_NOERROR));
   p = receiver(100, 9, MSG_EXCEPT);
@@ -144,14 +145,12 @@ static void sleeping(void) {
   msgsnd(id, &s, 8192, 0);
   fflush(stdout);
   p = fork();
-  if (p == 0) {
-    CALL(msgsnd(id, &s, 1000, 0));
-    _exit(0);
-  }
+  if (p == 0) _exit(msgsnd(id, &s, 1000, 0) < 0 ? errno : 0);
   usleep(30000);
   SHOW(messages());
   CALL(msgrcv(id, &m, 9000, 0, 0));
-  waitpid(p, 0, 0);
+  waitpid(p, &sent, 0);
+  SHOW(sent);
   SHOW(messages());
   while (msgrcv(id, &m, 9000, 0, IPC_NOWAIT) >= 0);
   struct sigaction a = {.sa_handler = nothing, .sa_flags = SA_RESTART};
@@ -215,8 +214,9 @@ static void removal(void) {
     if (sscanf(line, "%d %d %o %d %d", &key, &one, &perms, &bytes, &n) == 5 && one == id) printf("listed: %d %o %d %d\n", key, perms, bytes, n);
   }
   int p = receiver(100, 0, 0);
-  CALL(msgctl(id, IPC_RMID, 0));
+  int gone = msgctl(id, IPC_RMID, 0);
   waitpid(p, 0, 0);
+  SHOW(gone);
   CALL(send1(1, "x", 0));
   id = msgget(IPC_PRIVATE, 0600);
   struct message s = {1};
@@ -224,13 +224,11 @@ static void removal(void) {
   msgsnd(id, &s, 8192, 0);
   fflush(stdout);
   p = fork();
-  if (p == 0) {
-    CALL(msgsnd(id, &s, 1, 0));
-    _exit(0);
-  }
+  if (p == 0) _exit(msgsnd(id, &s, 1, 0) < 0 ? errno : 0);
   usleep(30000);
   CALL(msgctl(id, IPC_RMID, 0));
-  waitpid(p, 0, 0);
+  waitpid(p, &gone, 0);
+  SHOW(WEXITSTATUS(gone));
 }
 
 int main(void) {

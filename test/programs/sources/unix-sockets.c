@@ -25,6 +25,8 @@
 #define recvmmsg(s, m, n, f, t) syscall(SYS_recvmmsg, s, m, n, f, t)
 
 static struct sockaddr_un a, b;
+// A descriptor of something else.
+static int plain;
 
 static socklen_t path(struct sockaddr_un *to, const char *name) {
   memset(to, 0, sizeof *to);
@@ -547,7 +549,7 @@ static void options(void) {
   struct linger l = {1, 5};
   CALL(setsockopt(s, SOL_SOCKET, SO_LINGER, &l, sizeof l));
   CALL(setsockopt(0x7fff, SOL_SOCKET, SO_LINGER, &l, sizeof l));
-  CALL(setsockopt(1, SOL_SOCKET, SO_LINGER, &l, sizeof l));
+  CALL(setsockopt(plain, SOL_SOCKET, SO_LINGER, &l, sizeof l));
   NOBODY({ CALL(set(s, SO_DEBUG, 1)); CALL(set(s, SO_MARK, 1)); CALL(set(s, 32, 1000)); CALL(set(s, SO_PRIORITY, 9)); });
   close(s), close(r), close(p[0]), close(p[1]);
 }
@@ -565,11 +567,11 @@ static void making(void) {
   CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, (void *)8));
   CALL(socketpair(AF_UNIX, SOCK_STREAM | 0x100, 0, p));
   CALL(bind(0x7fff, (void *)&a, 2));
-  CALL(listen(1, 1));
-  CALL(connect(1, (void *)&a, 2));
-  CALL(accept(1, 0, 0));
-  CALL(send(1, "x", 1, 0));
-  CALL(recvmsg(1, 0, 0));
+  CALL(listen(plain, 1));
+  CALL(connect(plain, (void *)&a, 2));
+  CALL(accept(plain, 0, 0));
+  CALL(send(plain, "x", 1, 0));
+  CALL(recvmsg(plain, 0, 0));
   struct msghdr m = {0};
   socketpair(AF_UNIX, SOCK_STREAM, 0, p);
   CALL(sendmsg(p[0], (void *)8, 0));
@@ -612,7 +614,7 @@ static void several(void) {
   CALL(recvmmsg(p[1], m, 4, 0, &none));
   CALL(recvmmsg(p[1], m, 4, MSG_DONTWAIT, &none));
   CALL(sendmmsg(p[0], (void *)8, 4, 0));
-  CALL(sendmmsg(1, m, 4, 0));
+  CALL(sendmmsg(plain, m, 4, 0));
   CALL(recvmmsg(0x7fff, m, 4, 0, 0));
   close(p[0]), close(p[1]);
 }
@@ -677,6 +679,7 @@ int main(void) {
   char where[] = "/tmp/unix-sockets-XXXXXX";
   if (!mkdtemp(where) || chdir(where)) return 1;
   umask(022);
+  plain = open("/dev/null", O_RDWR);
   streams();
   names();
   datagrams();
