@@ -11,14 +11,17 @@ import { rolldown } from 'rolldown';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** README, name of the section, module that makes it, its function. */
-const SECTIONS = [['src/trace/README.md', 'events', 'test/trace/schema-docs.ts', 'schemaTable']];
+const SECTIONS = [
+  ['src/trace/README.md', 'events', 'test/trace/schema-docs.ts', 'schemaTable'],
+  ['src/kernel/syscalls/README.md', 'calls', 'test/kernel/syscall-docs.ts', 'syscallTable'],
+];
 
 const scratch = mkdtempSync(join(tmpdir(), 'trapline-docs-'));
 try {
   for (const [readme, section, module, make] of SECTIONS) {
     const path = join(root, readme);
     const before = readFileSync(path, 'utf8');
-    const made = (await load(module))[make]();
+    const made = (await load(module))[make](root);
     const [head, rest] = before.split(`<!-- ${section} -->\n`);
     const tail = rest?.slice(rest.indexOf('<!-- end -->'));
     if (tail === undefined) throw new Error(`${readme} has no section ${section}`);

@@ -52,3 +52,23 @@ export const CloneArgs = {
   flags: 0, pidfd: 8, childTid: 16, parentTid: 24, exitSignal: 32, stack: 40, stackSize: 48, tls: 56,
   setTid: 64, setTidSize: 72, cgroup: 80,
 } as const;
+
+/** struct sched_attr; the first version ends before utilMin. */
+export const SchedAttr = {
+  length: 0,
+  policy: 4,
+  flags: 8,
+  nice: 16,
+  priority: 20,
+  runtime: 24,
+  deadline: 32,
+  period: 40,
+  utilMin: 48,
+  utilMax: 52,
+  size: 56,
+} as const;
+export const SCHED_ATTR_SIZE_VER0 = 48;
+export const SCHED_FLAG_KEEP_POLICY = 0x08;
+export const SCHED_FLAG_KEEP_PARAMS = 0x10;
+export const SCHED_FLAG_UTIL_CLAMP = 0x60;
+export const SCHED_FLAG_ALL = 0x7f;

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SYS } from '../../src/abi/sysno.ts';
 import { makeSyscallTable } from '../../src/kernel/syscalls/index.ts';
+import { Regs } from '../../src/cpu/regs.ts';
+import { Args } from '../../src/kernel/syscalls/table.ts';
 import type { SyscallDef } from '../../src/kernel/syscalls/table.ts';
+import type { Task } from '../../src/kernel/task.ts';
+import { LAST_NUMBER_OF_6_1, syscallTable } from './syscall-docs.ts';
 
 const byName = new Map<string, number>(Object.entries(SYS));
 
@@ -32,6 +37,22 @@ describe('the syscall table', () => {
       'rt_sigreturn pipe2 access pread64 prctl unlink geteuid getegid getgid futex';
     const names = new Set(rows.map((def) => def.name));
     expect(wanted.split(' ').filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it('has a row for every number of Linux 6.1', () => {
+    const missing = Object.entries(SYS).filter(([, nr]) => nr <= LAST_NUMBER_OF_6_1 && table[nr] === undefined);
+    expect(missing).toEqual([]);
+  });
+
+  it('answers with the errno of a refusal, and nothing else', () => {
+    const task = {} as Task;
+    const none = new Args(new Regs());
+    for (const def of rows) if (def.refused !== undefined) expect(def.call(task, none)).toBe(-def.refused.errno);
+  });
+
+  it('is described in README.md as it is (npm run docs:syscalls)', () => {
+    const readme = readFileSync(new URL('../../src/kernel/syscalls/README.md', import.meta.url), 'utf8');
+    expect(readme).toContain(`<!-- calls -->\n\n${syscallTable()}\n<!-- end -->`);
   });
 
   it('names at most six arguments', () => {

@@ -96,6 +96,7 @@ export type StructName =
   | 'tms'
   | 'epoll_event'
   | 'sched_param'
+  | 'sched_attr'
   | 'flock'
   | 'int'
   | 'uint'

@@ -4,7 +4,7 @@
 
 import { EpollEvent } from '../../abi/poll.ts';
 import { Rlimit, Rusage, Tms } from '../../abi/resource.ts';
-import { CloneArgs } from '../../abi/sched.ts';
+import { CloneArgs, SCHED_ATTR_SIZE_VER0, SchedAttr } from '../../abi/sched.ts';
 import { Sigaction, Sigevent, Siginfo, StackT } from '../../abi/signal-frame.ts';
 import { SA_RESTORER, SIGEV_SIGNAL, SIGEV_THREAD_ID, SIGEV_NONE, SIGEV_THREAD, signalName } from '../../abi/signal.ts';
 import { Flock, S_IFBLK, S_IFCHR, S_IFMT, Stat, Statfs, Statx, devMajor, devMinor } from '../../abi/stat.ts';
@@ -31,6 +31,10 @@ import { quote } from './strings.ts';
 export interface StructText {
   readonly size: number;
   text(view: DataView): string;
+}
+
+function hexOrZero(value: number): string {
+  return value === 0 ? '0' : hex(value);
 }
 
 /** Octal, at least three characters with its leading zero: `0644`, `022`, `000`. */
@@ -285,6 +289,14 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
       `{tms_utime=${getI64(v, 0)}, tms_stime=${getI64(v, 8)}, tms_cutime=${getI64(v, 16)}, tms_cstime=${getI64(v, 24)}}`,
   },
   epoll_event: { size: EpollEvent.size, text: (v) => epollEventText(v, 0) },
+  sched_attr: {
+    size: SCHED_ATTR_SIZE_VER0,
+    text: (v) =>
+      `{size=${v.getUint32(SchedAttr.length, true)}, sched_policy=${enumText('sched', v.getUint32(SchedAttr.policy, true))}, ` +
+      `sched_flags=${hexOrZero(getU64(v, SchedAttr.flags))}, sched_nice=${v.getInt32(SchedAttr.nice, true)}, ` +
+      `sched_priority=${v.getUint32(SchedAttr.priority, true)}, sched_runtime=${getU64(v, SchedAttr.runtime)}, ` +
+      `sched_deadline=${getU64(v, SchedAttr.deadline)}, sched_period=${getU64(v, SchedAttr.period)}}`,
+  },
   sched_param: scalar(4, (v) => String(v.getInt32(0, true))),
   flock: { size: Flock.size, text: flockText },
   int: scalar(4, (v) => String(v.getInt32(0, true))),

@@ -21,6 +21,7 @@ import { PROCESS_ACCESS_CALLS } from './process-access.ts';
 import { processCalls } from './processes.ts';
 import { ptraceCalls } from './ptrace.ts';
 import { refusedCalls } from './refused.ts';
+import { SCHED_ATTR_CALLS } from './sched-attr.ts';
 import { schedulingCalls } from './scheduling.ts';
 import { seccompCalls } from './seccomp.ts';
 import { signalCalls } from './signals.ts';
@@ -46,6 +47,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   timerCalls,
   identityCalls,
   schedulingCalls,
+  SCHED_ATTR_CALLS,
   seccompCalls,
   systemCalls,
   prctlCalls,

@@ -98,6 +98,8 @@ export interface SyscallDef {
   readonly ret?: RetKind;
   /** What of the manual page is missing, in one phrase; nothing is without it. */
   readonly partial?: string;
+  /** The call only ever answers this errno, and why that is so, in one phrase. */
+  readonly refused?: { readonly errno: number; readonly reason: string };
   call(task: Task, a: Args): SyscallResult;
 }
 

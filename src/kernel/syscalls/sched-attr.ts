@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+//
+// sched_setattr(2), sched_getattr(2): policy, nice value and priority in one structure that may grow. Models Linux
+// kernel/sched/core.c (sched_copy_attr, __sched_setscheduler).
+
+import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from '../../abi/errno.ts';
+import { RLIMIT_NICE, RLIMIT_RTPRIO } from '../../abi/resource.ts';
+import {
+  SCHED_ATTR_SIZE_VER0,
+  SCHED_BATCH,
+  SCHED_FIFO,
+  SCHED_FLAG_ALL,
+  SCHED_FLAG_KEEP_PARAMS,
+  SCHED_FLAG_KEEP_POLICY,
+  SCHED_FLAG_UTIL_CLAMP,
+  SCHED_IDLE,
+  SCHED_NORMAL,
+  SCHED_RR,
+  SchedAttr,
+} from '../../abi/sched.ts';
+import type { Addr } from '../../base/addr.ts';
+import { viewOf } from '../../base/bytes.ts';
+import { Cap, hasCap } from '../credentials.ts';
+import type { Task } from '../task.ts';
+import type { SyscallDef } from './table.ts';
+import { readBytes, writeBytes } from './times.ts';
+
+const PAGE_BYTES = 4096;
+const MAX_PRIORITY = 99;
+
+function target(task: Task, tid: number): Task | undefined {
+  return tid === 0 ? task : task.kernel.task(tid);
+}
+
+function isRealtime(policy: number): boolean {
+  return policy === SCHED_FIFO || policy === SCHED_RR;
+}
+
+/** The structure as far as it is known; what is longer must be zero. */
+function copyAttr(task: Task, addr: Addr): DataView | number {
+  const given = task.mm.readU32(addr);
+  if (given === undefined) return -EFAULT;
+  const length = given === 0 ? SCHED_ATTR_SIZE_VER0 : given;
+  const bytes = length > PAGE_BYTES ? undefined : readBytes(task, addr, length);
+  if (length <= PAGE_BYTES && length >= SCHED_ATTR_SIZE_VER0 && bytes === undefined) return -EFAULT;
+  if (
+    bytes === undefined ||
+    length < SCHED_ATTR_SIZE_VER0 ||
+    bytes.subarray(SchedAttr.size).some((byte) => byte !== 0)
+  ) {
+    // The caller learns which size would do.
+    return task.mm.writeU32(addr, SchedAttr.size) ? -E2BIG : -EFAULT;
+  }
+  const attr = new Uint8Array(SchedAttr.size);
+  attr.set(bytes.subarray(0, SchedAttr.size));
+  const view = viewOf(attr);
+  const wantsClamp = (view.getUint32(SchedAttr.flags, true) & SCHED_FLAG_UTIL_CLAMP) !== 0;
+  return wantsClamp && length < SchedAttr.size ? -EINVAL : view;
+}
+
+function setAttr(task: Task, tid: number, addr: Addr, flags: number): number {
+  if (addr === 0 || tid < 0 || flags !== 0) return -EINVAL;
+  const attr = copyAttr(task, addr);
+  if (typeof attr === 'number') return attr;
+  if (attr.getInt32(SchedAttr.policy, true) < 0) return -EINVAL;
+  const other = target(task, tid);
+  if (other === undefined) return -ESRCH;
+  const attrFlags = attr.getBigUint64(SchedAttr.flags, true);
+  const keepsPolicy = (attrFlags & BigInt(SCHED_FLAG_KEEP_POLICY)) !== 0n;
+  const keepsParameters = (attrFlags & BigInt(SCHED_FLAG_KEEP_PARAMS)) !== 0n;
+  const policy = keepsPolicy ? other.schedPolicy : attr.getUint32(SchedAttr.policy, true);
+  const priority = keepsParameters ? other.schedPriority : attr.getUint32(SchedAttr.priority, true);
+  const nice = keepsParameters ? other.nice : Math.max(-20, Math.min(19, attr.getInt32(SchedAttr.nice, true)));
+  if (!isRealtime(policy) && policy !== SCHED_NORMAL && policy !== SCHED_BATCH && policy !== SCHED_IDLE) return -EINVAL;
+  if ((attrFlags & ~BigInt(SCHED_FLAG_ALL)) !== 0n) return -EINVAL;
+  if (priority > MAX_PRIORITY || isRealtime(policy) !== priority > 0) return -EINVAL;
+  if ((attrFlags & BigInt(SCHED_FLAG_UTIL_CLAMP)) !== 0n) return -EOPNOTSUPP;
+  if (!hasCap(task.creds, Cap.sysNice)) {
+    const { group } = other;
+    if (!isRealtime(policy) && nice < other.nice && 20 - nice > group.softLimit(RLIMIT_NICE)) return -EPERM;
+    if (isRealtime(policy) && priority > other.schedPriority && priority > group.softLimit(RLIMIT_RTPRIO))
+      return -EPERM;
+    if (other.creds.uid !== task.creds.euid && other.creds.euid !== task.creds.euid) return -EPERM;
+  }
+  // The policy is one of the parameters.
+  if (keepsParameters) return 0;
+  other.schedPolicy = policy;
+  other.schedPriority = priority;
+  if (!isRealtime(policy)) other.nice = nice;
+  return 0;
+}
+
+function getAttr(task: Task, tid: number, addr: Addr, size: number, flags: number): number {
+  if (addr === 0 || tid < 0 || size > PAGE_BYTES || size < SCHED_ATTR_SIZE_VER0 || flags !== 0) return -EINVAL;
+  const other = target(task, tid);
+  if (other === undefined) return -ESRCH;
+  const length = Math.min(size, SchedAttr.size);
+  const bytes = new Uint8Array(length);
+  const view = viewOf(bytes);
+  view.setUint32(SchedAttr.length, length, true);
+  view.setUint32(SchedAttr.policy, other.schedPolicy, true);
+  if (isRealtime(other.schedPolicy)) view.setUint32(SchedAttr.priority, other.schedPriority, true);
+  else view.setInt32(SchedAttr.nice, other.nice, true);
+  return writeBytes(task, addr, bytes);
+}
+
+const MISSING = 'SCHED_DEADLINE, SCHED_FLAG_RESET_ON_FORK';
+
+export const SCHED_ATTR_CALLS: readonly SyscallDef[] = [
+  {
+    nr: 314,
+    name: 'sched_setattr',
+    args: ['pid', 'in:sched_attr', 'hex'],
+    partial: MISSING,
+    call: (task, a) => setAttr(task, a.int(0), a.num(1), a.uint(2)),
+  },
+  {
+    nr: 315,
+    name: 'sched_getattr',
+    args: ['pid', 'out:sched_attr', 'uint', 'hex'],
+    partial: MISSING,
+    call: (task, a) => getAttr(task, a.int(0), a.num(1), a.uint(2), a.uint(3)),
+  },
+];
