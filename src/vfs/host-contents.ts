@@ -40,27 +40,32 @@ export class HostContents {
 
   /** The bytes of the host file at `path`, which `stat` describes. */
   content(path: string, stat: HostStat): LowerContent {
-    const firstKey = this.#files++ * BLOCKS_PER_FILE;
-    return {
-      pread: (into, position) => {
-        const number = Math.floor(position / BLOCK_BYTES);
-        const from = position - number * BLOCK_BYTES;
-        if (into.length >= SMALL_READ || from + into.length > BLOCK_BYTES || number >= BLOCKS_PER_FILE) {
-          const file = this.#handle(path, stat);
-          return typeof file === 'number' ? file : readFully(file, into, position);
-        }
-        const block = this.#blocks.get(firstKey + number) ?? this.#readBlock(path, stat, firstKey + number, number);
-        if (typeof block === 'number') return block;
-        const n = Math.max(0, Math.min(block.length - from, into.length));
-        into.set(block.bytes.subarray(from, from + n));
-        return n;
-      },
-    };
+    return new HostFileContent(this, path, stat);
   }
 
-  #readBlock(path: string, stat: HostStat, key: number, number: number): Block | number {
-    const file = this.#handle(path, stat);
-    if (typeof file === 'number') return file;
+  /** A number for a file's blocks. @internal */
+  nextKey(): number {
+    return this.#files++ * BLOCKS_PER_FILE;
+  }
+
+  /** @internal */
+  pread(file: HostFileContent, into: Uint8Array, position: number): number {
+    const number = Math.floor(position / BLOCK_BYTES);
+    const from = position - number * BLOCK_BYTES;
+    if (into.length >= SMALL_READ || from + into.length > BLOCK_BYTES || number >= BLOCKS_PER_FILE) {
+      const handle = this.#handle(file);
+      return typeof handle === 'number' ? handle : readFully(handle, into, position);
+    }
+    const block = this.#blocks.get(file.key + number) ?? this.#readBlock(file, number);
+    if (typeof block === 'number') return block;
+    const n = Math.max(0, Math.min(block.length - from, into.length));
+    into.set(block.bytes.subarray(from, from + n));
+    return n;
+  }
+
+  #readBlock(file: HostFileContent, number: number): Block | number {
+    const handle = this.#handle(file);
+    if (typeof handle === 'number') return handle;
     let bytes: Uint8Array | undefined;
     if (this.#blocks.size >= MAX_BLOCKS) {
       const [oldest, taken] = this.#blocks.entries().next().value as [number, Block];
@@ -68,14 +73,14 @@ export class HostContents {
       ({ bytes } = taken);
     }
     bytes ??= new Uint8Array(BLOCK_BYTES);
-    const length = readFully(file, bytes, number * BLOCK_BYTES);
+    const length = readFully(handle, bytes, number * BLOCK_BYTES);
     if (length < 0) return length;
     const block = { bytes, length };
-    this.#blocks.set(key, block);
+    this.#blocks.set(file.key + number, block);
     return block;
   }
 
-  #handle(path: string, stat: HostStat): HostFile | number {
+  #handle({ path, ino, dev }: HostFileContent): HostFile | number {
     const open = this.#open.get(path);
     if (open !== undefined) {
       this.#open.delete(path);
@@ -84,7 +89,7 @@ export class HostContents {
     }
     const now = this.directory.stat(path);
     if (typeof now === 'number') return now;
-    if (now.ino !== stat.ino || now.dev !== stat.dev || now.kind !== 'file') return -ESTALE;
+    if (now.ino !== ino || now.dev !== dev || now.kind !== 'file') return -ESTALE;
     const file = this.directory.open(path, false);
     if (typeof file === 'number') return file;
     if (this.#open.size >= MAX_OPEN) {
@@ -102,6 +107,32 @@ export class HostContents {
   close(): void {
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
+  }
+}
+
+/** One file. There is one for each that a guest has looked at, so it holds no more than it must. */
+class HostFileContent implements LowerContent {
+  readonly path: string;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly #contents: HostContents;
+  #key = -1;
+
+  constructor(contents: HostContents, path: string, stat: HostStat) {
+    this.#contents = contents;
+    this.path = path;
+    this.ino = stat.ino;
+    this.dev = stat.dev;
+  }
+
+  /** Of the first block; given out when the file is first read. */
+  get key(): number {
+    if (this.#key < 0) this.#key = this.#contents.nextKey();
+    return this.#key;
+  }
+
+  pread(into: Uint8Array, position: number): number {
+    return this.#contents.pread(this, into, position);
   }
 }
 
