@@ -55,9 +55,20 @@ export function decodeEnter(shape: CallShape, args: RawArgs, memory: GuestMemory
   return text;
 }
 
+/** What a call is about to overwrite, for {@link decodeExit}. */
+export function valueBefore(shape: CallShape, args: RawArgs, memory: GuestMemory): number | undefined {
+  return SPECIAL[shape.name]?.before?.({ args, memory });
+}
+
 /** What {@link decodeEnter} left out, and the result. `result` is NaN for a call that never returns. */
-export function decodeExit(shape: CallShape, args: RawArgs, memory: GuestMemory, result: number): ExitText {
-  const call: Call = { args, memory };
+export function decodeExit(
+  shape: CallShape,
+  args: RawArgs,
+  memory: GuestMemory,
+  result: number,
+  before?: number,
+): ExitText {
+  const call: Call = { args, memory, before };
   let text = '';
   let isAtExit = false;
   for (const [printer, i] of shownArguments(shape, args)) {

@@ -129,7 +129,7 @@ export type StructName =
  *   `filemode` (S_IFREG|0644), `ptr` (NULL or 0x…), `fd`, `dirfd` (AT_FDCWD), `pid`, `uid` (-1 possible), `signo`, `dev`, `ms`
  * - Strings in: `path` (whole), `str` (cut at 32), `buf` (length in the next argument), `argv`, `envp`
  * - Strings out: `outbuf` (length is the result), `outstr` (C string), `outlink` (readlink: length is the result)
- * - Vectors: `iov:in` (count in the next argument), `iov:out` (filled up to the result)
+ * - Vectors: `iov:in` (count in the next argument), `iov:out` (filled up to the result), `iov:addr` (places only)
  * - `flags:X`, `enum:X`, `in:X` and `out:X` structures; `inout:X` is shown as `in => out` where they differ
  * - `out:dirents` (getdents), `out:epoll_events` (count is the result), `none`: not shown at all
  */
@@ -161,6 +161,7 @@ export type ArgKind =
   | 'outlink'
   | 'iov:in'
   | 'iov:out'
+  | 'iov:addr'
   | `flags:${FlagSet}`
   | `enum:${EnumSet}`
   | `in:${StructName}`

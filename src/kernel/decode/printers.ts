@@ -21,6 +21,8 @@ import { STRING_LIMIT, quote } from './strings.ts';
 export interface Call {
   readonly args: RawArgs;
   readonly memory: GuestMemory;
+  /** At exit: what {@link SpecialCall.before} gave at entry. */
+  readonly before?: number | undefined;
 }
 
 export interface Printer {
@@ -127,7 +129,7 @@ function iovText(call: Call, i: number, available: number, showData: boolean): s
     const shown = Math.min(length, left);
     left -= shown;
     const data = showData ? bufferText(call.memory, base, shown) : pointerText(base);
-    return `{iov_base=${data}, iov_len=${length}}`;
+    return `{iov_base=${data}, iov_len=${view.getBigUint64(8, true)}}`;
   });
 }
 
@@ -224,6 +226,7 @@ const SIMPLE = {
   outlink: output(({ args, memory }, i, result) => bufferText(memory, args.num(i), result)),
   'iov:in': input((call, i) => iovText(call, i, Number.MAX_SAFE_INTEGER, true)),
   'iov:out': { exit: (call: Call, i: number, result: number) => iovText(call, i, result, !isError(result)) },
+  'iov:addr': input((call, i) => iovText(call, i, 0, false)),
   'out:dirents': output(direntsText),
   'out:epoll_events': output(({ args, memory }, i, result) =>
     arrayText(memory, args.num(i), result, 12, (view) => epollEventText(view, 0)),

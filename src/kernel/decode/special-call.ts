@@ -12,6 +12,8 @@ export type SpecialArg = Printer | readonly [Printer, number];
 export interface SpecialCall {
   /** Printers in the order shown. */
   args?(args: RawArgs): readonly SpecialArg[];
+  /** A number that the call overwrites, kept for its exit: shown as `110 => 2`. */
+  before?(call: Call): number | undefined;
   /** The result with what it adds, or undefined for the plain form. Not called for errors. */
   result?(call: Call, result: number): string | undefined;
 }

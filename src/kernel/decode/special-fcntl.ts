@@ -7,9 +7,11 @@ import { signalName } from '../../abi/signal.ts';
 import { hex } from '../../base/addr.ts';
 import { enumTable, nameIn } from './enums.ts';
 import { SEALS, namesOf, openFlagsText } from './flags.ts';
-import type { RawArgs } from './kinds.ts';
-import { input, isError, printerOf, structText } from './printers.ts';
+import type { GuestMemory, RawArgs } from './kinds.ts';
+import { input, isError, output, printerOf, structText } from './printers.ts';
 import type { Call, Printer } from './printers.ts';
+import { readStruct } from './reader.ts';
+import { pointerText } from './signal-text.ts';
 import type { SpecialArg, SpecialCalls } from './special-call.ts';
 import { kinds } from './special-call.ts';
 
@@ -22,7 +24,7 @@ const COMMAND = input(({ args }, i) => nameIn(COMMANDS, args.int(i)));
 /** A lock that F_GETLK fills: shown as it is afterwards, with the holder. */
 const LOCK_OUT: Printer = {
   exit: ({ args, memory }, i, result) => {
-    if (isError(result)) return structText(memory, 'flock', args.num(i));
+    if (isError(result)) return pointerText(args.big(i));
     const holder = new Uint8Array(4);
     const got = memory.copyIn(args.num(i) + 24, holder, true);
     const pid = new DataView(holder.buffer).getInt32(0, true);
@@ -30,6 +32,27 @@ const LOCK_OUT: Printer = {
     return got === 4 && text.startsWith('{') ? `${text.slice(0, -1)}, l_pid=${pid}}` : text;
   },
 };
+
+const NOTIFICATIONS = {
+  unknown: 'DN_???',
+  entries: [
+    ['DN_ACCESS', 1],
+    ['DN_MODIFY', 2],
+    ['DN_CREATE', 4],
+    ['DN_DELETE', 8],
+    ['DN_RENAME', 0x10],
+    ['DN_ATTRIB', 0x20],
+    ['DN_MULTISHOT', 0x80000000],
+  ],
+} as const;
+const OWNERS = ['F_OWNER_TID', 'F_OWNER_PID', 'F_OWNER_PGRP'];
+
+function ownerText(memory: GuestMemory, addr: number): string {
+  const view = addr === 0 ? undefined : readStruct(memory, addr, 8);
+  if (view === undefined) return pointerText(addr);
+  const type = view.getInt32(0, true);
+  return `{type=${OWNERS[type] ?? `${hex(type >>> 0)} /* F_OWNER_??? */`}, pid=${view.getInt32(4, true)}}`;
+}
 
 function argument(args: RawArgs): readonly SpecialArg[] {
   switch (args.int(1)) {
@@ -53,7 +76,13 @@ function argument(args: RawArgs): readonly SpecialArg[] {
     case abi.F_OFD_GETLK:
       return [LOCK_OUT];
     case abi.F_SETLEASE:
-      return [input(({ args: a }, i) => LOCK_TYPES[a.int(i)] ?? hex(a.uint(i)))];
+      return [input(({ args: a }, i) => LOCK_TYPES[a.int(i)] ?? `${hex(a.uint(i))} /* F_??? */`)];
+    case abi.F_NOTIFY:
+      return [input(({ args: a }, i) => namesOf(a.uint(i), NOTIFICATIONS))];
+    case abi.F_SETOWN_EX:
+      return [input(({ args: a, memory }, i) => ownerText(memory, a.num(i)))];
+    case abi.F_GETOWN_EX:
+      return [output(({ args: a, memory }, i) => ownerText(memory, a.num(i)))];
     case abi.F_ADD_SEALS:
       return [input(({ args: a }, i) => namesOf(a.uint(i), SEALS))];
     case abi.F_GETFD:

@@ -10,8 +10,8 @@ import { signalName } from '../../abi/signal.ts';
 import { TIMER_ABSTIME } from '../../abi/time.ts';
 import { hex } from '../../base/addr.ts';
 import { enumText } from './enums.ts';
-import { MEMBARRIER_COMMANDS, OPEN_BITS, POLL_FLAGS, SOCK_TYPE_FLAGS, namesOf, openFlagsText } from './flags.ts';
-import { arrayText, bufferText, input, isError, output, printerOf, stringText, structText } from './printers.ts';
+import { MEMBARRIER_COMMANDS, OPEN_BITS, POLL_FLAGS, namesOf, openFlagsText } from './flags.ts';
+import { arrayText, bufferText, input, isError, output, printerOf, structText } from './printers.ts';
 import type { Call, Printer } from './printers.ts';
 import { readBytes, readStruct } from './reader.ts';
 import { pointerText, sigsetAt } from './signal-text.ts';
@@ -21,9 +21,11 @@ import { CLONE_SPECIALS } from './special-clone.ts';
 import { FCNTL_SPECIALS } from './special-fcntl.ts';
 import { FUTEX_SPECIALS } from './special-futex.ts';
 import { IOCTL_SPECIALS } from './special-ioctl.ts';
+import { IPC_SPECIALS } from './special-ipc.ts';
 import { PRCTL_SPECIALS } from './special-prctl.ts';
+import { SOCKET_SPECIALS } from './special-socket.ts';
 import { cpusText, dateText, waitStatusText } from './structs.ts';
-import { quote, quoteHex } from './strings.ts';
+import { quoteHex } from './strings.ts';
 
 function opensWithMode(flags: number): boolean {
   return (flags & abi.O_CREAT) !== 0 || (flags & abi.O_TMPFILE) === abi.O_TMPFILE;
@@ -126,52 +128,6 @@ function signalMask(call: Call): string {
   return `{mask=${view === undefined ? '[]' : sigsetAt(view, 0)}}`;
 }
 
-const SOCK_TYPES = ['0', 'SOCK_STREAM', 'SOCK_DGRAM', 'SOCK_RAW', 'SOCK_RDM', 'SOCK_SEQPACKET'];
-
-const SOCKET_TYPE = input(({ args }, i) => {
-  const value = args.uint(i);
-  let text = SOCK_TYPES[value & 0xf] ?? `0x${(value & 0xf).toString(16)} /* SOCK_??? */`;
-  let rest = value & ~0xf;
-  for (const [name, bit] of SOCK_TYPE_FLAGS) {
-    if ((value & bit) !== 0) text += `|${name}`;
-    rest &= ~bit;
-  }
-  return rest === 0 ? text : `${text}|${hex(rest >>> 0)}`;
-});
-
-const SOCKET_PROTOCOL = input(({ args }, i) => {
-  const isInternet = args.int(0) === 2 || args.int(0) === 10;
-  const names: Readonly<Record<number, string>> = {
-    0: 'IPPROTO_IP',
-    1: 'IPPROTO_ICMP',
-    6: 'IPPROTO_TCP',
-    17: 'IPPROTO_UDP',
-  };
-  return (isInternet ? names[args.int(i)] : undefined) ?? String(args.int(i));
-});
-
-const SOCKADDR = input(({ args, memory }, i) => {
-  const addr = args.num(i);
-  const length = Math.min(args.num(i + 1), 128);
-  const bytes = addr === 0 || length < 2 ? undefined : readBytes(memory, addr, length);
-  if (bytes === undefined) return pointerText(addr);
-  const family = (bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8);
-  const name = enumText('socket_family', family);
-  if (family === 1) {
-    const path = bytes.subarray(2);
-    if (path[0] === 0) return `{sa_family=${name}, sun_path=@${quote(path.subarray(1))}}`;
-    const zero = path.indexOf(0);
-    return `{sa_family=${name}, sun_path=${quote(zero < 0 ? path : path.subarray(0, zero))}}`;
-  }
-  if (family === 2 && length >= 8) {
-    return (
-      `{sa_family=${name}, sin_port=htons(${((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0)}), ` +
-      `sin_addr=inet_addr("${[...bytes.subarray(4, 8)].join('.')}")}`
-    );
-  }
-  return `{sa_family=${name}, sa_data=${quote(bytes.subarray(2))}}`;
-});
-
 const WAIT_STATUS: Printer = {
   exit: ({ args, memory }, i, result) => {
     const addr = args.num(i);
@@ -206,6 +162,8 @@ const EXTENT: SpecialCall = {
 export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   ...FCNTL_SPECIALS,
   ...IOCTL_SPECIALS,
+  ...IPC_SPECIALS,
+  ...SOCKET_SPECIALS,
   ...PRCTL_SPECIALS,
   ...FUTEX_SPECIALS,
   ...CLONE_SPECIALS,
@@ -309,10 +267,6 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   mincore: {
     args: () => [...kinds('ptr', 'size'), output(({ args, memory }, i) => residency(memory, args.num(i), args.num(1)))],
   },
-  socket: { args: () => [printerOf('enum:socket_family'), SOCKET_TYPE, SOCKET_PROTOCOL] },
-  socketpair: { args: () => [printerOf('enum:socket_family'), SOCKET_TYPE, SOCKET_PROTOCOL, printerOf('out:intpair')] },
-  connect: { args: () => [printerOf('fd'), SOCKADDR, printerOf('int')] },
-  bind: { args: () => [printerOf('fd'), SOCKADDR, printerOf('int')] },
   openat2: {
     args: () => [
       ...kinds('dirfd', 'path'),
@@ -326,8 +280,9 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   sethostname: { args: () => kinds('buf', 'size') },
   umask: { args: () => kinds('mode') },
   rseq: { args: () => kinds('hex', 'hex', 'hex', 'hex') },
-  memfd_create: {
-    args: () => [input(({ args, memory }, i) => stringText(memory, args.num(i), 249)), printerOf('flags:memfd')],
+  memfd_create: { args: () => kinds('str', 'flags:memfd') },
+  kcmp: {
+    args: (a) => [...kinds('pid', 'pid'), KCMP_TYPE, ...(a.int(2) > 0 && a.int(2) < 7 ? [] : kinds('uint', 'uint'))],
   },
   timer_create: { args: () => kinds('enum:clockid', 'in:sigevent', 'out:timerid') },
   timer_settime: { args: () => [TIMER_ID, ...kinds('flags:timer', 'in:itimerspec', 'out:itimerspec')] },
@@ -335,6 +290,12 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   timer_getoverrun: { args: () => [TIMER_ID] },
   timer_delete: { args: () => [TIMER_ID] },
 };
+
+const KCMP_NAMES = ['FILE', 'VM', 'FILES', 'FS', 'SIGHAND', 'IO', 'SYSVSEM', 'EPOLL_TFD'];
+const KCMP_TYPE = input(({ args }, i) => {
+  const name = KCMP_NAMES[args.int(i)];
+  return name === undefined ? `${hex(args.uint(i))} /* KCMP_??? */` : `KCMP_${name}`;
+});
 
 const TIMER_ID = printerOf('int');
 

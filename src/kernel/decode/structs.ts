@@ -211,7 +211,13 @@ function sigeventText(view: DataView): string {
   const notify = view.getInt32(Sigevent.notify, true);
   let text = '{';
   if (value !== 0n) text += `sigev_value={sival_int=${view.getInt32(0, true)}, sival_ptr=${hex(value)}}, `;
-  text += `sigev_signo=${signo === 0 ? '0' : signalName(signo)}, sigev_notify=${SIGEV_NAMES.get(notify) ?? notify}`;
+  const isSignal = notify === SIGEV_SIGNAL || notify === SIGEV_THREAD || notify === SIGEV_THREAD_ID;
+  const kind = SIGEV_NAMES.get(notify) ?? `${hex(notify >>> 0)} /* SIGEV_??? */`;
+  text += `sigev_signo=${isSignal && signo !== 0 ? signalName(signo) : signo}, sigev_notify=${kind}`;
+  if (notify === SIGEV_THREAD) {
+    const pointer = (at: number): string => pointerText(view.getBigUint64(at, true));
+    text += `, sigev_notify_function=${pointer(Sigevent.tid)}, sigev_notify_attributes=${pointer(Sigevent.tid + 8)}`;
+  }
   if (notify === SIGEV_THREAD_ID) text += `, sigev_notify_thread_id=${view.getInt32(Sigevent.tid, true)}`;
   return text + '}';
 }
@@ -219,7 +225,7 @@ function sigeventText(view: DataView): string {
 function flockText(view: DataView): string {
   const type = view.getInt16(Flock.type, true);
   return (
-    `{l_type=${LOCK_TYPES[type] ?? `0x${type.toString(16)}`}, l_whence=${enumText('whence', view.getInt16(Flock.whence, true))}, ` +
+    `{l_type=${LOCK_TYPES[type] ?? `0x${type.toString(16)} /* F_??? */`}, l_whence=${enumText('whence', view.getInt16(Flock.whence, true))}, ` +
     `l_start=${getI64(view, Flock.start)}, l_len=${getI64(view, Flock.length)}}`
   );
 }

@@ -7,7 +7,7 @@ import { SYS } from '../../abi/sysno.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { EventKind } from '../../trace/events.ts';
 import type { TraceSink } from '../../trace/events.ts';
-import { decodeEnter, decodeExit } from './decoder.ts';
+import { decodeEnter, decodeExit, valueBefore } from './decoder.ts';
 import type { CallShape, GuestMemory, RawArgs } from './kinds.ts';
 import { siginfoText } from './signal-text.ts';
 
@@ -17,6 +17,8 @@ export class SyscallTracer {
 
   /** The call of each task that restart_syscall would go on with, by name. */
   readonly #interrupted = new Map<number, string>();
+  /** What the calls in service overwrite, by task. */
+  readonly #before = new Map<number, number>();
 
   constructor(trace: TraceSink) {
     this.#trace = trace;
@@ -34,6 +36,8 @@ export class SyscallTracer {
         shape.nr === SYS.restart_syscall
           ? `<... resuming interrupted ${this.#interrupted.get(tid) ?? 'system call'} ...>`
           : decodeEnter(shape, args, memory);
+      const before = valueBefore(shape, args, memory);
+      if (before !== undefined) this.#before.set(tid, before);
       trace.emitText(EventKind.syscallEnter, tid, text, shape.nr, rip, via);
     } else {
       trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
@@ -58,7 +62,8 @@ export class SyscallTracer {
       return;
     }
     if (result === -ERESTART_RESTARTBLOCK && shape.nr !== SYS.restart_syscall) this.#interrupted.set(tid, shape.name);
-    const text = decodeExit(shape, args, memory, result);
+    const text = decodeExit(shape, args, memory, result, this.#before.get(tid));
+    this.#before.delete(tid);
     trace.emitText(EventKind.syscallExit, tid, text.args + text.result, shape.nr, result, text.args.length);
   }
 }

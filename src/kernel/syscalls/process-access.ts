@@ -166,13 +166,13 @@ export const PROCESS_ACCESS_CALLS: readonly SyscallDef[] = [
   {
     nr: 310,
     name: 'process_vm_readv',
-    args: ['pid', 'iov:in', 'size', 'iov:in', 'size', 'hex'],
+    args: ['pid', 'iov:out', 'size', 'iov:addr', 'size', 'uint'],
     call: (task, a) => processVm(task, a, false),
   },
   {
     nr: 311,
     name: 'process_vm_writev',
-    args: ['pid', 'iov:in', 'size', 'iov:in', 'size', 'hex'],
+    args: ['pid', 'iov:in', 'size', 'iov:addr', 'size', 'uint'],
     call: (task, a) => processVm(task, a, true),
   },
   { nr: 312, name: 'kcmp', args: ['pid', 'pid', 'int', 'size', 'size'], call: kcmp },

@@ -54,7 +54,7 @@ import {
 } from './socket-messages.ts';
 import { getSocketOption, setSocketOption } from './socket-options.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
-import { readTimespec } from './times.ts';
+import { readTimespec, writeTimespec } from './times.ts';
 
 const KIND_MASK = 0xf;
 
@@ -573,7 +573,17 @@ function recvmmsg(task: Task, fd: number, addr: number, count: number, flags: nu
     }
     return got;
   };
-  return waitFor(task, file, POLLIN, attempt, () => got, nonblock(flags));
+  /** What is left of the time is written back once something has come. */
+  const finish = (result: number): number => {
+    if (timeout === 0 || result <= 0) return result;
+    const left = Math.max(0, deadlineNs - task.kernel.clock.now());
+    return writeTimespec(task, timeout, left) < 0 ? -EFAULT : result;
+  };
+  const tries = (): number => {
+    const result = attempt();
+    return result === -EAGAIN ? result : finish(result);
+  };
+  return waitFor(task, file, POLLIN, tries, () => got, nonblock(flags));
 }
 
 /** A call on a socket's options. */
