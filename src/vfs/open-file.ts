@@ -3,7 +3,7 @@
 // Open file descriptions: what descriptors refer to, with the shared offset and status flags, and the byte sinks and
 // sources that keep transfers exact at a faulting byte. Models fs/file_table.c, fs/read_write.c, gVisor vfs.FileDescription.
 
-import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from '../abi/errno.ts';
+import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
@@ -148,7 +148,7 @@ export abstract class OpenFile {
     else return this.seekSparse(offset, whence);
     const to = base + offset;
     if (to < 0) return -EINVAL;
-    if (to > MAX_FILE_SIZE) return whence === SEEK_SET ? -EINVAL : -EOVERFLOW;
+    if (to > MAX_FILE_SIZE) return -EINVAL;
     this.offset = to;
     return to;
   }

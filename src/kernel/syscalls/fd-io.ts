@@ -128,12 +128,16 @@ function writev(task: Task, fd: number, addr: number, count: number): SyscallRes
   return typeof buffers === 'number' ? buffers : writeFile(task, file, buffers, buffers.length);
 }
 
+/** Positions are signed: no transfer ends here or beyond. */
+const OFFSET_END = 2 ** 63;
+
 /** pread and preadv once the arguments are known. */
 function readAt(file: OpenFile, buffers: UserBuffers | number, offset: number): number {
   if (offset < 0) return -EINVAL;
   if (!file.isSeekable) return -ESPIPE;
   if (typeof buffers === 'number') return buffers;
   if (file.inode.isDirectory) return -EISDIR;
+  if (offset + buffers.length >= OFFSET_END) return -EINVAL;
   return file.readAt(buffers, buffers.length, offset);
 }
 
@@ -141,6 +145,7 @@ function writeAt(task: Task, file: OpenFile, buffers: UserBuffers | number, offs
   if (offset < 0) return -EINVAL;
   if (!file.isSeekable) return -ESPIPE;
   if (typeof buffers === 'number') return buffers;
+  if (offset + buffers.length >= OFFSET_END) return -EINVAL;
   // As in Linux, and unlike POSIX, an append file appends whatever the offset says.
   const at = (file.flags & O_APPEND) !== 0 ? file.end : offset;
   const allowed = allowedBytes(task, file, at, buffers.length);

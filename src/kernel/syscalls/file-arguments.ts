@@ -7,7 +7,7 @@ import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOENT, ENOTDIR, ERESTARTSYS } fr
 import { AT_FDCWD, IOV_MAX, O_NONBLOCK, PATH_MAX } from '../../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
-import { getU64 } from '../../abi/words.ts';
+import { getI64, getU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
 import type { AddressSpace } from '../../mm/address-space.ts';
 import type { Credentials } from '../../vfs/credentials.ts';
@@ -161,7 +161,7 @@ export function userVector(task: Task, addr: number, count: number): UserBuffers
   for (let i = 0; i < count; i++) {
     const base = getU64(view, 16 * i);
     let length = getU64(view, 16 * i + 8);
-    if (length >= 2 ** 63) return -EINVAL;
+    if (getI64(view, 16 * i + 8) < 0) return -EINVAL;
     if (base + length > USER_END) return -EFAULT;
     length = Math.min(length, MAX_RW_COUNT - total);
     total += length;
