@@ -35,7 +35,7 @@ export const refusedCalls: readonly SyscallDef[] = [
   ...refused(EPERM, 'no profiler reads them', [[212, 'lookup_dcookie', ['hex', 'ptr', 'size']]]),
   ...refused(EPERM, 'name_to_handle_at gives no handles', [[304, 'open_by_handle_at', ['fd', 'ptr', 'hex']]]),
   ...refused(EPERM, 'the kernel runs no programs of its guests', [[321, 'bpf', ['int', 'ptr', 'uint']]]),
-  ...refused(EPERM, 'as in a container: only mount and umount2 change the tree', [
+  ...refused(ENOSYS, 'mount does what these do, and programs fall back to it', [
     [428, 'open_tree', ['dirfd', 'path', 'hex']],
     [429, 'move_mount', ['dirfd', 'path', 'dirfd', 'path', 'hex']],
     [430, 'fsopen', ['str', 'hex']],
