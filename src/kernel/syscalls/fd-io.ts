@@ -227,7 +227,8 @@ function copyThrough(from: OpenFile, fromAt: number, to: OpenFile, toAt: number,
     const put = to.writeAt(new BufferTransfer(buffer.subarray(0, got)), got, toAt + done);
     if (put < 0) return done > 0 ? done : put;
     done += put;
-    if (put < got) break;
+    // A short piece is the last one: a file that is copied to its own end would otherwise grow by it for ever.
+    if (put < part.bytes.length) break;
   }
   return done;
 }
