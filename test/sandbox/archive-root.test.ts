@@ -146,8 +146,14 @@ describe.runIf(existsSync(BUSYBOX) && has('tar') && has('zstd'))('a root from an
     }
   });
 
+  it('is refused when it is a pipe, without waiting for its other end', async () => {
+    const path = join(folder, 'pipe');
+    expect(spawnSync('mkfifo', [path]).status).toBe(0);
+    await expect(openHostArchive(path)).rejects.toThrow('pipe: it is neither a directory nor a file');
+  });
+
   it.each([
-    ['none', () => undefined, 'no such file'],
+    ['none', () => undefined, 'no such file or directory'],
     ['text', () => Buffer.alloc(4096, 'text'), 'no tar archive'],
     ['empty', () => Buffer.alloc(0), 'not complete'],
     ['cut.tar', () => readFileSync(join(folder, 'plain')).subarray(0, 100_000), 'not complete'],

@@ -4,7 +4,7 @@
 // a file without a name in the temporary folder first, because neither form can be entered in the middle. Memory stays
 // bounded either way. RFC 1952 (gzip), RFC 8878 (Zstandard).
 
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
@@ -13,7 +13,7 @@ import { TarDirectory } from '../../vfs/tar/tar-directory.ts';
 import { NodeFile } from './file.ts';
 
 /** What a compressed archive may become, and so what it may take of the temporary folder. */
-const MAX_UNPACKED = 64 * 2 ** 30;
+const MAX_UNPACKED = 16 * 2 ** 30;
 /** As the zstd command without --long: larger windows are refused. */
 const MAX_WINDOW = 128 * 2 ** 20;
 const CHUNK = 1 << 18;
@@ -75,7 +75,7 @@ export async function openHostArchive(path: string): Promise<ArchiveDirectory> {
 function reasonOf(code: string): string {
   switch (code) {
     case 'ENOENT':
-      return 'no such file';
+      return 'no such file or directory';
     case 'EACCES':
       return 'permission denied';
     case 'ENOSPC':
@@ -86,10 +86,11 @@ function reasonOf(code: string): string {
 }
 
 async function openByContent(path: string): Promise<ArchiveDirectory> {
+  // Looked at before it is opened, because a pipe would wait for its other end.
+  if (!statSync(path).isFile()) throw new TraplineError('HOST_ARCHIVE', 'it is neither a directory nor a file');
   const fd = openSync(path, 'r');
   let isKept = false;
   try {
-    if (!fstatSync(fd).isFile()) throw new TraplineError('HOST_ARCHIVE', 'it is neither a directory nor a file');
     const head = new Uint8Array(8);
     const length = readSync(fd, head, 0, head.length, 0);
     const format = FORMATS.find(({ magic }) => magic.length <= length && magic.every((byte, i) => head[i] === byte));
@@ -173,8 +174,8 @@ async function gunzip(from: number, write: (bytes: Uint8Array) => void): Promise
     }
     stream.end();
   })();
-  // Its failures come out of the stream as well.
-  feed.catch(() => undefined);
+  // A file that cannot be read on ends the stream, whose failures come out below.
+  feed.catch((error: unknown) => stream.destroy(error instanceof Error ? error : undefined));
   for await (const bytes of stream) write(bytes as Uint8Array);
 }
 
