@@ -42,7 +42,7 @@ export class Mount {
   users = 0;
   /** Those that may write: while there are any, the mount cannot become read-only. */
   writers = 0;
-  /** umount2 with MNT_EXPIRE has found it unused. */
+  /** umount2 with MNT_EXPIRE has found it unused, and nothing was opened since. */
   isExpiring = false;
   /** MS_UNBINDABLE: it cannot be bound elsewhere. */
   isUnbindable = false;
@@ -81,6 +81,12 @@ export class Mount {
     const parts: string[] = [];
     for (let at = this.root.entry; at.parent !== null; at = at.parent) parts.push(at.name);
     return '/' + parts.reverse().join('/');
+  }
+
+  /** A file of it is open from now on. */
+  enter(): void {
+    this.users++;
+    this.isExpiring = false;
   }
 
   /** A file was read, a directory listed or a link followed through this mount. */

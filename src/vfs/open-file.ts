@@ -86,7 +86,7 @@ export abstract class OpenFile {
   constructor(dentry: Dentry, flags: number) {
     this.dentry = dentry;
     this.flags = flags;
-    dentry.mount.users++;
+    dentry.mount.enter();
     dentry.inode.opens++;
   }
 

@@ -139,6 +139,8 @@ static void memory(void) {
   close(fd);
   T(umount2("m", MNT_FORCE | MNT_DETACH | MNT_EXPIRE));
   T(umount2("m", MNT_EXPIRE));
+  get("m/inside");
+  T(umount2("m", MNT_EXPIRE));
   T(umount2("m", MNT_EXPIRE));
   T(umount2("m", MNT_EXPIRE));
   get("m/below");
