@@ -22,7 +22,9 @@ import { FCNTL_SPECIALS } from './special-fcntl.ts';
 import { FUTEX_SPECIALS } from './special-futex.ts';
 import { IOCTL_SPECIALS } from './special-ioctl.ts';
 import { IPC_SPECIALS } from './special-ipc.ts';
+import { MISC_SPECIALS } from './special-misc.ts';
 import { PRCTL_SPECIALS } from './special-prctl.ts';
+import { PTRACE_SPECIALS } from './special-ptrace.ts';
 import { SOCKET_SPECIALS } from './special-socket.ts';
 import { cpusText, dateText, waitStatusText } from './structs.ts';
 import { quoteHex } from './strings.ts';
@@ -145,9 +147,6 @@ const WAIT_USAGE: Printer = {
         : structText(memory, 'rusage', args.num(i)),
 };
 
-const GROUPS_IN = input(({ args, memory }, i) =>
-  arrayText(memory, args.num(i), args.num(0), 4, (view) => String(view.getUint32(0, true))),
-);
 const GROUPS_OUT = output(({ args, memory }, i, result) =>
   args.num(0) === 0
     ? pointerText(args.big(i))
@@ -167,6 +166,8 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   ...PRCTL_SPECIALS,
   ...FUTEX_SPECIALS,
   ...CLONE_SPECIALS,
+  ...MISC_SPECIALS,
+  ...PTRACE_SPECIALS,
   open: { args: (a) => kinds('path', 'flags:open', ...(opensWithMode(a.uint(1)) ? ['mode' as const] : [])) },
   openat: { args: (a) => kinds('dirfd', 'path', 'flags:open', ...(opensWithMode(a.uint(2)) ? ['mode' as const] : [])) },
   creat: { args: () => kinds('path', 'mode') },
@@ -241,7 +242,6 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   futimesat: { args: () => [...kinds('dirfd', 'path'), input((call, i) => timesText(call, i, 'usec'))] },
   wait4: { args: () => [printerOf('pid'), WAIT_STATUS, printerOf('flags:wait'), WAIT_USAGE] },
   getgroups: { args: () => [printerOf('int'), GROUPS_OUT] },
-  setgroups: { args: () => [printerOf('uint'), GROUPS_IN] },
   getrandom: {
     args: () => [
       output(({ args, memory }, i, result) => bufferText(memory, args.num(i), result, quoteHex)),
@@ -270,7 +270,9 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   openat2: {
     args: () => [
       ...kinds('dirfd', 'path'),
-      input(({ args, memory }, i) => howText(memory, args.num(i))),
+      input(({ args, memory }, i) =>
+        args.num(3) < OPEN_HOW_BYTES ? pointerText(args.big(i)) : howText(memory, args.num(i)),
+      ),
       printerOf('size'),
     ],
   },
@@ -323,6 +325,8 @@ function residency(memory: Call['memory'], addr: number, length: number): string
   if (bytes === undefined) return pointerText(addr);
   return `[${[...bytes].map((b) => b & 1).join(', ')}${pages > 32 ? ', ...' : ''}]`;
 }
+
+const OPEN_HOW_BYTES = 24;
 
 function howText(memory: Call['memory'], addr: number): string {
   const view = addr === 0 ? undefined : readStruct(memory, addr, 24);
