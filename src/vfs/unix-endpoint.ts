@@ -18,6 +18,7 @@ import {
 } from '../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts';
+import { Fifo } from '../base/fifo.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Inode } from './inode.ts';
 import type { ByteSink, ByteSource, OpenFile } from './open-file.ts';
@@ -99,7 +100,7 @@ export class UnixEndpoint {
   sendBuffer = SOCKET_BUFFER_BYTES;
   receiveBuffer = SOCKET_BUFFER_BYTES;
   isDead = false;
-  messages: UnixMessage[] = [];
+  readonly messages = new Fifo<UnixMessage>();
   /** Connections that nobody has accepted. */
   readonly backlog: UnixEndpoint[] = [];
   backlogLimit = DATAGRAM_BACKLOG;
@@ -310,7 +311,7 @@ export class UnixEndpoint {
   ): Received {
     if (this.kind === SOCK_STREAM) return this.#receiveStream(sink, count, peeks, sameSender);
     if (this.kind === SOCK_SEQPACKET && this.state !== 'connected') return nothing(-ENOTCONN);
-    const message = this.messages[0];
+    const message = this.messages.at(0);
     if (message === undefined) return nothing(this.#emptyResult(waits || this.kind === SOCK_SEQPACKET));
     const part = message.bytes.length > count ? message.bytes.subarray(0, count) : message.bytes;
     const stored = sink.put(part);
@@ -337,7 +338,7 @@ export class UnixEndpoint {
     let identity = sameSender;
     let files = NO_FILES;
     for (let index = 0; bytes < count || from === null;) {
-      const message = this.messages[index];
+      const message = this.messages.at(index);
       if (message === undefined) break;
       if (identity !== null && this.passesCredentials && !isSame(identity, message.identity)) break;
       from ??= message.from;
@@ -393,8 +394,7 @@ export class UnixEndpoint {
 
   /** Nobody will receive what is here. */
   discardMessages(): void {
-    while (this.messages.length > 0) {
-      const message = this.messages[0] as UnixMessage;
+    for (let message = this.messages.at(0); message !== undefined; message = this.messages.at(0)) {
       const files = this.#takeFiles(message);
       this.#drop();
       this.namespace.release(files);
@@ -464,7 +464,7 @@ export class UnixEndpoint {
   /** SIOCINQ; -EINVAL for one that listens. */
   get waitingBytes(): number {
     if (this.state === 'listening') return -EINVAL;
-    if (!this.#isConnectionBased) return this.messages[0]?.bytes.length ?? 0;
+    if (!this.#isConnectionBased) return this.messages.at(0)?.bytes.length ?? 0;
     let sum = 0;
     for (const message of this.messages) sum += message.bytes.length - message.used;
     return sum;

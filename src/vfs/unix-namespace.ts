@@ -99,6 +99,8 @@ export class UnixNamespace {
 
   /** Descriptors go into a message: a reference of each comes with them. False when there are too many altogether. */
   attach(files: readonly OpenFile[], uid: number): boolean {
+    // Rings of sockets that nobody closes any more must not pile up.
+    if (this.#inFlight.size > FEW) this.mayCollect();
     if (!this.#descriptors.take(files.length)) return false;
     for (const file of files) if (isSocket(file)) this.#inFlight.set(file, (this.#inFlight.get(file) ?? 0) + 1);
     this.#byUser.set(uid, this.inFlightOf(uid) + files.length);
@@ -128,8 +130,8 @@ export class UnixNamespace {
     this.#isReleasing = false;
   }
 
-  /** A socket was closed: now and then looks for those that nobody can reach. */
-  socketClosed(): void {
+  /** A socket was closed, or goes into a message: now and then looks for those that nobody can reach. */
+  mayCollect(): void {
     const { size } = this.#inFlight;
     if (size === 0) return;
     if (size > FEW && ++this.#closed < size / 8) return;

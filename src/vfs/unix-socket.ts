@@ -68,6 +68,6 @@ export class SocketFile extends OpenFile {
   protected override destroy(): void {
     const { namespace } = this.endpoint;
     this.endpoint.release();
-    namespace.socketClosed();
+    namespace.mayCollect();
   }
 }

@@ -23,6 +23,7 @@ const AS_ROOT = [
   'epoll',
   'event-files',
   'process-vm',
+  'posix-shm',
 ];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 
@@ -45,3 +46,36 @@ describe.each(['gcc', 'musl-gcc'])('programs by %s', (compiler) => {
     });
   });
 });
+
+it.runIf(hasCompiler('gcc'))(
+  'bounds whatever a program leaves between processes: objects, messages, sockets in messages, watches, sleepers',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-hostile-'));
+    try {
+      const program = join(folder, 'hostile-ipc');
+      compile('gcc', 'hostile-ipc', program);
+      const { output, exit, result } = await runGuest(program, { uid: 0, timeoutSec: 110 });
+      expect(output.trimEnd().split('\n')).toEqual([
+        'semaphores: Cannot allocate memory after 262',
+        'segments: No space left on device after 4096',
+        'queues: No space left on device after 32000',
+        'messages: Cannot allocate memory after 4',
+        'posix queues: Too many open files after 8445',
+        'datagrams: No buffer space available after 349070',
+        'rings of sockets: Numerical result out of range after 30000',
+        'a chain of sockets: Numerical result out of range after 50000',
+        'names: Too many open files after 1021',
+        'inotify instances: Too many open files after 128',
+        'watches: No space left on device after 65536',
+        'events: Numerical result out of range after 30000',
+        'kept 16384',
+        'sleepers 300',
+      ]);
+      expect(exit).toEqual({ code: 0 });
+      expect(result.ended).toBeUndefined();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  120_000,
+);
