@@ -24,6 +24,7 @@ const AS_ROOT = [
   'event-files',
   'process-vm',
   'posix-shm',
+  'vectors',
 ];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 
