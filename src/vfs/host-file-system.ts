@@ -46,6 +46,7 @@ export class HostFileSystem extends FileSystem {
   /** Inodes that somebody may still hold, by identity: device, number and type. */
   readonly #known = new Map<string, WeakRef<HostNode>>();
   readonly #numbers = new Map<string, number>();
+  #nextIno = 1;
   readonly #guest: Identity | null;
 
   /**
@@ -89,10 +90,17 @@ export class HostFileSystem extends FileSystem {
     return { ...stat, uid, gid };
   }
 
+  /** The last name of a file is gone: the host may give its number to another. */
+  forget(stat: HostStat): void {
+    const key = keyOf(stat);
+    this.#known.delete(key);
+    this.#numbers.delete(key);
+  }
+
   /** The inode of the host file that `unmapped` describes, found at `path`. */
   inodeFor(path: string, unmapped: HostStat): HostNode {
     const stat = this.seen(unmapped);
-    const key = `${stat.dev}:${stat.ino}:${stat.kind}`;
+    const key = keyOf(stat);
     const known = this.#known.get(key)?.deref();
     if (known !== undefined) {
       known.path = path;
@@ -102,7 +110,7 @@ export class HostFileSystem extends FileSystem {
     // Numbers stay with an identity even when its inode was forgotten meanwhile.
     let ino = this.#numbers.get(key);
     if (ino === undefined) {
-      ino = this.#numbers.size + 1;
+      ino = this.#nextIno++;
       this.#numbers.set(key, ino);
     }
     const mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
@@ -117,9 +125,16 @@ export class HostFileSystem extends FileSystem {
   }
 }
 
+/** Who a host file is as long as it exists. */
+function keyOf(stat: HostStat): string {
+  return `${stat.dev}:${stat.ino}:${stat.kind}`;
+}
+
 /** What all inodes of a bound directory share. */
 interface HostNode extends Inode {
   path: string;
+  /** The host's attributes when they were last looked at. */
+  readonly hostStat: HostStat;
   adopt(stat: HostStat): void;
 }
 
@@ -192,6 +207,10 @@ class HostDirectoryNode extends Inode implements HostNode {
     this.path = path;
     this.#state = new HostState(stat);
     takeOver(this, stat);
+  }
+
+  get hostStat(): HostStat {
+    return this.#state.stat;
   }
 
   adopt(stat: HostStat): void {
@@ -280,14 +299,24 @@ class HostDirectoryNode extends Inode implements HostNode {
     if (!this.#fs.directory.writable) return -EROFS;
     // Whoever has the file open keeps it: its handle must exist before the name goes.
     if (child instanceof HostFileNode) child.keepOpen();
-    return this.#fs.directory.unlink(this.#at(name));
+    const failed = this.#fs.directory.unlink(this.#at(name));
+    if (failed === 0) this.#nameGone(child);
+    return failed;
   }
 
   override rmdir(name: string, child: Inode): number {
     if (!this.#fs.directory.writable) return -EROFS;
     const failed = this.#fs.directory.rmdir(this.#at(name));
-    if (failed === 0) child.nlink = 0;
-    return failed;
+    if (failed < 0) return failed;
+    this.#nameGone(child);
+    child.nlink = 0;
+    return 0;
+  }
+
+  #nameGone(child: Inode): void {
+    if (!(child instanceof HostDirectoryNode || child instanceof HostFileNode || child instanceof HostOtherNode))
+      return;
+    if (child.isDirectory || child.hostStat.nlink <= 1) this.#fs.forget(child.hostStat);
   }
 
   override rename(
@@ -305,6 +334,7 @@ class HostDirectoryNode extends Inode implements HostNode {
     const to = toDir.#at(toName);
     const failed = this.#fs.directory.rename(this.#at(name), to);
     if (failed < 0) return failed;
+    if (replaced !== null) this.#nameGone(replaced);
     if (child instanceof HostDirectoryNode || child instanceof HostFileNode || child instanceof HostOtherNode) {
       child.path = to;
     }
@@ -348,6 +378,10 @@ class HostFileNode extends RegularInode implements HostNode {
     takeOver(this, stat);
   }
 
+  get hostStat(): HostStat {
+    return this.#state.stat;
+  }
+
   adopt(stat: HostStat): void {
     this.#state.stat = stat;
     takeOver(this, stat);
@@ -375,6 +409,8 @@ class HostFileNode extends RegularInode implements HostNode {
       const pages = new FilePages();
       pages.onLastUnmap = (): void => {
         this.flushMapped();
+        // The next mapping reads the host's file again: it may have changed by then.
+        pages.dispose();
         this.#closeIfUnused();
       };
       this.#pages = pages;
@@ -526,6 +562,10 @@ class HostOtherNode extends Inode implements HostNode {
     this.path = path;
     this.#state = new HostState(stat);
     takeOver(this, stat);
+  }
+
+  get hostStat(): HostStat {
+    return this.#state.stat;
   }
 
   adopt(stat: HostStat): void {

@@ -4,7 +4,7 @@
 // from what guests create; a removed name is simply gone, so whiteouts and opaque directories need no marks.
 // The order is the host's names in byte order, then new names as they were made; positions stay valid throughout.
 
-import { EACCES, EEXIST, EMLINK, ENOENT } from '../abi/errno.ts';
+import { EACCES, EEXIST, EMLINK, ENOENT, ENOMEM } from '../abi/errno.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import { openDirectory } from './directory-file.ts';
@@ -188,6 +188,7 @@ export class MemoryDirectory extends Inode {
       const entry = order[i];
       if (entry === undefined || entry.isGone || entry.isHidden) continue;
       const inode = this.#inodeOf(entry);
+      if (inode === -ENOMEM) return inode;
       if (typeof inode === 'number') continue;
       if (!visit(entry.name, inode.ino, inode.mode, entry.cookie)) return 0;
     }

@@ -4,7 +4,7 @@
 // is only read. There is one inode per file whether its bytes are ours or the host's, so numbers, mappings and open
 // files survive copy-up. Models tmpfs (mm/shmem.c) and, seen from outside, overlayfs.
 
-import { EINVAL, ENOENT, ENOSPC } from '../abi/errno.ts';
+import { EINVAL, ENOENT, ENOMEM, ENOSPC } from '../abi/errno.ts';
 import {
   OVERLAYFS_SUPER_MAGIC,
   S_IFBLK,
@@ -40,6 +40,9 @@ export interface MemoryLimits {
 /** Memory of the host for each byte of the limit: files with many holes reach this first. */
 const HELD_PER_BYTE = 1.25;
 
+/** Host files that guests may look at: some 1.3 KB of memory each. */
+const MAX_SEEN = 500_000;
+
 export const DEFAULT_MEMORY_LIMITS: MemoryLimits = { bytes: 512 * 1024 * 1024, inodes: 250_000 };
 
 /** Kinds of host files as type bits. */
@@ -71,6 +74,8 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   #pages = 0;
   /** Bytes of the host that files hold. */
   #held = 0;
+  /** Host files that guests have looked at: what is known of them stays. */
+  #seen = 0;
   /** Host files with several names, by identity: one inode here, too. */
   readonly #linked = new Map<string, Inode>();
 
@@ -248,6 +253,7 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     const key = isLinked ? `${stat.dev}:${stat.ino}` : '';
     const known = isLinked ? this.#linked.get(key) : undefined;
     if (known !== undefined) return known;
+    if (this.#seen >= MAX_SEEN) return -ENOMEM;
     const mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
     let inode: Inode;
     if (stat.kind === 'directory') {
@@ -271,6 +277,7 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     if (xattrs !== null) adoptXattrs(inode, xattrs);
     this.#inodes++;
     if (isLinked) this.#linked.set(key, inode);
+    this.#seen++;
     return inode;
   }
 }

@@ -70,6 +70,23 @@ describe.runIf(hasCompiler('gcc') && isRoot && hasTmpfs())('file calls', () => {
     expect(readFileSync(join(shm, 'bound', 'both')).equals(readFileSync(join(shm, 'native', 'both')))).toBe(true);
   });
 
+  it('shows what else changes a bound host file, mapped before or not', async () => {
+    const program = join(folder, 'bound-twice');
+    compile('gcc', 'bound-twice', program);
+    const native = join(shm, 'once');
+    const bound = join(shm, 'twice');
+    for (const each of [native, bound]) mkdirSync(each);
+    const ended = spawnSync(program, [native, native], { encoding: 'latin1' });
+    expect(ended.status).toBe(0);
+    const { output, exit } = await runGuest(program, {
+      binds: ['/w', '/v'].map((guestPath) => ({ ...openHostPath(bound, { writable: true }), guestPath })),
+      uid: 0,
+      argv: ['bound-twice', '/w', '/v'],
+    });
+    expect(output.split('\n')).toEqual(ended.stdout.split('\n'));
+    expect(exit).toEqual({ code: 0 });
+  });
+
   /** A tree with what a memory layer has to keep together. */
   const plant = (tree: string): void => {
     for (const name of ['d/e', 'many', 'empty']) mkdirSync(join(tree, name), { recursive: true });
