@@ -35,13 +35,14 @@ import { adoptXattrs } from './xattrs.ts';
 export interface MemoryLimits {
   readonly bytes: number;
   readonly inodes: number;
+  /** Files of the host below that guests may look at: some 1.3 KB of memory each. */
+  readonly hostFiles?: number;
 }
 
 /** Memory of the host for each byte of the limit: files with many holes reach this first. */
 const HELD_PER_BYTE = 1.25;
 
-/** Host files that guests may look at: some 1.3 KB of memory each. */
-const MAX_SEEN = 500_000;
+const DEFAULT_HOST_FILES = 500_000;
 
 export const DEFAULT_MEMORY_LIMITS: MemoryLimits = { bytes: 512 * 1024 * 1024, inodes: 250_000 };
 
@@ -253,7 +254,7 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     const key = isLinked ? `${stat.dev}:${stat.ino}` : '';
     const known = isLinked ? this.#linked.get(key) : undefined;
     if (known !== undefined) return known;
-    if (this.#seen >= MAX_SEEN) return -ENOMEM;
+    if (this.#seen >= (this.limits.hostFiles ?? DEFAULT_HOST_FILES)) return -ENOMEM;
     const mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
     let inode: Inode;
     if (stat.kind === 'directory') {

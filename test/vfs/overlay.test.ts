@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY } from '../../src/abi/errno.ts';
+import { EEXIST, EINVAL, EISDIR, ENOENT, ENOMEM, ENOTDIR, ENOTEMPTY } from '../../src/abi/errno.ts';
 import { O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../../src/abi/open.ts';
 import { NodeDirectory } from '../../src/sandbox/host-node/index.ts';
 import { makeDirectory, makeLink, removeDirectory, rename, unlink } from '../../src/vfs/namespace.ts';
@@ -269,4 +269,20 @@ describe('a memory layer over a host directory', () => {
     expect(at(tree.root, 'etc-link')).toBe(at(tree.root, 'etc'));
     rmSync(join(base, 'etc-link'));
   });
+});
+
+it('ends with ENOMEM, not with the memory of the host, when a guest looks at too many files', () => {
+  const limits = { bytes: 2 ** 20, inodes: 100, hostFiles: 3 };
+  const tree = makeTree({ root: new NodeDirectory(base, false), limits });
+  const file = open(tree.root, '/', O_RDONLY);
+  const seen: string[] = [];
+  const result = file.readEntries((name) => {
+    seen.push(name);
+    return true;
+  });
+  expect([seen, result]).toEqual([['.', '..', 'a', 'big', 'd'], -ENOMEM]);
+  expect(find(tree.root, '/empty')).toBe(-ENOMEM);
+  expect(readText(tree.root, '/a')).toBe('host a');
+  writeText(tree.root, '/new', 'still room');
+  expect(readText(tree.root, '/new')).toBe('still room');
 });
