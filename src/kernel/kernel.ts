@@ -366,7 +366,7 @@ export class Kernel implements Sentry {
   /** Takes the result of a call; true when the task goes on without a look at anything else. */
   #complete(task: Task, result: SyscallResult): boolean {
     if (typeof result === 'number') {
-      if (this.tracer !== null) this.#traceExit(task, result);
+      if (this.tracer !== null) this.#traceExit(task, task.isKilled ? Number.NaN : result);
       task.call = null;
       this.history.exit(task.tid, result);
       task.regs.set(Reg.rax, result);

@@ -228,6 +228,11 @@ export class Task implements GuestContext, Waiter {
     return this.turnStart < 0 ? this.cpuBefore : this.cpuBefore + this.kernel.cpu.instructions - this.turnStart;
   }
 
+  /** SIGKILL is on its way: whatever the task is doing never comes to its end. */
+  get isKilled(): boolean {
+    return hasKill(this);
+  }
+
   get hasTracer(): boolean {
     return this.tracee !== null;
   }
