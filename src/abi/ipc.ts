@@ -106,3 +106,6 @@ export const InotifyLimits = { events: 16_384, instances: 128, watches: 65_536 }
 export const MQUEUE_MAGIC = 0x19800202;
 /** Bytes of the cookie that mq_notify with SIGEV_THREAD sends through a netlink socket. */
 export const NOTIFY_COOKIE_LEN = 32;
+/** Its last byte: a message came, or the registration ended. */
+export const NOTIFY_WOKENUP = 1;
+export const NOTIFY_REMOVED = 2;

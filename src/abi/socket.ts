@@ -76,6 +76,9 @@ export const SOMAXCONN = 4096;
 
 /** struct sockaddr_un: the family, and a path of up to 108 bytes. */
 export const SockaddrUn = { size: 110, family: 0, path: 2 } as const;
+/** struct sockaddr_nl: family, padding, port, groups. */
+export const SockaddrNl = { size: 12, family: 0, port: 4, groups: 8 } as const;
+export const NETLINK_ROUTE = 0;
 /** struct sockaddr_storage: the longest address that a call takes. */
 export const SOCKADDR_STORAGE_BYTES = 128;
 /** struct msghdr, and struct mmsghdr around it. */

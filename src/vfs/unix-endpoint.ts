@@ -17,7 +17,7 @@ import {
   EPIPE,
 } from '../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
-import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts';
+import { AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts';
 import { Fifo } from '../base/fifo.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Inode } from './inode.ts';
@@ -79,6 +79,10 @@ const NO_FILES: readonly OpenFile[] = [];
 
 export class UnixEndpoint {
   readonly namespace: UnixNamespace;
+  /** AF_UNIX; or AF_NETLINK, for sockets that only hear from the system and whose messages nobody takes. */
+  readonly family: number;
+  /** nl_pid of a netlink socket that has a name. */
+  port = 0;
   /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
   readonly kind: number;
   /** Readers, writers and pollers of this end. */
@@ -109,8 +113,9 @@ export class UnixEndpoint {
   /** Ends that wait for room here. */
   readonly #blocked = new Set<UnixEndpoint>();
 
-  constructor(namespace: UnixNamespace, kind: number) {
+  constructor(namespace: UnixNamespace, kind: number, family = AF_UNIX) {
     this.namespace = namespace;
+    this.family = family;
     this.kind = kind;
   }
 
@@ -218,6 +223,7 @@ export class UnixEndpoint {
    * @returns bytes taken or -errno; -EAGAIN when there is no room
    */
   send(source: ByteSource, count: number, target: UnixEndpoint | null, attachments: Attachments): number {
+    if (this.family !== AF_UNIX) return -ECONNREFUSED;
     return this.kind === SOCK_STREAM
       ? this.#sendStream(source, count, attachments)
       : this.#sendMessage(source, count, target, attachments);
@@ -293,6 +299,16 @@ export class UnixEndpoint {
     });
     target.events.wake(READABLE);
     return got;
+  }
+
+  /** A message from the system itself; lost when there is no room for it. */
+  post(bytes: Uint8Array): void {
+    const cost = bytes.length + MESSAGE_COST;
+    if (this.isDead || this.#sent + cost > this.receiveBuffer || !this.namespace.buffers.take(cost)) return;
+    this.#sent += cost;
+    const identity = { pid: 0, uid: 0, gid: 0 };
+    this.messages.push({ bytes, used: 0, from: this, cost, identity, files: NO_FILES, owner: 0 });
+    this.events.wake(READABLE);
   }
 
   // ---- receiving

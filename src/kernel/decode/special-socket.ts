@@ -106,7 +106,7 @@ const OPTION = input(({ args }, i) => {
 
 function optionText(memory: GuestMemory, option: number, addr: number, length: number): string {
   if (length < 0 || addr === 0) return pointerText(addr);
-  const view = readStruct(memory, addr, Math.max(length, 0));
+  const view = readStruct(memory, addr, Math.min(length, OPTION_LIMIT));
   if (view === undefined) return pointerText(addr);
   if (option === S.SO_LINGER && length >= 8) {
     return `{l_onoff=${view.getInt32(0, true)}, l_linger=${view.getInt32(4, true)}}`;
@@ -137,6 +137,10 @@ const LENGTH_OUT: Printer = { exit: lengthText };
 
 /** Control messages shown, and descriptors of one. */
 const CONTROL_LIMIT = 32;
+/** Bytes of one control message that are looked at: a descriptor more than are shown. */
+const DATA_LIMIT = 4 * (CONTROL_LIMIT + 1);
+/** Bytes of an option's value that are looked at. */
+const OPTION_LIMIT = 12;
 
 function controlText(memory: GuestMemory, addr: number, length: number): string {
   const parts: string[] = [];
@@ -149,7 +153,8 @@ function controlText(memory: GuestMemory, addr: number, length: number): string 
     const data = readBytes(
       memory,
       addr + at + S.Cmsghdr.size,
-      Math.max(0, Math.min(size, length - at) - S.Cmsghdr.size),
+      // A hostile program may claim any length: no more is read than is shown.
+      Math.max(0, Math.min(size - S.Cmsghdr.size, length - at - S.Cmsghdr.size, DATA_LIMIT)),
     );
     parts.push(`{cmsg_len=${size}, ${messageKindText(level, type)}${dataText(level, type, data)}}`);
     if (size < S.Cmsghdr.size) break;

@@ -75,6 +75,8 @@ export interface QueueNotification {
   readonly notify: number;
   readonly signo: number;
   tell(): void;
+  /** The registration ends without a message. */
+  removed(): void;
 }
 
 /** A queue. */
@@ -172,12 +174,20 @@ export class PosixQueue extends Inode {
   /** mq_notify(2) of a process; null takes its registration back. */
   register(notification: QueueNotification | null, owner: object): number {
     if (notification === null) {
-      if (this.notification?.owner === owner) this.notification = null;
+      this.unregister(owner);
       return 0;
     }
     if (this.notification !== null) return -EBUSY;
     this.notification = notification;
     return 0;
+  }
+
+  /** `owner` is told no more. */
+  unregister(owner: object | null): void {
+    const { notification } = this;
+    if (notification === null || notification.owner !== owner) return;
+    this.notification = null;
+    notification.removed();
   }
 
   /** What reading the queue as a file gives. */
@@ -228,8 +238,7 @@ export class QueueFile extends OpenFile {
 
   /** A process that closes any descriptor of the queue is no longer told of messages. */
   override flush(): void {
-    const { notification } = this.messages;
-    if (notification !== null && notification.owner === this.#current()) this.messages.notification = null;
+    if (this.messages.notification !== null) this.messages.unregister(this.#current());
   }
 
   protected override destroy(): void {

@@ -3,11 +3,12 @@
 // POSIX message queues: mq_open(3) and its relatives as calls. Models Linux ipc/mqueue.c.
 
 import { EAGAIN, EBADF, EFAULT, EINVAL, EMSGSIZE, ENOTSOCK, ERESTARTSYS, ETIMEDOUT } from '../../abi/errno.ts';
-import { MqAttr, MQ_PRIO_MAX, NOTIFY_COOKIE_LEN } from '../../abi/ipc.ts';
+import { MqAttr, MQ_PRIO_MAX, NOTIFY_COOKIE_LEN, NOTIFY_REMOVED, NOTIFY_WOKENUP } from '../../abi/ipc.ts';
 import { O_CREAT, O_NONBLOCK } from '../../abi/open.ts';
 import { RLIMIT_MSGQUEUE } from '../../abi/resource.ts';
 import { Sigevent } from '../../abi/signal-frame.ts';
 import { NSIG, SI_MESGQ, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../abi/signal.ts';
+import { AF_NETLINK } from '../../abi/socket.ts';
 import { getI64, getU64, putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { SocketFile } from '../../vfs/unix-socket.ts';
@@ -149,11 +150,13 @@ function mqNotify(task: Task, fd: number, addr: number): number {
   if (notify !== SIGEV_NONE && notify !== SIGEV_SIGNAL && notify !== SIGEV_THREAD) return -EINVAL;
   if (notify === SIGEV_SIGNAL && (signo < 0 || signo > NSIG)) return -EINVAL;
   if (notify === SIGEV_THREAD) {
-    // Told through a netlink socket, which is not there.
-    if (readBytes(task, getU64(view, Sigevent.value), NOTIFY_COOKIE_LEN) === undefined) return -EFAULT;
+    const cookie = readBytes(task, getU64(view, Sigevent.value), NOTIFY_COOKIE_LEN);
+    if (cookie === undefined) return -EFAULT;
     const socket = task.files.get(signo);
     if (socket === undefined) return -EBADF;
-    return socket instanceof SocketFile ? -EINVAL : -ENOTSOCK;
+    if (!(socket instanceof SocketFile)) return -ENOTSOCK;
+    if (socket.endpoint.family !== AF_NETLINK) return -EINVAL;
+    return withQueue(task, fd, (queue) => queue.register(cookieNotification(task, socket, cookie), task.group));
   }
   const value = view.getBigUint64(Sigevent.value, true);
   const { group } = task;
@@ -167,8 +170,26 @@ function mqNotify(task: Task, fd: number, addr: number): number {
       if (notify !== SIGEV_SIGNAL || signo === 0 || sender === null) return;
       sendSignal(group, null, messageQueueInfo(signo, SI_MESGQ, sender.group.tgid, sender.creds.uid, value));
     },
+    removed: () => undefined,
   };
   return withQueue(task, fd, (queue) => queue.register(notification, group));
+}
+
+/** SIGEV_THREAD: the C library reads its own cookie from a netlink socket, and why it comes in the last byte. */
+function cookieNotification(task: Task, { endpoint }: SocketFile, cookie: Uint8Array): QueueNotification {
+  const post = (why: number): void => {
+    const bytes = cookie.slice();
+    bytes[NOTIFY_COOKIE_LEN - 1] = why;
+    endpoint.post(bytes);
+  };
+  return {
+    owner: task.group,
+    pid: task.group.tgid,
+    notify: SIGEV_THREAD,
+    signo: 0,
+    tell: () => post(NOTIFY_WOKENUP),
+    removed: () => post(NOTIFY_REMOVED),
+  };
 }
 
 function withQueue(task: Task, fd: number, call: (queue: PosixQueue) => number): number {
@@ -222,7 +243,6 @@ export const POSIX_MQ_CALLS: readonly SyscallDef[] = [
     nr: 244,
     name: 'mq_notify',
     args: ['fd', 'in:sigevent'],
-    partial: 'SIGEV_THREAD, which needs a netlink socket',
     call: (t, a) => mqNotify(t, a.int(0), a.num(1)),
   },
   {

@@ -7,6 +7,7 @@ import { EBADF, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, EPERM, ESRCH, ETOOMANYREFS } 
 import { IOV_MAX } from '../../abi/open.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import {
+  AF_NETLINK,
   AF_UNIX,
   Cmsghdr,
   MSG_CMSG_CLOEXEC,
@@ -17,6 +18,7 @@ import {
   SCM_RIGHTS,
   SOCKADDR_STORAGE_BYTES,
   SOL_SOCKET,
+  SockaddrNl,
   SockaddrUn,
   Ucred,
 } from '../../abi/socket.ts';
@@ -60,6 +62,14 @@ export function addressBytes(name: string | null): Uint8Array {
   viewOf(out).setUint16(0, AF_UNIX, true);
   out.set(path, SockaddrUn.path);
   return out;
+}
+
+/** A struct sockaddr_nl. */
+export function netlinkAddress(port: number): Uint8Array {
+  const bytes = new Uint8Array(SockaddrNl.size);
+  viewOf(bytes).setUint16(0, AF_NETLINK, true);
+  viewOf(bytes).setUint32(SockaddrNl.port, port, true);
+  return bytes;
 }
 
 /** Writes an address and its whole length (move_addr_to_user). */

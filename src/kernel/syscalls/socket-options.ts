@@ -75,7 +75,7 @@ function value(file: SocketFile, option: number, room: number): Uint8Array | num
     case S.SO_TYPE:
       return int(endpoint.kind);
     case S.SO_DOMAIN:
-      return int(S.AF_UNIX);
+      return int(endpoint.family);
     case S.SO_PROTOCOL:
       return int(0);
     case S.SO_ERROR:

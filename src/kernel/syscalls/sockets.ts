@@ -29,6 +29,7 @@ import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { SIGPIPE, SI_USER } from '../../abi/signal.ts';
 import * as S from '../../abi/socket.ts';
 import { S_IFSOCK } from '../../abi/stat.ts';
+import { viewOf } from '../../base/bytes.ts';
 import { checkPermission, MAY_WRITE } from '../../vfs/credentials.ts';
 import { makeNode } from '../../vfs/namespace.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
@@ -45,6 +46,7 @@ import {
   addressBytes,
   attachFiles,
   detachFiles,
+  netlinkAddress,
   readAddress,
   readControl,
   readHeader,
@@ -66,11 +68,18 @@ function kindOf(family: number, type: number, protocol: number): number {
   if ((type & ~(KIND_MASK | S.SOCK_CLOEXEC | S.SOCK_NONBLOCK)) !== 0) return -EINVAL;
   if (family < 0 || family >= S.AF_MAX) return -EAFNOSUPPORT;
   if (kind >= S.SOCK_MAX) return -EINVAL;
+  if (family === S.AF_NETLINK) return netlinkKind(kind, protocol);
   if (family !== S.AF_UNIX) return -EAFNOSUPPORT;
   if (protocol !== 0 && protocol !== S.AF_UNIX) return -EPROTONOSUPPORT;
   if (kind === S.SOCK_STREAM || kind === S.SOCK_DGRAM || kind === S.SOCK_SEQPACKET) return kind;
   // BSD's raw sockets of this family are datagram sockets.
   return kind === S.SOCK_RAW ? S.SOCK_DGRAM : -ESOCKTNOSUPPORT;
+}
+
+/** Netlink sockets exist for what the kernel tells through them (mq_notify); there is no network to ask about. */
+function netlinkKind(kind: number, protocol: number): number {
+  if (kind !== S.SOCK_RAW && kind !== S.SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+  return protocol === S.NETLINK_ROUTE ? S.SOCK_DGRAM : -EPROTONOSUPPORT;
 }
 
 function fileOf(task: Task, endpoint: UnixEndpoint, type: number): SocketFile {
@@ -81,13 +90,14 @@ function fileOf(task: Task, endpoint: UnixEndpoint, type: number): SocketFile {
 function socket(task: Task, family: number, type: number, protocol: number): number {
   const kind = kindOf(family, type, protocol);
   if (kind < 0) return kind;
-  const endpoint = new UnixEndpoint(task.kernel.vfs.unix, kind);
+  const endpoint = new UnixEndpoint(task.kernel.vfs.unix, kind, family);
   return installFile(task, fileOf(task, endpoint, type), (type & S.SOCK_CLOEXEC) !== 0);
 }
 
 function socketPair(task: Task, family: number, type: number, protocol: number, addr: number): number {
   const kind = kindOf(family, type, protocol);
   if (kind < 0) return kind;
+  if (family !== S.AF_UNIX) return -EOPNOTSUPP;
   const { unix } = task.kernel.vfs;
   const [a, b] = [new UnixEndpoint(unix, kind), new UnixEndpoint(unix, kind)];
   UnixEndpoint.join(a, b, unix.caller.peer(), task.creds.groups);
@@ -108,9 +118,10 @@ function bind(task: Task, fd: number, addr: number, length: number): number {
   if (typeof file === 'number') return file;
   const address = readAddress(task, addr, length);
   if (typeof address === 'number') return address;
+  const { endpoint } = file;
+  if (endpoint.family === S.AF_NETLINK) return bindNetlink(task, endpoint, address);
   const name = unixName(address);
   if (typeof name === 'number') return name;
-  const { endpoint } = file;
   const { unix } = task.kernel.vfs;
   if (name === '') return autobind(task, endpoint);
   if (name.startsWith('\0')) {
@@ -132,6 +143,17 @@ function bind(task: Task, fd: number, addr: number, length: number): number {
   endpoint.name = name;
   endpoint.node = place.inode;
   unix.bindNode(place.inode, endpoint);
+  return 0;
+}
+
+/** The port of a netlink socket: what it asks for, or the process's number. */
+function bindNetlink(task: Task, endpoint: UnixEndpoint, address: Uint8Array): number {
+  if (address.length < S.SockaddrNl.size) return -EINVAL;
+  const view = viewOf(address);
+  if (view.getUint16(0, true) !== S.AF_NETLINK) return -EINVAL;
+  const port = view.getUint32(S.SockaddrNl.port, true);
+  if (endpoint.port !== 0) return port === endpoint.port ? 0 : -EINVAL;
+  endpoint.port = port === 0 ? task.group.tgid : port;
   return 0;
 }
 
@@ -162,6 +184,9 @@ function findNamed(task: Task, name: string, kind: number): UnixEndpoint | numbe
 function socketName(task: Task, fd: number, addr: number, lengthAddr: number, ofPeer: boolean): number {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
+  if (file.endpoint.family === S.AF_NETLINK) {
+    return writeAddress(task, netlinkAddress(ofPeer ? 0 : file.endpoint.port), addr, lengthAddr);
+  }
   const whose = ofPeer ? file.endpoint.peer : file.endpoint;
   if (whose === null) return -ENOTCONN;
   return writeAddress(task, addressBytes(whose.name), addr, lengthAddr);
@@ -183,6 +208,7 @@ function connect(task: Task, fd: number, addr: number, length: number): SyscallR
   const address = readAddress(task, addr, length);
   if (typeof address === 'number') return address;
   const { endpoint } = file;
+  if (endpoint.family === S.AF_NETLINK) return address.length < S.SockaddrNl.size ? -EINVAL : 0;
   const isDatagram = endpoint.kind === S.SOCK_DGRAM;
   if (isDatagram && address.length >= 2 && address[0] === S.AF_UNSPEC && address[1] === 0) {
     endpoint.setPeer(null);
@@ -301,7 +327,7 @@ function sendSigpipe(task: Task): void {
 /** Checks where a message goes: null for the peer. */
 function targetOf(task: Task, file: SocketFile, address: Uint8Array | null): UnixEndpoint | null | number {
   const { endpoint } = file;
-  if (address === null || address.length === 0) return null;
+  if (address === null || address.length === 0 || endpoint.family === S.AF_NETLINK) return null;
   if (endpoint.kind === S.SOCK_STREAM) return endpoint.state === 'connected' ? -EISCONN : -EOPNOTSUPP;
   // Sequenced packets go to the peer whatever address they have.
   if (endpoint.kind === S.SOCK_SEQPACKET) return null;
@@ -467,6 +493,7 @@ class Receiving {
 
   /** The sender's address; nothing for one without a name. */
   get address(): Uint8Array {
+    if (this.#file.endpoint.family === S.AF_NETLINK) return netlinkAddress(0);
     const name = this.first?.from?.name ?? null;
     return name === null ? new Uint8Array(0) : addressBytes(name);
   }
@@ -600,7 +627,7 @@ export const SOCKET_CALLS: readonly SyscallDef[] = [
     name: 'socket',
     args: ['enum:socket_family', 'flags:sock', 'int'],
     ret: 'fd',
-    partial: 'families other than AF_UNIX',
+    partial: 'families other than AF_UNIX; netlink answers nothing',
     call: (t, a) => socket(t, a.int(0), a.uint(1), a.int(2)),
   },
   {

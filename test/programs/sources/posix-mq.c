@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -229,6 +231,31 @@ static void notification(void) {
   close(q);
 }
 
+static sem_t called;
+static void *own;
+static void in_thread(union sigval v) {
+  printf("a thread of its own %d, value %d\n", (void *)pthread_self() != own, v.sival_int);
+  sem_post(&called);
+}
+
+static void by_thread(void) {
+  mqd_t q = mq_open(name, O_RDWR | O_CREAT, 0600, 0);
+  own = (void *)pthread_self();
+  sem_init(&called, 0, 0);
+  struct sigevent e = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_thread, .sigev_value.sival_int = 43};
+  for (int i = 0; i < 2; i++) {
+    CALL(mq_notify(q, &e));
+    CALL(put(q, "x", 0));
+    sem_wait(&called);
+    take(q);
+  }
+  CALL(mq_notify(q, &e));
+  CALL(mq_notify(q, &e));
+  CALL(mq_notify(q, 0));
+  mq_unlink(name);
+  close(q);
+}
+
 int main(void) {
   umask(022);
   sprintf(name, "/trapline-%d", getpid());
@@ -236,4 +263,5 @@ int main(void) {
   passing();
   waiting();
   notification();
+  by_thread();
 }
