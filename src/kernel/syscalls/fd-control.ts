@@ -423,5 +423,11 @@ export const FD_CONTROL_CALLS: readonly SyscallDef[] = [
     call: (t, a) => fcntl(t, a.int(0), a.int(1), a.int(2), a.num(2)),
   },
   { nr: 73, name: 'flock', args: ['fd', 'flags:flock'], call: (t, a) => flock(t, a.int(0), a.int(1)) },
-  { nr: 16, name: 'ioctl', args: ['fd', 'hex', 'hex'], call: (t, a) => ioctl(t, a.int(0), a.uint(1), a.num(2)) },
+  {
+    nr: 16,
+    name: 'ioctl',
+    args: ['fd', 'hex', 'hex'],
+    partial: 'attributes and extents of files, devices that are not there',
+    call: (t, a) => ioctl(t, a.int(0), a.uint(1), a.num(2)),
+  },
 ];

@@ -194,11 +194,18 @@ function prctl(task: Task, a: Args): number {
 }
 
 export const prctlCalls: readonly SyscallDef[] = [
-  { nr: 157, name: 'prctl', args: ['int', 'ptr', 'ptr', 'ptr', 'ptr'], call: prctl },
+  {
+    nr: 157,
+    name: 'prctl',
+    args: ['int', 'ptr', 'ptr', 'ptr', 'ptr'],
+    partial: 'PR_SET_MM, speculation and core scheduling controls, endianness and other processors’ options',
+    call: prctl,
+  },
   {
     nr: 158,
     name: 'arch_prctl',
     args: ['enum:arch_prctl', 'ptr'],
+    partial: 'CPUID faulting, permissions for features of the processor',
     call: (task, a) => archPrctl(task, a.int(0), a.num(1)),
   },
 ];

@@ -327,7 +327,7 @@ const forkRequest: CloneRequest = {
 
 export const processCalls: readonly SyscallDef[] = [
   { nr: 39, name: 'getpid', args: [], call: (task) => task.group.tgid },
-  { nr: 56, name: 'clone', args: ['hex', 'ptr', 'ptr', 'ptr', 'ptr'], call: clone },
+  { nr: 56, name: 'clone', args: ['hex', 'ptr', 'ptr', 'ptr', 'ptr'], partial: 'namespaces', call: clone },
   { nr: 57, name: 'fork', args: [], call: (task) => cloneTask(task, forkRequest) },
   {
     nr: 58,
@@ -375,8 +375,20 @@ export const processCalls: readonly SyscallDef[] = [
     },
   },
   { nr: 247, name: 'waitid', args: ['enum:idtype', 'pid', 'out:siginfo', 'flags:wait', 'out:rusage'], call: waitid },
-  { nr: 272, name: 'unshare', args: ['flags:unshare'], call: (task, a) => unshare(task, a.uint(0)) },
-  { nr: 308, name: 'setns', args: ['fd', 'flags:unshare'], call: (task, a) => setns(task, a.int(0)) },
+  {
+    nr: 272,
+    name: 'unshare',
+    args: ['flags:unshare'],
+    partial: 'namespaces',
+    call: (task, a) => unshare(task, a.uint(0)),
+  },
+  {
+    nr: 308,
+    name: 'setns',
+    args: ['fd', 'flags:unshare'],
+    partial: 'namespaces: no descriptor leads to one',
+    call: (task, a) => setns(task, a.int(0)),
+  },
   {
     nr: 322,
     name: 'execveat',
@@ -390,5 +402,5 @@ export const processCalls: readonly SyscallDef[] = [
     ret: 'fd',
     call: (task, a) => pidfdOpen(task, a.int(0), a.uint(1)),
   },
-  { nr: 435, name: 'clone3', args: ['in:clone_args', 'size'], call: clone3 },
+  { nr: 435, name: 'clone3', args: ['in:clone_args', 'size'], partial: 'namespaces, CLONE_INTO_CGROUP', call: clone3 },
 ];

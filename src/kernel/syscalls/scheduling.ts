@@ -146,12 +146,14 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 141,
     name: 'setpriority',
     args: ['enum:prio', 'int', 'int'],
+    partial: 'effect: all tasks share the processor alike',
     call: (task, a) => setPriority(task, a.int(0), a.int(1), a.int(2)),
   },
   {
     nr: 142,
     name: 'sched_setparam',
     args: ['pid', 'in:sched_param'],
+    partial: 'SCHED_DEADLINE; all tasks share the processor alike',
     call: (task, a) => setScheduler(task, a.int(0), null, a.num(1)),
   },
   {
@@ -169,6 +171,7 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 144,
     name: 'sched_setscheduler',
     args: ['pid', 'enum:sched', 'in:sched_param'],
+    partial: 'SCHED_DEADLINE, SCHED_RESET_ON_FORK; all tasks share the processor alike',
     call: (task, a) => setScheduler(task, a.int(0), a.int(1), a.num(2)),
   },
   {
@@ -214,6 +217,7 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 251,
     name: 'ioprio_set',
     args: ['int', 'int', 'hex'],
+    partial: 'effect: there is no queue of requests',
     call: (task, a) => ioprioSet(task, a.int(0), a.int(1), a.int(2)),
   },
   {

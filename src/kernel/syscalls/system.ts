@@ -242,11 +242,18 @@ export const systemCalls: readonly SyscallDef[] = [
     call: (task, a) => getrusage(task, a.int(0), a.num(1)),
   },
   { nr: 99, name: 'sysinfo', args: ['out:sysinfo'], call: (task, a) => sysinfo(task, a.num(0)) },
-  { nr: 103, name: 'syslog', args: ['enum:syslog', 'ptr', 'int'], call: (task, a) => syslog(task, a.int(0)) },
+  {
+    nr: 103,
+    name: 'syslog',
+    args: ['enum:syslog', 'ptr', 'int'],
+    partial: 'messages: the log is empty',
+    call: (task, a) => syslog(task, a.int(0)),
+  },
   {
     nr: 135,
     name: 'personality',
     args: ['enum:personality'],
+    partial: 'effect, except for ADDR_NO_RANDOMIZE',
     call: (task, a) => {
       const old = task.group.personality;
       if (a.uint(0) !== 0xffff_ffff) task.group.personality = a.uint(0);

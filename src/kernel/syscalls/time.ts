@@ -194,8 +194,20 @@ export const timeCalls: readonly SyscallDef[] = [
     call: (task, a) => gettimeofday(task, a.num(0), a.num(1)),
   },
   { nr: 100, name: 'times', args: ['out:tms'], call: (task, a) => times(task, a.num(0)) },
-  { nr: 159, name: 'adjtimex', args: ['ptr'], call: (task, a) => adjtimex(task, a.num(0)) },
-  { nr: 164, name: 'settimeofday', args: ['in:timeval', 'in:timezone'], call: () => -EPERM },
+  {
+    nr: 159,
+    name: 'adjtimex',
+    args: ['ptr'],
+    partial: 'adjusting the clock, which no guest may',
+    call: (task, a) => adjtimex(task, a.num(0)),
+  },
+  {
+    nr: 164,
+    name: 'settimeofday',
+    args: ['in:timeval', 'in:timezone'],
+    partial: 'setting the clock, which no guest may',
+    call: () => -EPERM,
+  },
   {
     nr: 201,
     name: 'time',
@@ -210,6 +222,7 @@ export const timeCalls: readonly SyscallDef[] = [
     nr: 227,
     name: 'clock_settime',
     args: ['enum:clockid', 'in:timespec'],
+    partial: 'setting the clock, which no guest may',
     call: (_, a) => (a.int(0) === CLOCK_REALTIME ? -EPERM : -EINVAL),
   },
   {
@@ -239,6 +252,7 @@ export const timeCalls: readonly SyscallDef[] = [
     nr: 305,
     name: 'clock_adjtime',
     args: ['enum:clockid', 'ptr'],
+    partial: 'adjusting the clock, which no guest may',
     call: (task, a) =>
       isRealtimeClock(a.int(0))
         ? adjtimex(task, a.num(1))
