@@ -41,6 +41,8 @@ export abstract class FileSystem {
   readonly blockSize: number = 4096;
   /** Watches on its inodes: while there are none, nobody is told of anything. */
   watches = 0;
+  /** Those watches, for the end of the file system. */
+  watchers: Set<InodeWatcher> | null = null;
   /** Names that were moved: what ties the two halves of a move together. */
   moves = 0;
   /** Nothing here may change, in whatever mount: set by a remount. */

@@ -106,6 +106,12 @@ class Watch implements InodeWatcher {
   gone(): void {
     this.instance.drop(this);
   }
+
+  unmounted(): void {
+    const mask = P.IN_UNMOUNT | (this.inode.isDirectory ? P.IN_ISDIR : 0);
+    this.instance.queueEvent({ wd: this.wd, mask, cookie: 0, name: null });
+    this.instance.drop(this);
+  }
 }
 
 /** An open inotify instance. */
@@ -148,6 +154,8 @@ export class InotifyFile extends OpenFile {
     inode.watchers ??= new Set();
     inode.watchers.add(watch);
     inode.fs.watches++;
+    inode.fs.watchers ??= new Set();
+    inode.fs.watchers.add(watch);
     return watch.wd;
   }
 
@@ -172,6 +180,7 @@ export class InotifyFile extends OpenFile {
     inode.watchers?.delete(watch);
     if (inode.watchers?.size === 0) inode.watchers = null;
     inode.fs.watches--;
+    inode.fs.watchers?.delete(watch);
     this.#users.giveWatch(this.#uid);
     return true;
   }

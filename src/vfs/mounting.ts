@@ -27,6 +27,7 @@ import type { Dentry, Mount } from './dentry.ts';
 import type { FsContext } from './fs-context.ts';
 import type { FileSystem } from './inode.ts';
 import type { MountTable } from './mount-table.ts';
+import { notifyUnmounted } from './notify.ts';
 
 /** Makes a file system of a type from the data of mount(2), or gives -errno. */
 export type FileSystemMaker = (data: string, cred: Credentials) => FileSystem | number;
@@ -163,7 +164,10 @@ export function unmount(
   // What is taken away while somebody uses it keeps counting against the limits until the run ends.
   const isIdle = !busy();
   table.detach(mount);
-  if (isIdle && mount.fs.mountCount === 0) mount.fs.dispose();
+  if (isIdle && mount.fs.mountCount === 0) {
+    notifyUnmounted(mount.fs);
+    mount.fs.dispose();
+  }
   return 0;
 }
 

@@ -6,7 +6,7 @@
 import { O_PATH } from '../abi/open.ts';
 import * as P from '../abi/poll.ts';
 import type { Dentry } from './dentry.ts';
-import type { Inode } from './inode.ts';
+import type { FileSystem, Inode } from './inode.ts';
 import type { OpenFile } from './open-file.ts';
 
 /** A watch on an inode. */
@@ -19,6 +19,8 @@ export interface InodeWatcher {
   event(mask: number, cookie: number, name: string | null, isUnlinked: boolean): void;
   /** The inode is gone. */
   gone(): void;
+  /** The file system is gone. */
+  unmounted(): void;
 }
 
 const COOKIE_BITS = 20;
@@ -82,6 +84,11 @@ export function notifyMoved(
   if (replaced !== null) notifyInode(replaced, P.IN_ATTRIB);
   notifyInode(inode, P.IN_MOVE_SELF);
   if (replaced !== null) notifyUnused(replaced);
+}
+
+/** The last mount of a file system is gone, and nobody uses it: its watches end. */
+export function notifyUnmounted(fs: FileSystem): void {
+  for (const watcher of [...(fs.watchers ?? [])]) watcher.unmounted();
 }
 
 /** A file without names goes once nobody has it open; so do the watches on it. */

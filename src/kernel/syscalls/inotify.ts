@@ -52,8 +52,6 @@ function removeWatch(task: Task, fd: number, wd: number): number {
   return file instanceof InotifyFile ? file.unwatch(wd) : -EINVAL;
 }
 
-const NO_UNMOUNT = 'IN_UNMOUNT';
-
 export const INOTIFY_CALLS: readonly SyscallDef[] = [
   { nr: 253, name: 'inotify_init', args: [], ret: 'fd', call: (t) => init(t, 0) },
   { nr: 294, name: 'inotify_init1', args: ['flags:inotify'], ret: 'fd', call: (t, a) => init(t, a.uint(0)) },
@@ -61,7 +59,6 @@ export const INOTIFY_CALLS: readonly SyscallDef[] = [
     nr: 254,
     name: 'inotify_add_watch',
     args: ['fd', 'path', 'flags:inotify_mask'],
-    partial: NO_UNMOUNT,
     call: (t, a) => addWatch(t, a.int(0), a.num(1), a.uint(2)),
   },
   {

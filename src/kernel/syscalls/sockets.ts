@@ -627,7 +627,7 @@ export const SOCKET_CALLS: readonly SyscallDef[] = [
     name: 'socket',
     args: ['enum:socket_family', 'flags:sock', 'int'],
     ret: 'fd',
-    partial: 'families other than AF_UNIX; netlink answers nothing',
+    partial: 'families other than AF_UNIX, answers of netlink',
     call: (t, a) => socket(t, a.int(0), a.uint(1), a.int(2)),
   },
   {
@@ -712,7 +712,7 @@ export const SOCKET_CALLS: readonly SyscallDef[] = [
     nr: 54,
     name: 'setsockopt',
     args: ['fd', 'int', 'int', 'ptr', 'int'],
-    partial: 'SO_PEEK_OFF, time stamps, filters; others steer nothing',
+    partial: 'SO_PEEK_OFF, time stamps, filters, what only concerns networks',
     call: (t, a) => withSocket(t, a.int(0), (file) => setSocketOption(t, file, a.int(1), a.int(2), a.num(3), a.int(4))),
   },
   {
