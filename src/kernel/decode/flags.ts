@@ -31,9 +31,9 @@ function pick(module: Readonly<Record<string, unknown>>, names: string): [string
 export const OPEN_BITS: FlagTable = {
   unknown: 'O_???',
   entries: pick(
-    open,
+    { ...open, __O_TMPFILE: open.O_TMPFILE & ~open.O_DIRECTORY },
     'O_CREAT O_EXCL O_NOCTTY O_TRUNC O_APPEND O_NONBLOCK O_SYNC O_DSYNC O_DIRECT O_LARGEFILE O_NOFOLLOW O_NOATIME O_CLOEXEC ' +
-      'O_PATH O_TMPFILE O_DIRECTORY FASYNC',
+      'O_PATH O_TMPFILE O_DIRECTORY __O_TMPFILE FASYNC',
   ),
 };
 const AT_FLAGS: FlagTable = {
@@ -182,7 +182,7 @@ const TABLES: Readonly<Record<FlagSet, FlagTable>> = {
     ),
   },
   statx_mask: STATX_MASK,
-  rename: { unknown: 'RENAME_???', entries: pick(open, 'RENAME_NOREPLACE RENAME_EXCHANGE RENAME_WHITEOUT') },
+  rename: { unknown: 'RENAME_??', entries: pick(open, 'RENAME_NOREPLACE RENAME_EXCHANGE RENAME_WHITEOUT') },
   fallocate: {
     unknown: 'FALLOC_FL_???',
     entries: pick(

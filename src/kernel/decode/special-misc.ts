@@ -3,12 +3,23 @@
 // Calls with one argument that no kind describes: priorities of I/O, ranges to write back, handles, waiters of
 // futexes, the kernel's log.
 
+import {
+  MS_BIND,
+  MS_MGC_MSK,
+  MS_MGC_VAL,
+  MS_MOVE,
+  MS_PRIVATE,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+} from '../../abi/mount.ts';
 import { hex } from '../../base/addr.ts';
 import { enumText, nameIn } from './enums.ts';
 import type { EnumTable } from './enums.ts';
-import { namesOf } from './flags.ts';
+import { flagsText, namesOf } from './flags.ts';
 import type { FlagTable } from './flags.ts';
-import { arrayText, input, printerOf } from './printers.ts';
+import { arrayText, bufferText, input, printerOf } from './printers.ts';
 import { readStruct } from './reader.ts';
 import { pointerText } from './signal-text.ts';
 import type { SpecialCalls } from './special-call.ts';
@@ -60,7 +71,38 @@ const WAITER_BYTES = 24;
 const LOG_BUFFER_ACTIONS: readonly number[] = [2, 3, 4];
 const CONSOLE_LEVEL = 8;
 
+/** What mount(2) makes of another mount has no type of its own, and only a remount has data. */
+const OF_MOUNTS = MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+
+function mountFlags(value: number): string {
+  if ((value & MS_MGC_MSK) >>> 0 !== MS_MGC_VAL) return flagsText('mount', value);
+  const rest = value & ~MS_MGC_MSK;
+  return rest === 0 ? 'MS_MGC_VAL' : `MS_MGC_VAL|${flagsText('mount', rest)}`;
+}
+
+/** Values of attributes that no file can have are not read. */
+const XATTR_SIZE_MAX = 65536;
+
+const XATTR_VALUE = input(({ args, memory }, i) =>
+  args.num(i + 1) > XATTR_SIZE_MAX ? pointerText(args.big(i)) : bufferText(memory, args.num(i), args.num(i + 1)),
+);
+
 export const MISC_SPECIALS: SpecialCalls = {
+  mount: {
+    args: (args) => {
+      const flags = (args.uint(3) & MS_MGC_MSK) >>> 0 === MS_MGC_VAL ? args.uint(3) & ~MS_MGC_MSK : args.uint(3);
+      const isRemount = (flags & MS_REMOUNT) !== 0;
+      const isOfMount = !isRemount && (flags & OF_MOUNTS) !== 0;
+      return [
+        ...kinds('path', 'path', isRemount || isOfMount ? 'ptr' : 'str'),
+        input(({ args: a }, i) => mountFlags(a.uint(i))),
+        ...kinds(isOfMount ? 'ptr' : 'str'),
+      ];
+    },
+  },
+  setxattr: { args: () => [...kinds('path', 'str'), XATTR_VALUE, ...kinds('size', 'flags:xattr')] },
+  lsetxattr: { args: () => [...kinds('path', 'str'), XATTR_VALUE, ...kinds('size', 'flags:xattr')] },
+  fsetxattr: { args: () => [...kinds('fd', 'str'), XATTR_VALUE, ...kinds('size', 'flags:xattr')] },
   ioprio_get: {
     args: () => [input(({ args }, i) => nameIn(WHO, args.uint(i))), printerOf('int')],
     result: (_, result) => `${hex(result).replace(/^0x0$/, '0')} (${ioPriority(result)})`,

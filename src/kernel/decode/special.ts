@@ -27,10 +27,10 @@ import { PRCTL_SPECIALS } from './special-prctl.ts';
 import { PTRACE_SPECIALS } from './special-ptrace.ts';
 import { SOCKET_SPECIALS } from './special-socket.ts';
 import { cpusText, dateText, waitStatusText } from './structs.ts';
-import { quoteHex } from './strings.ts';
+import { STRING_LIMIT, quoteHex } from './strings.ts';
 
 function opensWithMode(flags: number): boolean {
-  return (flags & abi.O_CREAT) !== 0 || (flags & abi.O_TMPFILE) === abi.O_TMPFILE;
+  return (flags & abi.O_CREAT) !== 0 || (flags & abi.O_TMPFILE & ~abi.O_DIRECTORY) !== 0;
 }
 
 const TIMESPEC = printerOf('in:timespec');
@@ -178,6 +178,8 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
   write: { args: () => kinds('fd', 'buf', 'size') },
   pwrite64: EXTENT,
   lseek: { args: () => kinds('fd', 'off', 'enum:whence') },
+  truncate: { args: () => kinds('path', 'size') },
+  ftruncate: { args: () => kinds('fd', 'size') },
   mknod: { args: (a) => (isDevice(a.uint(1)) ? kinds('path', 'filemode', 'dev') : kinds('path', 'filemode')) },
   mknodat: {
     args: (a) => (isDevice(a.uint(2)) ? kinds('dirfd', 'path', 'filemode', 'dev') : kinds('dirfd', 'path', 'filemode')),
@@ -271,7 +273,7 @@ export const SPECIAL: Readonly<Record<string, SpecialCall>> = {
     args: () => [
       ...kinds('dirfd', 'path'),
       input(({ args, memory }, i) =>
-        args.num(3) < OPEN_HOW_BYTES ? pointerText(args.big(i)) : howText(memory, args.num(i)),
+        args.num(3) < OPEN_HOW_BYTES ? pointerText(args.big(i)) : howText(memory, args.num(i), args.num(3)),
       ),
       printerOf('size'),
     ],
@@ -327,14 +329,29 @@ function residency(memory: Call['memory'], addr: number, length: number): string
 }
 
 const OPEN_HOW_BYTES = 24;
+const PAGE_BYTES = 4096;
 
-function howText(memory: Call['memory'], addr: number): string {
-  const view = addr === 0 ? undefined : readStruct(memory, addr, 24);
+/** struct open_how; what is longer is shown when it is not zero. */
+function howText(memory: Call['memory'], addr: number, size: number): string {
+  const view = addr === 0 ? undefined : readStruct(memory, addr, OPEN_HOW_BYTES);
   if (view === undefined) return pointerText(addr);
-  const mode = Number(view.getBigUint64(8, true));
+  const high = view.getUint32(4, true);
+  const low = openFlagsText(view.getUint32(0, true));
+  const flags = high === 0 ? low : `${low}|${hex(BigInt(high) << 32n)}`;
+  const mode = view.getBigUint64(8, true);
+  const shownMode = mode === 0n ? '' : `mode=0${mode.toString(8)}, `;
   const resolve = namesOf(Number(view.getBigUint64(16, true)), RESOLVE);
-  const shownMode = mode === 0 ? '' : `mode=0${mode.toString(8)}, `;
-  return `{flags=${openFlagsText(view.getUint32(0, true))}, ${shownMode}resolve=${resolve}}`;
+  return `{flags=${flags}, ${shownMode}resolve=${resolve}${beyondHow(memory, addr, size)}}`;
+}
+
+function beyondHow(memory: Call['memory'], addr: number, size: number): string {
+  const end = Math.min(size, PAGE_BYTES);
+  if (end <= OPEN_HOW_BYTES) return '';
+  const bytes = readBytes(memory, addr + OPEN_HOW_BYTES, end - OPEN_HOW_BYTES);
+  if (bytes === undefined) return ', ???';
+  if (bytes.every((byte) => byte === 0)) return '';
+  const more = bytes.length > STRING_LIMIT ? '...' : '';
+  return `, /* bytes ${OPEN_HOW_BYTES}..${end - 1} */ ${quoteHex(bytes.subarray(0, STRING_LIMIT))}${more}`;
 }
 
 const RESOLVE = {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// --strace against the real strace, call by call: programs whose only purpose is to make calls with arguments of all
+// kinds, most of which fail.
+
+import { spawnSync } from 'node:child_process';
+import type { StdioOptions } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { byTask, hasStrace, isThere } from './strace-lines.ts';
+import { CLI } from './trapline.ts';
+
+const hasMusl = isThere('musl-gcc', '--version');
+
+/** Ids of objects and moments, which no two machines share. */
+function withoutIds(line: string): string {
+  return line
+    .replace(/^((?:shm|sem|msg)(?:at|ctl|op|timedop|snd|rcv)\()\d+/, '$1ID')
+    .replace(/^((?:shm|sem|msg)get\(IPC_PRIVATE.*\) = )\d+$/, '$1ID')
+    .replace(/^(semctl\(.*GETPID.* = )\d+$/, '$1ID')
+    .replace(/\b(\w+_(?:cpid|lpid|lspid|lrpid|[asdrco]time))=\d+/g, '$1=N')
+    .replace(/^(process_vm_readv\()\d+/, '$1ID');
+}
+
+describe.runIf(hasStrace && hasMusl)('--strace', () => {
+  let folder = '';
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'trapline-strace-'));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it.each([
+    ['sockets', 50],
+    ['ipc', 50],
+    ['misc', 100],
+    ['places', 45],
+  ])('shows calls on %s as strace does', (name, calls) => {
+    const source = fileURLToPath(new URL(`sources/strace-${name}.c`, import.meta.url));
+    // musl's own headers leave the kernel's to the system.
+    const headers = ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'];
+    const made = spawnSync('musl-gcc', ['-static', '-w', ...headers, '-o', join(folder, name), source], {
+      encoding: 'utf8',
+    });
+    expect(made.stderr).toBe('');
+    const out = join(folder, 'out');
+    const stdio: StdioOptions = ['ignore', 'ignore', 'inherit'];
+    const uid = ['--uid', String(process.getuid?.() ?? 1000)];
+    const run = ['run', '--root', '/', '--cwd', folder, ...uid, '--strace-file', out, '--', `./${name}`];
+    spawnSync(process.execPath, [CLI, ...run], { stdio, env: process.env });
+    const guest = lines(out, /^\[pid +(\d+)\] /);
+    spawnSync('strace', ['-f', '-o', out, `./${name}`], { cwd: folder, stdio, env: {} });
+    const native = lines(out, /^(\d+) +/);
+    expect(native.length).toBeGreaterThan(calls);
+    expect(guest).toEqual(native);
+  });
+});
+
+/** All but the first line, which names the program. */
+function lines(file: string, prefix: RegExp): string[] {
+  return byTask(readFileSync(file, 'latin1'), prefix).flat().slice(1).map(withoutIds);
+}
