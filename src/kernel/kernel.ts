@@ -18,11 +18,9 @@ import type { GuestContext, PlatformEvent, Sentry } from '../platform/sentry.ts'
 import type { PlatformApi } from '../platform/platform.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { EventKind } from '../trace/events.ts';
-import type { SocketIdentity } from '../vfs/unix-namespace.ts';
 import type { Vfs } from '../vfs/vfs.ts';
 import type { Clock } from './clock.ts';
 import { CallHistory, isVectorExtension } from './crash-report.ts';
-import type { Credentials } from './credentials.ts';
 import type { SyscallTracer } from './decode/tracer.ts';
 import { unknownCallShape } from './decode/unknown-call.ts';
 import type { ProgramImage } from './exec.ts';
@@ -43,6 +41,7 @@ import { setMask } from './signals/masks.ts';
 import type { SignalInfo } from './signals/siginfo.ts';
 import { faultInfo, kernelInfo } from './signals/siginfo.ts';
 import { sendSignal } from './signals/send.ts';
+import { RunningCaller } from './socket-caller.ts';
 import type { SyscallDef, SyscallResult } from './syscalls/table.ts';
 import { Args, BLOCKED, REGS_SET, SYSCALL_TABLE_SIZE, TASK_ENDED } from './syscalls/table.ts';
 import type { Task } from './task.ts';
@@ -189,22 +188,11 @@ export class Kernel implements Sentry {
     this.vdso = new Vdso(options.clock.bootRealtimeNs);
     this.#args = new Args(options.cpu.regs);
     this.platform = options.makePlatform(this);
-    this.vfs.unix.caller = {
-      sender: () => this.#identity((creds) => [creds.uid, creds.gid]),
-      peer: () => this.#identity((creds) => [creds.euid, creds.egid]),
-    };
+    this.vfs.unix.caller = new RunningCaller(() => this.current);
     this.#input.onStalled = () => {
       this.#outputDue = true;
       this.#leave = true;
     };
-  }
-
-  /** The running task as AF_UNIX sockets tell of it. */
-  #identity(ids: (creds: Credentials) => readonly [number, number]): SocketIdentity {
-    const { current } = this;
-    if (current === null) return { pid: 0, uid: 0, gid: 0 };
-    const [uid, gid] = ids(current.creds);
-    return { pid: current.group.tgid, uid, gid };
   }
 
   // ---- tasks and address spaces

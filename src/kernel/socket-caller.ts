@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// The running task as AF_UNIX sockets tell of it: real ids in messages, effective ids in SO_PEERCRED. unix(7).
+
+import type { SocketCaller, SocketIdentity } from '../vfs/unix-namespace.ts';
+import type { Credentials } from './credentials.ts';
+import type { Task } from './task.ts';
+import type { ThreadGroup } from './thread-group.ts';
+
+const SYSTEM: SocketIdentity = { pid: 0, uid: 0, gid: 0 };
+
+/** Identities of whatever task runs; made anew only when it is another process, or has other credentials. */
+export class RunningCaller implements SocketCaller {
+  readonly #current: () => Task | null;
+  #group: ThreadGroup | null = null;
+  #creds: Credentials | null = null;
+  #sender = SYSTEM;
+  #peer = SYSTEM;
+
+  /** @param current the running task */
+  constructor(current: () => Task | null) {
+    this.#current = current;
+  }
+
+  sender(): SocketIdentity {
+    this.#look();
+    return this.#sender;
+  }
+
+  peer(): SocketIdentity {
+    this.#look();
+    return this.#peer;
+  }
+
+  #look(): void {
+    const task = this.#current();
+    if (task === null || (task.group === this.#group && task.creds === this.#creds)) return;
+    const { group, creds } = task;
+    this.#group = group;
+    this.#creds = creds;
+    this.#sender = { pid: group.tgid, uid: creds.uid, gid: creds.gid };
+    this.#peer = { pid: group.tgid, uid: creds.euid, gid: creds.egid };
+  }
+}
