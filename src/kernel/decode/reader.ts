@@ -5,11 +5,13 @@
 import type { GuestMemory } from './kinds.ts';
 
 const CHUNK = 256;
+/** The most that is read at once: no text needs more, and lengths are whatever a guest says. */
+const MAX_BYTES = 2 ** 20;
 
 /** Reads bytes, or gives undefined when not all of them can be read. */
 export function readBytes(memory: GuestMemory, addr: number, length: number): Uint8Array | undefined {
   // A negative result or count of a call that is not what it should be.
-  if (length < 0) return undefined;
+  if (length < 0 || length > MAX_BYTES) return undefined;
   const out = new Uint8Array(length);
   return memory.copyIn(addr, out, true) === length ? out : undefined;
 }
