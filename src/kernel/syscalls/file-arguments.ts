@@ -181,15 +181,22 @@ export function waitFor(
   attempt: () => number,
   done: () => number = (): number => 0,
   isNonblock = (file.flags & O_NONBLOCK) !== 0,
+  onEnd: (() => void) | null = null,
 ): SyscallResult {
   const first = attempt();
   const { queue } = file;
-  if (first !== -EAGAIN || queue === null) return first;
-  if (isNonblock) return done() > 0 ? done() : -EAGAIN;
+  if (first !== -EAGAIN || queue === null || isNonblock) {
+    onEnd?.();
+    return first === -EAGAIN && done() > 0 ? done() : first;
+  }
   // Another thread may close the descriptor meanwhile: the description stays until the call is over.
   file.retain();
   const limitNs = file.waitLimitNs(mask);
   const deadlineNs = task.kernel.clock.now() + limitNs;
+  const end = (): void => {
+    onEnd?.();
+    file.release();
+  };
   const sleep = (): SyscallResult =>
     task.block({
       queues: [{ queue, mask: mask | POLLERR | POLLHUP }],
@@ -199,10 +206,10 @@ export function waitFor(
       retry: (timedOut) => {
         const result = attempt();
         if (result === -EAGAIN && !timedOut) return sleep();
-        file.release();
+        end();
         return result === -EAGAIN && done() > 0 ? done() : result;
       },
-      onCancel: () => file.release(),
+      onCancel: end,
     });
   return sleep();
 }

@@ -276,6 +276,8 @@ class Sending {
   readonly #target: UnixEndpoint | null;
   readonly #ancillary: Ancillary;
   readonly #flags: number;
+  /** The descriptors are referred to, but not on their way yet. */
+  #isHeld = false;
   done = 0;
 
   constructor(
@@ -299,13 +301,16 @@ class Sending {
     const { endpoint } = this.#file;
     const { length } = this.#buffers;
     for (;;) {
-      // Descriptors go with the first piece.
-      const ancillary = this.done === 0 ? this.#ancillary : { ...this.#ancillary, files: [] };
-      const refused = attachFiles(this.#task, ancillary);
-      if (refused < 0) return refused;
+      // Descriptors go with the first piece. They are held from the first try on: another thread may close them.
+      const isFirst = this.done === 0;
+      if (isFirst && !this.#isHeld) {
+        const refused = attachFiles(this.#task, this.#ancillary);
+        if (refused < 0) return refused;
+        this.#isHeld = true;
+      }
+      const ancillary = isFirst ? this.#ancillary : { ...this.#ancillary, files: [] };
       const n = endpoint.send(this.#buffers, length - this.done, this.#target, ancillary);
-      const isGone = n > 0 || (n === 0 && endpoint.kind !== S.SOCK_STREAM);
-      if (!isGone) detachFiles(this.#task, ancillary);
+      if (n > 0 || (n === 0 && endpoint.kind !== S.SOCK_STREAM)) this.#isHeld = false;
       if (n === -EAGAIN) return n;
       if (n < 0) {
         if (this.done > 0) return this.done;
@@ -317,6 +322,12 @@ class Sending {
       this.done += n;
       if (this.done >= length || n === 0 || endpoint.kind !== S.SOCK_STREAM) return this.done;
     }
+  }
+
+  /** The call is over: what did not get on its way is let go. */
+  end(): void {
+    if (this.#isHeld) detachFiles(this.#task, this.#ancillary);
+    this.#isHeld = false;
   }
 }
 
@@ -381,6 +392,7 @@ function sendto(
     () => sending.attempt(),
     () => sending.done,
     nonblock(flags),
+    () => sending.end(),
   );
 }
 
@@ -411,6 +423,7 @@ function sendmsg(task: Task, fd: number, addr: number, flags: number): SyscallRe
     () => sending.attempt(),
     () => sending.done,
     nonblock(flags),
+    () => sending.end(),
   );
 }
 
@@ -420,6 +433,9 @@ function sendmmsg(task: Task, fd: number, addr: number, count: number, flags: nu
   const most = Math.min(count, IOV_MAX);
   let sent = 0;
   let sending: Sending | number | null = null;
+  const end = (): void => {
+    if (sending instanceof Sending) sending.end();
+  };
   const attempt = (): number => {
     while (sent < most) {
       const at = addr + sent * S.Mmsghdr.size;
@@ -427,13 +443,14 @@ function sendmmsg(task: Task, fd: number, addr: number, count: number, flags: nu
       const n = typeof sending === 'number' ? sending : sending.attempt();
       if (n === -EAGAIN) return n;
       if (n < 0) return sent > 0 ? sent : n;
+      end();
       sending = null;
       if (!task.mm.writeU32(at + S.Mmsghdr.length, n)) return sent > 0 ? sent : -EFAULT;
       sent++;
     }
     return sent;
   };
-  return waitFor(task, file, POLLOUT, attempt, () => sent, nonblock(flags));
+  return waitFor(task, file, POLLOUT, attempt, () => sent, nonblock(flags), end);
 }
 
 // ---- receiving

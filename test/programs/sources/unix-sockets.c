@@ -7,6 +7,7 @@
 #include "outcome.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -619,6 +620,36 @@ static void several(void) {
   close(p[0]), close(p[1]);
 }
 
+static void *closer(void *p) {
+  usleep(10000);
+  // The descriptor that is being sent, and then room for it.
+  close(((int *)p)[2]);
+  static char buf[100000];
+  long n, sum = 0;
+  while ((n = recv(((int *)p)[1], buf, sizeof buf, MSG_DONTWAIT)) > 0) sum += n;
+  return 0;
+}
+
+static void held(void) {
+  static char big[60000];
+  int p[3], f[2], got;
+  socketpair(AF_UNIX, SOCK_STREAM, 0, p);
+  pipe(f);
+  p[2] = f[0];
+  write(f[1], "kept", 4);
+  while (send(p[0], big, sizeof big, MSG_DONTWAIT) > 0);
+  pthread_t t;
+  pthread_create(&t, 0, closer, p);
+  CALL(send_fds(p[0], 1, f[0], 0));
+  pthread_join(t, 0);
+  CALL(receive(p[1], sizeof(union control), 0, &got));
+  char buf[10] = "";
+  CALL(read(got, buf, 10));
+  close(f[1]);
+  CALL(read(got, buf, 10));
+  close(got), close(p[0]), close(p[1]);
+}
+
 static void waiting(void) {
   socklen_t len = path(&a, "late");
   int l = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -689,6 +720,7 @@ int main(void) {
   options();
   making();
   several();
+  held();
   waiting();
   chdir("/");
   printf("left behind nothing: %d\n", rmdir(where) == 0);
