@@ -26,6 +26,7 @@ import { schedulingCalls } from './scheduling.ts';
 import { seccompCalls } from './seccomp.ts';
 import { signalCalls } from './signals.ts';
 import { systemCalls } from './system.ts';
+import { SOCKET_TRANSFER_CALLS } from './socket-transfer.ts';
 import { SOCKET_CALLS } from './sockets.ts';
 import { SPECIAL_FILE_CALLS } from './special-files.ts';
 import { SYSV_MSG_CALLS } from './sysv-msg.ts';
@@ -63,6 +64,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   POLL_CALLS,
   SPECIAL_FILE_CALLS,
   SOCKET_CALLS,
+  SOCKET_TRANSFER_CALLS,
   SYSV_SHM_CALLS,
   SYSV_SEM_CALLS,
   SYSV_MSG_CALLS,
