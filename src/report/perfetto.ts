@@ -229,9 +229,10 @@ export class PerfettoJson implements TraceConsumer {
     if (e.c !== e.tid) {
       // The call began in another thread's lane and goes on in the leader's.
       const thread = this.#lanes.get(e.c);
+      const isRunning = this.#running === e.c;
       if (thread !== undefined) this.#forget(thread, e.timeNs);
       json.endAll(lane, e.timeNs);
-      this.#leaveCpu(lane, e.timeNs);
+      if (isRunning) this.#switchTo(lane, e.timeNs);
     }
     json.instant(lane, e.timeNs, 'exec', 'task', { program: e.text, entry: hex(e.b) });
   }

@@ -124,6 +124,7 @@ describe('A trace for Perfetto', () => {
     feed.task(1);
     feed.task(2, 1, 1);
     feed.enter(1, SYS.pause);
+    feed.ring.emit(EventKind.contextSwitch, 2, 1);
     feed.now = 5;
     feed.enter(2, SYS.execve);
     feed.now = 9;
@@ -134,6 +135,11 @@ describe('A trace for Perfetto', () => {
     const trace = feed.read();
     expect(named(trace, 'execve')[0]).toMatchObject({ tid: 2, ns: 5, end: 9 });
     expect(named(trace, 'getpid')[0]).toMatchObject({ tid: 1, depth: 0 });
+    const processor = trace.slices.filter((slice) => slice.cat === 'processor');
+    expect(processor.map(({ name, ns, end }) => [name, ns, end])).toEqual([
+      ['name2 2', 0, 9],
+      ['name1 1', 9, 10],
+    ]);
   });
 
   it('shows a task as runnable between the wake-up and its turn', () => {

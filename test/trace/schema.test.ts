@@ -2,7 +2,8 @@
 //
 // The schema of events does not change unseen: a golden copy for each version, and the table that people read.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { EventKind, TRACE_VERSION } from '../../src/trace/events.ts';
 import { SCHEMA } from '../../src/trace/schema.ts';
@@ -26,6 +27,17 @@ describe('The event schema', () => {
     const numbers = Object.values(EventKind);
     expect(new Set(numbers).size).toBe(numbers.length);
     expect(Object.keys(SCHEMA)).toEqual(Object.keys(EventKind));
+  });
+
+  it('names nothing that no component records', () => {
+    const root = fileURLToPath(new URL('../../src/', import.meta.url));
+    const files = ['kernel', 'platform', 'sandbox'].flatMap((folder) =>
+      readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .map((file) => readFileSync(`${root}${folder}/${file}`, 'utf8')),
+    );
+    const recorded = new Set(files.flatMap((text) => text.match(/(?<=EventKind\.)\w+/g) ?? []));
+    expect(Object.keys(EventKind).filter((name) => !recorded.has(name))).toEqual([]);
   });
 
   it('is what the README shows (npm run docs:syscalls writes it)', () => {
