@@ -23,7 +23,7 @@ function given(value: number | bigint): Argument {
 }
 
 /** Opens one of each kind of file, so that descriptors mean something. */
-function opening(image: Image): Call[] {
+function opening(draw: Draw, image: Image): Call[] {
   const call = (number: number, ...values: (number | bigint)[]): Call => ({ number, arguments: values.map(given) });
   const pair = (): bigint => image.address(image.place(8));
   // An address in the abstract name space.
@@ -56,12 +56,14 @@ function opening(image: Image): Call[] {
     call(SYS.connect, Fd.client, abstract, 10),
     ...[Fd.file, Fd.pipe + 1, Fd.socketPair + 1, Fd.memfd].map((fd) => call(SYS.write, fd, abstract, 1000)),
     call(SYS.lseek, Fd.file, 0, 0),
+    call(SYS.fsetxattr, Fd.file, image.string('user.a'), abstract, 8, 0),
     call(SYS.shmget, 1, 8192, 0o1666),
     call(SYS.semget, 1, 3, 0o1666),
     call(SYS.msgget, 1, 0o1666),
     call(SYS.timer_create, 1, 0, pair()),
     call(SYS.inotify_add_watch, Fd.inotify, image.string('/tmp'), 0xfff),
     call(SYS.mkdir, image.string('/tmp/d'), 0o777),
+    ...(draw.oneIn(8) ? [call(SYS.mount, 0, image.string('/tmp/d'), image.string('tmpfs'), 0, 0)] : []),
     call(SYS.symlink, image.string('/tmp/d'), image.string('/tmp/link')),
     call(SYS.mknod, image.string('/tmp/fifo'), 0o10666, 0),
     call(SYS.mmap, 0, 65536, 3, 0x22, -1, 0),
@@ -75,7 +77,7 @@ export function makeChunk(seed: number, index: number): Chunk {
   const values = new ArgumentValues(draw, image);
   const mode =
     (draw.oneIn(4) ? 0 : Mode.unprivileged) | (draw.oneIn(5) ? Mode.threads : draw.oneIn(5) ? Mode.processes : 0);
-  const calls = draw.oneIn(6) ? [] : opening(image);
+  const calls = draw.oneIn(6) ? [] : opening(draw, image);
   // At times a chunk stays with a few calls: they meet more often.
   const some = draw.oneIn(3) ? Array.from({ length: 2 + draw.below(12) }, () => draw.of(TABLE)) : TABLE;
   while (calls.length < CALLS_IN_CHUNK) {
