@@ -233,8 +233,9 @@ static void notification(void) {
 
 static sem_t called;
 static void *own;
+static int told_value, is_own;
 static void in_thread(union sigval v) {
-  printf("a thread of its own %d, value %d\n", (void *)pthread_self() != own, v.sival_int);
+  told_value = v.sival_int, is_own = (void *)pthread_self() != own;
   sem_post(&called);
 }
 
@@ -247,6 +248,7 @@ static void by_thread(void) {
     CALL(mq_notify(q, &e));
     CALL(put(q, "x", 0));
     sem_wait(&called);
+    printf("a thread of its own %d, value %d\n", is_own, told_value);
     take(q);
   }
   CALL(mq_notify(q, &e));
