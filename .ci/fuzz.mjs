@@ -51,7 +51,7 @@ const hangs = () => {
   child.kill('SIGKILL');
 };
 let said = '';
-let isDone = values.replay !== undefined;
+let isDone = false;
 let timer = setTimeout(hangs, SILENCE_MS);
 child.stdout.on('data', (piece) => {
   process.stdout.write(piece);
