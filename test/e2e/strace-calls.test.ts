@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { byTask, hasStrace, isThere } from './strace-lines.ts';
+import { byTask, childrenLast, hasStrace, isThere } from './strace-lines.ts';
 import { CLI } from './trapline.ts';
 
 const hasMusl = isThere('musl-gcc', '--version');
@@ -22,7 +22,7 @@ function withoutIds(line: string): string {
     .replace(/^((?:shm|sem|msg)get\(IPC_PRIVATE.*\) = )\d+$/, '$1ID')
     .replace(/^(semctl\(.*GETPID.* = )\d+$/, '$1ID')
     .replace(/\b(\w+_(?:cpid|lpid|lspid|lrpid|[asdrco]time))=\d+/g, '$1=N')
-    .replace(/^(process_vm_readv\()\d+/, '$1ID');
+    .replace(/^(process_vm_readv\(|rt_sigqueueinfo\(|waitid\(P_PID, )\d+/, '$1ID');
 }
 
 describe.runIf(hasStrace && hasMusl)('--strace', () => {
@@ -37,9 +37,10 @@ describe.runIf(hasStrace && hasMusl)('--strace', () => {
   it.each([
     ['sockets', 50],
     ['ipc', 50],
+    ['jobs', 120],
     ['misc', 100],
     ['places', 45],
-  ])('shows calls on %s as strace does', (name, calls) => {
+  ])('shows calls of %s as strace does', (name, calls) => {
     const source = fileURLToPath(new URL(`sources/strace-${name}.c`, import.meta.url));
     // musl's own headers leave the kernel's to the system.
     const headers = ['-idirafter', '/usr/include', '-idirafter', '/usr/include/x86_64-linux-gnu'];
@@ -62,5 +63,8 @@ describe.runIf(hasStrace && hasMusl)('--strace', () => {
 
 /** All but the first line, which names the program. */
 function lines(file: string, prefix: RegExp): string[] {
-  return byTask(readFileSync(file, 'latin1'), prefix).flat().slice(1).map(withoutIds);
+  return childrenLast(byTask(readFileSync(file, 'latin1'), prefix))
+    .flat()
+    .slice(1)
+    .map(withoutIds);
 }
