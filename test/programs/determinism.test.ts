@@ -3,10 +3,11 @@
 // The same program, options and seed give the same run: schedule, syscalls, output and figures. Another seed gives
 // other random numbers.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openHostDirectory } from '../../src/sandbox/host-node/index.ts';
 import type { Cpu } from '../../src/cpu/cpu.ts';
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
 import { SyscallTracer } from '../../src/kernel/decode/tracer.ts';
@@ -40,7 +41,7 @@ describe.runIf(hasCompiler('musl-gcc'))('a run', () => {
 
   async function record(name: string, options: Partial<SandboxOptions>): Promise<unknown> {
     const { consumer, lines } = recorder();
-    const { output, result } = await runGuest(join(folder, name), { ...options, consumers: [consumer], makeTracer });
+    const { output, result } = await runGuest(resolve(folder, name), { ...options, consumers: [consumer], makeTracer });
     return { output, lines, metrics: { ...result.metrics, wallMs: 0 } };
   }
 
@@ -50,6 +51,22 @@ describe.runIf(hasCompiler('musl-gcc'))('a run', () => {
       expect(await record(name, { patch })).toEqual(first);
     });
   }
+
+  it.runIf(existsSync('/bin/bash')).each([false, true])(
+    'of pipelines of bash is the same every time, with random addresses: %s',
+    async (aslr) => {
+      const script =
+        'for i in $(seq 20); do echo $i; done | sort -r | head -3; (sleep 0.1; echo late) & wait; date; echo $RANDOM';
+      const options = { aslr, argv: ['bash', '-c', script], env: ['PATH=/usr/bin:/bin'] };
+      const runs: unknown[] = [];
+      for (let i = 0; i < 2; i++) {
+        const root = openHostDirectory('/', { writable: false });
+        runs.push(await record('/bin/bash', { ...options, root }));
+      }
+      expect(runs[0]).toEqual(runs[1]);
+      expect(runs[0]).toMatchObject({ output: expect.stringMatching(/^9\n8\n7\nlate\n/) as string });
+    },
+  );
 
   it('draws other random numbers with another seed, and the same with the same', async () => {
     const [first, again, other] = [
