@@ -55,8 +55,8 @@ function normalised(line: string): string {
   );
 }
 
-/** What depends on where the standard descriptors lead. */
-const ON_STANDARD = /^lseek\([012], /;
+/** What depends on where the standard descriptors lead, and how often dice are thrown again for a temporary name. */
+const BY_CHANCE = /^(lseek\([012], |getrandom\(.*, 8, GRND_NONBLOCK\))/;
 
 /** Lines of each task, tasks in the order of their ids; unfinished calls are joined with their rest. */
 export function byTask(text: string, prefix: RegExp): string[][] {
@@ -76,7 +76,7 @@ export function byTask(text: string, prefix: RegExp): string[][] {
       line = (unfinished.get(task) ?? '') + line.slice(resumed[0].length);
       unfinished.delete(task);
     }
-    if (ON_STANDARD.test(line)) continue;
+    if (BY_CHANCE.test(line)) continue;
     const lines = tasks.get(task);
     if (lines === undefined) tasks.set(task, [normalised(line)]);
     else lines.push(normalised(line));
@@ -89,7 +89,8 @@ export function byTask(text: string, prefix: RegExp): string[][] {
  * a matter of time. So the signal stands behind the other lines, once, and what only its handler does is left out.
  */
 export function childrenLast(tasks: readonly string[][]): string[][] {
-  const isOfHandler = (line: string): boolean => /^(rt_sigreturn|wait4\(-1, .* WNOHANG)/.test(line);
+  const isOfHandler = (line: string): boolean =>
+    /^(rt_sigreturn|wait4\(-1, .* WNOHANG|wait4\(.* = \? ERESTARTSYS)/.test(line);
   const isSignal = (line: string): boolean => line.startsWith('--- SIGCHLD');
   return tasks.map((lines) => [
     ...lines.filter((line) => !isSignal(line) && !isOfHandler(line)),

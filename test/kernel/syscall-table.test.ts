@@ -52,7 +52,10 @@ describe('the syscall table', () => {
 
   it('is described in README.md as it is (npm run docs:syscalls)', () => {
     const readme = readFileSync(new URL('../../src/kernel/syscalls/README.md', import.meta.url), 'utf8');
-    expect(readme).toContain(`<!-- calls -->\n\n${syscallTable()}\n<!-- end -->`);
+    const shown = /<!-- calls -->\n\n(.*)\n<!-- end -->/s.exec(readme)?.[1] ?? '';
+    // Which programs try a call changes with every program: what is said of the calls themselves must be right.
+    const withoutPrograms = (table: string): string => table.replace(/[^|\n]*\|$/gm, '');
+    expect(withoutPrograms(shown)).toBe(withoutPrograms(syscallTable()));
   });
 
   it('names at most six arguments', () => {
