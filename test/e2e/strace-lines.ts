@@ -86,11 +86,11 @@ export function byTask(text: string, prefix: RegExp): string[][] {
 
 /**
  * What the end of a child brings about: when it comes, what it interrupts, and whether two ends are heard of at once, is
- * a matter of time. So the signal stands behind the other lines, once, and what only its handler does is left out.
+ * a matter of time. So the signal stands behind the other lines, once, and what its handler may do is left out.
  */
 export function childrenLast(tasks: readonly string[][]): string[][] {
   const isOfHandler = (line: string): boolean =>
-    /^(rt_sigreturn|wait4\(-1, .* WNOHANG|wait4\(.* = \? ERESTARTSYS)/.test(line);
+    /^(rt_sigreturn|wait4\(-1, |wait4\(.* = \? ERESTARTSYS)/.test(line);
   const isSignal = (line: string): boolean => line.startsWith('--- SIGCHLD');
   return tasks.map((lines) => [
     ...lines.filter((line) => !isSignal(line) && !isOfHandler(line)),
