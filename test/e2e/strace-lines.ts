@@ -89,8 +89,7 @@ export function byTask(text: string, prefix: RegExp): string[][] {
  * a matter of time. So the signal stands behind the other lines, once, and what its handler may do is left out.
  */
 export function childrenLast(tasks: readonly string[][]): string[][] {
-  const isOfHandler = (line: string): boolean =>
-    /^(rt_sigreturn|wait4\(-1, |wait4\(.* = \? ERESTARTSYS)/.test(line);
+  const isOfHandler = (line: string): boolean => /^(rt_sigreturn|wait4\(-1, |wait4\(.* = \? ERESTARTSYS)/.test(line);
   const isSignal = (line: string): boolean => line.startsWith('--- SIGCHLD');
   return tasks.map((lines) => [
     ...lines.filter((line) => !isSignal(line) && !isOfHandler(line)),
