@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from './guest-run.ts';
 import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
 
-const PROGRAMS = ['ptrace-stops', 'ptrace-events', 'ptrace-jobs', 'ptrace-data'];
+const PROGRAMS = ['ptrace-stops', 'ptrace-events', 'ptrace-jobs', 'ptrace-data', 'ptrace-errors'];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 
 describe.runIf(hasCompiler('gcc'))('programs that trace others', () => {
@@ -36,4 +36,27 @@ describe.runIf(hasCompiler('gcc'))('programs that trace others', () => {
       });
     });
   }
+
+  describe('code that has been patched before the tracer came', () => {
+    const name = 'ptrace-patched';
+    let expected: Outcome;
+    beforeAll(() => {
+      const program = join(folder, name);
+      compile('gcc', name, program);
+      expected = runNatively(program);
+    });
+
+    it.each(['off', 'hardened'] as const)('is as it was written, with patching %s', async (patch) => {
+      const { output, exit, result } = await runGuest(join(folder, name), { patch });
+      expect({ output, exit }).toEqual(expected);
+      expect(result.metrics.patchedCalls > 0).toBe(patch === 'hardened');
+    });
+
+    // usertrap.md 2.12: gVisor does not roll patches back, and steps go through the slot.
+    it('shows the jump and its slot to the tracer, with patching upstream', async () => {
+      const { output } = await runGuest(join(folder, name), { patch: 'upstream' });
+      expect(output).toMatch(/^code: 0006[0-9a-f]{4}2524ff$/m);
+      expect(output).not.toMatch(/^at 5:/m);
+    });
+  });
 });

@@ -20,12 +20,23 @@ const NGROUPS_MAX = 65536;
 /** "Leave it as it is" of the set calls. */
 const KEEP = -1;
 
+/** Makes the task somebody else; what it holds in memory is then no longer for those who have its new ids (commit_creds). */
+function commit(task: Task, next: Credentials): void {
+  const { euid, egid, fsuid, fsgid, permitted } = task.creds;
+  const isOther = next.euid !== euid || next.egid !== egid || next.fsuid !== fsuid || next.fsgid !== fsgid;
+  if (isOther || (next.permitted & ~permitted) !== 0n) {
+    task.group.dumpable = 0;
+    task.parentDeathSignal = 0;
+  }
+  task.creds = next;
+}
+
 function setuid(task: Task, uid: number): number {
   const { creds } = task;
   if (uid === KEEP) return -EINVAL;
   const id = uid >>> 0;
-  if (hasCap(creds, Cap.setuid)) task.creds = withUserIds(creds, { uid: id, euid: id, suid: id, fsuid: id });
-  else if (id === creds.uid || id === creds.suid) task.creds = withUserIds(creds, { euid: id, fsuid: id });
+  if (hasCap(creds, Cap.setuid)) commit(task, withUserIds(creds, { uid: id, euid: id, suid: id, fsuid: id }));
+  else if (id === creds.uid || id === creds.suid) commit(task, withUserIds(creds, { euid: id, fsuid: id }));
   else return -EPERM;
   return 0;
 }
@@ -34,8 +45,8 @@ function setgid(task: Task, gid: number): number {
   const { creds } = task;
   if (gid === KEEP) return -EINVAL;
   const id = gid >>> 0;
-  if (hasCap(creds, Cap.setgid)) task.creds = { ...creds, gid: id, egid: id, sgid: id, fsgid: id };
-  else if (id === creds.gid || id === creds.sgid) task.creds = { ...creds, egid: id, fsgid: id };
+  if (hasCap(creds, Cap.setgid)) commit(task, { ...creds, gid: id, egid: id, sgid: id, fsgid: id });
+  else if (id === creds.gid || id === creds.sgid) commit(task, { ...creds, egid: id, fsgid: id });
   else return -EPERM;
   return 0;
 }
@@ -50,7 +61,7 @@ function setreuid(task: Task, ruid: number, euid: number): number {
     if (effective !== creds.uid && effective !== creds.euid && effective !== creds.suid) return -EPERM;
   }
   const suid = ruid !== KEEP || (euid !== KEEP && effective !== creds.uid) ? effective : creds.suid;
-  task.creds = withUserIds(creds, { uid, euid: effective, suid, fsuid: effective });
+  commit(task, withUserIds(creds, { uid, euid: effective, suid, fsuid: effective }));
   return 0;
 }
 
@@ -64,7 +75,7 @@ function setregid(task: Task, rgid: number, egid: number): number {
     if (effective !== creds.gid && effective !== creds.egid && effective !== creds.sgid) return -EPERM;
   }
   const sgid = rgid !== KEEP || (egid !== KEEP && effective !== creds.gid) ? effective : creds.sgid;
-  task.creds = { ...creds, gid, egid: effective, sgid, fsgid: effective };
+  commit(task, { ...creds, gid, egid: effective, sgid, fsgid: effective });
   return 0;
 }
 
@@ -75,7 +86,7 @@ function setresuid(task: Task, a: Args): number {
   ) as [number, number, number];
   const mine = [creds.uid, creds.euid, creds.suid];
   if (!hasCap(creds, Cap.setuid) && ![uid, euid, suid].every((id) => mine.includes(id))) return -EPERM;
-  task.creds = withUserIds(creds, { uid, euid, suid, fsuid: euid });
+  commit(task, withUserIds(creds, { uid, euid, suid, fsuid: euid }));
   return 0;
 }
 
@@ -86,7 +97,7 @@ function setresgid(task: Task, a: Args): number {
     id === KEEP ? (mine[i] as number) : id >>> 0,
   ) as [number, number, number];
   if (!hasCap(creds, Cap.setgid) && ![gid, egid, sgid].every((id) => mine.includes(id))) return -EPERM;
-  task.creds = { ...creds, gid, egid, sgid, fsgid: egid };
+  commit(task, { ...creds, gid, egid, sgid, fsgid: egid });
   return 0;
 }
 
@@ -103,7 +114,7 @@ function setFsId(task: Task, id: number, isUser: boolean): number {
     ? [creds.uid, creds.euid, creds.suid, creds.fsuid]
     : [creds.gid, creds.egid, creds.sgid, creds.fsgid];
   const isAllowed = id !== KEEP && (mine.includes(id >>> 0) || hasCap(creds, isUser ? Cap.setuid : Cap.setgid));
-  if (isAllowed) task.creds = isUser ? { ...creds, fsuid: id >>> 0 } : { ...creds, fsgid: id >>> 0 };
+  if (isAllowed) commit(task, isUser ? { ...creds, fsuid: id >>> 0 } : { ...creds, fsgid: id >>> 0 });
   return old;
 }
 
@@ -180,7 +191,7 @@ function capset(task: Task, headerAddr: Addr, dataAddr: Addr): number {
   const mayInherit = creds.inheritable | creds.permitted | (hasCap(creds, Cap.setpcap) ? creds.bounding : 0n);
   if ((permitted & ~creds.permitted) !== 0n || (effective & ~permitted) !== 0n || (inheritable & ~mayInherit) !== 0n)
     return -EPERM;
-  task.creds = { ...creds, effective, permitted, inheritable, ambient: creds.ambient & permitted & inheritable };
+  commit(task, { ...creds, effective, permitted, inheritable, ambient: creds.ambient & permitted & inheritable });
   return 0;
 }
 
