@@ -10,7 +10,12 @@ import { join } from 'node:path';
 import { existingParts, root, runParts } from './parts.mjs';
 
 /** Debian packages that tests use: foreign programs to run, compilers for them, and second opinions. */
-const PACKAGES = ['busybox-static', 'gdb', 'golang-go', 'musl-tools', 'qemu-user', 'rustc', 'strace'];
+const PACKAGES = [
+  ...['busybox-static', 'gdb', 'golang-go', 'musl-tools', 'qemu-user', 'rustc', 'strace'],
+  // Programs of the manifest.
+  ...['bc', 'bison', 'bzip2', 'cpio', 'dc', 'flex', 'g++', 'gawk', 'git', 'lua5.4', 'luajit', 'm4', 'make', 'mawk'],
+  ...['openssl', 'patch', 'perl', 'python3', 'sqlite3', 'xz-utils', 'zstd'],
+];
 
 /** A command that takes longer hangs. */
 const PATIENCE_MS = 20 * 60_000;

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Job control without a terminal: process groups, stopping, continuing, jobs and disown, kill by job.
+
+set -m
+sleep 60 &
+first=$!
+sleep 61 &
+second=$!
+jobs -l | sed -E 's/ [0-9]+ / PID /; s/ +/ /g'
+[[ $(ps_group=$(cut -d' ' -f5 "/proc/$first/stat"); echo "$ps_group") == "$first" ]] && echo "a job leads its group"
+
+kill -STOP "$first"
+until [[ $(cut -d' ' -f3 "/proc/$first/stat") == T ]]; do sleep 0.01; done
+echo "first is stopped"
+kill -CONT "$first"
+until [[ $(cut -d' ' -f3 "/proc/$first/stat") != T ]]; do sleep 0.01; done
+echo "first goes on"
+
+kill %1
+wait -f "$first" 2>/dev/null
+echo "first: $?"
+kill -KILL %2
+{ wait -f "$second"; } 2>/dev/null
+echo "second: $?"
+
+bash -c 'kill -STOP $$; echo "continued, exits with 4"; exit 4' &
+child=$!
+until [[ $(cut -d' ' -f3 "/proc/$child/stat") == T ]]; do sleep 0.01; done
+kill -CONT "$child"
+wait -f "$child"
+echo "child: $?"
+
+# A pipeline is one group: one signal ends all of it.
+sleep 70 | sleep 71 | sleep 72 &
+last=$!
+leader=$(cut -d' ' -f5 "/proc/$last/stat")
+[[ $leader != "$last" && $leader != $$ ]] && echo "three processes, one group"
+kill -TERM -- "-$leader"
+{ wait -f "$last"; } 2>/dev/null
+echo "pipeline: $?"
+sleep 80 &
+disown %%
+jobs | wc -l
+kill $!
+set +m
+echo done

@@ -1,0 +1,42 @@
+; SPDX-License-Identifier: MIT
+(define (fact n) (if (< n 2) 1 (* n (fact (- n 1)))))
+(print "30! =" (fact 30))
+(define (loop n total) (if (= n 0) total (loop (- n 1) (+ total n))))
+(print (loop 4000 0))
+(define (map f l) (if (null? l) '() (cons (f (car l)) (map f (cdr l)))))
+(define (filter f l) (if (null? l) '() (if (f (car l)) (cons (car l) (filter f (cdr l))) (filter f (cdr l)))))
+(define (range a b) (if (< a b) (cons a (range (+ a 1) b)) '()))
+(print (map (lambda (x) (* x x)) (range 0 10)))
+(define (sort l)
+  (if (null? l) l
+    (let ((p (car l)) (r (cdr l)))
+      (append (sort (filter (lambda (x) (< x p)) r)) (cons p (sort (filter (lambda (x) (if (< x p) #f #t)) r)))))))
+(define #f (= 0 1))
+(define #t (= 0 0))
+(define (append a b) (if (null? a) b (cons (car a) (append (cdr a) b))))
+(print (sort '(5 3 9 1 4 1 8)))
+(define (counter) (let ((n 0)) (lambda () (set! n (+ n 1)) n)))
+(define tick (counter))
+(tick)
+(tick)
+(print "ticks:" (tick) ((counter)))
+(define (ack m n) (if (= m 0) (+ n 1) (if (= n 0) (ack (- m 1) 1) (ack (- m 1) (ack m (- n 1))))))
+(print "ackermann:" (ack 2 5))
+(define (queens n)
+  (define (safe q others d)
+    (if (null? others) #t
+      (if (= q (car others)) #f
+        (if (= (- q d) (car others)) #f
+          (if (= (+ q d) (car others)) #f (safe q (cdr others) (+ d 1)))))))
+  (define (try q row)
+    (if (= row n) 1
+      (total 0 q row)))
+  (define (total column q row)
+    (if (= column n) 0
+      (+ (if (safe column q 1) (try (cons column q) (+ row 1)) 0) (total (+ column 1) q row))))
+  (try '() 0))
+(print "queens:" (queens 5))
+(undefined 1)
+(fact)
+(/ 1 0)
+(car '())
