@@ -102,9 +102,9 @@ static void seize(void) {
   await_state(p, 'S');
 
   printf("group stop of a seized process\n");
-  kill(p, SIGTSTP);
-  next("TSTP", p);
-  pt(CONT, p, 0, SIGTSTP);
+  kill(p, SIGSTOP);
+  next("STOP", p);
+  pt(CONT, p, 0, SIGSTOP);
   next("group stop", p);
   info("siginfo", p);
   result("LISTEN", pt(LISTEN, p, 0, 0));
