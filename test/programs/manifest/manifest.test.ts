@@ -12,7 +12,7 @@ import { MANIFEST } from './manifest.ts';
 import { GROUPS } from './row.ts';
 import type { Row } from './row.ts';
 import { MODES, Workplace } from './runner.ts';
-import type { GuestRun, Mode, Outcome } from './runner.ts';
+import type { GuestRun, Mode } from './runner.ts';
 import { codeLines, tableOf } from './table.ts';
 import type { Measured } from './table.ts';
 
@@ -71,14 +71,6 @@ describe.runIf(isLinux)('the manifest', () => {
     return run;
   }
 
-  function compare(row: Row, mode: Mode, run: GuestRun, native: Outcome): void {
-    if (mode === 'upstream' && row.upstreamException !== undefined) {
-      expect(run.outcome, `${row.name} passes with upstream: its exception is out of date`).not.toEqual(native);
-    } else {
-      expect({ mode, ...run.outcome }).toEqual({ mode, ...native });
-    }
-  }
-
   describe.concurrent('each row', () => {
     for (const { row, lacks } of rows) {
       const reason = lacks.length > 0 ? ` (left out: there is no ${lacks.join(', no ')})` : '';
@@ -91,7 +83,7 @@ describe.runIf(isLinux)('the manifest', () => {
             const native = await workplace.runNatively(row);
             for (const mode of MODES) {
               const run = await inside(row, mode, mode);
-              compare(row, mode, run, native);
+              expect({ mode, ...run.outcome }).toEqual({ mode, ...native });
               if (mode === 'hardened') {
                 const again = await inside(row, mode, 'again');
                 const figures = ({ metrics }: GuestRun): object => ({ ...metrics, wallMs: 0 });

@@ -30,8 +30,6 @@ export interface Row {
   readonly env?: Readonly<Record<string, string>>;
   /** Commands that must be there, beside the program itself, and that not every Debian has. */
   readonly needs?: readonly string[];
-  /** Why `upstream` may differ: the defect of gVisor that explains it. */
-  readonly upstreamException?: string;
 }
 
 /** A bash script of scripts/. */

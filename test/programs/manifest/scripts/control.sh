@@ -3,6 +3,8 @@
 #
 # Job control without a terminal: process groups, stopping, continuing, jobs and disown, kill by job.
 
+# The shell tells of ended jobs there, at a moment of its own choice.
+exec 2> /dev/null
 set -m
 sleep 60 &
 first=$!
@@ -19,10 +21,10 @@ until [[ $(cut -d' ' -f3 "/proc/$first/stat") != T ]]; do sleep 0.01; done
 echo "first goes on"
 
 kill %1
-wait -f "$first" 2>/dev/null
+wait -f "$first"
 echo "first: $?"
 kill -KILL %2
-{ wait -f "$second"; } 2>/dev/null
+wait -f "$second"
 echo "second: $?"
 
 bash -c 'kill -STOP $$; echo "continued, exits with 4"; exit 4' &
@@ -38,11 +40,10 @@ last=$!
 leader=$(cut -d' ' -f5 "/proc/$last/stat")
 [[ $leader != "$last" && $leader != $$ ]] && echo "three processes, one group"
 kill -TERM -- "-$leader"
-{ wait -f "$last"; } 2>/dev/null
+wait -f "$last"
 echo "pipeline: $?"
 sleep 80 &
 disown %%
-jobs | wc -l
 kill $!
 set +m
 echo done

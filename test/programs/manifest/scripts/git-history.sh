@@ -42,11 +42,11 @@ git checkout -q -- topic
 rm untracked
 git format-patch -q -o ../patches main~2..topic
 ls ../patches
-git rev-parse --short main main~1 topic
+for name in main main~1 topic; do git rev-parse --short $name; done
 sed -n '/^---$/,/^-- $/p' ../patches/0001* | head -n 8
 git checkout -q -b applied main
 git am -q ../patches/*.patch
-git diff topic --stat
+git diff topic --stat --
 git log --format=%s -2
 git checkout -q topic
 GIT_SEQUENCE_EDITOR='sed -i "2s/pick/squash/"' GIT_EDITOR=true git rebase -q -i HEAD~2
@@ -68,7 +68,7 @@ git commit -q -m Good
 git log --format=%s -1
 git commit -q --amend -m Better
 git log --format='%s %P' -1
-git filter-branch -f --msg-filter 'tr a-z A-Z' HEAD~1..HEAD > /dev/null 2>&1 || true
+FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch -f --msg-filter 'tr a-z A-Z' HEAD~1..HEAD > /dev/null 2>&1 || true
 git log --format=%s -1
 git notes add -m 'a note' HEAD
 git log --format='%N' -1
