@@ -45,6 +45,23 @@ export const PR_GET_IO_FLUSHER = 58;
 export const PR_SET_SYSCALL_USER_DISPATCH = 59;
 export const PR_SCHED_CORE = 62;
 
+// PR_MCE_KILL and what it takes
+export const PR_MCE_KILL_CLEAR = 0;
+export const PR_MCE_KILL_SET = 1;
+export const PR_MCE_KILL_DEFAULT = 2;
+// PR_SET_MM
+export const PR_SET_MM_AUXV = 12;
+export const PR_SET_MM_MAP = 14;
+export const PR_SET_MM_MAP_SIZE = 15;
+// PR_CAP_AMBIENT
+export const PR_CAP_AMBIENT_IS_SET = 1;
+export const PR_CAP_AMBIENT_RAISE = 2;
+export const PR_CAP_AMBIENT_LOWER = 3;
+export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+// PR_GET_SPECULATION_CTRL
+export const PR_SPEC_L1D_FLUSH = 2;
+export const PR_SPEC_NOT_AFFECTED = 0;
+
 export const PR_SET_VMA = 0x53564d41;
 export const PR_SET_VMA_ANON_NAME = 0x0;
 export const PR_SET_PTRACER = 0x59616d61;

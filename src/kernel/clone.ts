@@ -236,6 +236,7 @@ function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGrou
   made.envpRange = group.envpRange;
   made.dumpable = group.dumpable;
   made.personality = group.personality;
+  made.hasNoHugePages = group.hasNoHugePages;
   made.oomScoreAdj = group.oomScoreAdj;
   timers.bind(made);
   return made;
@@ -264,6 +265,9 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   child.schedPriority = parent.schedPriority;
   child.ioprio = parent.ioprio;
   child.timerSlackNs = parent.timerSlackNs;
+  child.defaultTimerSlackNs = parent.timerSlackNs;
+  child.mcePolicy = parent.mcePolicy;
+  child.isIoFlusher = parent.isIoFlusher;
   const sharesMemory = has(flags, CLONE_VM);
   child.altStack = sharesMemory && !has(flags, CLONE_VFORK) ? NO_ALT_STACK : parent.altStack;
   if (!sharesMemory) {

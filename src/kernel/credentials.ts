@@ -33,6 +33,29 @@ export const Cap = {
   checkpointRestore: 40,
 } as const;
 
+// securebits.h; the bit above each of them locks it.
+export const SECBIT_NOROOT = 0x1;
+export const SECBIT_NO_SETUID_FIXUP = 0x4;
+export const SECBIT_KEEP_CAPS = 0x10;
+export const SECBIT_KEEP_CAPS_LOCKED = 0x20;
+export const SECBIT_NO_CAP_AMBIENT_RAISE = 0x40;
+export const SECURE_ALL_BITS = 0x55;
+export const SECURE_ALL_LOCKS = 0xaa;
+
+const LINUX_IMMUTABLE = 9;
+const MAC_OVERRIDE = 32;
+/** What setfsuid(2) gives and takes: rights over files. */
+const FS_CAPS = [
+  Cap.chown,
+  Cap.dacOverride,
+  Cap.dacReadSearch,
+  Cap.fowner,
+  Cap.fsetid,
+  LINUX_IMMUTABLE,
+  Cap.mknod,
+  MAC_OVERRIDE,
+].reduce((set, cap) => set | (1n << BigInt(cap)), 0n);
+
 /** Who a task is. */
 export interface Credentials {
   readonly uid: number;
@@ -49,8 +72,8 @@ export interface Credentials {
   readonly inheritable: bigint;
   readonly ambient: bigint;
   readonly bounding: bigint;
-  /** PR_SET_KEEPCAPS. */
-  readonly keepCaps: boolean;
+  /** SECBIT_ bits: which privileges user id 0 brings. */
+  readonly securebits: number;
 }
 
 /** The credentials a first task starts with. */
@@ -71,7 +94,7 @@ export function initialCredentials(uid: number, gid = uid): Credentials {
     inheritable: 0n,
     ambient: 0n,
     bounding: ALL_CAPS,
-    keepCaps: false,
+    securebits: 0,
   };
 }
 
@@ -85,15 +108,52 @@ export function withUserIds(
   ids: Partial<Pick<Credentials, 'uid' | 'euid' | 'suid' | 'fsuid'>>,
 ): Credentials {
   const next = { ...old, ...ids };
+  if ((old.securebits & SECBIT_NO_SETUID_FIXUP) !== 0) return next;
   let { effective, permitted, ambient } = old;
   const hadRoot = old.uid === 0 || old.euid === 0 || old.suid === 0;
   const hasRoot = next.uid === 0 || next.euid === 0 || next.suid === 0;
   if (hadRoot && !hasRoot) {
-    if (!old.keepCaps) permitted = 0n;
-    effective = 0n;
+    if ((old.securebits & SECBIT_KEEP_CAPS) === 0) {
+      permitted = 0n;
+      effective = 0n;
+    }
     ambient = 0n;
   }
   if (old.euid === 0 && next.euid !== 0) effective = 0n;
   if (old.euid !== 0 && next.euid === 0) effective = permitted;
   return { ...next, effective, permitted, ambient };
+}
+
+/** The credentials after setfsuid: rights over files come and go with user 0. */
+export function withFsUid(old: Credentials, fsuid: number): Credentials {
+  let { effective } = old;
+  if ((old.securebits & SECBIT_NO_SETUID_FIXUP) === 0) {
+    if (old.fsuid === 0 && fsuid !== 0) effective &= ~FS_CAPS;
+    if (old.fsuid !== 0 && fsuid === 0) effective |= old.permitted & FS_CAPS;
+  }
+  return { ...old, fsuid, effective };
+}
+
+/** The credentials with which a program starts: capabilities(7), "Transformation of capabilities during execve()". */
+export function afterExec(old: Credentials): Credentials {
+  const isRoot = (old.uid === 0 || old.euid === 0) && (old.securebits & SECBIT_NOROOT) === 0;
+  const permitted = isRoot ? old.bounding | old.inheritable | old.ambient : old.ambient;
+  return {
+    ...old,
+    suid: old.euid,
+    fsuid: old.euid,
+    sgid: old.egid,
+    fsgid: old.egid,
+    permitted,
+    effective: isRoot && old.euid === 0 ? permitted : old.ambient,
+    securebits: old.securebits & ~SECBIT_KEEP_CAPS,
+  };
+}
+
+/** AT_SECURE: the program runs with rights that its caller does not have. */
+export function isSecureExec(old: Credentials): boolean {
+  const isSetId = old.euid !== old.uid || old.egid !== old.gid;
+  const next = afterExec(old);
+  const hasGrown = (next.permitted & ~next.ambient) !== 0n;
+  return isSetId || (next.uid !== 0 && hasGrown);
 }

@@ -32,7 +32,7 @@ import type { FsContext } from '../vfs/fs-context.ts';
 import { BufferTransfer, OpenFile } from '../vfs/open-file.ts';
 import { lookupPath } from '../vfs/path-walk.ts';
 import type { Credentials } from './credentials.ts';
-import { ALL_CAPS } from './credentials.ts';
+import { afterExec, isSecureExec } from './credentials.ts';
 import { endOtherTasks, letParentGo } from './exit.ts';
 import { releaseFutexes } from './robust-list.ts';
 import type { Kernel } from './kernel.ts';
@@ -219,7 +219,7 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
     envp: request.envp,
     execPath: latin1Bytes(request.path),
     random,
-    ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: false },
+    ids: { uid: creds.uid, euid: creds.euid, gid: creds.gid, egid: creds.egid, secure: isSecureExec(creds) },
     machine: kernel.options.machine,
     vdso: kernel.vdso,
     layout,
@@ -395,19 +395,13 @@ function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   group.posixTimers.deleteAll();
   group.hasExeced = true;
   group.exitSignal = SIGCHLD;
-  group.dumpable = 1;
+  group.dumpable = task.creds.uid === task.creds.euid && task.creds.gid === task.creds.egid ? 1 : 0;
   task.altStack = NO_ALT_STACK;
   task.rseqAddr = 0;
   task.restart = null;
-  const caps = task.creds.euid === 0 ? task.creds.bounding & ALL_CAPS : task.creds.ambient;
-  task.creds = {
-    ...task.creds,
-    suid: task.creds.euid,
-    sgid: task.creds.egid,
-    permitted: caps,
-    effective: caps,
-    keepCaps: false,
-  };
+  const { creds } = task;
+  if (isSecureExec(creds)) task.parentDeathSignal = 0;
+  task.creds = afterExec(creds);
   enterProgram(task, program);
   // The way back of the call leads into the old program: the new one starts afresh.
   kernel.leaveGuest();

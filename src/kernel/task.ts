@@ -146,6 +146,12 @@ export class Task implements GuestContext, Waiter {
   schedPriority = 0;
   ioprio = 0;
   timerSlackNs = 50_000;
+  /** What PR_SET_TIMERSLACK goes back to: the slack that the creator had. */
+  defaultTimerSlackNs = 50_000;
+  /** PR_MCE_KILL. */
+  mcePolicy = 2;
+  /** PR_SET_IO_FLUSHER. */
+  isIoFlusher = false;
   startNs = 0;
   /** Instructions run before the current turn on the processor. */
   cpuBefore = 0;

@@ -76,6 +76,8 @@ export class ThreadGroup {
   /** Has called execve since it was forked: setpgid of a child then fails. */
   hasExeced = false;
   isSubreaper = false;
+  /** PR_SET_THP_DISABLE. */
+  hasNoHugePages = false;
   /** Ended tasks' share of CPU time; live tasks add theirs. */
   endedCpuNs = 0;
   endedSwitches = 0;

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: MIT
 
 import { describe, expect, it } from 'vitest';
-import { ALL_CAPS, Cap, hasCap, initialCredentials, withUserIds } from '../../src/kernel/credentials.ts';
+import {
+  ALL_CAPS,
+  Cap,
+  SECBIT_KEEP_CAPS,
+  hasCap,
+  initialCredentials,
+  withUserIds,
+} from '../../src/kernel/credentials.ts';
 
 describe('withUserIds', () => {
   it('takes all capabilities from a root that becomes somebody for good', () => {
@@ -10,7 +17,10 @@ describe('withUserIds', () => {
   });
 
   it('keeps the permitted ones for a root that asked for it', () => {
-    const after = withUserIds({ ...initialCredentials(0), keepCaps: true }, { uid: 5, euid: 5, suid: 5, fsuid: 5 });
+    const after = withUserIds(
+      { ...initialCredentials(0), securebits: SECBIT_KEEP_CAPS },
+      { uid: 5, euid: 5, suid: 5, fsuid: 5 },
+    );
     expect([after.effective, after.permitted]).toEqual([0n, ALL_CAPS]);
   });
 

@@ -10,7 +10,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from './guest-run.ts';
 import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
 
-const FAMILIES = ['futex-pi', 'job-control', 'processes-errors', 'sched-attr', 'seccomp-bpf', 'signals-errors'];
+const FAMILIES = [
+  'futex-pi',
+  'identity-errors',
+  'job-control',
+  'processes-errors',
+  'sched-attr',
+  'seccomp-bpf',
+  'signals-errors',
+];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 
 for (const compiler of ['gcc', 'musl-gcc']) {

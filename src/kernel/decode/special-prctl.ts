@@ -10,7 +10,7 @@ import type { Call } from './printers.ts';
 import type { SpecialArg, SpecialCalls } from './special-call.ts';
 import { kinds } from './special-call.ts';
 
-const OPTIONS = enumTable('PR_???', abi, /^PR_(?!SET_VMA_)/);
+const OPTIONS = enumTable('PR_???', abi, /^PR_(?!SET_VMA_|MCE_KILL_(?!GET)|SET_MM_|CAP_AMBIENT_|SPEC_)/);
 const OPTION = input(({ args }, i) => nameIn(OPTIONS, args.int(i)));
 const NAME_BYTES = 15;
 

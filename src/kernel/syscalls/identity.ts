@@ -2,7 +2,8 @@
 //
 // Who a process is: user and group ids, capabilities, process groups and sessions. credentials(7), capabilities(7).
 
-import { EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
+import { RLIMIT_NPROC } from '../../abi/resource.ts';
 import {
   _LINUX_CAPABILITY_VERSION_1,
   _LINUX_CAPABILITY_VERSION_2,
@@ -11,7 +12,8 @@ import {
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import type { Credentials } from '../credentials.ts';
-import { ALL_CAPS, Cap, hasCap, withUserIds } from '../credentials.ts';
+import { ALL_CAPS, Cap, hasCap, withFsUid, withUserIds } from '../credentials.ts';
+import { reachesTaskLimit } from '../clone.ts';
 import type { Task } from '../task.ts';
 import type { Args, SyscallDef } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
@@ -20,23 +22,27 @@ const NGROUPS_MAX = 65536;
 /** "Leave it as it is" of the set calls. */
 const KEEP = -1;
 
-/** Makes the task somebody else; what it holds in memory is then no longer for those who have its new ids (commit_creds). */
-function commit(task: Task, next: Credentials): void {
-  const { euid, egid, fsuid, fsgid, permitted } = task.creds;
-  const isOther = next.euid !== euid || next.egid !== egid || next.fsuid !== fsuid || next.fsgid !== fsgid;
-  if (isOther || (next.permitted & ~permitted) !== 0n) {
+/** The task has these credentials now. One that changed who it is hides from others, and from its parent's death. */
+function become(task: Task, next: Credentials): void {
+  const old = task.creds;
+  task.creds = next;
+  const isOther =
+    old.euid !== next.euid || old.egid !== next.egid || old.fsuid !== next.fsuid || old.fsgid !== next.fsgid;
+  if (isOther || (next.permitted & ~old.permitted) !== 0n) {
     task.group.dumpable = 0;
     task.parentDeathSignal = 0;
   }
-  task.creds = next;
+  if (old.uid !== next.uid) {
+    task.exceedsTaskLimit = reachesTaskLimit(task, task.group.softLimit(RLIMIT_NPROC) + 1);
+  }
 }
 
 function setuid(task: Task, uid: number): number {
   const { creds } = task;
   if (uid === KEEP) return -EINVAL;
   const id = uid >>> 0;
-  if (hasCap(creds, Cap.setuid)) commit(task, withUserIds(creds, { uid: id, euid: id, suid: id, fsuid: id }));
-  else if (id === creds.uid || id === creds.suid) commit(task, withUserIds(creds, { euid: id, fsuid: id }));
+  if (hasCap(creds, Cap.setuid)) become(task, withUserIds(creds, { uid: id, euid: id, suid: id, fsuid: id }));
+  else if (id === creds.uid || id === creds.suid) become(task, withUserIds(creds, { euid: id, fsuid: id }));
   else return -EPERM;
   return 0;
 }
@@ -45,8 +51,8 @@ function setgid(task: Task, gid: number): number {
   const { creds } = task;
   if (gid === KEEP) return -EINVAL;
   const id = gid >>> 0;
-  if (hasCap(creds, Cap.setgid)) commit(task, { ...creds, gid: id, egid: id, sgid: id, fsgid: id });
-  else if (id === creds.gid || id === creds.sgid) commit(task, { ...creds, egid: id, fsgid: id });
+  if (hasCap(creds, Cap.setgid)) become(task, { ...creds, gid: id, egid: id, sgid: id, fsgid: id });
+  else if (id === creds.gid || id === creds.sgid) become(task, { ...creds, egid: id, fsgid: id });
   else return -EPERM;
   return 0;
 }
@@ -61,7 +67,7 @@ function setreuid(task: Task, ruid: number, euid: number): number {
     if (effective !== creds.uid && effective !== creds.euid && effective !== creds.suid) return -EPERM;
   }
   const suid = ruid !== KEEP || (euid !== KEEP && effective !== creds.uid) ? effective : creds.suid;
-  commit(task, withUserIds(creds, { uid, euid: effective, suid, fsuid: effective }));
+  become(task, withUserIds(creds, { uid, euid: effective, suid, fsuid: effective }));
   return 0;
 }
 
@@ -75,7 +81,7 @@ function setregid(task: Task, rgid: number, egid: number): number {
     if (effective !== creds.gid && effective !== creds.egid && effective !== creds.sgid) return -EPERM;
   }
   const sgid = rgid !== KEEP || (egid !== KEEP && effective !== creds.gid) ? effective : creds.sgid;
-  commit(task, { ...creds, gid, egid: effective, sgid, fsgid: effective });
+  become(task, { ...creds, gid, egid: effective, sgid, fsgid: effective });
   return 0;
 }
 
@@ -86,7 +92,7 @@ function setresuid(task: Task, a: Args): number {
   ) as [number, number, number];
   const mine = [creds.uid, creds.euid, creds.suid];
   if (!hasCap(creds, Cap.setuid) && ![uid, euid, suid].every((id) => mine.includes(id))) return -EPERM;
-  commit(task, withUserIds(creds, { uid, euid, suid, fsuid: euid }));
+  become(task, withUserIds(creds, { uid, euid, suid, fsuid: euid }));
   return 0;
 }
 
@@ -97,7 +103,7 @@ function setresgid(task: Task, a: Args): number {
     id === KEEP ? (mine[i] as number) : id >>> 0,
   ) as [number, number, number];
   if (!hasCap(creds, Cap.setgid) && ![gid, egid, sgid].every((id) => mine.includes(id))) return -EPERM;
-  commit(task, { ...creds, gid, egid, sgid, fsgid: egid });
+  become(task, { ...creds, gid, egid, sgid, fsgid: egid });
   return 0;
 }
 
@@ -114,7 +120,7 @@ function setFsId(task: Task, id: number, isUser: boolean): number {
     ? [creds.uid, creds.euid, creds.suid, creds.fsuid]
     : [creds.gid, creds.egid, creds.sgid, creds.fsgid];
   const isAllowed = id !== KEEP && (mine.includes(id >>> 0) || hasCap(creds, isUser ? Cap.setuid : Cap.setgid));
-  if (isAllowed) commit(task, isUser ? { ...creds, fsuid: id >>> 0 } : { ...creds, fsgid: id >>> 0 });
+  if (isAllowed) become(task, isUser ? withFsUid(creds, id >>> 0) : { ...creds, fsgid: id >>> 0 });
   return old;
 }
 
@@ -137,6 +143,7 @@ function setgroups(task: Task, size: number, addr: Addr): number {
   if (bytes === undefined) return -EFAULT;
   const v = viewOf(bytes);
   const groups = Array.from({ length: size }, (_, i) => v.getUint32(4 * i, true)).sort((x, y) => x - y);
+  if (groups.includes(0xffff_ffff)) return -EINVAL;
   task.creds = { ...task.creds, groups };
   return 0;
 }
@@ -159,10 +166,10 @@ function readCapHeader(task: Task, addr: Addr): { words: number; pid: number } |
 function capget(task: Task, headerAddr: Addr, dataAddr: Addr): number {
   const header = readCapHeader(task, headerAddr);
   if (typeof header === 'number') return header === -EINVAL && dataAddr === 0 ? 0 : header;
+  if (dataAddr === 0) return 0;
   if (header.pid < 0) return -EINVAL;
   const target = header.pid === 0 ? task : task.kernel.task(header.pid);
   if (target === undefined) return -ESRCH;
-  if (dataAddr === 0) return 0;
   const bytes = new Uint8Array(header.words * 12);
   const v = viewOf(bytes);
   const { effective, permitted, inheritable } = target.creds;
@@ -188,10 +195,11 @@ function capset(task: Task, headerAddr: Addr, dataAddr: Addr): number {
   }
   const [effective, permitted, inheritable] = sets.map((set) => set & ALL_CAPS) as [bigint, bigint, bigint];
   const { creds } = task;
-  const mayInherit = creds.inheritable | creds.permitted | (hasCap(creds, Cap.setpcap) ? creds.bounding : 0n);
+  let mayInherit = creds.inheritable | creds.bounding;
+  if (!hasCap(creds, Cap.setpcap)) mayInherit &= creds.inheritable | creds.permitted;
   if ((permitted & ~creds.permitted) !== 0n || (effective & ~permitted) !== 0n || (inheritable & ~mayInherit) !== 0n)
     return -EPERM;
-  commit(task, { ...creds, effective, permitted, inheritable, ambient: creds.ambient & permitted & inheritable });
+  become(task, { ...creds, effective, permitted, inheritable, ambient: creds.ambient & permitted & inheritable });
   return 0;
 }
 
@@ -202,7 +210,7 @@ function setpgid(task: Task, pidArg: number, pgidArg: number): number {
   if (pgid < 0) return -EINVAL;
   const group = kernel.groups.get(pid);
   if (group === undefined || (group !== own && group.parent !== own)) return -ESRCH;
-  if (group !== own && group.hasExeced) return -13;
+  if (group !== own && group.hasExeced) return -EACCES;
   if (group.sid !== own.sid || group.sid === group.tgid) return -EPERM;
   if (pgid !== pid && ![...kernel.groups.values()].some((g) => g.pgid === pgid && g.sid === own.sid)) return -EPERM;
   group.pgid = pgid;

@@ -2,19 +2,14 @@
 //
 // prctl(2) and arch_prctl(2): facts of a task that have no call of their own.
 
-import { EFAULT, EINVAL, EPERM } from '../../abi/errno.ts';
+import { EFAULT, EINVAL, ENODEV, ENXIO, EPERM } from '../../abi/errno.ts';
 import {
-  PR_CAPBSET_DROP,
-  PR_CAPBSET_READ,
-  PR_CAP_AMBIENT,
   PR_GET_CHILD_SUBREAPER,
   PR_GET_DUMPABLE,
-  PR_GET_KEEPCAPS,
   PR_GET_NAME,
   PR_GET_NO_NEW_PRIVS,
   PR_GET_PDEATHSIG,
   PR_GET_SECCOMP,
-  PR_GET_SECUREBITS,
   PR_GET_THP_DISABLE,
   PR_GET_TIMERSLACK,
   PR_GET_TIMING,
@@ -22,7 +17,6 @@ import {
   PR_MCE_KILL_GET,
   PR_SET_CHILD_SUBREAPER,
   PR_SET_DUMPABLE,
-  PR_SET_KEEPCAPS,
   PR_SET_NAME,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
@@ -34,6 +28,23 @@ import {
   PR_SET_TSC,
   PR_SET_VMA,
   PR_SET_VMA_ANON_NAME,
+  PR_GET_IO_FLUSHER,
+  PR_GET_SPECULATION_CTRL,
+  PR_GET_TID_ADDRESS,
+  PR_MCE_KILL,
+  PR_MCE_KILL_CLEAR,
+  PR_MCE_KILL_DEFAULT,
+  PR_MCE_KILL_SET,
+  PR_SET_IO_FLUSHER,
+  PR_SET_MM,
+  PR_SET_MM_AUXV,
+  PR_SET_MM_MAP,
+  PR_SET_MM_MAP_SIZE,
+  PR_SET_SPECULATION_CTRL,
+  PR_SPEC_L1D_FLUSH,
+  PR_SPEC_NOT_AFFECTED,
+  PR_TASK_PERF_EVENTS_DISABLE,
+  PR_TASK_PERF_EVENTS_ENABLE,
   ARCH_CET_STATUS,
   ARCH_GET_FS,
   ARCH_GET_GS,
@@ -47,6 +58,7 @@ import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
+import { prctlCapabilities } from './prctl-capabilities.ts';
 import { seccompMode, setSeccompMode } from './seccomp.ts';
 import type { Args, SyscallDef } from './table.ts';
 import { writeBytes } from './times.ts';
@@ -75,22 +87,42 @@ function archPrctl(task: Task, code: number, addr: number): number {
   }
 }
 
-function ambient(task: Task, op: number, cap: number): number {
-  const { creds } = task;
-  const bit = 1n << BigInt(cap & 63);
-  if (op === 4) {
-    task.creds = { ...creds, ambient: 0n };
+/** PR_MCE_KILL: kept, for there are no memory errors. */
+function setMcePolicy(task: Task, a: Args): number {
+  const policy = a.num(2);
+  if (a.num(3) !== 0 || a.num(4) !== 0) return -EINVAL;
+  if (a.num(1) === PR_MCE_KILL_CLEAR) {
+    if (policy !== 0) return -EINVAL;
+    task.mcePolicy = PR_MCE_KILL_DEFAULT;
     return 0;
   }
-  if (cap > 40) return -EINVAL;
-  if (op === 1) return (creds.ambient & bit) === 0n ? 0 : 1;
-  if (op === 3) {
-    task.creds = { ...creds, ambient: creds.ambient & ~bit };
-    return 0;
-  }
-  if (op !== 2) return -EINVAL;
-  if ((creds.permitted & creds.inheritable & bit) === 0n) return -EPERM;
-  task.creds = { ...creds, ambient: creds.ambient | bit };
+  if (a.num(1) !== PR_MCE_KILL_SET || policy > PR_MCE_KILL_DEFAULT) return -EINVAL;
+  task.mcePolicy = policy;
+  return 0;
+}
+
+/** PR_SET_MM: what a program is shown as stays what execve made of it. */
+function setMemoryMap(task: Task, a: Args): number {
+  const option = a.num(1);
+  const takesLength = option === PR_SET_MM_AUXV || option === PR_SET_MM_MAP || option === PR_SET_MM_MAP_SIZE;
+  if (a.num(4) !== 0 || (a.num(3) !== 0 && !takesLength)) return -EINVAL;
+  return hasCap(task.creds, Cap.sysResource) ? -EINVAL : -EPERM;
+}
+
+/** The speculation controls of a processor that none of their attacks affects. */
+function speculation(a: Args, sets: boolean): number {
+  if ((!sets && a.num(2) !== 0) || a.num(3) !== 0 || a.num(4) !== 0) return -EINVAL;
+  if (a.num(1) > PR_SPEC_L1D_FLUSH) return -ENODEV;
+  return sets ? -ENXIO : PR_SPEC_NOT_AFFECTED;
+}
+
+/** PR_SET_IO_FLUSHER and PR_GET_IO_FLUSHER. */
+function ioFlusher(task: Task, a: Args, sets: boolean): number {
+  if (!hasCap(task.creds, Cap.sysResource)) return -EPERM;
+  const value = a.num(1);
+  if (a.num(2) !== 0 || a.num(3) !== 0 || a.num(4) !== 0 || value > (sets ? 1 : 0)) return -EINVAL;
+  if (!sets) return task.isIoFlusher ? 1 : 0;
+  task.isIoFlusher = value === 1;
   return 0;
 }
 
@@ -103,8 +135,11 @@ function nameMapping(task: Task, a: Args): number {
 }
 
 function prctl(task: Task, a: Args): number {
-  const { group, creds } = task;
+  const { group } = task;
   const value = a.num(1);
+  const hasRest = a.num(2) !== 0 || a.num(3) !== 0 || a.num(4) !== 0;
+  const ofCapabilities = prctlCapabilities(task, a);
+  if (ofCapabilities !== undefined) return ofCapabilities;
   const putInt = (n: number): number => (task.mm.writeU32(value, n) ? 0 : -EFAULT);
   switch (a.int(0)) {
     case PR_SET_NAME: {
@@ -133,12 +168,6 @@ function prctl(task: Task, a: Args): number {
       if (value > 1) return -EINVAL;
       group.dumpable = value;
       return 0;
-    case PR_GET_KEEPCAPS:
-      return creds.keepCaps ? 1 : 0;
-    case PR_SET_KEEPCAPS:
-      if (value > 1) return -EINVAL;
-      task.creds = { ...creds, keepCaps: value === 1 };
-      return 0;
     case PR_GET_TIMING:
       return 0;
     case PR_SET_TIMING:
@@ -147,19 +176,8 @@ function prctl(task: Task, a: Args): number {
       return seccompMode(task);
     case PR_SET_SECCOMP:
       return setSeccompMode(task, value, a.num(2));
-    case PR_CAPBSET_READ:
-      return value > 40 ? -EINVAL : Number((creds.bounding >> BigInt(value)) & 1n);
-    case PR_CAPBSET_DROP:
-      if (!hasCap(creds, Cap.setpcap)) return -EPERM;
-      if (value > 40) return -EINVAL;
-      task.creds = { ...creds, bounding: creds.bounding & ~(1n << BigInt(value)) };
-      return 0;
-    case PR_CAP_AMBIENT:
-      return ambient(task, value, a.num(2));
-    case PR_GET_SECUREBITS:
-      return 0;
     case PR_SET_TIMERSLACK:
-      task.timerSlackNs = value === 0 ? 50_000 : value;
+      task.timerSlackNs = value === 0 ? task.defaultTimerSlackNs : value;
       return 0;
     case PR_GET_TIMERSLACK:
       return task.timerSlackNs;
@@ -168,22 +186,41 @@ function prctl(task: Task, a: Args): number {
     case PR_SET_TSC:
       return value === 1 ? 0 : -EINVAL;
     case PR_SET_NO_NEW_PRIVS:
-      if (value !== 1 || a.num(2) !== 0 || a.num(3) !== 0 || a.num(4) !== 0) return -EINVAL;
+      if (value !== 1 || hasRest) return -EINVAL;
       task.noNewPrivs = true;
       return 0;
     case PR_GET_NO_NEW_PRIVS:
-      return task.noNewPrivs ? 1 : 0;
+      return value !== 0 || hasRest ? -EINVAL : task.noNewPrivs ? 1 : 0;
     case PR_SET_CHILD_SUBREAPER:
       group.isSubreaper = value !== 0;
       return 0;
     case PR_GET_CHILD_SUBREAPER:
       return putInt(group.isSubreaper ? 1 : 0);
     case PR_SET_THP_DISABLE:
+      if (hasRest) return -EINVAL;
+      group.hasNoHugePages = value !== 0;
       return 0;
     case PR_GET_THP_DISABLE:
+      return value !== 0 || hasRest ? -EINVAL : group.hasNoHugePages ? 1 : 0;
+    case PR_TASK_PERF_EVENTS_DISABLE:
+    case PR_TASK_PERF_EVENTS_ENABLE:
       return 0;
+    case PR_MCE_KILL:
+      return setMcePolicy(task, a);
     case PR_MCE_KILL_GET:
-      return 2;
+      return value !== 0 || hasRest ? -EINVAL : task.mcePolicy;
+    case PR_SET_MM:
+      return setMemoryMap(task, a);
+    case PR_GET_TID_ADDRESS:
+      return task.mm.writeU64(value, task.clearTidAddr) ? 0 : -EFAULT;
+    case PR_GET_SPECULATION_CTRL:
+      return speculation(a, false);
+    case PR_SET_SPECULATION_CTRL:
+      return speculation(a, true);
+    case PR_SET_IO_FLUSHER:
+      return ioFlusher(task, a, true);
+    case PR_GET_IO_FLUSHER:
+      return ioFlusher(task, a, false);
     case PR_SET_PTRACER:
       return 0;
     case PR_SET_VMA:
