@@ -235,7 +235,7 @@ export const prctlCalls: readonly SyscallDef[] = [
     nr: 157,
     name: 'prctl',
     args: ['int', 'ptr', 'ptr', 'ptr', 'ptr'],
-    partial: 'PR_SET_MM, speculation and core scheduling controls, endianness and other processors’ options',
+    partial: 'PR_SET_MM by the capable, PR_TSC_SIGSEGV, syscall user dispatch, core scheduling',
     call: prctl,
   },
   {
