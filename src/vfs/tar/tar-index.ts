@@ -171,7 +171,8 @@ class TarReader {
       return;
     }
     const kind = header.type === '0' && name.endsWith('/') ? 'directory' : KINDS[header.type];
-    if (kind === undefined) throw badEntry(name, `is of a type that is not known: "${header.type.replace(/[^!-~]/, '?')}"`);
+    if (kind === undefined)
+      throw badEntry(name, `is of a type that is not known: "${header.type.replace(/[^!-~]/, '?')}"`);
     if (kind === 'symlink' && (linkName === '' || linkName.length > 4095)) throw badEntry(name, 'has no valid target');
     let file: SparseFile = { size: 0, extents: [] };
     if (kind === 'file') file = this.#contents(name, header, headerAt, stored, extended.sparse);

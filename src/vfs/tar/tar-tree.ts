@@ -44,7 +44,7 @@ const MAX_DEPTH = 256;
 /** A name from an archive as text for people: without what terminals would obey. */
 export function shownName(name: string): string {
   const bytes = Uint8Array.from(name, (c) => c.charCodeAt(0));
-  const text = new TextDecoder().decode(bytes).replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+  const text = new TextDecoder().decode(bytes).replace(/\p{Cc}/gu, '?');
   return text.length > 200 ? `${text.slice(0, 200)}...` : text;
 }
 
@@ -88,7 +88,8 @@ export class TarTree {
     const last = parts.pop();
     if (last === undefined) throw badEntry(name, 'would replace the root directory');
     const node = this.find(this.#partsOf(target));
-    if (node === undefined) throw badEntry(name, `is a hard link to ${shownName(target)}, which is not there before it`);
+    if (node === undefined)
+      throw badEntry(name, `is a hard link to ${shownName(target)}, which is not there before it`);
     if (node.children !== null) throw badEntry(name, `is a hard link to a directory`);
     const parent = this.#directory(parts, name);
     if (parent.children?.get(last) !== node) this.#enter(parent, last, node, name);
@@ -153,4 +154,3 @@ const IMPLIED_DIRECTORY: TarFacts = {
   extents: [],
   xattrs: null,
 };
-

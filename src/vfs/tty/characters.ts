@@ -2,7 +2,6 @@
 //
 // Kinds of characters as the kernel's own table has them: Latin-1, with 0x80 to 0x9f nothing at all. Models lib/ctype.c.
 
-export const BELL = 7;
 export const BACKSPACE = 8;
 export const TAB = 9;
 export const NEWLINE = 10;
