@@ -3,7 +3,7 @@
 // What every file is, whatever file system it lives in: attributes and the operations on it with the errors that
 // Linux gives where a kind of file has no such operation. Models fs/inode.c and the tables of vfs.rst.
 
-import { EINVAL, ENODEV, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
+import { EACCES, EINVAL, ENODEV, ENOTDIR, ENXIO, EOPNOTSUPP, EPERM } from '../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/stat.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
 import { CAP_FSETID, hasCapability } from './credentials.ts';
@@ -38,6 +38,8 @@ export abstract class FileSystem {
   readonly clock: FsClock;
   /** Names can appear and vanish without our doing: a cached name must be looked up again. */
   readonly revalidates: boolean = false;
+  /** Nobody can make names here, and whoever tries learns only that they are missing: procfs. */
+  readonly namesAreFixed: boolean = false;
   readonly blockSize: number = 4096;
   /** Watches on its inodes: while there are none, nobody is told of anything. */
   watches = 0;
@@ -171,8 +173,8 @@ export abstract class Inode {
   }
 
   /** A new regular file, directory, FIFO, device or socket node, by the type in `mode`. */
-  create(_name: string, _mode: number, _cred: Credentials, _rdev: number): Inode | number {
-    return -EPERM;
+  create(_name: string, mode: number, _cred: Credentials, _rdev: number): Inode | number {
+    return (mode & S_IFMT) === S_IFREG ? -EACCES : -EPERM;
   }
 
   symlink(_name: string, _target: string, _cred: Credentials): Inode | number {

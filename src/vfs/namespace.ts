@@ -38,7 +38,7 @@ function newName(caller: Caller, start: Dentry, path: string, forDirectory: bool
 
 /** May a name be entered in `dir`? */
 export function mayCreate(dir: Dentry, cred: Credentials): number {
-  if (isUnlinked(dir)) return -ENOENT;
+  if (isUnlinked(dir) || dir.mount.fs.namesAreFixed) return -ENOENT;
   return checkPermission(dir.inode, cred, MAY_WRITE | MAY_EXEC);
 }
 

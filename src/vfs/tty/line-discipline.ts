@@ -176,7 +176,7 @@ export class LineDiscipline {
     if (this.#isRaw) for (const c of bytes) this.#put(c);
     else {
       for (const c of bytes) this.#take(c, isExternal);
-      if ((lflag & (ECHO | ECHONL)) !== 0) this.#output.showEchoes(true);
+      if ((lflag & (ECHO | ECHONL)) !== 0) this.#output.flushEchoes();
     }
     if (this.#isLine && !isExternal) return;
     this.#readyHead = this.#head;
@@ -460,7 +460,7 @@ export class LineDiscipline {
     return Math.max(0, bytes);
   }
 
-  /** Reads from the first whole line, at most to its end: bytes that `sink` took. */
+  /** Reads from the first whole line, at most to its end: bytes that `sink` took, -1 when it took none of them. */
   readLine(sink: ByteSink, count: number): number {
     const most = Math.min(count, this.#lineHead - this.#tail);
     let length = 0;
@@ -477,7 +477,7 @@ export class LineDiscipline {
       this.#ends.delete(this.#tail);
       this.#tail++;
     }
-    return taken;
+    return taken === 0 && length > 0 ? -1 : taken;
   }
 
   /** Reads what is there. */

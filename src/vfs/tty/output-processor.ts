@@ -39,7 +39,8 @@ export class OutputProcessor {
   /** Column where the line that is being edited began. */
   #lineColumn = 0;
   #echoes: number[] = [];
-  /** Echoes that may be shown; the rest belongs to input that is still being taken in. */
+  /** Echoes of whole characters, and those that may be shown: of input that has been taken in. */
+  #marked = 0;
   #committed = 0;
   readonly #piece = new Uint8Array(PIECE);
   #length = 0;
@@ -166,19 +167,31 @@ export class OutputProcessor {
 
   /** A character's echo is complete. Many are shown at once, few when the chunk of input is over. */
   commitEchoes(): void {
-    this.#committed = this.#echoes.length;
-    if (this.#committed >= COMMIT_AT && this.#committed % COMMIT_AT === 0) this.showEchoes();
+    this.#marked = this.#echoes.length;
+    if (this.#marked >= COMMIT_AT && this.#marked % COMMIT_AT === 0) this.showEchoes();
   }
 
   dropEchoes(): void {
     this.#echoes = [];
+    this.#marked = 0;
     this.#committed = 0;
   }
 
-  /** Shows committed echoes as far as there is room; with `all`, those of the input that is over, too. */
-  showEchoes(all = false): void {
-    if (this.#echoes.length === 0) return;
-    if (all) this.#committed = this.#echoes.length;
+  /** A chunk of input is over: shows its echoes. Without new ones, what waits for room goes on waiting. */
+  flushEchoes(): void {
+    if (this.#committed === this.#echoes.length) return;
+    this.#committed = this.#echoes.length;
+    this.#show();
+  }
+
+  /** Shows the echoes of whole characters as far as there is room. */
+  showEchoes(): void {
+    if (this.#marked === 0) return;
+    this.#committed = this.#marked;
+    this.#show();
+  }
+
+  #show(): void {
     if (this.#sink.isCooked) {
       this.dropEchoes();
       return;
@@ -197,6 +210,7 @@ export class OutputProcessor {
     shown = Math.max(shown, this.#echoes.length - MOST_ECHOES);
     if (shown === 0) return;
     this.#echoes.splice(0, shown);
+    this.#marked = Math.max(0, this.#marked - shown);
     this.#committed = Math.max(0, this.#committed - shown);
   }
 

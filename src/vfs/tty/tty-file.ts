@@ -119,10 +119,12 @@ class TtyRead implements TimedRead {
       }
       const isCanonical = tty.line.isCanonical;
       const taken = isCanonical ? tty.line.readLine(sink, this.#left) : tty.line.readRaw(sink, this.#left);
-      this.done += taken;
-      this.#left -= taken;
+      if (taken > 0) {
+        this.done += taken;
+        this.#left -= taken;
+      }
       tty.pump();
-      if (isCanonical) return this.done;
+      if (isCanonical) return taken < 0 && this.done === 0 ? -EFAULT : this.done;
       if (taken === 0) return this.done > 0 ? this.done : -EFAULT;
       if (this.done >= (tty.termios.cc[VMIN] as number)) break;
     }

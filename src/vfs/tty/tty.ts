@@ -199,9 +199,8 @@ export class Tty implements LineHost, OutputSink {
     return (this.termios.oflag & OPOST) === 0 || this.isCooked ? this.room() : this.room() >>> 3;
   }
 
-  /** The other end has room again: echoes and writers go on. */
+  /** The other end has room again: writers go on; echoes wait for the next input or write. */
   outputPossible(): void {
-    this.output.showEchoes();
     this.queue.wake(WRITABLE);
   }
 
