@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+#
+# Runs a command at a new pseudo-terminal and plays a dialogue with it: lines of JSON from standard input, each
+# ["send", text], ["expect", text] or ["raw"]. Prints one JSON object at the end.
+import fcntl, json, os, pty, select, signal, struct, sys, termios, time
+
+PATIENCE = 60
+
+steps = [json.loads(line) for line in sys.stdin if line.strip()]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+before = termios.tcgetattr(terminal)
+screen, missing, modes = b"", None, []
+
+
+def pump(seconds):
+    global screen
+    if not select.select([terminal], [], [], seconds)[0]:
+        return True
+    try:
+        piece = os.read(terminal, 65536)
+    except OSError:
+        return False
+    screen += piece
+    return piece != b""
+
+
+at = 0
+for step in steps:
+    if step[0] == "send":
+        os.write(terminal, step[1].encode())
+    elif step[0] == "raw":
+        modes.append(not termios.tcgetattr(terminal)[3] & termios.ICANON)
+    else:
+        end = time.monotonic() + PATIENCE
+        wanted = step[1].encode()
+        while wanted not in screen[at:] and time.monotonic() < end and pump(0.2):
+            pass
+        found = screen.find(wanted, at)
+        if found < 0:
+            missing = step[1]
+            break
+        at = found + len(wanted)
+
+end = time.monotonic() + PATIENCE
+gone = 0
+while gone == 0 and time.monotonic() < end:
+    if not pump(0.05):
+        time.sleep(0.05)
+    gone, status = os.waitpid(pid, os.WNOHANG)
+    if missing is not None:
+        break
+if gone == 0:
+    os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+print(
+    json.dumps(
+        {
+            "missing": missing,
+            "status": os.waitstatus_to_exitcode(status),
+            "raw": modes,
+            "restored": termios.tcgetattr(terminal) == before,
+            "screen": screen.decode("latin1"),
+        }
+    )
+)
