@@ -23,6 +23,7 @@ export class Clock {
   readonly #host: Host | null;
   readonly #hostStartMs: number;
   readonly #bootRealtimeNs: bigint;
+  readonly #firstInstruction: number;
   #jumped: number;
 
   /** @param earliestNs CLOCK_REALTIME starts no earlier than this: a tree must not lie in its guest's future */
@@ -30,6 +31,7 @@ export class Clock {
     this.#counter = counter;
     this.#host = host;
     this.#hostStartMs = host === null ? 0 : host.monotonicMs();
+    this.#firstInstruction = counter.instructions;
     // A processor that has run before starts at zero, too.
     this.#jumped = -counter.instructions;
     counter.tscOffset = this.#jumped;
@@ -50,6 +52,11 @@ export class Clock {
   now(): number {
     if (this.#host !== null) return Math.floor((this.#host.monotonicMs() - this.#hostStartMs) * 1e6) + 1;
     return this.#counter.instructions + this.#jumped;
+  }
+
+  /** For how long the processor has run guests: no longer than the time since the start. */
+  busyNs(): number {
+    return Math.min(this.now(), this.#counter.instructions - this.#firstInstruction);
   }
 
   /** CLOCK_REALTIME in nanoseconds since 1970. */

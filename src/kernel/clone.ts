@@ -231,6 +231,7 @@ function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGrou
   made.tty = group.tty;
   made.exePath = group.exePath;
   made.exe = group.exe;
+  made.parts = group.parts;
   made.auxv = group.auxv;
   made.argvRange = group.argvRange;
   made.envpRange = group.envpRange;

@@ -10,7 +10,7 @@ import { MINSIGSTKSZ, SIGCHLD, SIGTRAP, SI_USER } from '../abi/signal.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
 import { Reg } from '../cpu/regs.ts';
-import type { ByteSource, ElfImage, LoadError, ProgramFile, ProgramLayout } from '../loader/index.ts';
+import type { ByteSource, ElfImage, LoadError, LoadedProgram, ProgramFile, ProgramLayout } from '../loader/index.ts';
 import {
   FIXED_LAYOUT,
   LAYOUT_RANDOM_BYTES,
@@ -47,6 +47,7 @@ import { initialFpu } from './signals/signal-frame.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import { REGS_SET } from './syscalls/table.ts';
 import type { Task } from './task.ts';
+import type { ProgramParts } from './thread-group.ts';
 import { NO_ALT_STACK } from './task.ts';
 
 /** Scripts that are interpreters of scripts: Linux follows so many. */
@@ -84,6 +85,7 @@ export interface PreparedProgram {
   readonly argv: readonly Uint8Array[];
   readonly envp: readonly Uint8Array[];
   readonly comm: string;
+  readonly parts: ProgramParts;
 }
 
 /** Why there is no program: errno for the caller, words for the user. */
@@ -243,6 +245,30 @@ export function prepareProgram(kernel: Kernel, request: ProgramRequest): Prepare
     stackPointer: loaded.stackPointer,
     bias: loaded.bias,
     comm: (request.path.split('/').pop() ?? '').slice(0, COMM_LENGTH),
+    parts: programParts(loaded),
+  };
+}
+
+/** Code and data of the program, as Linux's load_elf_binary finds them. */
+function programParts({ image, bias }: LoadedProgram): ProgramParts {
+  let codeStart = Infinity;
+  let codeEnd = 0;
+  let dataStart = 0;
+  let dataEnd = 0;
+  for (const { vaddr, fileSize, executable } of image.segments) {
+    const end = vaddr + fileSize;
+    dataStart = Math.max(dataStart, vaddr);
+    dataEnd = Math.max(dataEnd, end);
+    if (!executable) continue;
+    codeStart = Math.min(codeStart, vaddr);
+    codeEnd = Math.max(codeEnd, end);
+  }
+  if (codeEnd === 0) codeStart = 0;
+  return {
+    codeStart: codeStart + bias,
+    codeEnd: codeEnd + bias,
+    dataStart: dataStart + bias,
+    dataEnd: dataEnd + bias,
   };
 }
 
@@ -296,6 +322,7 @@ export function enterProgram(task: Task, program: PreparedProgram): void {
   });
   group.exePath = program.exePath;
   group.exe = program.file.dentry;
+  group.parts = program.parts;
   group.auxv = readAuxv(program);
   // The strings lie together, arguments first; an empty argv has become one empty argument.
   const start = program.mm.readU64n(program.stackPointer + 8) ?? 0;

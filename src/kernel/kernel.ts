@@ -146,6 +146,8 @@ export class Kernel implements Sentry {
   readonly #spaces = new Map<AddressSpace, { users: number; image: ProgramImage | null; readonly number: number }>();
   #spacesMade = 0;
   readonly #unknown = new Map<number, SyscallDef>();
+  /** The number that the newest task was given. */
+  lastTid = 0;
   #nextTid = 1;
   /** The highest tid ever given. */
   #highestTid = 0;
@@ -204,6 +206,7 @@ export class Kernel implements Sentry {
     let tid = wanted ?? this.#nextTid;
     while (wanted === undefined && !this.isFreeTid(tid)) tid = next(tid);
     if (wanted === undefined) this.#nextTid = next(tid);
+    this.lastTid = tid;
     this.#highestTid = Math.max(this.#highestTid, tid);
     return tid;
   }

@@ -3,6 +3,7 @@
 // What /proc shows of the kernel: tasks, machine, names. Formatting is procfs's (src/vfs/proc-*.ts).
 
 import { RLIMIT_SIGPENDING } from '../abi/resource.ts';
+import { ADDR_NO_RANDOMIZE } from '../abi/system.ts';
 import { CPUID_TABLE } from '../cpu/cpuid.ts';
 import { Reg } from '../cpu/regs.ts';
 import { PAGE_SIZE } from '../base/addr.ts';
@@ -11,11 +12,17 @@ import type { FourIds, ProcSource, ProcSystemCall, ProcTask } from '../vfs/proc-
 import { SYSTEM_NAME } from './identity.ts';
 import type { Kernel } from './kernel.ts';
 import { PID_MAX, limitNumber } from './limits.ts';
+import { hasCap } from './credentials.ts';
+import { mayAccess } from './ptrace/access.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signals/signal-actions.ts';
 import type { Task } from './task.ts';
 import type { GuestRange } from './thread-group.ts';
 
 const NSIG = 64;
+/** Flags of a task: with ASLR; forked and not executed since; ended. */
+const PF_RANDOMIZE = 0x40_0000;
+const PF_FORKNOEXEC = 0x40;
+const PF_GONE = 0xc;
 const CALL_ARGUMENTS = [Reg.rdi, Reg.rsi, Reg.rdx, Reg.r10, Reg.r8, Reg.r9] as const;
 
 /** One task; all getters, because files are read at any time. */
@@ -152,6 +159,58 @@ class TaskView implements ProcTask {
   get noNewPrivs(): boolean {
     return this.#task.noNewPrivs;
   }
+  get seccompMode(): number {
+    const { seccomp } = this.#task;
+    return seccomp === null ? 0 : seccomp === 'strict' ? 1 : 2;
+  }
+  get seccompFilters(): number {
+    const { seccomp } = this.#task;
+    return seccomp === null || seccomp === 'strict' ? 0 : seccomp.depth;
+  }
+  get isDumpable(): boolean {
+    return this.#task.group.dumpable === 1;
+  }
+  get mayBeInspected(): boolean {
+    const { current } = this.#task.kernel;
+    return current === null || mayAccess(current, this.#task, 'fs');
+  }
+  get children(): readonly number[] {
+    const { tid, group } = this.#task;
+    return group.children.filter(({ leader }) => leader.creatorTid === tid).map(({ tgid }) => tgid);
+  }
+  get tty(): ProcTask['tty'] {
+    return this.#task.group.tty;
+  }
+  get processFlags(): number {
+    const { group, kernel, state } = this.#task;
+    const isRandom = kernel.options.aslr && (group.personality & ADDR_NO_RANDOMIZE) === 0;
+    return (isRandom ? PF_RANDOMIZE : 0) | (group.hasExeced ? 0 : PF_FORKNOEXEC) | (state === 'ended' ? PF_GONE : 0);
+  }
+  get policy(): number {
+    return this.#task.schedPolicy;
+  }
+  get realTimePriority(): number {
+    return this.#task.schedPriority;
+  }
+  get layout(): ProcTask['layout'] {
+    const { group, mm, state } = this.#task;
+    if (state === 'ended') return null;
+    const { brkStart, stackStart } = mm.origins;
+    return { ...group.parts, brkStart, stackStart, arguments: group.argvRange, environment: group.envpRange };
+  }
+  get exitStatus(): number {
+    return this.#task.state === 'ended' ? (this.#task.group.exitStatus ?? 0) : 0;
+  }
+  get hasHugePages(): boolean {
+    return !this.#task.group.hasNoHugePages;
+  }
+  get timerSlackNs(): number {
+    return this.#task.timerSlackNs;
+  }
+  setTimerSlackNs(value: number): void {
+    const task = this.#task;
+    task.timerSlackNs = value === 0 ? task.defaultTimerSlackNs : value;
+  }
   get nice(): number {
     return this.#task.nice;
   }
@@ -163,6 +222,9 @@ class TaskView implements ProcTask {
   }
   get userNs(): number {
     return this.#task.group.cpuNs();
+  }
+  get taskUserNs(): number {
+    return this.#task.cpuNs();
   }
   get childUserNs(): number {
     return this.#task.group.childUsage.userNs;
@@ -223,14 +285,27 @@ class KernelProcSource implements ProcSource {
   get version(): string {
     return SYSTEM_NAME.version;
   }
+  isCapable(capability: number): boolean {
+    const { current } = this.#kernel;
+    return current === null || hasCap(current.creds, capability);
+  }
   get hostname(): string {
     return this.#kernel.hostname;
+  }
+  set hostname(name: string) {
+    this.#kernel.hostname = name;
   }
   get domainname(): string {
     return this.#kernel.domainname;
   }
+  set domainname(name: string) {
+    this.#kernel.domainname = name;
+  }
   get uptimeNs(): number {
     return this.#kernel.clock.now();
+  }
+  get busyNs(): number {
+    return this.#kernel.clock.busyNs();
   }
 
   get bootTimeSeconds(): number {
@@ -243,7 +318,8 @@ class KernelProcSource implements ProcSource {
     return {
       totalBytes: memory.limitFrames * PAGE_SIZE,
       freeBytes: Math.max(0, memory.limitFrames - memory.usedFrames) * PAGE_SIZE,
-      cachedBytes: 0,
+      cachedBytes: memory.cachedFrames * PAGE_SIZE,
+      tableBytes: memory.tableFrames * PAGE_SIZE,
     };
   }
 
@@ -254,6 +330,12 @@ class KernelProcSource implements ProcSource {
   }
   get tasksStarted(): number {
     return this.#kernel.tasksStarted;
+  }
+  get lastTid(): number {
+    return this.#kernel.lastTid;
+  }
+  get terminals(): number {
+    return this.#kernel.vfs.terminals.slaves.size;
   }
   get runningTasks(): number {
     let n = 0;

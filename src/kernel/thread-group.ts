@@ -25,6 +25,16 @@ export interface ChildUsage {
 /** What wait reports once about a live child. */
 export type StopReport = { readonly kind: 'stopped'; readonly signo: number } | { readonly kind: 'continued' };
 
+/** Where the program's code and data lie. */
+export interface ProgramParts {
+  readonly codeStart: number;
+  readonly codeEnd: number;
+  readonly dataStart: number;
+  readonly dataEnd: number;
+}
+
+const NO_PARTS: ProgramParts = { codeStart: 0, codeEnd: 0, dataStart: 0, dataEnd: 0 };
+
 /** A piece of a guest's memory. */
 export interface GuestRange {
   readonly start: number;
@@ -92,6 +102,7 @@ export class ThreadGroup {
   /** Where the program's arguments and environment are; guests may change them there, as Linux lets them. */
   argvRange: GuestRange = { start: 0, length: 0 };
   envpRange: GuestRange = { start: 0, length: 0 };
+  parts = NO_PARTS;
   startNs: number;
   /** PR_SET_DUMPABLE. */
   dumpable = 1;

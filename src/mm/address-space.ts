@@ -13,6 +13,7 @@ import { mapsText, type MemoryUse, memoryUse } from './maps-text.ts';
 import { Mapper, type MapRequest } from './mapper.ts';
 import { Pager, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type GuestFault } from './pager.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
+import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
 import { SpaceCore, type SpaceLimits } from './space-core.ts';
 import { StubPages } from './stub-pages.ts';
 import { UserMemory } from './user-memory.ts';
@@ -298,6 +299,21 @@ export class AddressSpace {
   /** The text of /proc/PID/maps. */
   mapsText(): string {
     return mapsText(this.#core);
+  }
+
+  /** /proc/PID/smaps; `isRollup`: the sums of smaps_rollup. */
+  smapsText(isRollup = false): string {
+    return isRollup ? smapsRollupText(this.#core) : smapsText(this.#core);
+  }
+
+  /** Entries of /proc/PID/pagemap, 8 bytes a page. */
+  pagemap(start: Addr, pages: number): Uint8Array {
+    return pagemap(this.#core, start, pages);
+  }
+
+  /** Where the program's stack and heap began. */
+  get origins(): { readonly stackStart: Addr; readonly brkStart: Addr } {
+    return this.#core;
   }
 
   /** What status, statm and getrusage tell of memory. */

@@ -32,17 +32,24 @@ const HEAD_WIDTH = 72;
 /** @internal */
 export function mapsText(core: SpaceCore): string {
   let text = '';
-  for (const area of core.vmas.items) {
-    const { prot, file } = area;
-    const device = file?.deviceNumber ?? 0;
-    const head =
-      `${address(area.start)}-${address(area.end)} ` +
-      `${(prot & PROT_READ) !== 0 ? 'r' : '-'}${(prot & PROT_WRITE) !== 0 ? 'w' : '-'}${(prot & PROT_EXEC) !== 0 ? 'x' : '-'}${area.shared ? 's' : 'p'} ` +
-      `${address(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0} `;
-    const name = displayName(core, area);
-    text += name === '' ? `${head}\n` : `${head.padEnd(HEAD_WIDTH)} ${name}\n`;
-  }
+  for (const area of core.vmas.items) text += mapsLine(core, area);
   return text;
+}
+
+/** The line of one area. @internal */
+export function mapsLine(core: SpaceCore, area: MappedArea): string {
+  const { prot, file } = area;
+  const device = file?.deviceNumber ?? 0;
+  const rest =
+    `${(prot & PROT_READ) !== 0 ? 'r' : '-'}${(prot & PROT_WRITE) !== 0 ? 'w' : '-'}${(prot & PROT_EXEC) !== 0 ? 'x' : '-'}${area.shared ? 's' : 'p'} ` +
+    `${address(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0}`;
+  return mapsHead(area.start, area.end, rest, displayName(core, area));
+}
+
+/** A line: range, what holds for it, name. @internal */
+export function mapsHead(start: number, end: number, rest: string, name: string): string {
+  const head = `${address(start)}-${address(end)} ${rest} `;
+  return name === '' ? `${head}\n` : `${head.padEnd(HEAD_WIDTH)} ${name}\n`;
 }
 
 /** @internal */

@@ -86,6 +86,15 @@ export class PhysicalMemory {
     return this.#peak;
   }
 
+  /** Frames in use that hold pages of files. Counted at each look. */
+  get cachedFrames(): number {
+    let frames = 0;
+    for (let frame = 0; frame < this.#next; frame++) {
+      if (((this.flags[frame] as number) & FRAME_CACHED) !== 0 && (this.refs[frame] as number) > 0) frames++;
+    }
+    return frames;
+  }
+
   /** Frames in use as page tables. */
   get tableFrames(): number {
     return this.#tables;

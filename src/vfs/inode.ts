@@ -166,6 +166,11 @@ export abstract class Inode {
     return this.fs.blockSize;
   }
 
+  /** A rule beside the mode, for whoever asks now (i_op->permission): 0 or -errno, or null where the mode decides. */
+  decides(_wanted: number): number | null {
+    return null;
+  }
+
   // Directories. The caller has checked permissions, existence and that the parent is a directory.
 
   lookup(_name: string): Inode | number {

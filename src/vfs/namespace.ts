@@ -195,6 +195,7 @@ export function rename(
   const found = toDir.child(to.last);
   if (typeof found === 'number' && found !== -ENOENT) return found;
   const target = typeof found === 'number' ? null : found;
+  if (target === null && toDir.mount.fs.namesAreFixed) return -ENOENT;
   if (target !== null && (flags & RENAME_NOREPLACE) !== 0) return -EEXIST;
   if (exchange) {
     if (target === null) return -ENOENT;

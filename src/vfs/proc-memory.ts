@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// /proc/<pid>/mem: another process's memory as a file, protections ignored as far as mm allows it. Models fs/proc/base.c.
+// /proc/<pid>/mem, another process's memory as a file, protections ignored as far as mm allows it; and pagemap.
+// Models fs/proc/base.c and task_mmu.c.
 
-import { EIO, EINVAL } from '../abi/errno.ts';
+import { EFAULT, EINVAL, EIO, EPERM } from '../abi/errno.ts';
 import { SEEK_CUR, SEEK_SET } from '../abi/open.ts';
 import { S_IFREG } from '../abi/stat.ts';
+import { PAGE_SIZE } from '../base/addr.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { writeForced } from '../mm/forced-access.ts';
 import type { Dentry } from './dentry.ts';
@@ -14,13 +16,16 @@ import type { ByteSink, ByteSource } from './open-file.ts';
 import type { Ownership, ProcFileSystemBase } from './proc-nodes.ts';
 import { scratchBuffer } from './regular-file.ts';
 
-/** The node. Only the process's own user and root may open it. */
+/** The memory of a task that the asking one may look into; null when it is gone, else -errno. */
+export type MemoryLook = () => AddressSpace | null | number;
+
+/** The node: whoever opens it must be allowed to look into the process. */
 export class ProcMemoryNode extends Inode {
-  readonly #mm: () => AddressSpace | null;
+  readonly #mm: MemoryLook;
   readonly #owner: () => Ownership;
 
-  constructor(fs: ProcFileSystemBase, mm: () => AddressSpace | null, owner: () => Ownership) {
-    super(fs, fs.newIno(), S_IFREG | 0o600, 0, 0);
+  constructor(fs: ProcFileSystemBase, mm: MemoryLook, owner: () => Ownership, mode = 0o600) {
+    super(fs, fs.newIno(), S_IFREG | mode, 0, 0);
     this.#mm = mm;
     this.#owner = owner;
     this.refresh();
@@ -33,23 +38,92 @@ export class ProcMemoryNode extends Inode {
     return 0;
   }
 
+  override touchAccessed(): void {}
+  override touchModified(): void {}
+
+  override setMode(): number {
+    return -EPERM;
+  }
+
+  override truncate(): number {
+    return 0;
+  }
+
   override open(dentry: Dentry, flags: number): OpenFile | number {
-    return new ProcMemoryFile(dentry, flags, this.#mm);
+    const mm = this.#mm();
+    return typeof mm === 'number' ? mm : this.make(dentry, flags, this.#mm);
+  }
+
+  protected make(dentry: Dentry, flags: number, mm: MemoryLook): OpenFile {
+    return new ProcMemoryFile(dentry, flags, mm);
   }
 }
 
-class ProcMemoryFile extends OpenFile {
-  override readonly isSeekable = true;
-  readonly #mm: () => AddressSpace | null;
+/** /proc/<pid>/pagemap. */
+export class ProcPagemapNode extends ProcMemoryNode {
+  constructor(fs: ProcFileSystemBase, mm: MemoryLook, owner: () => Ownership) {
+    super(fs, mm, owner, 0o400);
+  }
 
-  constructor(dentry: Dentry, flags: number, mm: () => AddressSpace | null) {
+  protected override make(dentry: Dentry, flags: number, mm: MemoryLook): OpenFile {
+    return new ProcPagemapFile(dentry, flags, mm);
+  }
+}
+
+/** Bytes of an entry of pagemap. */
+const ENTRY = 8;
+/** Entries that are made at a time. */
+const ENTRIES = 512;
+
+class ProcPagemapFile extends OpenFile {
+  override readonly isSeekable = true;
+  readonly #mm: MemoryLook;
+
+  constructor(dentry: Dentry, flags: number, mm: MemoryLook) {
     super(dentry, flags);
     this.#mm = mm;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
     const mm = this.#mm();
-    if (mm === null) return 0;
+    if (mm === null || typeof mm === 'number') return 0;
+    if (offset % ENTRY !== 0 || count % ENTRY !== 0) return -EINVAL;
+    const wanted = Math.min(count / ENTRY, mm.end / PAGE_SIZE - offset / ENTRY);
+    let done = 0;
+    while (done < wanted * ENTRY) {
+      const pages = Math.min(ENTRIES, wanted - done / ENTRY);
+      const put = sink.put(mm.pagemap(((offset + done) / ENTRY) * PAGE_SIZE, pages));
+      done += put;
+      if (put < pages * ENTRY) return done === 0 ? -EFAULT : done;
+    }
+    return done;
+  }
+
+  override seek(offset: number, whence: number): number {
+    return seekMemory(this, offset, whence);
+  }
+}
+
+/** mem_lseek: there is no end to count from. */
+function seekMemory(file: OpenFile, offset: number, whence: number): number {
+  const to = whence === SEEK_SET ? offset : whence === SEEK_CUR ? file.offset + offset : -1;
+  if (to < 0) return -EINVAL;
+  file.offset = to;
+  return to;
+}
+
+class ProcMemoryFile extends OpenFile {
+  override readonly isSeekable = true;
+  readonly #mm: MemoryLook;
+
+  constructor(dentry: Dentry, flags: number, mm: MemoryLook) {
+    super(dentry, flags);
+    this.#mm = mm;
+  }
+
+  override readAt(sink: ByteSink, count: number, offset: number): number {
+    const mm = this.#mm();
+    if (mm === null || typeof mm === 'number') return 0;
     let done = 0;
     while (done < count) {
       const part = scratchBuffer().slice(0, count - done);
@@ -63,7 +137,7 @@ class ProcMemoryFile extends OpenFile {
 
   override writeAt(source: ByteSource, count: number, offset: number): number {
     const mm = this.#mm();
-    if (mm === null) return 0;
+    if (mm === null || typeof mm === 'number') return 0;
     let done = 0;
     while (done < count) {
       const part = scratchBuffer().slice(0, count - done);
@@ -76,9 +150,6 @@ class ProcMemoryFile extends OpenFile {
   }
 
   override seek(offset: number, whence: number): number {
-    const to = whence === SEEK_SET ? offset : whence === SEEK_CUR ? this.offset + offset : -1;
-    if (to < 0) return -EINVAL;
-    this.offset = to;
-    return to;
+    return seekMemory(this, offset, whence);
   }
 }

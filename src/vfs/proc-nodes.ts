@@ -79,6 +79,8 @@ export class ProcDirectory extends ProcNode {
   readonly #make: (name: string) => Inode | undefined;
   /** Null where `make` itself gives the same node each time. */
   readonly #made: Map<string, Inode> | null;
+  /** What decides beside its mode. */
+  readonly #rule: ((wanted: number) => number | null) | null;
 
   constructor(
     fs: ProcFileSystemBase,
@@ -87,8 +89,10 @@ export class ProcDirectory extends ProcNode {
     make: (name: string) => Inode | undefined,
     owner?: () => Ownership,
     makesAnew = true,
+    rule?: (wanted: number) => number | null,
   ) {
     super(fs, S_IFDIR | mode, owner);
+    this.#rule = rule ?? null;
     this.#made = makesAnew ? new Map() : null;
     this.#names = names;
     this.#make = make;
@@ -96,24 +100,36 @@ export class ProcDirectory extends ProcNode {
   }
 
   /** A directory whose names never change. */
-  static fixed(fs: ProcFileSystemBase, nodes: ReadonlyMap<string, Inode>, mode = 0o555): ProcDirectory {
+  static fixed(
+    fs: ProcFileSystemBase,
+    nodes: ReadonlyMap<string, Inode>,
+    mode = 0o555,
+    owner?: () => Ownership,
+  ): ProcDirectory {
     const names = [...nodes.keys()];
     const dir = new ProcDirectory(
       fs,
       mode,
       () => names,
       (name) => nodes.get(name),
-      undefined,
+      owner,
       false,
     );
     for (const node of nodes.values()) if (node.isDirectory) dir.nlink++;
     return dir;
   }
 
+  override decides(wanted: number): number | null {
+    return this.#rule?.(wanted) ?? null;
+  }
+
   override lookup(name: string): Inode | number {
     const known = this.#made?.get(name);
     if (known !== undefined) {
-      if (this.#names().includes(name)) return known;
+      if (this.#names().includes(name)) {
+        known.refresh();
+        return known;
+      }
       this.#made?.delete(name);
       return -ENOENT;
     }
@@ -148,19 +164,29 @@ export class ProcFile extends ProcNode {
   readonly #text: TextMaker;
   readonly #write: ((text: string) => number) | null;
   readonly #budget: Budget;
+  readonly #access: (() => number) | null;
 
+  /** @param options.access asked at each open: 0 or -errno */
   constructor(
     fs: ProcFileSystemBase,
     text: TextMaker,
-    options: { mode?: number; owner?: () => Ownership; write?: (text: string) => number } = {},
+    options: {
+      mode?: number;
+      owner?: () => Ownership;
+      access?: () => number;
+      write?: (text: string) => number;
+    } = {},
   ) {
     super(fs, S_IFREG | (options.mode ?? (options.write === undefined ? 0o444 : 0o644)), options.owner);
     this.#text = text;
     this.#budget = fs.texts;
     this.#write = options.write ?? null;
+    this.#access = options.access ?? null;
   }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
+    const denied = this.#access?.() ?? 0;
+    if (denied < 0) return denied;
     return new GeneratedFile(dentry, flags, this.#text, this.#write, this.#budget);
   }
 

@@ -19,6 +19,18 @@ export interface ProcSystemCall {
   readonly instructionPointer: bigint;
 }
 
+/** Addresses of a program's parts. */
+export interface ProcLayout {
+  readonly codeStart: number;
+  readonly codeEnd: number;
+  readonly dataStart: number;
+  readonly dataEnd: number;
+  readonly brkStart: number;
+  readonly stackStart: number;
+  readonly arguments: { readonly start: number; readonly length: number };
+  readonly environment: { readonly start: number; readonly length: number };
+}
+
 /** One task. Everything is read when a file is read, so these may be getters. */
 export interface ProcTask {
   readonly tid: number;
@@ -67,10 +79,33 @@ export interface ProcTask {
     readonly ambient: bigint;
   };
   readonly noNewPrivs: boolean;
+  /** 0, 1 for strict, 2 for filters; and how many filters. */
+  readonly seccompMode: number;
+  readonly seccompFilters: number;
+  /** Its memory belongs to its user (PR_SET_DUMPABLE). */
+  readonly isDumpable: boolean;
+  /** The asking task may look into it (PTRACE_MODE_READ_FSCREDS). */
+  readonly mayBeInspected: boolean;
+  /** Tids of the processes that this task has made and that are still its children. */
+  readonly children: readonly number[];
+  /** Its controlling terminal's number and foreground group. */
+  readonly tty: { readonly device: number; readonly foreground: number | null } | null;
+  /** PF_ bits as /proc/<pid>/stat shows them. */
+  readonly processFlags: number;
+  readonly policy: number;
+  readonly realTimePriority: number;
+  /** Where the program lies. */
+  readonly layout: ProcLayout | null;
+  /** Wait status of a process that has ended. */
+  readonly exitStatus: number;
+  readonly hasHugePages: boolean;
+  readonly timerSlackNs: number;
   readonly nice: number;
   readonly exitSignal: number;
   readonly startNs: number;
+  /** Of the process, and of this task alone. */
   readonly userNs: number;
+  readonly taskUserNs: number;
   readonly childUserNs: number;
   readonly minorFaults: number;
   readonly voluntarySwitches: number;
@@ -81,6 +116,8 @@ export interface ProcTask {
   /** prctl(PR_SET_NAME) through /proc/<pid>/comm. */
   setName(name: string): void;
   setOomScoreAdj(value: number): void;
+  /** 0: the one that it started with. */
+  setTimerSlackNs(value: number): void;
 }
 
 /** The kernel as /proc shows it. */
@@ -94,16 +131,30 @@ export interface ProcSource {
   readonly currentTid: number;
   /** The asking task's memory, for ioctl-like accesses. */
   readonly currentMemory: UserMemory | null;
+  /** Whether the asking task has a capability (CAP_). */
+  isCapable(capability: number): boolean;
   /** uname(2). */
   readonly release: string;
   readonly version: string;
-  readonly hostname: string;
-  readonly domainname: string;
+  /** Setting them is sethostname(2) and setdomainname(2). */
+  hostname: string;
+  domainname: string;
   readonly uptimeNs: number;
+  /** How long the processor had something to do. */
+  readonly busyNs: number;
   readonly bootTimeSeconds: number;
-  readonly memory: { readonly totalBytes: number; readonly freeBytes: number; readonly cachedBytes: number };
+  readonly memory: {
+    readonly totalBytes: number;
+    readonly freeBytes: number;
+    readonly cachedBytes: number;
+    readonly tableBytes: number;
+  };
   readonly contextSwitches: number;
   readonly tasksStarted: number;
+  /** The number that the newest task was given. */
+  readonly lastTid: number;
+  /** Pseudo-terminals that there are. */
+  readonly terminals: number;
   readonly runningTasks: number;
   readonly allTasks: number;
   readonly pidMax: number;

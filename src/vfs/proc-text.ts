@@ -68,13 +68,13 @@ export function statusText(t: ProcTask): string {
       `RssShmem:\t${kb(0)}`,
       `VmData:\t${kb(m.vmData)}`,
       `VmStk:\t${kb(m.vmStack)}`,
-      `VmExe:\t${kb(m.vmExe)}`,
-      `VmLib:\t${kb(0)}`,
+      `VmExe:\t${kb(codeBytes(t))}`,
+      `VmLib:\t${kb(Math.max(0, m.vmExe - codeBytes(t)))}`,
       `VmPTE:\t${kb(m.vmPte)}`,
       `VmSwap:\t${kb(0)}`,
       `HugetlbPages:\t${kb(0)}`,
       'CoreDumping:\t0',
-      'THP_enabled:\t0',
+      `THP_enabled:\t${t.hasHugePages ? 1 : 0}`,
     );
   }
   lines.push(
@@ -91,8 +91,8 @@ export function statusText(t: ProcTask): string {
     `CapBnd:\t${hex64(c.bounding)}`,
     `CapAmb:\t${hex64(c.ambient)}`,
     `NoNewPrivs:\t${t.noNewPrivs ? 1 : 0}`,
-    'Seccomp:\t0',
-    'Seccomp_filters:\t0',
+    `Seccomp:\t${t.seccompMode}`,
+    `Seccomp_filters:\t${t.seccompFilters}`,
     'Speculation_Store_Bypass:\tnot vulnerable',
     'SpeculationIndirectBranch:\tnot affected',
     'Cpus_allowed:\t1',
@@ -123,10 +123,16 @@ function fdSize(t: ProcTask): number {
   return size;
 }
 
-export function statText(t: ProcTask): string {
+/** /proc/<pid>/stat; of a thread alone below task/. */
+export function statText(t: ProcTask, isProcess: boolean): string {
   const m = t.mm?.memoryUse();
-  const { signals } = t;
+  const { signals, layout: l, tty } = t;
   const low = (bits: bigint): bigint => BigInt.asUintN(31, bits);
+  const isOpen = t.mayBeInspected;
+  /** Addresses are for those who may look into the process. */
+  const place = (value: number | undefined): number => (isOpen ? (value ?? 0) : 0);
+  // The others learn of the code that there is some.
+  const code = (value: number | undefined): number => (isOpen || value === undefined ? (value ?? 0) : 1);
   const fields: (number | bigint | string)[] = [
     t.tid,
     `(${t.name})`,
@@ -134,18 +140,18 @@ export function statText(t: ProcTask): string {
     t.ppid,
     t.pgid,
     t.sid,
-    0, // tty_nr
-    -1, // tpgid
-    0x400000, // flags
+    tty?.device ?? 0,
+    tty === null ? -1 : (tty.foreground ?? 0),
+    t.processFlags,
     t.minorFaults,
     0, // cminflt
-    0, // majflt
+    0, // majflt: what a file holds is there at once
     0, // cmajflt
-    ticks(t.userNs),
-    0, // stime
+    ticks(isProcess ? t.userNs : t.taskUserNs),
+    0, // stime: the kernel takes no time
     ticks(t.childUserNs),
     0, // cstime
-    20 + t.nice,
+    t.realTimePriority > 0 ? -1 - t.realTimePriority : 20 + t.nice,
     t.nice,
     t.threads.length,
     0, // itrealvalue
@@ -153,10 +159,10 @@ export function statText(t: ProcTask): string {
     m?.vmSize ?? 0,
     Math.floor((m?.vmRss ?? 0) / 4096),
     t.limits[5]?.soft ?? RLIM_INFINITY,
-    0, // startcode
-    0, // endcode
-    0, // startstack
-    0, // kstkesp
+    code(l?.codeStart),
+    code(l?.codeEnd),
+    place(l?.stackStart),
+    0, // kstkesp: only of those who dump core
     0, // kstkeip
     low(signals.pending),
     low(signals.blocked),
@@ -167,28 +173,43 @@ export function statText(t: ProcTask): string {
     0, // cnswap
     t.exitSignal,
     0, // processor
-    0, // rt_priority
-    0, // policy
+    t.realTimePriority,
+    t.policy,
     0, // delayacct_blkio_ticks
     0, // guest_time
     0, // cguest_time
-    0, // start_data
-    0, // end_data
-    0, // start_brk
-    0, // arg_start
-    0, // arg_end
-    0, // env_start
-    0, // env_end
-    0, // exit_code
+    place(l?.dataStart),
+    place(l?.dataEnd),
+    place(l?.brkStart),
+    place(l?.arguments.start),
+    place(l === null ? 0 : l.arguments.start + l.arguments.length),
+    place(l?.environment.start),
+    place(l === null ? 0 : l.environment.start + l.environment.length),
+    place(t.exitStatus),
   ];
   return fields.join(' ') + '\n';
+}
+
+/** What of an address space is the program's own code. */
+function codeBytes(t: ProcTask): number {
+  const { layout } = t;
+  return layout === null ? 0 : Math.ceil(layout.codeEnd / 4096) * 4096 - Math.floor(layout.codeStart / 4096) * 4096;
+}
+
+/** How likely the kernel would end this process for want of memory: 0 to 1333 (oom_badness, proc_oom_score). */
+export function oomScore(t: ProcTask, totalBytes: number): number {
+  if (t.oomScoreAdj === -1000 || t.mm === null) return 0;
+  const m = t.mm.memoryUse();
+  const total = Math.max(1, Math.floor(totalBytes / 4096));
+  const points = Math.floor((m.vmRss + m.vmPte) / 4096) + Math.trunc((t.oomScoreAdj * total) / 1000);
+  return Math.max(0, Math.floor(((1000 + Math.trunc((points * 1000) / total)) * 2) / 3));
 }
 
 export function statmText(t: ProcTask): string {
   const m = t.mm?.memoryUse();
   if (m === undefined) return '0 0 0 0 0 0 0\n';
   const pages = (bytes: number): number => Math.floor(bytes / 4096);
-  return `${pages(m.vmSize)} ${pages(m.vmRss)} ${pages(m.rssShared)} ${pages(m.vmExe)} 0 ${pages(m.vmData + m.vmStack)} 0\n`;
+  return `${pages(m.vmSize)} ${pages(m.vmRss)} ${pages(m.rssShared)} ${pages(codeBytes(t))} 0 ${pages(m.vmData + m.vmStack)} 0\n`;
 }
 
 /** Name, unit and RLIMIT_ number in the order in which Linux lists them. */

@@ -197,7 +197,13 @@ export class Vfs {
 
   /** Mounts /proc; hidden from listings of / unless the caller's tree has a directory of that name. */
   mountProc(source: ProcSource): Mount | number {
-    const fs = new ProcFileSystem(this.newDevice(), this.clock, source, () => [...this.mounts.all]);
+    const fs = new ProcFileSystem(
+      this.newDevice(),
+      this.clock,
+      source,
+      () => [...this.mounts.all],
+      () => this.fileSystemTypes.keys(),
+    );
     // There is one set of processes, so there is one such file system.
     this.fileSystemTypes.set('proc', () => fs);
     return this.#mount(fs, '/proc', false, 'proc', true);
