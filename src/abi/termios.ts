@@ -27,8 +27,15 @@ export const ONLCR = 0o4;
 export const OCRNL = 0o10;
 export const ONOCR = 0o20;
 export const ONLRET = 0o40;
+export const OFILL = 0o100;
+export const OFDEL = 0o200;
+export const NLDLY = 0o400;
+export const CRDLY = 0o3000;
 export const TABDLY = 0o14000;
 export const XTABS = 0o14000;
+export const BSDLY = 0o20000;
+export const VTDLY = 0o40000;
+export const FFDLY = 0o100000;
 
 // c_cflag
 export const CBAUD = 0o10017;
@@ -37,8 +44,14 @@ export const CBAUDEX = 0o10000;
 export const BOTHER = 0o10000;
 export const CSIZE = 0o60;
 export const CS8 = 0o60;
+export const CSTOPB = 0o100;
 export const CREAD = 0o200;
 export const PARENB = 0o400;
+export const PARODD = 0o1000;
+export const HUPCL = 0o2000;
+export const CLOCAL = 0o4000;
+export const CMSPAR = 0o10000000000;
+export const CRTSCTS = 0o20000000000;
 /** Where the input speed stands in c_cflag. */
 export const IBSHIFT = 16;
 

@@ -178,6 +178,42 @@ describe.runIf(hasStrace && existsSync(BUSYBOX))('--strace', () => {
       expect(guest).toEqual(native);
     });
 
+    it('shows requests to terminals as strace does', () => {
+      const source = `
+        #include <fcntl.h>
+        #include <string.h>
+        #include <sys/ioctl.h>
+        #include <termios.h>
+        #include <unistd.h>
+        #define G2 0x802c542a
+        #define S2 0x402c542b
+        static unsigned char settings[64];
+        int main(void) {
+          int m = open("/dev/ptmx", O_RDWR | O_NOCTTY), zero = 0, value = 5;
+          unsigned flags[] = { 0, ~0u, 0x1000, 0x10001003, 0xfff, 1, 0x20, 0x100f003f, 0x800, 0x1800, 0x4000, 0x1234 };
+          ioctl(m, TIOCSPTLCK, &zero);
+          int s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+          for (int i = 0; i < 12; i++) {
+            unsigned four[4] = { flags[i], flags[i], flags[i], flags[i] };
+            memcpy(settings, four, 16);
+            ioctl(m, TCSETS, settings);
+          }
+          ioctl(m, G2, settings); ioctl(m, S2 + 1, settings); ioctl(m, TCSETSF, settings); ioctl(m, TCSETSW, settings);
+          ioctl(m, TCSETS, 8); ioctl(m, TCGETS, 8); ioctl(s, TCGETS, settings);
+          ioctl(m, TCGETA, settings); ioctl(m, TCSETA, settings); ioctl(m, TCSETAW, 0);
+          ioctl(m, TIOCPKT, &value); value = 0; ioctl(m, TIOCPKT, &value);
+          ioctl(s, TIOCSTI, "x"); ioctl(s, TIOCGETD, &value); ioctl(s, TIOCSETD, &value);
+          ioctl(s, TCXONC, 0); ioctl(s, TCXONC, 1); ioctl(s, TCXONC, 7); ioctl(s, TCFLSH, 2); ioctl(s, TCFLSH, 9);
+          ioctl(s, TIOCEXCL); ioctl(s, TIOCNXCL); ioctl(s, TIOCSBRK); ioctl(s, TCSBRK, 1);
+          ioctl(s, TIOCSPGRP, &value); ioctl(s, TIOCNOTTY);
+          ioctl(s, TIOCGPTN, &value); ioctl(m, TIOCSIG, 99);
+          return 0;
+        }`;
+      const { native, guest } = traces([compiled('terminals', source)]);
+      expect(native.flat().length).toBeGreaterThan(40);
+      expect(guest).toEqual(native);
+    });
+
     it('shows calls on files, memory, descriptors and time as strace does', () => {
       const source = `
         #define _GNU_SOURCE

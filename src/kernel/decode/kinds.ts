@@ -106,6 +106,8 @@ export type StructName =
   | 'sigevent'
   | 'sockaddr'
   | 'termios'
+  | 'termios2'
+  | 'termio'
   | 'winsize'
   | 'cpuset'
   | 'time_t'

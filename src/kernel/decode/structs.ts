@@ -10,6 +10,8 @@ import { SA_RESTORER, SIGEV_SIGNAL, SIGEV_THREAD_ID, SIGEV_NONE, SIGEV_THREAD, s
 import { Flock, S_IFBLK, S_IFCHR, S_IFMT, Stat, Statfs, Statx, devMajor, devMinor } from '../../abi/stat.ts';
 import * as stat from '../../abi/stat.ts';
 import { Sysinfo, Utsname } from '../../abi/system.ts';
+import { Termios } from '../../abi/ioctl.ts';
+import { Termio, Termios2 } from '../../abi/termios.ts';
 import { getI64, getU64 } from '../../abi/words.ts';
 import { hex } from '../../base/addr.ts';
 import { enumTable, enumText, nameIn } from './enums.ts';
@@ -26,6 +28,7 @@ import {
 import type { StructName } from './kinds.ts';
 import { pointerText, siginfoText, sigsetAt } from './signal-text.ts';
 import { quote } from './strings.ts';
+import { termioText, termiosText } from './termios-text.ts';
 
 /** How many bytes to read, and their text. */
 export interface StructText {
@@ -316,7 +319,9 @@ export const STRUCTS: Readonly<Record<StructName, StructText>> = {
   wstatus: scalar(4, (v) => waitStatusText(v.getInt32(0, true))),
   sigevent: { size: Sigevent.size, text: sigeventText },
   sockaddr: { size: 2, text: (v) => `{sa_family=${enumText('socket_family', v.getUint16(0, true))}, ...}` },
-  termios: { size: 36, text: () => '{...}' },
+  termios: { size: Termios.size, text: termiosText },
+  termios2: { size: Termios2.size, text: termiosText },
+  termio: { size: Termio.size, text: termioText },
   winsize: {
     size: 8,
     text: (v) =>
