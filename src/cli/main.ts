@@ -24,7 +24,8 @@ Exit status: the program's; 128+n when signal n ended it; 124 when a limit ended
 Limits: 1 GiB of memory (--memory), 4000 tasks at once, 16 GiB of output, no limit of time or instructions.
 What the guest writes to files beside --bind stays in memory of its own: at most 512 MiB in 250000 files.
 
-The first SIGINT or SIGTERM goes to the program, a second one ends the run.
+The first SIGINT or SIGTERM goes to the program, a second one ends the run. On a terminal all keys are the
+program's, Ctrl-C and Ctrl-Z too; three times Ctrl-] in a row ends the run.
 
 Examples:
   trapline run ./hello
