@@ -82,6 +82,24 @@ forEachEngine('Instruction counts', (engine) => {
     });
   }
 
+  it('counts a rep the same wherever a look at the TLB comes', () => {
+    // Short reps for longer than the engine goes on without such a look; what stands before shifts where it comes.
+    const loop = 'bb204e0000 bf00006000 b903000000 f3aa ffcb 75f0 cc';
+    const other = machine.space();
+    const counts: number[] = [];
+    for (let nops = 0; nops < 12; nops++) {
+      // A first run elsewhere: looks are frequent after a change of the address space.
+      other.put(CODE, '90 cc');
+      other.enter();
+      cpu.run(1);
+      prepare(`${'90'.repeat(nops)} ${loop}`);
+      const before = cpu.instructions;
+      expect(cpu.run(1e6).kind).toBe('breakpoint');
+      counts.push(cpu.instructions - before - nops);
+    }
+    expect(new Set(counts)).toEqual(new Set([1 + 20000 * 7 + 1]));
+  });
+
   it('never overruns a budget by a block', () => {
     // ten nops; jmp back
     prepare(`${'90'.repeat(10)} ebf4`);

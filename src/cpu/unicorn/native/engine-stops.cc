@@ -154,4 +154,14 @@ void Engine::settleRep(uint64_t rcx) {
   setAttention(false);
 }
 
+void Engine::settleRepAt(uint64_t rip) {
+  uint64_t* regs = control_->regs;
+  if (repAddress_ == rip && repAddress_ != 0) {
+    uint64_t left = rep32_ ? regs[kRcx] & 0xffffffff : regs[kRcx];
+    // The last iteration is over: the processor would be past the instruction. Entered anew, it would count once more.
+    if (left == 0) regs[kRip] = rip + repLength_;
+  }
+  settleRep(regs[kRcx]);
+}
+
 }  // namespace trapline

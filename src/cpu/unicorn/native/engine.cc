@@ -175,20 +175,12 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
       *ok = finish(Stop::invalidOpcode);
       return true;
     case Event::budget:
-    case Event::interrupted: {
-      if (repAddress_ == rip && repAddress_ != 0) {
-        uint64_t left = rep32_ ? regs[kRcx] & 0xffffffff : regs[kRcx];
-        settleRep(regs[kRcx]);
-        // The last iteration is over: the processor would be past the instruction.
-        if (left == 0) regs[kRip] = rip + repLength_;
-      } else {
-        settleRep(regs[kRcx]);
-      }
+    case Event::interrupted:
+      settleRepAt(rip);
       *ok = finish(event_ == Event::budget ? Stop::budget : Stop::interrupted);
       return true;
-    }
     case Event::slice:
-      settleRep(regs[kRcx]);
+      settleRepAt(rip);
       machine_->flushTlb();
       return false;
     case Event::special: {

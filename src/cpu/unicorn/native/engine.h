@@ -162,6 +162,8 @@ class Engine : private MachineEvents {
   void unwindBranch();
   void settleCount(uint64_t rip);
   void settleRep(uint64_t rcx);
+  /** For a run that is left between two blocks: a repeated instruction that is over is behind. */
+  void settleRepAt(uint64_t rip);
   /** @param boundary set to whether an instruction starts at `rip` */
   int64_t instructionsBefore(uint64_t address, uint64_t rip, bool* boundary = nullptr);
   double retired() const { return base_ + static_cast<double>(granted_ - hot_.left); }
