@@ -358,9 +358,13 @@ static void waits(void) {
   said("a forked child with __WCLONE", waitpid(p, &st, __WCLONE | WNOHANG));
   said("with __WNOTHREAD", waitpid(p, &st, __WNOTHREAD));
   // WNOWAIT leaves the state, WNOHANG gives zeroes.
+  int go[2];
+  char byte;
+  pipe(go);
   p = fork();
   if (p == 0) {
     raise(SIGSTOP);
+    read(go[0], &byte, 1);
     _exit(1);
   }
   for (int n = 0; n < 2; n++) {
@@ -375,6 +379,8 @@ static void waits(void) {
   printf("continued: code %d status %d\n", i.si_code, i.si_status);
   waitid(P_PID, p, &i, WCONTINUED);
   printf("continued: code %d status %d\n", i.si_code, i.si_status);
+  write(go[1], "", 1);
+  close(go[0]), close(go[1]);
   waitid(P_PID, p, &i, WEXITED | WSTOPPED);
   printf("ended: code %d status %d\n", i.si_code, i.si_status);
   // A group's id in wait4.
