@@ -22,9 +22,11 @@ import type { Guards } from '../usertrap/guards.ts';
 import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES } from '../usertrap/layout.ts';
 import type { PatchConfig } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
+import type { PatchProtocol } from '../usertrap/protocol.ts';
 import { drain } from '../usertrap/steps.ts';
 import { tableCapacity } from '../usertrap/trap-table.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
+import type { PlatformObserver } from './observer.ts';
 import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
 import { SitePatcher } from './site-patcher.ts';
 import type { PatchedSite } from './space-traps.ts';
@@ -59,6 +61,10 @@ export interface PlatformOptions {
   readonly trace: TraceSink;
   /** Changes single guards of the mode. */
   readonly guards?: Partial<Guards>;
+  /** The order of the stores; default gVisor's. */
+  readonly protocol?: PatchProtocol;
+  /** For tests: looks on. */
+  readonly observer?: PlatformObserver;
 }
 
 /** What the kernel uses of {@link Platform}. */
@@ -102,6 +108,7 @@ export class Platform implements PlatformApi {
   readonly #prng: Prng;
   readonly #trace: TraceSink;
   readonly #code: StubCode;
+  readonly #observer: PlatformObserver | null;
   /** Low word of the instruction pointer behind the gate's syscall. */
   readonly #gateLow: number;
   readonly #panicLow: number;
@@ -135,12 +142,13 @@ export class Platform implements PlatformApi {
     this.#patches = options.patch !== 'off';
     const isUpstream = options.patch === 'upstream';
     const guards = { ...(isUpstream ? UPSTREAM_GUARDS : HARDENED_GUARDS), ...options.guards };
-    this.#config = { guards, protocol: GVISOR_PROTOCOL };
+    this.#config = { guards, protocol: options.protocol ?? GVISOR_PROTOCOL };
     // The gate of the hardened code clobbers rcx and r11, so it serves only where that is wanted.
     this.#savesInGuest = isUpstream || !guards.syscallClobbers;
     this.#prng = options.prng.stream('usertrap');
     this.#trace = options.trace;
-    this.#patcher = new SitePatcher(cpu, this.#config, options.trace, !isUpstream);
+    this.#observer = options.observer ?? null;
+    this.#patcher = new SitePatcher(cpu, this.#config, options.trace, !isUpstream, this.#observer);
     this.#code = this.#savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
@@ -151,7 +159,7 @@ export class Platform implements PlatformApi {
   // ---- spaces and contexts
 
   adoptSpace(mm: AddressSpace): number {
-    const traps = new SpaceTraps(mm, this.#config.guards, this.#prng, this.#trace);
+    const traps = new SpaceTraps(mm, this.#config.guards, this.#prng, this.#trace, this.#observer);
     if (this.#patches) {
       invariant(mm.end <= STUB_START, () => 'an address space must end below the stub region');
       if (this.#codePage === 0) {
@@ -178,6 +186,7 @@ export class Platform implements PlatformApi {
       to.base = from.base;
       to.next = from.next;
     }
+    if (this.#observer !== null) this.#observer.onFork(from, to);
     return 0;
   }
 
@@ -231,7 +240,9 @@ export class Platform implements PlatformApi {
       thread.traps.tracees--;
       traps.addTracee();
     }
-    return thread.moveTo(traps) ? 0 : -ENOMEM;
+    if (!thread.moveTo(traps)) return -ENOMEM;
+    if (this.#observer !== null) this.#observer.onMove(ctx, traps);
+    return 0;
   }
 
   #trapsOf(ctx: GuestContext): SpaceTraps {
@@ -298,6 +309,14 @@ export class Platform implements PlatformApi {
 
   switchTo(ctx: GuestContext, budget: number): PlatformEvent {
     if (this.#current !== ctx) this.#enter(ctx);
+    if (this.#observer === null) return this.#run(ctx, budget);
+    this.#observer.onRun(ctx);
+    const event = this.#run(ctx, budget);
+    this.#observer.onPause(ctx, event);
+    return event;
+  }
+
+  #run(ctx: GuestContext, budget: number): PlatformEvent {
     const cpu = this.#cpu;
     const event = this.#event;
     const end = cpu.instructions + budget;
@@ -307,6 +326,7 @@ export class Platform implements PlatformApi {
     cpu.root = ctx.mm.root;
     for (;;) {
       const stop = cpu.run(isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions));
+      if (this.#observer !== null) this.#observer.onStop(ctx, stop);
       let goesOn = true;
       switch (stop.kind) {
         case 'page-fault':
@@ -466,7 +486,9 @@ export class Platform implements PlatformApi {
     if (thread !== null) {
       const at = regs.get(Reg.rip);
       const { guards } = this.#config;
-      const outcome = drain(handleFault(at, regs.u64[Reg.rax] as bigint, guards), thread.traps);
+      const rax = regs.u64[Reg.rax] as bigint;
+      const outcome = drain(handleFault(at, rax, guards), thread.traps);
+      if (this.#observer !== null) this.#observer.onRecovery(ctx, thread.traps, at, rax, outcome);
       if (outcome.kind !== 'not-ours') {
         this.#restarted++;
         // A task that is stepped comes here from #debugTrap, with the number loaded: a restart would take it back to the jump.
@@ -492,7 +514,7 @@ export class Platform implements PlatformApi {
   #trappedCall(ctx: GuestContext, sysno: number): boolean {
     this.#trapped++;
     this.isPatchedCall = false;
-    const goesOn = this.#sentry.syscall(ctx, sysno);
+    const goesOn = this.#serve(ctx, sysno);
     if (!goesOn) this.#endOfCall();
     return goesOn;
   }
@@ -504,6 +526,16 @@ export class Platform implements PlatformApi {
     words[RCX_LOW + 1] = words[RIP_LOW + 1] as number;
     words[R11_LOW] = words[FLAGS_LOW] as number;
     words[R11_LOW + 1] = words[FLAGS_LOW + 1] as number;
+  }
+
+  /** Asks the Sentry; false when the run is over. A context that has moved to another space (execve) has its registers elsewhere now. */
+  #serve(ctx: GuestContext, sysno: number): boolean {
+    if (this.#observer === null) return this.#sentry.syscall(ctx, sysno) && this.#current === ctx;
+    const { isPatchedCall } = this;
+    this.#observer.onCall(ctx, sysno, isPatchedCall);
+    const goesOn = this.#sentry.syscall(ctx, sysno) && this.#current === ctx;
+    if (goesOn) this.#observer.onServed(ctx, isPatchedCall);
+    return goesOn;
   }
 
   // ---- syscalls inside a run: the hot path, no allocation
@@ -528,8 +560,7 @@ export class Platform implements PlatformApi {
     }
     this.#trapped++;
     this.isPatchedCall = false;
-    // A context that has moved to another space (execve) has its registers elsewhere now.
-    return this.#sentry.syscall(ctx, words[0] as number) && this.#current === ctx;
+    return this.#serve(ctx, words[0] as number);
   }
 
   /** Serves a call that came through a trampoline and the syshandler; the stub's code goes back to the guest. */
@@ -558,7 +589,7 @@ export class Platform implements PlatformApi {
     this.#patchedCalls++;
     this.#count(thread.traps, returnHigh * 2 ** 32 + returnLow);
     this.isPatchedCall = true;
-    if (!this.#sentry.syscall(ctx, sysno) || this.#current !== ctx) return false;
+    if (!this.#serve(ctx, sysno)) return false;
     if (((words[FLAGS_LOW] as number) & TRAP_FLAG) !== 0 && !this.#savesInGuest) return true;
     if (this.#savesInGuest) {
       thread.storeContext(regs);

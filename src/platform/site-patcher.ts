@@ -10,10 +10,11 @@ import { MOV_EAX_IMM32, SITE_BYTES } from '../isa/syscall-site.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { patchSyscall } from '../usertrap/patcher.ts';
-import type { PatchConfig, PatchRule } from '../usertrap/patcher.ts';
+import type { PatchConfig, PatchOutcome, PatchRule } from '../usertrap/patcher.ts';
 import { drain } from '../usertrap/steps.ts';
 import { checkTrappedSite } from '../usertrap/stub-check.ts';
 import { tableCapacity, usedSlots } from '../usertrap/trap-table.ts';
+import type { PlatformObserver } from './observer.ts';
 import type { GuestContext } from './sentry.ts';
 import { SiteBook } from './site-book.ts';
 import type { SpaceTraps } from './space-traps.ts';
@@ -36,9 +37,17 @@ export class SitePatcher {
   readonly #config: PatchConfig;
   readonly #trace: TraceSink;
   readonly #remembersRefusals: boolean;
+  readonly #observer: PlatformObserver | null;
 
   /** @param remembersRefusals a refusal that cannot change is not asked for again; upstream tries at each trap */
-  constructor(cpu: Cpu, config: PatchConfig, trace: TraceSink, remembersRefusals: boolean) {
+  constructor(
+    cpu: Cpu,
+    config: PatchConfig,
+    trace: TraceSink,
+    remembersRefusals: boolean,
+    observer: PlatformObserver | null,
+  ) {
+    this.#observer = observer;
     this.#cpu = cpu;
     this.#config = config;
     this.#trace = trace;
@@ -88,12 +97,19 @@ export class SitePatcher {
     const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint), traps);
     if (check.kind === 'rewind') {
       regs.set(Reg.rip, check.ip);
+      if (this.#observer !== null) this.#observer.onRewind(ctx, traps, check.ip);
       return true;
     }
     if (!check.canBePatched) return false;
     const hasTracer = ctx.hasTracer || traps.tracees > 0;
     const request = { ip, sysno, hasTracer, closed: traps.closed, knownBoundary: this.#cpu.blockStart };
     const outcome = drain(patchSyscall(request, this.#config), traps);
+    this.#note(ctx, traps, outcome, sysno);
+    if (this.#observer !== null) this.#observer.onPatch(ctx, traps, request, outcome);
+    return false;
+  }
+
+  #note(ctx: GuestContext, traps: SpaceTraps, outcome: PatchOutcome, sysno: number): void {
     if (outcome.kind === 'patched') {
       this.book.add(traps, { address: outcome.site, sysno, slot: outcome.slot, calls: 0 });
       const used = usedSlots(traps.next, this.#config.guards);
@@ -103,7 +119,6 @@ export class SitePatcher {
     } else if (outcome.rule !== 'not-mov-eax') {
       this.#refuse(ctx, traps, outcome.site, sysno, outcome.rule);
     }
-    return false;
   }
 
   #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {

@@ -22,6 +22,7 @@ import {
   WINDOW_START,
 } from '../usertrap/layout.ts';
 import type { Step, StepPerformer, StepResult } from '../usertrap/steps.ts';
+import type { PlatformObserver } from './observer.ts';
 
 /** A patched site of one address space. */
 export interface PatchedSite {
@@ -55,6 +56,7 @@ export class SpaceTraps implements StepPerformer {
   readonly #prng: Prng;
   readonly #trace: TraceSink;
   readonly #guards: Guards;
+  readonly #observer: PlatformObserver | null;
   /** Next unused index; 0 before the first use. */
   next = 0;
   base = 0;
@@ -75,8 +77,9 @@ export class SpaceTraps implements StepPerformer {
   /** For trace events. */
   tid = 0;
 
-  constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink) {
+  constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
     this.#guards = guards;
+    this.#observer = observer;
     this.mm = mm;
     this.#prng = prng;
     this.#trace = trace;
@@ -131,6 +134,12 @@ export class SpaceTraps implements StepPerformer {
   }
 
   perform(step: Step): StepResult {
+    const result = this.#perform(step);
+    if (this.#observer !== null) this.#observer.onStep(this, step, result);
+    return result;
+  }
+
+  #perform(step: Step): StepResult {
     switch (step.op) {
       // One task runs at a time and steps are not interleaved: the lock is free, the others stand still, no code is stale.
       case 'lock':

@@ -28,6 +28,7 @@ import { procSource } from '../kernel/proc-source.ts';
 import { startFirstProgram } from '../kernel/start.ts';
 import { makeSyscallTable } from '../kernel/syscalls/index.ts';
 import { PhysicalMemory } from '../mm/address-space.ts';
+import type { PlatformObserver } from '../platform/observer.ts';
 import { Platform } from '../platform/platform.ts';
 import type { PatchMode } from '../platform/sentry.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
@@ -103,6 +104,8 @@ export interface SandboxOptions {
   readonly limits?: Partial<SandboxLimits>;
   /** For the line about instructions that the engine lacks; made when first needed. */
   readonly disassembler?: () => Disassembler;
+  /** Looks at the platform while it runs. @internal */
+  readonly observer?: PlatformObserver;
 }
 
 /** How a run ended. */
@@ -181,6 +184,7 @@ export class Sandbox {
           patch: options.patch ?? 'hardened',
           prng: prng.stream('platform'),
           trace,
+          ...(options.observer === undefined ? {} : { observer: options.observer }),
         });
         return platform;
       },
