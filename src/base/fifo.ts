@@ -8,38 +8,38 @@ const MOST_TAKEN = 1024;
 /** First in, first out. */
 export class Fifo<T> implements Iterable<T> {
   /** Places of taken elements are empty, so that they hold nothing back. */
-  #items: (T | undefined)[] = [];
-  #head = 0;
+  private items: (T | undefined)[] = [];
+  private head = 0;
 
   get length(): number {
-    return this.#items.length - this.#head;
+    return this.items.length - this.head;
   }
 
   /** The element at a place, counted from the first; undefined beyond the last. */
   at(index: number): T | undefined {
-    return this.#items[this.#head + index];
+    return this.items[this.head + index];
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    this.items.push(item);
   }
 
   /** Takes the first element. */
   shift(): T | undefined {
-    if (this.#head === this.#items.length) return undefined;
-    const item = this.#items[this.#head];
-    this.#items[this.#head++] = undefined;
-    if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    } else if (this.#head >= MOST_TAKEN && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
+    if (this.head === this.items.length) return undefined;
+    const item = this.items[this.head];
+    this.items[this.head++] = undefined;
+    if (this.head === this.items.length) {
+      this.items = [];
+      this.head = 0;
+    } else if (this.head >= MOST_TAKEN && this.head * 2 >= this.items.length) {
+      this.items = this.items.slice(this.head);
+      this.head = 0;
     }
     return item;
   }
 
   *[Symbol.iterator](): Iterator<T> {
-    for (let i = this.#head; i < this.#items.length; i++) yield this.#items[i] as T;
+    for (let i = this.head; i < this.items.length; i++) yield this.items[i] as T;
   }
 }

@@ -23,24 +23,24 @@ function hashName(name: string): number {
 
 /** A deterministic generator. Not for secrets. */
 export class Prng {
-  readonly #s = new Uint32Array(4);
-  readonly #seed: number;
+  private readonly s = new Uint32Array(4);
+  private readonly seed: number;
 
   /** @param seed any integer below 2^53; both halves count */
   constructor(seed: number) {
-    this.#seed = seed;
+    this.seed = seed;
     const mix = splitmix32((seed >>> 0) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x9e3779b1));
-    for (let i = 0; i < 4; i++) this.#s[i] = mix();
+    for (let i = 0; i < 4; i++) this.s[i] = mix();
   }
 
   /** An independent generator for one purpose. */
   stream(name: string): Prng {
-    return new Prng(((this.#seed % 2 ** 32) ^ hashName(name)) >>> 0);
+    return new Prng(((this.seed % 2 ** 32) ^ hashName(name)) >>> 0);
   }
 
   /** A uniform integer in [0, 2^32). */
   u32(): number {
-    const s = this.#s;
+    const s = this.s;
     const [a, b, c, d] = [s[0] ?? 0, s[1] ?? 0, s[2] ?? 0, s[3] ?? 0];
     const r = Math.imul(b, 5);
     const result = Math.imul((r << 7) | (r >>> 25), 9) >>> 0;

@@ -12,25 +12,25 @@ export interface Waiter {
 /** An ordered set of waiters. */
 export class WaitQueue {
   /** Waiters and their masks; a map, because a guest can make many wait for one thing and then let all go. */
-  #waiters: Map<Waiter, number> | null = null;
+  private waiters: Map<Waiter, number> | null = null;
 
   get size(): number {
-    return this.#waiters?.size ?? 0;
+    return this.waiters?.size ?? 0;
   }
 
   /** Adds a waiter for the events in `mask` (POLLERR and POLLHUP always count; ~0 for all); twice: for either mask. */
   add(waiter: Waiter, mask = ~0): void {
-    const waiters = (this.#waiters ??= new Map<Waiter, number>());
+    const waiters = (this.waiters ??= new Map<Waiter, number>());
     waiters.set(waiter, (waiters.get(waiter) ?? 0) | mask | 0x18);
   }
 
   remove(waiter: Waiter): void {
-    this.#waiters?.delete(waiter);
+    this.waiters?.delete(waiter);
   }
 
   /** Wakes every waiter whose mask meets `events`. Woken waiters stay until they remove themselves. */
   wake(events = ~0): void {
-    if (this.#waiters === null || this.#waiters.size === 0) return;
-    for (const [waiter, mask] of [...this.#waiters]) if ((mask & events) !== 0) waiter.wake(events);
+    if (this.waiters === null || this.waiters.size === 0) return;
+    for (const [waiter, mask] of [...this.waiters]) if ((mask & events) !== 0) waiter.wake(events);
   }
 }

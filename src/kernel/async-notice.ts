@@ -26,31 +26,31 @@ const BAND_OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
 
 /** Sends signals for one description, for as long as it has O_ASYNC. */
 class AsyncNotice implements Waiter {
-  readonly #kernel: Kernel;
-  readonly #file: OpenFile;
-  readonly #fd: number;
+  private readonly kernel: Kernel;
+  private readonly file: OpenFile;
+  private readonly fd: number;
 
   constructor(kernel: Kernel, file: OpenFile, fd: number) {
-    this.#kernel = kernel;
-    this.#file = file;
-    this.#fd = fd;
+    this.kernel = kernel;
+    this.file = file;
+    this.fd = fd;
   }
 
   wake(events: number): void {
-    const told = this.#file.signalledEvents(events);
-    if ((told & POLLIN) !== 0) this.#tell(POLL_IN, BAND_IN);
-    if ((told & POLLHUP) !== 0) this.#tell(POLL_HUP, POLLHUP | POLLERR);
-    if ((told & POLLOUT) !== 0) this.#tell(POLL_OUT, BAND_OUT);
+    const told = this.file.signalledEvents(events);
+    if ((told & POLLIN) !== 0) this.tell(POLL_IN, BAND_IN);
+    if ((told & POLLHUP) !== 0) this.tell(POLL_HUP, POLLHUP | POLLERR);
+    if ((told & POLLOUT) !== 0) this.tell(POLL_OUT, BAND_OUT);
   }
 
-  #tell(code: number, band: number): void {
-    const { owner, ownerSignal } = this.#file;
+  private tell(code: number, band: number): void {
+    const { owner, ownerSignal } = this.file;
     if (owner === null) return;
     const signo = ownerSignal === 0 ? SIGIO : ownerSignal;
-    const info = ownerSignal === 0 ? kernelInfo(signo) : pollInfo(signo, code, band, this.#fd);
-    for (const group of ownersOf(this.#kernel, owner)) {
+    const info = ownerSignal === 0 ? kernelInfo(signo) : pollInfo(signo, code, band, this.fd);
+    for (const group of ownersOf(this.kernel, owner)) {
       if (!maySignal(owner, group)) continue;
-      const task = owner.type === F_OWNER_TID ? (this.#kernel.task(owner.pid) ?? null) : null;
+      const task = owner.type === F_OWNER_TID ? (this.kernel.task(owner.pid) ?? null) : null;
       // A full queue is told by the plain signal.
       if (sendSignal(group, task, info) < 0) sendSignal(group, task, kernelInfo(SIGIO));
     }

@@ -18,50 +18,50 @@ export interface InstructionCounter {
 
 /** Monotonic nanoseconds since the start, as numbers: exact for 104 days. */
 export class Clock {
-  readonly #counter: InstructionCounter;
+  private readonly counter: InstructionCounter;
   /** Set with `--wall-clock`: times are the host's. */
-  readonly #host: Host | null;
-  readonly #hostStartMs: number;
-  readonly #bootRealtimeNs: bigint;
-  readonly #firstInstruction: number;
-  #jumped: number;
+  private readonly host: Host | null;
+  private readonly hostStartMs: number;
+  private readonly bootNs: bigint;
+  private readonly firstInstruction: number;
+  private jumped: number;
 
   /** @param earliestNs CLOCK_REALTIME starts no earlier than this: a tree must not lie in its guest's future */
   constructor(counter: InstructionCounter, host: Host | null = null, earliestNs = 0n) {
-    this.#counter = counter;
-    this.#host = host;
-    this.#hostStartMs = host === null ? 0 : host.monotonicMs();
-    this.#firstInstruction = counter.instructions;
+    this.counter = counter;
+    this.host = host;
+    this.hostStartMs = host === null ? 0 : host.monotonicMs();
+    this.firstInstruction = counter.instructions;
     // A processor that has run before starts at zero, too.
-    this.#jumped = -counter.instructions;
-    counter.tscOffset = this.#jumped;
+    this.jumped = -counter.instructions;
+    counter.tscOffset = this.jumped;
     const start = earliestNs > BOOT_REALTIME_NS ? earliestNs : BOOT_REALTIME_NS;
-    this.#bootRealtimeNs = host === null ? start : host.wallClockNs();
+    this.bootNs = host === null ? start : host.wallClockNs();
   }
 
   /** CLOCK_REALTIME when the time stamp counter was 0; undefined when that does not tell the time. */
   get bootRealtimeNs(): bigint | undefined {
-    return this.#host === null ? this.#bootRealtimeNs : undefined;
+    return this.host === null ? this.bootNs : undefined;
   }
 
   get isWall(): boolean {
-    return this.#host !== null;
+    return this.host !== null;
   }
 
   /** CLOCK_MONOTONIC. */
   now(): number {
-    if (this.#host !== null) return Math.floor((this.#host.monotonicMs() - this.#hostStartMs) * 1e6) + 1;
-    return this.#counter.instructions + this.#jumped;
+    if (this.host !== null) return Math.floor((this.host.monotonicMs() - this.hostStartMs) * 1e6) + 1;
+    return this.counter.instructions + this.jumped;
   }
 
   /** For how long the processor has run guests: no longer than the time since the start. */
   busyNs(): number {
-    return Math.min(this.now(), this.#counter.instructions - this.#firstInstruction);
+    return Math.min(this.now(), this.counter.instructions - this.firstInstruction);
   }
 
   /** CLOCK_REALTIME in nanoseconds since 1970. */
   realtimeNs(): bigint {
-    return this.#bootRealtimeNs + BigInt(this.now());
+    return this.bootNs + BigInt(this.now());
   }
 
   /** CLOCK_REALTIME in whole seconds. */
@@ -71,14 +71,14 @@ export class Clock {
 
   /** A CLOCK_REALTIME moment as CLOCK_MONOTONIC; may be negative. */
   realtimeToMonotonic(realtimeNs: bigint): number {
-    return Number(realtimeNs - this.#bootRealtimeNs);
+    return Number(realtimeNs - this.bootNs);
   }
 
   /** Moves virtual time forward to `ns`; never back, and never with a wall clock. */
   jumpTo(ns: number): void {
     const now = this.now();
-    if (this.#host !== null || ns <= now) return;
-    this.#jumped += ns - now;
-    this.#counter.tscOffset = this.#jumped;
+    if (this.host !== null || ns <= now) return;
+    this.jumped += ns - now;
+    this.counter.tscOffset = this.jumped;
   }
 }

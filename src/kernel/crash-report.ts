@@ -68,18 +68,18 @@ const SLOT_BYTES = 80;
 
 /** Remembers the last calls without allocating. */
 export class CallHistory {
-  readonly #rows: Float64Array;
-  readonly #capacity: number;
-  #count = 0;
+  private readonly rows: Float64Array;
+  private readonly capacity: number;
+  private count = 0;
 
   constructor(capacity = 16) {
-    this.#capacity = capacity;
-    this.#rows = new Float64Array(capacity * 4);
+    this.capacity = capacity;
+    this.rows = new Float64Array(capacity * 4);
   }
 
   enter(tid: number, sysno: number, rip: number): void {
-    const at = (this.#count++ % this.#capacity) * 4;
-    const rows = this.#rows;
+    const at = (this.count++ % this.capacity) * 4;
+    const rows = this.rows;
     rows[at] = tid;
     rows[at + 1] = sysno;
     rows[at + 2] = rip;
@@ -88,15 +88,15 @@ export class CallHistory {
 
   /** The last call, if it is this task's: others that slept in between have no result here. */
   exit(tid: number, result: number): void {
-    const at = ((this.#count - 1) % this.#capacity) * 4;
-    if (this.#rows[at] === tid) this.#rows[at + 3] = result;
+    const at = ((this.count - 1) % this.capacity) * 4;
+    if (this.rows[at] === tid) this.rows[at + 3] = result;
   }
 
   list(): PastCall[] {
-    const first = Math.max(0, this.#count - this.#capacity);
-    return Array.from({ length: this.#count - first }, (_, i) => {
-      const at = ((first + i) % this.#capacity) * 4;
-      const [tid = 0, sysno = 0, rip = 0, result = 0] = this.#rows.subarray(at, at + 4);
+    const first = Math.max(0, this.count - this.capacity);
+    return Array.from({ length: this.count - first }, (_, i) => {
+      const at = ((first + i) % this.capacity) * 4;
+      const [tid = 0, sysno = 0, rip = 0, result = 0] = this.rows.subarray(at, at + 4);
       return { tid, sysno, rip, result: Number.isNaN(result) ? undefined : result };
     });
   }

@@ -41,7 +41,7 @@ const NOBODY: readonly FutexWaiter[] = [];
 
 /** All futexes of a kernel. */
 export class FutexTable {
-  readonly #buckets = new Map<FutexKey, FutexWaiter[]>();
+  private readonly buckets = new Map<FutexKey, FutexWaiter[]>();
   /** Locks that somebody waits for. */
   readonly locks = new Map<FutexKey, PiLock>();
   /** The lock that a task waits for. */
@@ -50,27 +50,27 @@ export class FutexTable {
   /** Waiters asleep, on all words. */
   get size(): number {
     let sum = 0;
-    for (const bucket of this.#buckets.values()) sum += bucket.length;
+    for (const bucket of this.buckets.values()) sum += bucket.length;
     return sum;
   }
 
   add(waiter: FutexWaiter): void {
-    const bucket = this.#buckets.get(waiter.key);
-    if (bucket === undefined) this.#buckets.set(waiter.key, [waiter]);
+    const bucket = this.buckets.get(waiter.key);
+    if (bucket === undefined) this.buckets.set(waiter.key, [waiter]);
     else bucket.push(waiter);
   }
 
   remove(waiter: FutexWaiter): void {
-    const bucket = this.#buckets.get(waiter.key);
+    const bucket = this.buckets.get(waiter.key);
     const at = bucket?.indexOf(waiter) ?? -1;
     if (bucket === undefined || at < 0) return;
     bucket.splice(at, 1);
-    if (bucket.length === 0) this.#buckets.delete(waiter.key);
+    if (bucket.length === 0) this.buckets.delete(waiter.key);
   }
 
   /** Who waits on a word, in the order in which they came. */
   waitersOf(key: FutexKey): readonly FutexWaiter[] {
-    return this.#buckets.get(key) ?? NOBODY;
+    return this.buckets.get(key) ?? NOBODY;
   }
 
   /**
@@ -78,7 +78,7 @@ export class FutexTable {
    * waits for a lock.
    */
   wake(key: FutexKey, count: number, bitset = 0xffff_ffff): number {
-    const bucket = this.#buckets.get(key);
+    const bucket = this.buckets.get(key);
     if (bucket === undefined) return 0;
     let woken = 0;
     let isMisused = false;
@@ -96,7 +96,7 @@ export class FutexTable {
       this.wakeWaiter(waiter);
       woken++;
     }
-    if (bucket.length === 0) this.#buckets.delete(key);
+    if (bucket.length === 0) this.buckets.delete(key);
     return isMisused ? -EINVAL : woken;
   }
 

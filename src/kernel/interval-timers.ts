@@ -26,113 +26,113 @@ interface CpuTimer {
 }
 
 export class IntervalTimers {
-  readonly #kernel: Kernel;
-  #group: ThreadGroup | null = null;
-  readonly #real: Timer;
-  #realInterval = 0;
-  readonly #cpu: readonly CpuTimer[] = [
+  private readonly kernel: Kernel;
+  private group: ThreadGroup | null = null;
+  private readonly real: Timer;
+  private realInterval = 0;
+  private readonly cpu: readonly CpuTimer[] = [
     { signo: SIGVTALRM, deadline: Infinity, interval: 0 },
     { signo: SIGPROF, deadline: Infinity, interval: 0 },
   ];
-  #cpuLimitNs = Infinity;
+  private cpuLimitNs = Infinity;
   /** Whether CPU time matters at all: spares the sum over the tasks. */
-  #countsCpu = false;
+  private countsCpu = false;
   /** Other consumers of CPU time: POSIX CPU timers. Gives nanoseconds left. */
   readonly cpuWatchers = new Set<{ check(cpuNs: number): number }>();
 
   constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-    this.#real = new Timer(() => this.#fireReal());
+    this.kernel = kernel;
+    this.real = new Timer(() => this.fireReal());
   }
 
   /** The group that owns the timers; they are made first, because a group needs them. */
   bind(group: ThreadGroup): void {
-    this.#group = group;
+    this.group = group;
     this.limitChanged();
   }
 
-  #fireReal(): void {
-    const { timers, clock } = this.#kernel;
-    const { deadline } = this.#real;
-    const interval = this.#realInterval;
+  private fireReal(): void {
+    const { timers, clock } = this.kernel;
+    const { deadline } = this.real;
+    const interval = this.realInterval;
     // Periods that have passed meanwhile are lost, as their signals would be.
     const missed = Math.floor(Math.max(0, clock.now() - deadline) / interval);
-    if (interval > 0) timers.set(this.#real, deadline + (missed + 1) * interval);
-    if (this.#group !== null) sendSignal(this.#group, null, kernelInfo(SIGALRM));
+    if (interval > 0) timers.set(this.real, deadline + (missed + 1) * interval);
+    if (this.group !== null) sendSignal(this.group, null, kernelInfo(SIGALRM));
   }
 
   /** Reads a timer; undefined for an unknown one. */
   get(which: number): TimerSetting | undefined {
     if (which === ITIMER_REAL) {
-      const left = this.#real.isSet ? Math.max(1, this.#real.deadline - this.#kernel.clock.now()) : 0;
-      return { valueNs: left, intervalNs: this.#realInterval };
+      const left = this.real.isSet ? Math.max(1, this.real.deadline - this.kernel.clock.now()) : 0;
+      return { valueNs: left, intervalNs: this.realInterval };
     }
-    const timer = this.#cpuTimer(which);
+    const timer = this.cpuTimer(which);
     if (timer === undefined) return undefined;
-    const left = timer.deadline === Infinity ? 0 : Math.max(1, timer.deadline - this.#cpuNs());
+    const left = timer.deadline === Infinity ? 0 : Math.max(1, timer.deadline - this.cpuNs());
     return { valueNs: left, intervalNs: timer.interval };
   }
 
   set(which: number, setting: TimerSetting): void {
     if (which === ITIMER_REAL) {
-      this.#realInterval = setting.intervalNs;
-      if (setting.valueNs === 0) this.#kernel.timers.cancel(this.#real);
-      else this.#kernel.timers.set(this.#real, this.#kernel.clock.now() + setting.valueNs);
+      this.realInterval = setting.intervalNs;
+      if (setting.valueNs === 0) this.kernel.timers.cancel(this.real);
+      else this.kernel.timers.set(this.real, this.kernel.clock.now() + setting.valueNs);
       return;
     }
-    const timer = this.#cpuTimer(which);
+    const timer = this.cpuTimer(which);
     if (timer === undefined) return;
     timer.interval = setting.intervalNs;
-    timer.deadline = setting.valueNs === 0 ? Infinity : this.#cpuNs() + setting.valueNs;
+    timer.deadline = setting.valueNs === 0 ? Infinity : this.cpuNs() + setting.valueNs;
     this.recount();
   }
 
-  #cpuTimer(which: number): CpuTimer | undefined {
-    if (which === ITIMER_VIRTUAL) return this.#cpu[0];
-    return which === ITIMER_PROF ? this.#cpu[1] : undefined;
+  private cpuTimer(which: number): CpuTimer | undefined {
+    if (which === ITIMER_VIRTUAL) return this.cpu[0];
+    return which === ITIMER_PROF ? this.cpu[1] : undefined;
   }
 
-  #cpuNs(): number {
-    return this.#group?.cpuNs() ?? 0;
+  private cpuNs(): number {
+    return this.group?.cpuNs() ?? 0;
   }
 
   /** RLIMIT_CPU was set. */
   limitChanged(): void {
-    this.#cpuLimitNs = (this.#group?.softLimit(RLIMIT_CPU) ?? Infinity) * 1e9;
+    this.cpuLimitNs = (this.group?.softLimit(RLIMIT_CPU) ?? Infinity) * 1e9;
     this.recount();
   }
 
   recount(): void {
-    this.#countsCpu =
-      this.#cpuLimitNs < Infinity || this.cpuWatchers.size > 0 || this.#cpu.some((t) => t.deadline < Infinity);
-    this.#kernel.leaveGuest();
+    this.countsCpu =
+      this.cpuLimitNs < Infinity || this.cpuWatchers.size > 0 || this.cpu.some((t) => t.deadline < Infinity);
+    this.kernel.leaveGuest();
   }
 
   /** Fires what is due and gives the CPU time until the next expiry. */
   cpuTimeLeft(group: ThreadGroup): number {
-    if (!this.#countsCpu) return Infinity;
+    if (!this.countsCpu) return Infinity;
     const now = group.cpuNs();
     let left = Infinity;
-    for (const timer of this.#cpu) {
+    for (const timer of this.cpu) {
       if (timer.deadline <= now) {
         timer.deadline = timer.interval > 0 ? Math.max(now + 1, timer.deadline + timer.interval) : Infinity;
         sendSignal(group, null, kernelInfo(timer.signo));
       }
       left = Math.min(left, timer.deadline - now);
     }
-    if (this.#cpuLimitNs <= now) {
+    if (this.cpuLimitNs <= now) {
       // Linux repeats the signal every second until the hard limit kills.
-      this.#cpuLimitNs = now + 1e9;
-      this.#kernel.cpuLimitReached(group);
+      this.cpuLimitNs = now + 1e9;
+      this.kernel.cpuLimitReached(group);
     }
     for (const watcher of this.cpuWatchers) left = Math.min(left, watcher.check(now));
-    return Math.max(1, Math.min(left, this.#cpuLimitNs - now));
+    return Math.max(1, Math.min(left, this.cpuLimitNs - now));
   }
 
   cancel(): void {
-    this.#kernel.timers.cancel(this.#real);
-    for (const timer of this.#cpu) timer.deadline = Infinity;
+    this.kernel.timers.cancel(this.real);
+    for (const timer of this.cpu) timer.deadline = Infinity;
     this.cpuWatchers.clear();
-    this.#countsCpu = false;
+    this.countsCpu = false;
   }
 }

@@ -19,37 +19,37 @@ import type { ThreadGroup } from './thread-group.ts';
 
 /** The kernel's processes for its terminals. */
 export class KernelJobs implements JobControl {
-  readonly #kernel: Kernel;
+  private readonly kernel: Kernel;
 
   constructor(kernel: Kernel) {
-    this.#kernel = kernel;
+    this.kernel = kernel;
   }
 
   get current(): TtyProcess | null {
-    return this.#kernel.current?.group ?? null;
+    return this.kernel.current?.group ?? null;
   }
 
   get isPrivileged(): boolean {
-    const { current } = this.#kernel;
+    const { current } = this.kernel;
     return current !== null && hasCap(current.creds, Cap.sysAdmin);
   }
 
   isIgnored(signo: number): boolean {
-    const { current } = this.#kernel;
+    const { current } = this.kernel;
     if (current === null) return false;
     return (current.mask & sigBit(signo)) !== 0n || current.group.actions.get(signo).handler === HANDLER_IGNORE;
   }
 
   isOrphaned(pgid: number): boolean {
-    return isOrphanedGroup(this.#kernel, pgid);
+    return isOrphanedGroup(this.kernel, pgid);
   }
 
   *session(sid: number): Iterable<TtyProcess> {
-    for (const group of [...this.#kernel.groups.values()]) if (group.sid === sid) yield group;
+    for (const group of [...this.kernel.groups.values()]) if (group.sid === sid) yield group;
   }
 
   sessionOf(pgid: number): number | null | undefined {
-    const { groups, tasks } = this.#kernel;
+    const { groups, tasks } = this.kernel;
     let isKnown = tasks.has(pgid) || groups.has(pgid);
     for (const group of groups.values()) {
       if (group.pgid === pgid) return group.sid;
@@ -60,13 +60,13 @@ export class KernelJobs implements JobControl {
   }
 
   signalGroup(pgid: number, signo: number): void {
-    for (const group of [...this.#kernel.groups.values()]) {
+    for (const group of [...this.kernel.groups.values()]) {
       if (group.pgid === pgid) sendSignal(group, null, kernelInfo(signo));
     }
   }
 
   signalProcess(process: TtyProcess, signo: number): void {
-    const group = this.#kernel.groups.get(process.tgid);
+    const group = this.kernel.groups.get(process.tgid);
     if (group !== undefined) sendSignal(group, null, kernelInfo(signo));
   }
 }

@@ -139,33 +139,36 @@ export class Kernel implements Sentry {
   /** What all seccomp filters take, in instructions. */
   filterSize = 0;
 
-  readonly #table: readonly (SyscallDef | undefined)[];
-  readonly #args: Args;
-  readonly #input: HostInput;
-  readonly #random: Prng;
-  readonly #spaces = new Map<AddressSpace, { users: number; image: ProgramImage | null; readonly number: number }>();
-  #spacesMade = 0;
-  readonly #unknown = new Map<number, SyscallDef>();
+  private readonly table: readonly (SyscallDef | undefined)[];
+  private readonly args: Args;
+  private readonly input: HostInput;
+  private readonly random: Prng;
+  private readonly spaces = new Map<
+    AddressSpace,
+    { users: number; image: ProgramImage | null; readonly number: number }
+  >();
+  private spacesMade = 0;
+  private readonly unknown = new Map<number, SyscallDef>();
   /** The number that the newest task was given. */
   lastTid = 0;
-  #nextTid = 1;
+  private nextTid = 1;
   /** The highest tid ever given. */
-  #highestTid = 0;
+  private highestTid = 0;
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
-  #leave = false;
-  #breathDue = false;
+  private leave = false;
+  private breathDue = false;
   /** The host has not taken all output: it comes first. */
-  #outputDue = false;
+  private outputDue = false;
   /** A signal from outside has come. */
-  #isSignalled = false;
-  #saidVector = false;
-  #saidMemory = false;
-  #guestWarnings = 0;
-  #end: RunEnd | null = null;
-  #timeLimitMs = Infinity;
-  #lastBreathMs = 0;
-  #instructionLimit = Infinity;
-  #nextTimer = Infinity;
+  private isSignalled = false;
+  private saidVector = false;
+  private saidMemory = false;
+  private guestWarnings = 0;
+  private end: RunEnd | null = null;
+  private timeLimitMs = Infinity;
+  private lastBreathMs = 0;
+  private instructionLimit = Infinity;
+  private nextTimer = Infinity;
 
   constructor(options: KernelOptions) {
     this.options = options;
@@ -182,18 +185,18 @@ export class Kernel implements Sentry {
       () => this.current?.group ?? null,
       options.vfs,
     );
-    this.#random = options.prng.stream('guest');
-    this.#table = options.table;
-    this.#input = options.hostInput;
+    this.random = options.prng.stream('guest');
+    this.table = options.table;
+    this.input = options.hostInput;
     this.clock = options.clock;
     this.vfs.terminals.jobs = new KernelJobs(this);
     this.vdso = new Vdso(options.clock.bootRealtimeNs);
-    this.#args = new Args(options.cpu.regs);
+    this.args = new Args(options.cpu.regs);
     this.platform = options.makePlatform(this);
     this.vfs.unix.caller = new RunningCaller(() => this.current);
-    this.#input.onStalled = () => {
-      this.#outputDue = true;
-      this.#leave = true;
+    this.input.onStalled = () => {
+      this.outputDue = true;
+      this.leave = true;
     };
   }
 
@@ -203,22 +206,22 @@ export class Kernel implements Sentry {
   allocateTid(wanted?: number): number {
     if (this.tasks.size >= this.options.maxTasks) return -EAGAIN;
     const next = (id: number): number => (id + 1 < PID_MAX ? id + 1 : FIRST_TID_AGAIN);
-    let tid = wanted ?? this.#nextTid;
+    let tid = wanted ?? this.nextTid;
     while (wanted === undefined && !this.isFreeTid(tid)) tid = next(tid);
-    if (wanted === undefined) this.#nextTid = next(tid);
+    if (wanted === undefined) this.nextTid = next(tid);
     this.lastTid = tid;
-    this.#highestTid = Math.max(this.#highestTid, tid);
+    this.highestTid = Math.max(this.highestTid, tid);
     return tid;
   }
 
   /** No task, process group or session has the number. */
   isFreeTid(tid: number): boolean {
-    return !this.tasks.has(tid) && !this.groups.has(tid) && !this.#isGroupId(tid);
+    return !this.tasks.has(tid) && !this.groups.has(tid) && !this.isGroupId(tid);
   }
 
   /** A process group or session outlives its leader: its number must not come again meanwhile. */
-  #isGroupId(id: number): boolean {
-    if (id > this.#highestTid) return false;
+  private isGroupId(id: number): boolean {
+    if (id > this.highestTid) return false;
     for (const group of this.groups.values()) if (group.pgid === id || group.sid === id) return true;
     return false;
   }
@@ -229,16 +232,16 @@ export class Kernel implements Sentry {
 
   /** One task more uses the address space. */
   retainSpace(mm: AddressSpace): void {
-    const record = this.#spaces.get(mm);
-    if (record === undefined) this.#spaces.set(mm, { users: 1, image: null, number: ++this.#spacesMade });
+    const record = this.spaces.get(mm);
+    if (record === undefined) this.spaces.set(mm, { users: 1, image: null, number: ++this.spacesMade });
     else record.users++;
   }
 
   /** One task less; the last one frees it. */
   releaseSpace(mm: AddressSpace): void {
-    const record = this.#spaces.get(mm);
+    const record = this.spaces.get(mm);
     if (record === undefined || --record.users > 0) return;
-    this.#spaces.delete(mm);
+    this.spaces.delete(mm);
     this.trace.emit(EventKind.spaceEnded, this.current?.tid ?? 0, record.number);
     this.platform.dropSpace(mm);
     mm.release();
@@ -249,22 +252,22 @@ export class Kernel implements Sentry {
   }
 
   spaceUsers(mm: AddressSpace): number {
-    return this.#spaces.get(mm)?.users ?? 0;
+    return this.spaces.get(mm)?.users ?? 0;
   }
 
   /** What traces call an address space: counted from 1, in the order of their making. */
   spaceNumber(mm: AddressSpace): number {
-    return this.#spaces.get(mm)?.number ?? 0;
+    return this.spaces.get(mm)?.number ?? 0;
   }
 
   /** The program that an address space runs: its file cannot be written meanwhile. */
   programImage(mm: AddressSpace): ProgramImage | null {
-    return this.#spaces.get(mm)?.image ?? null;
+    return this.spaces.get(mm)?.image ?? null;
   }
 
   /** Takes over the caller's reference to the file. */
   setProgramImage(mm: AddressSpace, image: ProgramImage): void {
-    const record = this.#spaces.get(mm);
+    const record = this.spaces.get(mm);
     if (record === undefined) return;
     record.image = image;
     image.file.inode.deniesWrite++;
@@ -281,22 +284,22 @@ export class Kernel implements Sentry {
   /** getrandom and AT_RANDOM: from the seed, or from the host with `--entropy`. */
   fillRandom(into: Uint8Array): void {
     if (this.options.entropy) this.host.entropy(into);
-    else this.#random.fill(into);
+    else this.random.fill(into);
   }
 
   /** The run ends with this. The first call counts. */
   finish(end: RunEnd): void {
-    this.#end ??= end;
-    this.#leave = true;
+    this.end ??= end;
+    this.leave = true;
   }
 
   get isFinished(): boolean {
-    return this.#end !== null;
+    return this.end !== null;
   }
 
   /** Makes the run of guest code return to the scheduler after the current syscall. */
   leaveGuest(): void {
-    this.#leave = true;
+    this.leave = true;
   }
 
   // ---- syscalls
@@ -305,27 +308,27 @@ export class Kernel implements Sentry {
   syscall(ctx: GuestContext, sysno: number): boolean {
     // Only tasks are ever attached to the platform.
     const task = ctx as Task;
-    const args = this.#args;
+    const args = this.args;
     args.regs = task.regs;
     task.sysno = sysno;
     this.history.enter(task.tid, sysno, task.regs.get(Reg.rip));
-    return this.#complete(
+    return this.complete(
       task,
-      task.tracee?.stopsAtEntry === true ? this.#stopAtEntry(task, task.tracee) : this.#serve(task),
+      task.tracee?.stopsAtEntry === true ? this.stopAtEntry(task, task.tracee) : this.serve(task),
     );
   }
 
   /** Makes the call that a tracer was told of by a filter, as the tracer has left it. */
   serveTraced(task: Task): SyscallResult {
-    return this.#serve(task, true);
+    return this.serve(task, true);
   }
 
   /** Makes the call whose number is in `task.sysno`. */
-  #serve(task: Task, isTraced = false): SyscallResult {
-    const args = this.#args;
+  private serve(task: Task, isTraced = false): SyscallResult {
+    const args = this.args;
     const { sysno } = task;
-    if (sysno === NO_CALL) return this.#skip(task);
-    const def = (sysno < SYSCALL_TABLE_SIZE ? this.#table[sysno] : undefined) ?? this.#unknownCall(sysno);
+    if (sysno === NO_CALL) return this.skip(task);
+    const def = (sysno < SYSCALL_TABLE_SIZE ? this.table[sysno] : undefined) ?? this.unknownCall(sysno);
     const isKnown = task.call === def;
     if (task.call !== null && !isKnown) this.traceUnfinished(task);
     task.call = def;
@@ -339,25 +342,25 @@ export class Kernel implements Sentry {
     return def.call(task, args);
   }
 
-  #stopAtEntry(task: Task, tracee: Tracee): SyscallResult {
+  private stopAtEntry(task: Task, tracee: Tracee): SyscallResult {
     return stopAtEntry(
       tracee,
-      () => this.#serve(task),
-      () => this.#skip(task),
+      () => this.serve(task),
+      () => this.skip(task),
     );
   }
 
   /** A tracer wants the call not to be made: rax is what the tracer has put there. */
-  #skip(task: Task): SyscallResult {
+  private skip(task: Task): SyscallResult {
     this.traceUnfinished(task);
     task.call = SKIPPED_CALL;
     return REGS_SET;
   }
 
   /** Takes the result of a call; true when the task goes on without a look at anything else. */
-  #complete(task: Task, result: SyscallResult): boolean {
+  private complete(task: Task, result: SyscallResult): boolean {
     if (typeof result === 'number') {
-      if (this.tracer !== null) this.#traceExit(task, task.isKilled ? Number.NaN : result);
+      if (this.tracer !== null) this.traceExit(task, task.isKilled ? Number.NaN : result);
       task.call = null;
       this.history.exit(task.tid, result);
       task.regs.set(Reg.rax, result);
@@ -370,35 +373,35 @@ export class Kernel implements Sentry {
         task.savedMask = null;
       }
       if (task.tracee !== null && stopAtExit(task.tracee)) return false;
-      if (this.timers.next() < this.#nextTimer) return false;
-      return !task.attention && !this.#leave;
+      if (this.timers.next() < this.nextTimer) return false;
+      return !task.attention && !this.leave;
     }
     if (result === BLOCKED) {
-      this.#sleep(task);
+      this.sleep(task);
       return false;
     }
     if (result === TASK_ENDED) return false;
     const wasCall = task.call !== null;
-    if (this.tracer !== null && task.call !== SKIPPED_CALL) this.#traceExit(task, task.regs.getSigned(Reg.rax));
+    if (this.tracer !== null && task.call !== SKIPPED_CALL) this.traceExit(task, task.regs.getSigned(Reg.rax));
     task.call = null;
     if (wasCall && task.tracee !== null && stopAtExit(task.tracee)) return false;
-    return !task.attention && !this.#leave;
+    return !task.attention && !this.leave;
   }
 
-  #traceExit(task: Task, result: number): void {
-    this.#args.regs = task.regs;
-    if (task.call !== null) this.tracer?.exit(task.tid, task.call, this.#args, task.mm, result);
+  private traceExit(task: Task, result: number): void {
+    this.args.regs = task.regs;
+    if (task.call !== null) this.tracer?.exit(task.tid, task.call, this.args, task.mm, result);
   }
 
   /** Records that a call never returned. */
   traceUnfinished(task: Task): void {
-    if (task.call !== null && this.tracer !== null) this.#traceExit(task, Number.NaN);
+    if (task.call !== null && this.tracer !== null) this.traceExit(task, Number.NaN);
     task.call = null;
   }
 
   /** A row that answers ENOSYS, and the warning that a number without one of its own gets once. */
-  #unknownCall(sysno: number): SyscallDef {
-    const known = this.#unknown.get(sysno);
+  private unknownCall(sysno: number): SyscallDef {
+    const known = this.unknown.get(sysno);
     if (known !== undefined) return known;
     const shape = unknownCallShape(sysno);
     const call = (task: Task): number => {
@@ -406,8 +409,8 @@ export class Kernel implements Sentry {
       return -ENOSYS;
     };
     const def: SyscallDef = { ...shape, call };
-    if (this.#unknown.size < MAX_WARNINGS) {
-      this.#unknown.set(sysno, def);
+    if (this.unknown.size < MAX_WARNINGS) {
+      this.unknown.set(sysno, def);
       this.logger.warn(`syscall ${sysno} (${shape.name}) is not implemented: it fails with ENOSYS`);
     }
     return def;
@@ -415,7 +418,7 @@ export class Kernel implements Sentry {
 
   // ---- sleeping
 
-  #sleep(task: Task): void {
+  private sleep(task: Task): void {
     const { request } = task;
     if (request === null) throw new TraplineError('INVARIANT', 'internal error: a task sleeps without a request');
     // Only its tracer ends this sleep.
@@ -439,13 +442,13 @@ export class Kernel implements Sentry {
   }
 
   /** The task's sleep is over: gets its result, or lets it sleep on. */
-  #wakeUp(task: Task): void {
+  private wakeUp(task: Task): void {
     const { request, woken } = task;
     if (request === null) return;
     this.endSleep(task);
     task.request = null;
     const timedOut = (woken & Wake.event) === 0 && (woken & Wake.timeout) !== 0;
-    this.#args.regs = task.regs;
+    this.args.regs = task.regs;
     let result = request.retry(timedOut);
     const again = task.request as typeof request | null;
     if (result === BLOCKED && again !== null && (woken & Wake.signal) !== 0 && task.hasSignal()) {
@@ -454,7 +457,7 @@ export class Kernel implements Sentry {
       result = again.interrupted ?? -ERESTARTSYS;
       task.restart = result === -ERESTART_RESTARTBLOCK ? (again.restart ?? null) : null;
     }
-    this.#complete(task, result);
+    this.complete(task, result);
   }
 
   /** restart_syscall(2). */
@@ -468,28 +471,28 @@ export class Kernel implements Sentry {
 
   /** Runs until the first process has ended, or a limit does it. */
   async run(): Promise<RunEnd> {
-    this.#timeLimitMs = this.host.monotonicMs() + this.options.timeoutMs;
-    this.#instructionLimit = this.cpu.instructions + this.options.maxInstructions;
+    this.timeLimitMs = this.host.monotonicMs() + this.options.timeoutMs;
+    this.instructionLimit = this.cpu.instructions + this.options.maxInstructions;
     this.cpu.armWatchdog(BREATH_MS);
     try {
-      while (this.#end === null) {
+      while (this.end === null) {
         const task = this.scheduler.next();
-        if (task === undefined) await this.#idle();
-        else this.#runTask(task);
-        if (this.#outputDue) {
-          this.#isSignalled = false;
-          await this.#drainOutput();
+        if (task === undefined) await this.idle();
+        else this.runTask(task);
+        if (this.outputDue) {
+          this.isSignalled = false;
+          await this.drainOutput();
         }
-        if (this.#breathDue) await this.#breathe();
+        if (this.breathDue) await this.breathe();
       }
-      if (this.#end.ended === undefined) await this.#drainOutput();
+      if (this.end.ended === undefined) await this.drainOutput();
     } finally {
       this.cpu.armWatchdog(0);
     }
-    return this.#end;
+    return this.end;
   }
 
-  #runTask(task: Task): void {
+  private runTask(task: Task): void {
     const { cpu, platform } = this;
     if (this.current !== task || task.request !== null) {
       this.trace.emit(EventKind.contextSwitch, task.tid, this.current?.tid ?? 0, this.scheduler.waiting);
@@ -500,16 +503,16 @@ export class Kernel implements Sentry {
     }
     task.turnStart = cpu.instructions;
     if (task.sliceEnd === 0) task.sliceEnd = task.turnStart + SLICE_INSTRUCTIONS;
-    this.#leave = false;
-    if (task.request !== null) this.#wakeUp(task);
+    this.leave = false;
+    if (task.request !== null) this.wakeUp(task);
     // A sleep that a waiting signal ended at once has put the task into the queue: its turn is over all the same.
-    while (task.state === 'ready' && task.request === null && this.#end === null) {
+    while (task.state === 'ready' && task.request === null && this.end === null) {
       if (task.attention && !beforeGuestCode(task)) break;
-      const budget = this.#budget(task);
+      const budget = this.budget(task);
       if (budget <= 0) break;
-      this.#leave = false;
-      if (!this.#handle(task, platform.switchTo(task, budget))) break;
-      if (this.#outputDue && task.state === 'ready' && task.request === null) {
+      this.leave = false;
+      if (!this.handle(task, platform.switchTo(task, budget))) break;
+      if (this.outputDue && task.state === 'ready' && task.request === null) {
         this.scheduler.putBack(task);
         break;
       }
@@ -521,9 +524,9 @@ export class Kernel implements Sentry {
   }
 
   /** Instructions until the next thing that must happen; 0 when the task's turn is over. */
-  #budget(task: Task): number {
+  private budget(task: Task): number {
     const { instructions } = this.cpu;
-    if (instructions >= this.#instructionLimit) {
+    if (instructions >= this.instructionLimit) {
       this.finish({ exit: { signal: SIGKILL }, ended: 'budget' });
       return 0;
     }
@@ -541,16 +544,16 @@ export class Kernel implements Sentry {
       }
       task.sliceEnd = instructions + SLICE_INSTRUCTIONS;
     }
-    this.#nextTimer = this.timers.next();
-    const untilTimer = this.clock.isWall ? Infinity : this.#nextTimer - now;
+    this.nextTimer = this.timers.next();
+    const untilTimer = this.clock.isWall ? Infinity : this.nextTimer - now;
     return Math.max(
       1,
-      Math.min(task.sliceEnd - instructions, this.#instructionLimit - instructions, untilTimer, cpuLeft),
+      Math.min(task.sliceEnd - instructions, this.instructionLimit - instructions, untilTimer, cpuLeft),
     );
   }
 
   /** Deals with the end of a run of guest code; false when the task's turn is over. */
-  #handle(task: Task, event: PlatformEvent): boolean {
+  private handle(task: Task, event: PlatformEvent): boolean {
     // The kernel was not entered by a call: nothing is restarted, and a tracer sees no number.
     if (event.kind !== 'syscall') task.sysno = NO_CALL;
     switch (event.kind) {
@@ -558,13 +561,13 @@ export class Kernel implements Sentry {
       case 'budget':
         return true;
       case 'interrupted':
-        this.#breathDue = true;
+        this.breathDue = true;
         this.scheduler.putBack(task);
         return false;
       case 'fault': {
         const { signo, code, addr, trapno, errorCode } = event;
-        if (trapno === INVALID_OPCODE) this.#noteVectorExtension(task);
-        if (signo === SIGKILL) this.#noteOutOfMemory();
+        if (trapno === INVALID_OPCODE) this.noteVectorExtension(task);
+        if (signo === SIGKILL) this.noteOutOfMemory();
         const detail = { trapno, error: errorCode, cr2: trapno === 14 ? BigInt(addr) : 0n };
         forceSignal(task, faultInfo(signo, code, BigInt(addr), detail));
         return true;
@@ -580,24 +583,24 @@ export class Kernel implements Sentry {
 
   /** A warning about what a guest did: the log must not grow as long as it goes on. */
   warnOfGuest(message: string): void {
-    if (this.#guestWarnings++ < MAX_WARNINGS) this.logger.warn(message);
+    if (this.guestWarnings++ < MAX_WARNINGS) this.logger.warn(message);
   }
 
   /** A page could not be given: the process is killed, as Linux's out-of-memory killer does. */
-  #noteOutOfMemory(): void {
-    if (this.#saidMemory) return;
-    this.#saidMemory = true;
+  private noteOutOfMemory(): void {
+    if (this.saidMemory) return;
+    this.saidMemory = true;
     const mib = Math.floor(this.options.memoryBytes / 2 ** 20);
     this.logger.warn(`the guest's memory of ${mib} MiB is used up: a process is killed; --memory gives more`);
   }
 
   /** Says once which instruction wanted a processor that this is not. */
-  #noteVectorExtension(task: Task): void {
+  private noteVectorExtension(task: Task): void {
     const code = new Uint8Array(15);
     const rip = task.regs.get(Reg.rip);
     const length = task.mm.copyIn(rip, code, true);
-    if (this.#saidVector || !isVectorExtension(code.subarray(0, length))) return;
-    this.#saidVector = true;
+    if (this.saidVector || !isVectorExtension(code.subarray(0, length))) return;
+    this.saidVector = true;
     const text = this.options.disassemble(code.subarray(0, length), rip);
     this.logger.warn(`the program executed "${text}" at 0x${rip.toString(16)}: this engine has no AVX`);
   }
@@ -605,15 +608,15 @@ export class Kernel implements Sentry {
   /** The running task gives up the rest of its slice. */
   yieldCurrent(task: Task): void {
     task.sliceEnd = 1;
-    this.#leave = true;
+    this.leave = true;
   }
 
   // ---- the outside world
 
   /** No task can run: time passes, or the host must give something. */
-  async #idle(): Promise<void> {
+  private async idle(): Promise<void> {
     const next = this.timers.next();
-    const waitsForHost = this.#input.waiting > 0;
+    const waitsForHost = this.input.waiting > 0;
     if (next === Infinity && !waitsForHost) {
       this.logger.warn('every task waits for something that cannot happen any more: the run ends here');
       this.finish({ exit: { signal: SIGKILL }, ended: 'deadlock' });
@@ -625,7 +628,7 @@ export class Kernel implements Sentry {
       this.clock.jumpTo(next);
       this.timers.fireDue(this.clock.now());
       // Timers may fire for ever without anybody waking up: Ctrl-C and the time limit must be noticed here, too.
-      if (this.host.monotonicMs() - this.#lastBreathMs >= BREATH_MS) await this.#breathe();
+      if (this.host.monotonicMs() - this.lastBreathMs >= BREATH_MS) await this.breathe();
       return;
     }
     if (next <= now) {
@@ -634,28 +637,28 @@ export class Kernel implements Sentry {
     }
     const waitMs = Math.max(1, Math.min((next - now) / 1e6, MAX_WAIT_MS));
     const startMs = this.host.monotonicMs();
-    await this.#input.waitOrSleep(waitMs);
+    await this.input.waitOrSleep(waitMs);
     const passedNs = Math.floor((this.host.monotonicMs() - startMs) * 1e6);
     if (!this.clock.isWall && this.scheduler.waiting === 0) this.clock.jumpTo(Math.min(now + passedNs, next));
     this.timers.fireDue(this.clock.now());
-    await this.#breathe();
+    await this.breathe();
   }
 
   /** Waits until the host has taken all output, the time is over, or a signal from outside makes guests run on. */
-  async #drainOutput(): Promise<void> {
-    while (!this.#input.flush() && !this.#isSignalled) {
+  private async drainOutput(): Promise<void> {
+    while (!this.input.flush() && !this.isSignalled) {
       await this.host.sleep(OUTPUT_WAIT_MS);
-      await this.#breathe();
-      if (this.#end?.ended !== undefined || this.host.monotonicMs() >= this.#timeLimitMs) break;
+      await this.breathe();
+      if (this.end?.ended !== undefined || this.host.monotonicMs() >= this.timeLimitMs) break;
     }
-    this.#outputDue = false;
+    this.outputDue = false;
   }
 
-  async #breathe(): Promise<void> {
-    this.#breathDue = false;
+  private async breathe(): Promise<void> {
+    this.breathDue = false;
     await this.host.breathe();
-    this.#lastBreathMs = this.host.monotonicMs();
-    if (this.#lastBreathMs >= this.#timeLimitMs) {
+    this.lastBreathMs = this.host.monotonicMs();
+    if (this.lastBreathMs >= this.timeLimitMs) {
       this.finish({ exit: { signal: SIGKILL }, ended: 'timeout' });
     }
     this.cpu.armWatchdog(BREATH_MS);
@@ -663,7 +666,7 @@ export class Kernel implements Sentry {
 
   /** A signal from outside: Ctrl-C goes to the terminal's foreground group, anything else to the first process's group. */
   signalFromHost(signo: number): void {
-    this.#isSignalled = true;
+    this.isSignalled = true;
     if (this.init === null) return;
     const foreground = signo === SIGINT ? this.vfs.terminals.console?.foreground : undefined;
     const isThere = [...this.groups.values()].some((group) => group.pgid === foreground);

@@ -35,94 +35,94 @@ export class PosixTimer {
   readonly id: number;
   readonly clock: number;
   readonly event: TimerEvent;
-  readonly #kernel: Kernel;
-  readonly #group: ThreadGroup;
-  readonly #owner: Task;
-  readonly #timer: Timer;
+  private readonly kernel: Kernel;
+  private readonly group: ThreadGroup;
+  private readonly owner: Task;
+  private readonly timer: Timer;
   intervalNs = 0;
   /** On a CPU clock: when it strikes, in that clock; Infinity when not set. */
-  #cpuDeadline = Infinity;
+  private cpuDeadline = Infinity;
   /** When it struck last, while the signal of that waits to be taken: only then does the next period begin. */
-  #struck: number | null = null;
+  private struck: number | null = null;
   /** SIGEV_NONE: the first expiry; nothing happens then, so nothing waits for it. */
-  #silentFrom: number | null = null;
+  private silentFrom: number | null = null;
   /** Expiries that the last delivered signal stood for, beside its own. */
   overrun = 0;
 
   constructor(kernel: Kernel, group: ThreadGroup, owner: Task, id: number, clock: number, event: TimerEvent) {
-    this.#kernel = kernel;
-    this.#group = group;
-    this.#owner = owner;
+    this.kernel = kernel;
+    this.group = group;
+    this.owner = owner;
     this.id = id;
     this.clock = clock;
     this.event = event;
-    this.#timer = new Timer(() => this.#fire());
+    this.timer = new Timer(() => this.fire());
   }
 
-  get #onCpuClock(): boolean {
+  private get onCpuClock(): boolean {
     return this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID;
   }
 
-  #cpuNow(): number {
-    return this.clock === CLOCK_THREAD_CPUTIME_ID ? this.#owner.cpuNs() : this.#group.cpuNs();
+  private cpuNow(): number {
+    return this.clock === CLOCK_THREAD_CPUTIME_ID ? this.owner.cpuNs() : this.group.cpuNs();
   }
 
-  #fire(): void {
-    const at = this.#timer.deadline;
-    if (this.#expire()) this.#struck = at;
+  private fire(): void {
+    const at = this.timer.deadline;
+    if (this.expire()) this.struck = at;
     else if (this.intervalNs > 0 && this.event.target?.state !== 'ended')
-      this.#arm(this.#after(at, this.now() + TICK_NS));
+      this.arm(this.after(at, this.now() + TICK_NS));
   }
 
   /** Sends the signal; false when nobody will take it, so that the timer must go on by itself. */
-  #expire(): boolean {
+  private expire(): boolean {
     const { event } = this;
     const target = event.notify === SIGEV_THREAD_ID ? event.target : null;
-    sendSignal(this.#group, target, timerInfo(event.signo, this.id, event.value, this));
-    return (target === null ? this.#group.pending : target.pending).hasTimer(this);
+    sendSignal(this.group, target, timerInfo(event.signo, this.id, event.value, this));
+    return (target === null ? this.group.pending : target.pending).hasTimer(this);
   }
 
   /** The first expiry after `now` in the row that `at` belongs to. */
-  #after(at: number, now: number): number {
-    return at + (this.#missedBy(at, now) + 1) * this.intervalNs;
+  private after(at: number, now: number): number {
+    return at + (this.missedBy(at, now) + 1) * this.intervalNs;
   }
 
   /** Expiries after the one at `at`, up to `now`. */
-  #missedBy(at: number, now: number): number {
+  private missedBy(at: number, now: number): number {
     return this.intervalNs === 0 ? 0 : Math.max(0, Math.floor((now - at) / this.intervalNs));
   }
 
-  #arm(at: number): void {
-    if (!this.#onCpuClock) {
-      this.#kernel.timers.set(this.#timer, at);
-      this.#kernel.leaveGuest();
+  private arm(at: number): void {
+    if (!this.onCpuClock) {
+      this.kernel.timers.set(this.timer, at);
+      this.kernel.leaveGuest();
       return;
     }
-    this.#cpuDeadline = at;
-    this.#group.timers.cpuWatchers.add(this);
-    this.#group.timers.recount();
+    this.cpuDeadline = at;
+    this.group.timers.cpuWatchers.add(this);
+    this.group.timers.recount();
   }
 
   /** CPU clocks: fires when due and gives the time left. */
   check(_groupCpuNs: number): number {
-    const now = this.#cpuNow();
-    const at = this.#cpuDeadline;
+    const now = this.cpuNow();
+    const at = this.cpuDeadline;
     if (at <= now) {
-      this.#cpuDeadline = Infinity;
-      if (this.#expire()) this.#struck = at;
-      else if (this.intervalNs > 0) this.#cpuDeadline = this.#after(at, now + TICK_NS);
+      this.cpuDeadline = Infinity;
+      if (this.expire()) this.struck = at;
+      else if (this.intervalNs > 0) this.cpuDeadline = this.after(at, now + TICK_NS);
     }
-    return Math.max(1, this.#cpuDeadline - now);
+    return Math.max(1, this.cpuDeadline - now);
   }
 
   /** The queued signal reaches its handler: the missed expiries go with it, and the next period begins. */
   delivered(info: SignalInfo): SignalInfo {
-    const struck = this.#struck;
-    this.#struck = null;
+    const struck = this.struck;
+    this.struck = null;
     if (struck === null) return info;
     const now = this.now();
-    this.overrun = Math.min(this.#missedBy(struck, now), MAX_OVERRUN);
-    if (this.intervalNs > 0) this.#arm(this.#after(struck, now));
+    this.overrun = Math.min(this.missedBy(struck, now), MAX_OVERRUN);
+    if (this.intervalNs > 0) this.arm(this.after(struck, now));
     const bytes = info.bytes.slice();
     viewOf(bytes).setInt32(Siginfo.overrun, this.overrun, true);
     return { ...info, bytes };
@@ -131,63 +131,63 @@ export class PosixTimer {
   get(): TimerSetting {
     const now = this.now();
     let left = 0;
-    if (this.#silentFrom !== null && this.#silentFrom > now) left = this.#silentFrom - now;
-    else if (this.#silentFrom !== null) left = this.intervalNs > 0 ? this.#after(this.#silentFrom, now) - now : 0;
-    else if (this.#struck !== null) left = this.intervalNs > 0 ? this.#after(this.#struck, now) - now : 0;
-    else if (this.#onCpuClock) left = this.#cpuDeadline === Infinity ? 0 : Math.max(1, this.#cpuDeadline - now);
-    else if (this.#timer.isSet) left = Math.max(1, this.#timer.deadline - now);
+    if (this.silentFrom !== null && this.silentFrom > now) left = this.silentFrom - now;
+    else if (this.silentFrom !== null) left = this.intervalNs > 0 ? this.after(this.silentFrom, now) - now : 0;
+    else if (this.struck !== null) left = this.intervalNs > 0 ? this.after(this.struck, now) - now : 0;
+    else if (this.onCpuClock) left = this.cpuDeadline === Infinity ? 0 : Math.max(1, this.cpuDeadline - now);
+    else if (this.timer.isSet) left = Math.max(1, this.timer.deadline - now);
     return { valueNs: left, intervalNs: this.intervalNs };
   }
 
   /** @param atNs moment of the first expiry: monotonic, or of the CPU clock; undefined disarms */
   set(atNs: number | undefined, intervalNs: number): void {
     this.intervalNs = intervalNs;
-    this.#struck = null;
+    this.struck = null;
     this.overrun = 0;
-    this.#group.pending.discardTimer(this);
+    this.group.pending.discardTimer(this);
     this.event.target?.pending.discardTimer(this);
-    this.#silentFrom = null;
-    this.#cpuDeadline = Infinity;
-    this.#kernel.timers.cancel(this.#timer);
-    if (this.#onCpuClock && this.#group.timers.cpuWatchers.delete(this)) this.#group.timers.recount();
+    this.silentFrom = null;
+    this.cpuDeadline = Infinity;
+    this.kernel.timers.cancel(this.timer);
+    if (this.onCpuClock && this.group.timers.cpuWatchers.delete(this)) this.group.timers.recount();
     if (atNs === undefined) return;
-    if (this.event.notify === SIGEV_NONE) this.#silentFrom = atNs;
-    else this.#arm(atNs);
+    if (this.event.notify === SIGEV_NONE) this.silentFrom = atNs;
+    else this.arm(atNs);
   }
 
   /** Now, in the timer's clock. */
   now(): number {
-    return this.#onCpuClock ? this.#cpuNow() : this.#kernel.clock.now();
+    return this.onCpuClock ? this.cpuNow() : this.kernel.clock.now();
   }
 }
 
 /** The timers of one group, by id. */
 export class PosixTimers {
-  readonly #timers = new Map<number, PosixTimer>();
-  #nextId = 0;
+  private readonly timers = new Map<number, PosixTimer>();
+  private nextId = 0;
 
   get(id: number): PosixTimer | undefined {
-    return this.#timers.get(id);
+    return this.timers.get(id);
   }
 
   get size(): number {
-    return this.#timers.size;
+    return this.timers.size;
   }
 
   create(task: Task, clock: number, makeEvent: (id: number) => TimerEvent): PosixTimer {
-    const id = this.#nextId++;
+    const id = this.nextId++;
     const timer = new PosixTimer(task.kernel, task.group, task, id, clock, makeEvent(id));
-    this.#timers.set(id, timer);
+    this.timers.set(id, timer);
     return timer;
   }
 
   delete(id: number): boolean {
-    this.#timers.get(id)?.set(undefined, 0);
-    return this.#timers.delete(id);
+    this.timers.get(id)?.set(undefined, 0);
+    return this.timers.delete(id);
   }
 
   deleteAll(): void {
-    for (const id of [...this.#timers.keys()]) this.delete(id);
+    for (const id of [...this.timers.keys()]) this.delete(id);
   }
 
   /** A timer's signal is taken from the queue: what its handler is to see. */

@@ -9,43 +9,43 @@ import type { Task } from './task.ts';
 export const SLICE_INSTRUCTIONS = 1_000_000;
 
 export class Scheduler {
-  #queue: Task[] = [];
-  #head = 0;
+  private queue: Task[] = [];
+  private head = 0;
 
   /** Tasks that wait for their turn. */
   get waiting(): number {
-    return this.#queue.length - this.#head;
+    return this.queue.length - this.head;
   }
 
   /** Marks a sleeping, stopped or new task ready and puts it last. */
   ready(task: Task): void {
     task.state = 'ready';
     task.sliceEnd = 0;
-    this.#queue.push(task);
+    this.queue.push(task);
   }
 
   /** The running task's slice is over: it goes last, with a new slice to come. */
   requeue(task: Task): void {
     task.sliceEnd = 0;
-    this.#queue.push(task);
+    this.queue.push(task);
   }
 
   /** The host needs a moment: the task goes on with the rest of its slice. */
   putBack(task: Task): void {
-    if (this.#head > 0) this.#queue[--this.#head] = task;
-    else this.#queue.unshift(task);
+    if (this.head > 0) this.queue[--this.head] = task;
+    else this.queue.unshift(task);
   }
 
   /** The next task, skipping those that ended or stopped while they waited. */
   next(): Task | undefined {
-    while (this.#head < this.#queue.length) {
-      const task = this.#queue[this.#head++] as Task;
-      if (this.#head === this.#queue.length) {
-        this.#queue = [];
-        this.#head = 0;
-      } else if (this.#head > 1024) {
-        this.#queue = this.#queue.slice(this.#head);
-        this.#head = 0;
+    while (this.head < this.queue.length) {
+      const task = this.queue[this.head++] as Task;
+      if (this.head === this.queue.length) {
+        this.queue = [];
+        this.head = 0;
+      } else if (this.head > 1024) {
+        this.queue = this.queue.slice(this.head);
+        this.head = 0;
       }
       if (task.state === 'ready') return task;
     }
@@ -53,7 +53,7 @@ export class Scheduler {
   }
 
   remove(task: Task): void {
-    this.#queue = this.#queue.slice(this.#head).filter((other) => other !== task);
-    this.#head = 0;
+    this.queue = this.queue.slice(this.head).filter((other) => other !== task);
+    this.head = 0;
   }
 }

@@ -21,20 +21,20 @@ export class SignalFile extends OpenFile {
   override readonly isPollable = true;
   /** The creator's; after fork the child reads its own signals but is woken by its parent's, as in Linux's epoll. */
   override readonly queue: WaitQueue;
-  readonly #kernel: Kernel;
+  private readonly kernel: Kernel;
   /** Signals that are read here. */
   mask: bigint;
 
   constructor(dentry: Dentry, flags: number, kernel: Kernel, group: ThreadGroup, mask: bigint) {
     super(dentry, flags);
-    this.#kernel = kernel;
+    this.kernel = kernel;
     this.queue = group.signalEvents;
     this.mask = mask;
   }
 
   override readAt(sink: ByteSink, count: number): number {
     if (count < RECORD) return -EINVAL;
-    const task = this.#kernel.current;
+    const task = this.kernel.current;
     if (task === null) return -EAGAIN;
     let done = 0;
     while (done + RECORD <= count) {
@@ -47,7 +47,7 @@ export class SignalFile extends OpenFile {
   }
 
   override poll(): number {
-    const task = this.#kernel.current;
+    const task = this.kernel.current;
     if (task === null) return 0;
     return ((task.pending.set | task.group.pending.set) & this.mask) === 0n ? 0 : POLLIN;
   }

@@ -11,34 +11,34 @@ const SYSTEM: SocketIdentity = { pid: 0, uid: 0, gid: 0 };
 
 /** Identities of whatever task runs; made anew only when it is another process, or has other credentials. */
 export class RunningCaller implements SocketCaller {
-  readonly #current: () => Task | null;
-  #group: ThreadGroup | null = null;
-  #creds: Credentials | null = null;
-  #sender = SYSTEM;
-  #peer = SYSTEM;
+  private readonly current: () => Task | null;
+  private group: ThreadGroup | null = null;
+  private creds: Credentials | null = null;
+  private ownIdentity = SYSTEM;
+  private peerIdentity = SYSTEM;
 
   /** @param current the running task */
   constructor(current: () => Task | null) {
-    this.#current = current;
+    this.current = current;
   }
 
   sender(): SocketIdentity {
-    this.#look();
-    return this.#sender;
+    this.look();
+    return this.ownIdentity;
   }
 
   peer(): SocketIdentity {
-    this.#look();
-    return this.#peer;
+    this.look();
+    return this.peerIdentity;
   }
 
-  #look(): void {
-    const task = this.#current();
-    if (task === null || (task.group === this.#group && task.creds === this.#creds)) return;
+  private look(): void {
+    const task = this.current();
+    if (task === null || (task.group === this.group && task.creds === this.creds)) return;
     const { group, creds } = task;
-    this.#group = group;
-    this.#creds = creds;
-    this.#sender = { pid: group.tgid, uid: creds.uid, gid: creds.gid };
-    this.#peer = { pid: group.tgid, uid: creds.euid, gid: creds.egid };
+    this.group = group;
+    this.creds = creds;
+    this.ownIdentity = { pid: group.tgid, uid: creds.uid, gid: creds.gid };
+    this.peerIdentity = { pid: group.tgid, uid: creds.euid, gid: creds.egid };
   }
 }

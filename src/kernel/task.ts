@@ -179,7 +179,7 @@ export class Task implements GuestContext, Waiter {
     this.fs = init.fs;
     this.files = init.files;
     this.creds = init.creds;
-    this.sleepTimer = new Timer(() => this.#wakeFor(Wake.timeout));
+    this.sleepTimer = new Timer(() => this.wakeFor(Wake.timeout));
     this.startNs = kernel.clock.now();
     // A new process gives its group right after construction, because the group needs its leader.
     this.group = init.group as ThreadGroup;
@@ -193,7 +193,7 @@ export class Task implements GuestContext, Waiter {
 
   /** Waiter: an event on one of the queues of the request. */
   wake(_events: number): void {
-    this.#wakeFor(Wake.event);
+    this.wakeFor(Wake.event);
   }
 
   /** Something must be looked at before guest code runs on; ends a sleep that signals may end. */
@@ -204,7 +204,7 @@ export class Task implements GuestContext, Waiter {
     } else if (this.state === 'traced') {
       if (((this.pending.set | this.group.pending.set) & KILL_BIT) !== 0n) this.tracee?.wake();
     } else if (this.request?.killableOnly !== true || hasFatal(this)) {
-      this.#wakeFor(Wake.signal);
+      this.wakeFor(Wake.signal);
     }
   }
 
@@ -221,7 +221,7 @@ export class Task implements GuestContext, Waiter {
     return (waiting & ~this.mask) !== 0n || isToStop || group.isExiting;
   }
 
-  #wakeFor(reason: number): void {
+  private wakeFor(reason: number): void {
     if (this.state !== 'blocked') return;
     this.woken |= reason;
     const waker = reason === Wake.timeout ? 0 : (this.kernel.current?.tid ?? 0);

@@ -15,52 +15,52 @@ export class TimerFile extends OpenFile {
   override readonly isPollable = true;
   override readonly queue = new WaitQueue();
   readonly clockId: number;
-  readonly #kernel: Kernel;
-  readonly #timer: Timer;
-  #intervalNs = 0;
-  #expiries = 0;
+  private readonly kernel: Kernel;
+  private readonly timer: Timer;
+  private intervalNs = 0;
+  private expiries = 0;
 
   constructor(dentry: Dentry, flags: number, kernel: Kernel, clockId: number) {
     super(dentry, flags);
-    this.#kernel = kernel;
+    this.kernel = kernel;
     this.clockId = clockId;
-    this.#timer = new Timer(() => this.#expired());
+    this.timer = new Timer(() => this.expired());
   }
 
-  #expired(): void {
-    const { clock, timers } = this.#kernel;
-    this.#expiries++;
-    if (this.#intervalNs > 0) {
+  private expired(): void {
+    const { clock, timers } = this.kernel;
+    this.expiries++;
+    if (this.intervalNs > 0) {
       // Periods that have passed meanwhile count, too.
-      const late = Math.max(0, clock.now() - this.#timer.deadline);
-      const missed = Math.floor(late / this.#intervalNs);
-      this.#expiries += missed;
-      timers.set(this.#timer, this.#timer.deadline + (missed + 1) * this.#intervalNs);
+      const late = Math.max(0, clock.now() - this.timer.deadline);
+      const missed = Math.floor(late / this.intervalNs);
+      this.expiries += missed;
+      timers.set(this.timer, this.timer.deadline + (missed + 1) * this.intervalNs);
     }
     this.queue.wake(POLLIN);
   }
 
   /** @param deadlineNs monotonic; null disarms */
   arm(deadlineNs: number | null, intervalNs: number): void {
-    const { timers } = this.#kernel;
-    this.#expiries = 0;
-    this.#intervalNs = intervalNs;
-    if (deadlineNs === null) timers.cancel(this.#timer);
-    else timers.set(this.#timer, deadlineNs);
+    const { timers } = this.kernel;
+    this.expiries = 0;
+    this.intervalNs = intervalNs;
+    if (deadlineNs === null) timers.cancel(this.timer);
+    else timers.set(this.timer, deadlineNs);
   }
 
   /** Time to the next expiry (0 when disarmed) and the period. */
   get setting(): { valueNs: number; intervalNs: number } {
-    const valueNs = this.#timer.isSet ? Math.max(1, this.#timer.deadline - this.#kernel.clock.now()) : 0;
-    return { valueNs, intervalNs: this.#intervalNs };
+    const valueNs = this.timer.isSet ? Math.max(1, this.timer.deadline - this.kernel.clock.now()) : 0;
+    return { valueNs, intervalNs: this.intervalNs };
   }
 
   override readAt(sink: ByteSink, count: number): number {
     if (count < 8) return -EINVAL;
-    if (this.#expiries === 0) return -EAGAIN;
+    if (this.expiries === 0) return -EAGAIN;
     const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(this.#expiries), true);
-    this.#expiries = 0;
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(this.expiries), true);
+    this.expiries = 0;
     return sink.put(bytes) === 8 ? 8 : -EFAULT;
   }
 
@@ -70,10 +70,10 @@ export class TimerFile extends OpenFile {
   }
 
   override poll(): number {
-    return this.#expiries > 0 ? POLLIN : 0;
+    return this.expiries > 0 ? POLLIN : 0;
   }
 
   protected override destroy(): void {
-    this.#kernel.timers.cancel(this.#timer);
+    this.kernel.timers.cancel(this.timer);
   }
 }

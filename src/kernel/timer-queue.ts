@@ -27,37 +27,37 @@ function before(a: Timer, b: Timer): boolean {
 
 /** All timers of one kernel. */
 export class TimerQueue {
-  readonly #heap: Timer[] = [];
-  #order = 0;
+  private readonly heap: Timer[] = [];
+  private order = 0;
 
   get size(): number {
-    return this.#heap.length;
+    return this.heap.length;
   }
 
   /** The earliest deadline, or Infinity. */
   next(): number {
-    return this.#heap[0]?.deadline ?? Infinity;
+    return this.heap[0]?.deadline ?? Infinity;
   }
 
   /** Sets or moves a timer. */
   set(timer: Timer, deadline: number): void {
     this.cancel(timer);
     timer.deadline = deadline;
-    timer.order = this.#order++;
-    timer.index = this.#heap.length;
-    this.#heap.push(timer);
-    this.#up(timer.index);
+    timer.order = this.order++;
+    timer.index = this.heap.length;
+    this.heap.push(timer);
+    this.up(timer.index);
   }
 
   cancel(timer: Timer): void {
     const at = timer.index;
     if (at < 0) return;
     timer.index = -1;
-    const last = this.#heap.pop();
+    const last = this.heap.pop();
     if (last === undefined || last === timer) return;
-    this.#put(last, at);
-    this.#up(at);
-    this.#down(last.index);
+    this.put(last, at);
+    this.up(at);
+    this.down(last.index);
   }
 
   /**
@@ -67,7 +67,7 @@ export class TimerQueue {
   fireDue(now: number): void {
     const soonest = now + Math.max(1, now * Number.EPSILON);
     for (;;) {
-      const first = this.#heap[0];
+      const first = this.heap[0];
       if (first === undefined || first.deadline > now) return;
       this.cancel(first);
       first.fire();
@@ -75,40 +75,40 @@ export class TimerQueue {
     }
   }
 
-  #put(timer: Timer, at: number): void {
-    this.#heap[at] = timer;
+  private put(timer: Timer, at: number): void {
+    this.heap[at] = timer;
     timer.index = at;
   }
 
-  #up(from: number): void {
+  private up(from: number): void {
     let at = from;
-    const timer = this.#heap[at] as Timer;
+    const timer = this.heap[at] as Timer;
     while (at > 0) {
       const parentAt = (at - 1) >> 1;
-      const parent = this.#heap[parentAt] as Timer;
+      const parent = this.heap[parentAt] as Timer;
       if (!before(timer, parent)) break;
-      this.#put(parent, at);
+      this.put(parent, at);
       at = parentAt;
     }
-    this.#put(timer, at);
+    this.put(timer, at);
   }
 
-  #down(from: number): void {
+  private down(from: number): void {
     let at = from;
-    const timer = this.#heap[at] as Timer;
+    const timer = this.heap[at] as Timer;
     for (;;) {
       let childAt = 2 * at + 1;
-      let child = this.#heap[childAt];
+      let child = this.heap[childAt];
       if (child === undefined) break;
-      const right = this.#heap[childAt + 1];
+      const right = this.heap[childAt + 1];
       if (right !== undefined && before(right, child)) {
         child = right;
         childAt++;
       }
       if (!before(child, timer)) break;
-      this.#put(child, at);
+      this.put(child, at);
       at = childAt;
     }
-    this.#put(timer, at);
+    this.put(timer, at);
   }
 }

@@ -27,27 +27,27 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
 /** A 64-bit field that is no safe integer reads as NaN, which no bounds check lets pass. */
 export class Fields {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
+  private readonly view: DataView;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
-    this.#view = viewOf(bytes);
+    this.view = viewOf(bytes);
   }
 
   u8(at: number): number {
-    return this.#view.getUint8(at);
+    return this.view.getUint8(at);
   }
 
   u16(at: number): number {
-    return this.#view.getUint16(at, true);
+    return this.view.getUint16(at, true);
   }
 
   u32(at: number): number {
-    return this.#view.getUint32(at, true);
+    return this.view.getUint32(at, true);
   }
 
   u64(at: number): number {
-    const value = this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
+    const value = this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 2 ** 32;
     return Number.isSafeInteger(value) ? value : Number.NaN;
   }
 }

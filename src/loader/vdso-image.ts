@@ -16,14 +16,14 @@ const LINUX_VERSION_CODE = 0x060100;
 
 /** Writes little-endian fields one after the other. */
 class Writer {
-  readonly #bytes: number[] = [];
+  private readonly bytes: number[] = [];
 
   get length(): number {
-    return this.#bytes.length;
+    return this.bytes.length;
   }
 
   u8(...values: readonly number[]): this {
-    this.#bytes.push(...values);
+    this.bytes.push(...values);
     return this;
   }
 
@@ -49,20 +49,20 @@ class Writer {
   }
 
   done(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return Uint8Array.from(this.bytes);
   }
 }
 
 /** Strings of one table, each once. */
 class Strings {
   readonly writer = new Writer().u8(0);
-  readonly #known = new Map<string, number>();
+  private readonly known = new Map<string, number>();
 
   add(text: string): number {
-    const known = this.#known.get(text);
+    const known = this.known.get(text);
     if (known !== undefined) return known;
     const at = this.writer.length;
-    this.#known.set(text, at);
+    this.known.set(text, at);
     this.writer.text(text);
     return at;
   }

@@ -19,16 +19,16 @@ class SystemPage implements MappableFile {
   readonly deviceNumber = 0;
   readonly inodeNumber = 0;
   readonly pages = new FilePages();
-  readonly #content: Uint8Array;
+  private readonly content: Uint8Array;
 
   constructor(name: string, content: Uint8Array) {
     this.name = name;
-    this.#content = content;
+    this.content = content;
   }
 
   readPage(_index: number, into: Uint8Array): number {
-    into.set(this.#content);
-    return this.#content.length;
+    into.set(this.content);
+    return this.content.length;
   }
 
   sizeInBytes(): number {
@@ -40,8 +40,8 @@ class SystemPage implements MappableFile {
 export class Vdso {
   /** Bytes that it takes in an address space. */
   readonly size = 2 * PAGE_SIZE;
-  readonly #code = new SystemPage('[vdso]', buildVdso(VVAR_OFFSET));
-  readonly #data: SystemPage;
+  private readonly code = new SystemPage('[vdso]', buildVdso(VVAR_OFFSET));
+  private readonly data: SystemPage;
 
   /**
    * @param bootRealtimeNs CLOCK_REALTIME when the time stamp counter was 0, which then counts the nanoseconds of
@@ -55,16 +55,14 @@ export class Vdso {
       view.setBigUint64(VvarLayout.seconds, bootRealtimeNs / NS_PER_SECOND, true);
       view.setBigUint64(VvarLayout.nanoseconds, bootRealtimeNs % NS_PER_SECOND, true);
     }
-    this.#data = new SystemPage('[vvar]', data);
+    this.data = new SystemPage('[vvar]', data);
   }
 
   /** Maps both pages at `start`: where the image is (AT_SYSINFO_EHDR), or -errno. */
   map(mm: AddressSpace, start: Addr): number {
     const flags = MAP_PRIVATE | MAP_FIXED_NOREPLACE;
     const one = { length: PAGE_SIZE, flags };
-    const data = mm.mmap({ ...one, addr: start, prot: PROT_READ, maxProt: PROT_READ, file: this.#data });
-    return data < 0
-      ? data
-      : mm.mmap({ ...one, addr: start + PAGE_SIZE, prot: PROT_READ | PROT_EXEC, file: this.#code });
+    const data = mm.mmap({ ...one, addr: start, prot: PROT_READ, maxProt: PROT_READ, file: this.data });
+    return data < 0 ? data : mm.mmap({ ...one, addr: start + PAGE_SIZE, prot: PROT_READ | PROT_EXEC, file: this.code });
   }
 }

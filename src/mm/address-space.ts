@@ -60,13 +60,13 @@ export class AddressSpace {
   /** The limits that apply to this space; the kernel changes them with prlimit. */
   readonly limits: SpaceLimits;
 
-  readonly #core: SpaceCore;
-  readonly #pager: Pager;
-  readonly #user: UserMemory;
-  readonly #mapper: Mapper;
-  readonly #advisor: Advisor;
-  readonly #stubs: StubPages;
-  #references = 1;
+  private readonly core: SpaceCore;
+  private readonly pager: Pager;
+  private readonly user: UserMemory;
+  private readonly mapper: Mapper;
+  private readonly advisor: Advisor;
+  private readonly stubs: StubPages;
+  private references = 1;
 
   /**
    * An empty address space.
@@ -74,99 +74,99 @@ export class AddressSpace {
    * @throws TraplineError `MM_NO_MEMORY` when there is no memory for its page table
    */
   constructor(memory: PhysicalMemory, options: AddressSpaceOptions = {}, core = newCore(memory, options)) {
-    this.#core = core;
+    this.core = core;
     this.memory = memory;
     this.root = core.table.root;
     this.end = core.layout.end;
     this.limits = core.limits;
-    this.#pager = new Pager(core);
-    this.#user = new UserMemory(core, this.#pager);
-    this.#mapper = new Mapper(core, this.#pager);
-    this.#advisor = new Advisor(core, this.#pager, this.#user);
-    this.#stubs = new StubPages(core);
+    this.pager = new Pager(core);
+    this.user = new UserMemory(core, this.pager);
+    this.mapper = new Mapper(core, this.pager);
+    this.advisor = new Advisor(core, this.pager, this.user);
+    this.stubs = new StubPages(core);
   }
 
   // Mapping
 
   /** mmap(2): the address or -errno. */
   mmap(request: MapRequest): number {
-    return this.#mapper.mmap(request);
+    return this.mapper.mmap(request);
   }
 
   /** Where mmap would put `length` bytes without a hint, or -errno. */
   findGap(length: number): number {
-    return this.#mapper.findGap(length);
+    return this.mapper.findGap(length);
   }
 
   munmap(addr: Addr, length: number): number {
-    return this.#mapper.munmap(addr, length);
+    return this.mapper.munmap(addr, length);
   }
 
   mprotect(addr: Addr, length: number, prot: number): number {
-    return this.#mapper.mprotect(addr, length, prot);
+    return this.mapper.mprotect(addr, length, prot);
   }
 
   mremap(oldAddr: Addr, oldLength: number, newLength: number, flags: number, newAddr: Addr): number {
-    return this.#mapper.mremap(oldAddr, oldLength, newLength, flags, newAddr);
+    return this.mapper.mremap(oldAddr, oldLength, newLength, flags, newAddr);
   }
 
   /** brk(2) as the kernel's call: the break after the call, unchanged when it cannot be as asked. */
   brk(addr: Addr): Addr {
-    return this.#mapper.brk(addr);
+    return this.mapper.brk(addr);
   }
 
   /** Where the heap starts: the loader calls it once. */
   setBrkStart(addr: Addr, dataSegmentBytes = 0): void {
-    this.#core.brkStart = addr;
-    this.#core.brk = addr;
-    this.#core.dataSegmentBytes = dataSegmentBytes;
+    this.core.brkStart = addr;
+    this.core.brk = addr;
+    this.core.dataSegmentBytes = dataSegmentBytes;
   }
 
   /** Where the stack was at the start: names `[stack]` in maps. */
   setStackStart(addr: Addr): void {
-    this.#core.stackStart = addr;
+    this.core.stackStart = addr;
   }
 
   /** Highest address that mmap takes without a hint. */
   get mmapBase(): Addr {
-    return this.#core.layout.mmapBase;
+    return this.core.layout.mmapBase;
   }
 
   /** Names private anonymous areas of a range (prctl PR_SET_VMA_ANON_NAME): `[anon:NAME]`; empty takes it away. */
   setName(addr: Addr, length: number, name: string): number {
-    return this.#advisor.setName(addr, length, name);
+    return this.advisor.setName(addr, length, name);
   }
 
   // Advice and locking
 
   madvise(addr: Addr, length: number, advice: number): number {
-    return this.#advisor.madvise(addr, length, advice);
+    return this.advisor.madvise(addr, length, advice);
   }
 
   /** mincore(2): writes one byte a page to `vector`. */
   mincore(addr: Addr, length: number, vector: Addr): number {
-    return this.#advisor.mincore(addr, length, vector);
+    return this.advisor.mincore(addr, length, vector);
   }
 
   /** mlock(2) and mlock2(2). */
   mlock(addr: Addr, length: number, flags = 0): number {
-    return this.#advisor.mlock(addr, length, flags);
+    return this.advisor.mlock(addr, length, flags);
   }
 
   munlock(addr: Addr, length: number): number {
-    return this.#advisor.munlock(addr, length);
+    return this.advisor.munlock(addr, length);
   }
 
   mlockall(flags: number): number {
-    return this.#advisor.mlockall(flags);
+    return this.advisor.mlockall(flags);
   }
 
   munlockall(): number {
-    return this.#advisor.munlockall();
+    return this.advisor.munlockall();
   }
 
   msync(addr: Addr, length: number, flags: number): number {
-    return this.#advisor.msync(addr, length, flags);
+    return this.advisor.msync(addr, length, flags);
   }
 
   // Faults
@@ -177,88 +177,88 @@ export class AddressSpace {
    * @param _rsp the guest's stack pointer: Linux (since 5.0) lets a stack grow wherever below it the access is
    */
   handleFault(addr: number, access: Access, _present: boolean, _rsp: Addr): 'fixed' | GuestFault {
-    return this.#pager.handleFault(addr, access);
+    return this.pager.handleFault(addr, access);
   }
 
   // Access by the kernel
 
   /** Copies guest bytes to `into`; how many before the first fault. */
   copyIn(addr: Addr, into: Uint8Array, ignorePermissions = false): number {
-    return this.#user.copyIn(addr, into, ignorePermissions);
+    return this.user.copyIn(addr, into, ignorePermissions);
   }
 
   /** Copies `from` to the guest; how many bytes before the first fault. Drops stale translations. */
   copyOut(addr: Addr, from: Uint8Array, ignorePermissions = false): number {
-    return this.#user.copyOut(addr, from, ignorePermissions);
+    return this.user.copyOut(addr, from, ignorePermissions);
   }
 
   /** Zeroes guest bytes; how many before the first fault. */
   zeroOut(addr: Addr, length: number): number {
-    return this.#user.zeroOut(addr, length);
+    return this.user.zeroOut(addr, length);
   }
 
   readU8(addr: Addr): number | undefined {
-    return this.#user.readU8(addr);
+    return this.user.readU8(addr);
   }
 
   readU16(addr: Addr): number | undefined {
-    return this.#user.readU16(addr);
+    return this.user.readU16(addr);
   }
 
   readU32(addr: Addr): number | undefined {
-    return this.#user.readU32(addr);
+    return this.user.readU32(addr);
   }
 
   /** The 64-bit word as an unsigned number, rounded at 2^53 and above. */
   readU64n(addr: Addr): number | undefined {
-    return this.#user.readU64n(addr);
+    return this.user.readU64n(addr);
   }
 
   /** The 64-bit word as a signed number, exact between -2^53 and 2^53. */
   readI64n(addr: Addr): number | undefined {
-    return this.#user.readI64n(addr);
+    return this.user.readI64n(addr);
   }
 
   readU64(addr: Addr): bigint | undefined {
-    return this.#user.readU64(addr);
+    return this.user.readU64(addr);
   }
 
   writeU8(addr: Addr, value: number): boolean {
-    return this.#user.writeU8(addr, value);
+    return this.user.writeU8(addr, value);
   }
 
   writeU16(addr: Addr, value: number): boolean {
-    return this.#user.writeU16(addr, value);
+    return this.user.writeU16(addr, value);
   }
 
   writeU32(addr: Addr, value: number): boolean {
-    return this.#user.writeU32(addr, value);
+    return this.user.writeU32(addr, value);
   }
 
   /** Writes a 64-bit word; a number is sign-extended. */
   writeU64(addr: Addr, value: number | bigint): boolean {
-    return this.#user.writeU64(addr, value);
+    return this.user.writeU64(addr, value);
   }
 
   /** Stores `desired` if the word is `expected`; the word as it was, or undefined when it cannot be written. */
   compareExchangeU32(addr: Addr, expected: number, desired: number): number | undefined {
-    return this.#user.compareExchangeU32(addr, expected, desired);
+    return this.user.compareExchangeU32(addr, expected, desired);
   }
 
   /** Bytes up to the zero, without it; -EFAULT, or -ENAMETOOLONG when there is none within `max` bytes. */
   readCString(addr: Addr, max: number): Uint8Array | number {
-    return this.#user.readCString(addr, max);
+    return this.user.readCString(addr, max);
   }
 
   /** The same as Latin-1 text, one character a byte. */
   readText(addr: Addr, max: number): string | number {
-    return this.#user.readText(addr, max);
+    return this.user.readText(addr, max);
   }
 
   /** Where a byte is in physical memory, with the page made resident for that kind of access. */
   physicalOf(addr: Addr, access: Access, ignorePermissions = false): PhysAddr | undefined {
     const touch = access === 'write' ? TOUCH_WRITE : access === 'execute' ? TOUCH_EXECUTE : TOUCH_READ;
-    return this.#user.physicalOf(addr, touch, ignorePermissions);
+    return this.user.physicalOf(addr, touch, ignorePermissions);
   }
 
   /**
@@ -267,7 +267,7 @@ export class AddressSpace {
    */
   futexKey(addr: Addr, isPrivate: boolean): string | number | undefined {
     if (!isPrivate) {
-      const area = this.#pager.areaFor(addr);
+      const area = this.pager.areaFor(addr);
       if (area === undefined) return undefined;
       if (area.shared && area.pages !== null) return `${area.pages.id}:${area.offset + (addr - area.start)}`;
     }
@@ -278,47 +278,47 @@ export class AddressSpace {
   // Looking
 
   findVma(addr: Addr): Vma | undefined {
-    return this.#core.vmas.find(addr);
+    return this.core.vmas.find(addr);
   }
 
   /** All areas in order of address. */
   vmas(): Iterable<Vma> {
-    return this.#core.vmas.items;
+    return this.core.vmas.items;
   }
 
   /** The first area that ends above `addr`, whether it holds it or not. */
   findVmaAbove(addr: Addr): Vma | undefined {
-    return this.#core.vmas.items[this.#core.vmas.indexAbove(addr)];
+    return this.core.vmas.items[this.core.vmas.indexAbove(addr)];
   }
 
   /** The lowest area with that name that starts in [from, to). */
   findVmaByName(name: string, from: Addr = 0, to: Addr = Infinity): Vma | undefined {
-    return this.#core.vmas.items.find((v) => v.name === name && v.start >= from && v.start < to);
+    return this.core.vmas.items.find((v) => v.name === name && v.start >= from && v.start < to);
   }
 
   /** The text of /proc/PID/maps. */
   mapsText(): string {
-    return mapsText(this.#core);
+    return mapsText(this.core);
   }
 
   /** /proc/PID/smaps; `isRollup`: the sums of smaps_rollup. */
   smapsText(isRollup = false): string {
-    return isRollup ? smapsRollupText(this.#core) : smapsText(this.#core);
+    return isRollup ? smapsRollupText(this.core) : smapsText(this.core);
   }
 
   /** Entries of /proc/PID/pagemap, 8 bytes a page. */
   pagemap(start: Addr, pages: number): Uint8Array {
-    return pagemap(this.#core, start, pages);
+    return pagemap(this.core, start, pages);
   }
 
   /** Where the program's stack and heap began. */
   get origins(): { readonly stackStart: Addr; readonly brkStart: Addr } {
-    return this.#core;
+    return this.core;
   }
 
   /** What status, statm and getrusage tell of memory. */
   memoryUse(): MemoryUse {
-    return memoryUse(this.#core);
+    return memoryUse(this.core);
   }
 
   // The platform's pages
@@ -329,34 +329,34 @@ export class AddressSpace {
    * @returns false when memory for a page table is out
    */
   mapStub(addr: Addr, page: PhysAddr, writable: boolean, executable: boolean): boolean {
-    return this.#stubs.map(addr, page, writable, executable);
+    return this.stubs.map(addr, page, writable, executable);
   }
 
   unmapStub(addr: Addr): void {
-    this.#stubs.unmap(addr);
+    this.stubs.unmap(addr);
   }
 
   // Life
 
   /** A copy for a forked process, or undefined when memory is out. Shares frames until written. */
   fork(): AddressSpace | undefined {
-    const core = forkCore(this.#core);
+    const core = forkCore(this.core);
     return core === undefined ? undefined : new AddressSpace(this.memory, {}, core);
   }
 
   retain(): this {
-    this.#references++;
+    this.references++;
     return this;
   }
 
   /** Drops a reference; the last one writes dirty shared pages back and frees everything. */
   release(): void {
-    invariant(this.#references > 0, () => 'address space released more often than retained');
-    if (--this.#references > 0) return;
-    this.#core.removeRange(0, Infinity);
-    this.#core.countAreas();
-    this.#stubs.dispose();
-    this.#core.table.dispose();
+    invariant(this.references > 0, () => 'address space released more often than retained');
+    if (--this.references > 0) return;
+    this.core.removeRange(0, Infinity);
+    this.core.countAreas();
+    this.stubs.dispose();
+    this.core.table.dispose();
     this.memory.mmu.flushTlb();
   }
 }

@@ -47,14 +47,14 @@ const MAX_NAME = 79;
 
 /** Advice and locks of one address space. @internal */
 export class Advisor {
-  readonly #core: SpaceCore;
-  readonly #pager: Pager;
-  readonly #user: UserMemory;
+  private readonly core: SpaceCore;
+  private readonly pager: Pager;
+  private readonly user: UserMemory;
 
   constructor(core: SpaceCore, pager: Pager, user: UserMemory) {
-    this.#core = core;
-    this.#pager = pager;
-    this.#user = user;
+    this.core = core;
+    this.pager = pager;
+    this.user = user;
   }
 
   madvise(addr: Addr, bytes: number, advice: number): number {
@@ -66,17 +66,17 @@ export class Advisor {
     const length = pageUp(bytes);
     if (!(length >= 0) || !(addr + length <= 2 ** 64)) return -E.EINVAL;
     if (length === 0) return 0;
-    if (advice === M.MADV_POPULATE_READ) return this.#populate(addr, addr + length, TOUCH_READ);
-    if (advice === M.MADV_POPULATE_WRITE) return this.#populate(addr, addr + length, TOUCH_WRITE);
-    return this.#eachArea(addr, addr + length, (area, start, end) => {
-      if (bits === undefined) return this.#advisePages(area, start, end, advice);
+    if (advice === M.MADV_POPULATE_READ) return this.populate(addr, addr + length, TOUCH_READ);
+    if (advice === M.MADV_POPULATE_WRITE) return this.populate(addr, addr + length, TOUCH_WRITE);
+    return this.eachArea(addr, addr + length, (area, start, end) => {
+      if (bits === undefined) return this.advisePages(area, start, end, advice);
       if (advice === M.MADV_WIPEONFORK && (area.shared || area.file !== undefined)) return -E.EINVAL;
-      return this.#setFlags(start, end, bits[0], bits[1]);
+      return this.setFlags(start, end, bits[0], bits[1]);
     });
   }
 
   mincore(addr: Addr, bytes: number, vector: Addr): number {
-    const core = this.#core;
+    const core = this.core;
     if (addr % PAGE_SIZE !== 0) return -E.EINVAL;
     if (!(addr >= 0) || !(bytes >= 0) || addr + bytes > core.layout.end) return -E.ENOMEM;
     const pages = pageUp(bytes) / PAGE_SIZE;
@@ -92,23 +92,23 @@ export class Advisor {
         const mapped = entry !== 0 && core.memory.words[entry] !== 0;
         chunk[i] = mapped || (area.pages !== null && area.pages.frameAt(area.pageIndex(at)) !== 0) ? 1 : 0;
       }
-      if (this.#user.copyOut(vector + done, chunk.subarray(0, count), false) !== count) return -E.EFAULT;
+      if (this.user.copyOut(vector + done, chunk.subarray(0, count), false) !== count) return -E.EFAULT;
     }
     return 0;
   }
 
   mlock(addr: Addr, bytes: number, flags: number): number {
     if ((flags & ~M.MLOCK_ONFAULT) !== 0) return -E.EINVAL;
-    const core = this.#core;
+    const core = this.core;
     if (core.limits.memlockBytes === 0) return -E.EPERM;
     const start = addr - (addr % PAGE_SIZE);
     const length = pageUp(bytes + (addr % PAGE_SIZE));
     if (!(start >= 0) || !(start + length <= 2 ** 64)) return -E.EINVAL;
     if (length === 0) return 0;
-    const more = (length - this.#lockedBytes(start, start + length)) / PAGE_SIZE;
+    const more = (length - this.lockedBytes(start, start + length)) / PAGE_SIZE;
     if ((core.lockedPages + more) * PAGE_SIZE > core.limits.memlockBytes) return -E.ENOMEM;
     const onFault = (flags & M.MLOCK_ONFAULT) !== 0;
-    const result = this.#lockRange(
+    const result = this.lockRange(
       start,
       start + length,
       V.VMA_LOCKED | (onFault ? V.VMA_LOCK_ON_FAULT : 0),
@@ -116,8 +116,8 @@ export class Advisor {
     );
     if (result < 0 || onFault) return result;
     // Pages that cannot be had are told as mlock(2) has it: EAGAIN for want of memory, ENOMEM for the rest.
-    return this.#eachArea(start, start + length, (area, from, to) => {
-      const got = this.#pager.populate(area, from, to);
+    return this.eachArea(start, start + length, (area, from, to) => {
+      const got = this.pager.populate(area, from, to);
       return got === PAGE_READY ? 0 : got === PAGE_NO_FILE ? -E.ENOMEM : -E.EAGAIN;
     });
   }
@@ -126,11 +126,11 @@ export class Advisor {
     const start = addr - (addr % PAGE_SIZE);
     const length = pageUp(bytes + (addr % PAGE_SIZE));
     if (!(start >= 0) || !(start + length <= 2 ** 64)) return -E.EINVAL;
-    return length === 0 ? 0 : this.#lockRange(start, start + length, 0, V.VMA_LOCKED | V.VMA_LOCK_ON_FAULT);
+    return length === 0 ? 0 : this.lockRange(start, start + length, 0, V.VMA_LOCKED | V.VMA_LOCK_ON_FAULT);
   }
 
   mlockall(flags: number): number {
-    const core = this.#core;
+    const core = this.core;
     if (flags === 0 || (flags & ~(M.MCL_CURRENT | M.MCL_FUTURE | M.MCL_ONFAULT)) !== 0 || flags === M.MCL_ONFAULT)
       return -E.EINVAL;
     if (core.limits.memlockBytes === 0) return -E.EPERM;
@@ -140,18 +140,18 @@ export class Advisor {
     core.defaultFlags = (flags & M.MCL_FUTURE) !== 0 ? set : 0;
     if ((flags & M.MCL_CURRENT) === 0) return 0;
     for (const area of [...core.vmas.items]) {
-      this.#setFlags(area.start, area.end, set, onFault ? 0 : V.VMA_LOCK_ON_FAULT);
-      if (!onFault) this.#pager.populate(area, area.start, area.end);
+      this.setFlags(area.start, area.end, set, onFault ? 0 : V.VMA_LOCK_ON_FAULT);
+      if (!onFault) this.pager.populate(area, area.start, area.end);
     }
     core.mergeRange(0, core.layout.end);
     return 0;
   }
 
   munlockall(): number {
-    this.#core.defaultFlags = 0;
-    for (const area of [...this.#core.vmas.items])
-      this.#setFlags(area.start, area.end, 0, V.VMA_LOCKED | V.VMA_LOCK_ON_FAULT);
-    this.#core.mergeRange(0, this.#core.layout.end);
+    this.core.defaultFlags = 0;
+    for (const area of [...this.core.vmas.items])
+      this.setFlags(area.start, area.end, 0, V.VMA_LOCKED | V.VMA_LOCK_ON_FAULT);
+    this.core.mergeRange(0, this.core.layout.end);
     return 0;
   }
 
@@ -162,7 +162,7 @@ export class Advisor {
     if (!(length >= 0) || !(addr >= 0) || !(addr + length <= 2 ** 64)) return -E.ENOMEM;
     if (length === 0) return 0;
     let locked = false;
-    const result = this.#eachArea(addr, addr + length, (area, start, end) => {
+    const result = this.eachArea(addr, addr + length, (area, start, end) => {
       if ((flags & M.MS_INVALIDATE) !== 0 && (area.flags & V.VMA_LOCKED) !== 0) locked = true;
       if (locked || (flags & M.MS_SYNC) === 0 || !area.shared || area.file === undefined || area.pages === null)
         return 0;
@@ -176,18 +176,18 @@ export class Advisor {
     if (addr % PAGE_SIZE !== 0 || !(addr >= 0) || name.length > MAX_NAME) return -E.EINVAL;
     if (length === 0) return 0;
     const shown = name === '' ? '' : `[anon:${name}]`;
-    return this.#eachArea(addr, addr + length, (area, start, end) => {
+    return this.eachArea(addr, addr + length, (area, start, end) => {
       if (area.file !== undefined) return -E.EBADF;
-      if (!this.#split(start, end)) return -E.ENOMEM;
-      const part = this.#core.vmas.find(start);
+      if (!this.split(start, end)) return -E.ENOMEM;
+      const part = this.core.vmas.find(start);
       if (part !== undefined) part.name = shown;
       return 0;
     });
   }
 
   /** Runs `visit` on the part of each area in [start, end); -ENOMEM at the end if some of it is not mapped. */
-  #eachArea(start: Addr, end: Addr, visit: (area: V.MappedArea, start: Addr, end: Addr) => number): number {
-    const { vmas } = this.#core;
+  private eachArea(start: Addr, end: Addr, visit: (area: V.MappedArea, start: Addr, end: Addr) => number): number {
+    const { vmas } = this.core;
     let hole = false;
     let result = 0;
     let at = start;
@@ -203,12 +203,12 @@ export class Advisor {
       if (result < 0) break;
       at = stop;
     }
-    this.#core.mergeRange(start, Math.min(end, this.#core.layout.end));
+    this.core.mergeRange(start, Math.min(end, this.core.layout.end));
     return result < 0 ? result : hole ? -E.ENOMEM : 0;
   }
 
-  #advisePages(area: V.MappedArea, start: Addr, end: Addr, advice: number): number {
-    const core = this.#core;
+  private advisePages(area: V.MappedArea, start: Addr, end: Addr, advice: number): number {
+    const core = this.core;
     const isLocked = (area.flags & V.VMA_LOCKED) !== 0;
     switch (advice) {
       case M.MADV_DONTNEED:
@@ -239,23 +239,23 @@ export class Advisor {
     }
   }
 
-  #populate(start: Addr, end: Addr, touch: number): number {
-    const { vmas } = this.#core;
+  private populate(start: Addr, end: Addr, touch: number): number {
+    const { vmas } = this.core;
     for (let at = start; at < end;) {
       const area = vmas.find(at);
       if (area === undefined) return -E.ENOMEM;
       if ((area.prot & (touch === TOUCH_WRITE ? M.PROT_WRITE : M.PROT_READ)) === 0) return -E.EINVAL;
       const stop = Math.min(end, area.end);
-      const got = this.#pager.populateAs(area, at, stop, touch);
+      const got = this.pager.populateAs(area, at, stop, touch);
       if (got !== PAGE_READY) return got === PAGE_NO_FILE ? -E.EFAULT : -E.ENOMEM;
       at = stop;
     }
     return 0;
   }
 
-  #lockRange(start: Addr, end: Addr, set: number, clear: number): number {
+  private lockRange(start: Addr, end: Addr, set: number, clear: number): number {
     // Unlike madvise, locking stops at the first hole.
-    const { vmas } = this.#core;
+    const { vmas } = this.core;
     let result = 0;
     let at = start;
     while (at < end) {
@@ -265,29 +265,29 @@ export class Advisor {
         break;
       }
       const stop = Math.min(end, area.end);
-      result = this.#setFlags(at, stop, set, clear);
+      result = this.setFlags(at, stop, set, clear);
       if (result < 0) break;
       at = stop;
     }
-    this.#core.mergeRange(start, Math.min(at, this.#core.layout.end));
+    this.core.mergeRange(start, Math.min(at, this.core.layout.end));
     return result;
   }
 
-  #lockedBytes(start: Addr, end: Addr): number {
+  private lockedBytes(start: Addr, end: Addr): number {
     let bytes = 0;
-    for (const area of this.#core.vmas.items) {
+    for (const area of this.core.vmas.items) {
       if ((area.flags & V.VMA_LOCKED) === 0 || area.end <= start || area.start >= end) continue;
       bytes += Math.min(end, area.end) - Math.max(start, area.start);
     }
     return bytes;
   }
 
-  #setFlags(start: Addr, end: Addr, set: number, clear: number): number {
-    const core = this.#core;
+  private setFlags(start: Addr, end: Addr, set: number, clear: number): number {
+    const core = this.core;
     const area = core.vmas.find(start);
     if (area === undefined) return -E.ENOMEM;
     if (((area.flags & ~clear) | set) === area.flags) return 0;
-    if (!this.#split(start, end)) return -E.ENOMEM;
+    if (!this.split(start, end)) return -E.ENOMEM;
     const part = core.vmas.find(start);
     if (part === undefined) return -E.ENOMEM;
     core.account(part, -1);
@@ -296,8 +296,8 @@ export class Advisor {
     return 0;
   }
 
-  #split(start: Addr, end: Addr): boolean {
-    const core = this.#core;
+  private split(start: Addr, end: Addr): boolean {
+    const core = this.core;
     if (!core.mayAddAreas(2)) return false;
     core.splitAt(start);
     core.splitAt(end);

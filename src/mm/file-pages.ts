@@ -49,36 +49,36 @@ export class FilePages {
   /** Told of each mapping that comes or goes, once it is counted: System V shared memory. */
   onUsersChanged: ((isAdded: boolean) => void) | null = null;
 
-  #memory: PhysicalMemory | null = null;
-  readonly #frames = new Map<number, number>();
-  readonly #dirty = new Set<number>();
-  readonly #users = new Map<PageUser, number>();
+  private memory: PhysicalMemory | null = null;
+  private readonly frames = new Map<number, number>();
+  private readonly dirty = new Set<number>();
+  private readonly users = new Map<PageUser, number>();
   /** Pages without a file behind them (shared anonymous memory) are never dropped to make room. */
-  readonly #pinned: boolean;
+  private readonly pinned: boolean;
 
   constructor(pinned = false) {
-    this.#pinned = pinned;
+    this.pinned = pinned;
   }
 
   /** VMAs that map the file now, over all address spaces. */
   get mappingCount(): number {
     let n = 0;
-    for (const count of this.#users.values()) n += count;
+    for (const count of this.users.values()) n += count;
     return n;
   }
 
   /** Pages in the cache. When 0, read(2) and write(2) need not look here. */
   get cachedPages(): number {
-    return this.#frames.size;
+    return this.frames.size;
   }
 
   get dirtyPages(): number {
-    return this.#dirty.size;
+    return this.dirty.size;
   }
 
   /** The frame of a cached page, or 0. */
   frameAt(pageIndex: number): number {
-    return this.#frames.get(pageIndex) ?? 0;
+    return this.frames.get(pageIndex) ?? 0;
   }
 
   /**
@@ -86,7 +86,7 @@ export class FilePages {
    * @returns a frame number, 0 when memory is out, or -errno from the file
    */
   load(memory: PhysicalMemory, file: MappableFile, pageIndex: number): number {
-    const known = this.#frames.get(pageIndex);
+    const known = this.frames.get(pageIndex);
     if (known !== undefined) return known;
     const frame = memory.allocate();
     if (frame === 0) return 0;
@@ -97,22 +97,22 @@ export class FilePages {
     }
     if (read < PAGE_SIZE) memory.bytes.fill(0, frame * PAGE_SIZE + read, (frame + 1) * PAGE_SIZE);
     memory.flags[frame] = (memory.flags[frame] as number) | FRAME_CACHED;
-    if (this.#frames.size === 0) memory.addCache(this);
-    this.#memory = memory;
-    this.#frames.set(pageIndex, frame);
+    if (this.frames.size === 0) memory.addCache(this);
+    this.memory = memory;
+    this.frames.set(pageIndex, frame);
     return frame;
   }
 
   /** A page is about to be written through a shared mapping. */
   markDirty(pageIndex: number): void {
-    this.#dirty.add(pageIndex);
+    this.dirty.add(pageIndex);
   }
 
   /** Lays cached bytes over `into`, which the caller has filled from the file's storage at `offset`. */
   overlayRead(offset: number, into: Uint8Array): void {
-    const memory = this.#memory;
-    if (memory === null || this.#frames.size === 0) return;
-    this.#eachCached(offset, into.length, (frame, inPage, at, n) => {
+    const memory = this.memory;
+    if (memory === null || this.frames.size === 0) return;
+    this.eachCached(offset, into.length, (frame, inPage, at, n) => {
       const from = frame * PAGE_SIZE + inPage;
       into.set(memory.bytes.subarray(from, from + n), at);
     });
@@ -120,9 +120,9 @@ export class FilePages {
 
   /** Brings cached pages up to date after the caller has written `from` to the file's storage at `offset`. */
   overlayWrite(offset: number, from: Uint8Array): void {
-    const memory = this.#memory;
-    if (memory === null || this.#frames.size === 0) return;
-    this.#eachCached(offset, from.length, (frame, inPage, at, n) => {
+    const memory = this.memory;
+    if (memory === null || this.frames.size === 0) return;
+    this.eachCached(offset, from.length, (frame, inPage, at, n) => {
       const to = frame * PAGE_SIZE + inPage;
       memory.bytes.set(from.subarray(at, at + n), to);
       memory.written(to, n);
@@ -131,13 +131,13 @@ export class FilePages {
 
   /** The file now ends at `size`: pages beyond leave the cache and every mapping, private copies included. */
   truncate(size: number): void {
-    const memory = this.#memory;
+    const memory = this.memory;
     const first = Math.ceil(size / PAGE_SIZE);
-    for (const user of [...this.#users.keys()]) user.unmapPages(this, first, Infinity, true);
+    for (const user of [...this.users.keys()]) user.unmapPages(this, first, Infinity, true);
     if (memory === null) return;
-    this.#drop(memory, (index) => index >= first);
+    this.drop(memory, (index) => index >= first);
     const tail = size % PAGE_SIZE;
-    const last = tail === 0 ? undefined : this.#frames.get(first - 1);
+    const last = tail === 0 ? undefined : this.frames.get(first - 1);
     if (last !== undefined) {
       memory.bytes.fill(0, last * PAGE_SIZE + tail, (last + 1) * PAGE_SIZE);
       memory.written(last * PAGE_SIZE + tail, PAGE_SIZE - tail);
@@ -167,8 +167,8 @@ export class FilePages {
 
   /** Pages [from, to) leave the cache and every mapping; those without storage behind them are lost. */
   punch(from: number, to: number): void {
-    for (const user of [...this.#users.keys()]) user.unmapPages(this, from, to, false);
-    if (this.#memory !== null) this.#drop(this.#memory, (index) => index >= from && index < to);
+    for (const user of [...this.users.keys()]) user.unmapPages(this, from, to, false);
+    if (this.memory !== null) this.drop(this.memory, (index) => index >= from && index < to);
   }
 
   /**
@@ -177,17 +177,17 @@ export class FilePages {
    * @returns 0 or the first -errno
    */
   writeBack(file: MappableFile, from = 0, to = Infinity): number {
-    const memory = this.#memory;
-    if (memory === null || this.#dirty.size === 0 || file.writePage === undefined) return 0;
+    const memory = this.memory;
+    if (memory === null || this.dirty.size === 0 || file.writePage === undefined) return 0;
     let result = 0;
-    const indices = [...this.#dirty].filter((i) => i >= from && i < to).sort((a, b) => a - b);
+    const indices = [...this.dirty].filter((i) => i >= from && i < to).sort((a, b) => a - b);
     for (const index of indices) {
-      const frame = this.#frames.get(index);
-      this.#dirty.delete(index);
+      const frame = this.frames.get(index);
+      this.dirty.delete(index);
       if (frame === undefined) continue;
       const length = Math.min(PAGE_SIZE, file.sizeInBytes() - index * PAGE_SIZE);
       if (length <= 0) continue;
-      this.#revokeWrite(memory, index, frame);
+      this.revokeWrite(memory, index, frame);
       const written = file.writePage(index, memory.frameBytes(frame), length);
       if (written < 0 && result === 0) result = written === 0 ? -EIO : written;
     }
@@ -199,7 +199,7 @@ export class FilePages {
    * The caller then installs its executable, read-only entry.
    */
   claimExecute(memory: PhysicalMemory, pageIndex: number, frame: number): void {
-    if (((memory.flags[frame] as number) & FRAME_WRITABLE) !== 0) this.#revokeWrite(memory, pageIndex, frame);
+    if (((memory.flags[frame] as number) & FRAME_WRITABLE) !== 0) this.revokeWrite(memory, pageIndex, frame);
     memory.flags[frame] = (memory.flags[frame] as number) | FRAME_EXECUTED;
   }
 
@@ -215,7 +215,7 @@ export class FilePages {
     if ((flags & (FRAME_EXECUTED | FRAME_WRITABLE)) !== 0) {
       const { words, mmu } = memory;
       let changed = false;
-      this.#visit(pageIndex, (_user, _address, other) => {
+      this.visit(pageIndex, (_user, _address, other) => {
         if (other === entry) return;
         const low = words[other] as number;
         if ((low & PTE_PRESENT) === 0) return;
@@ -235,49 +235,49 @@ export class FilePages {
 
   /** A VMA of `user` maps the file from now on. @internal */
   addUser(user: PageUser): void {
-    this.#users.set(user, (this.#users.get(user) ?? 0) + 1);
+    this.users.set(user, (this.users.get(user) ?? 0) + 1);
     this.onUsersChanged?.(true);
   }
 
   /** A VMA of `user` has gone. @internal */
   removeUser(user: PageUser): void {
-    const left = (this.#users.get(user) ?? 0) - 1;
-    if (left > 0) this.#users.set(user, left);
-    else this.#users.delete(user);
+    const left = (this.users.get(user) ?? 0) - 1;
+    if (left > 0) this.users.set(user, left);
+    else this.users.delete(user);
     this.onUsersChanged?.(false);
-    if (this.#users.size === 0) this.onLastUnmap?.();
+    if (this.users.size === 0) this.onLastUnmap?.();
   }
 
   /** Drops clean pages that nobody maps; how many. */
   dropUnused(): number {
-    const memory = this.#memory;
-    if (memory === null || this.#pinned) return 0;
-    return this.#drop(memory, (index, frame) => memory.refs[frame] === 1 && !this.#dirty.has(index));
+    const memory = this.memory;
+    if (memory === null || this.pinned) return 0;
+    return this.drop(memory, (index, frame) => memory.refs[frame] === 1 && !this.dirty.has(index));
   }
 
   /** Gives all frames back. Mappings that still exist would read the file again. */
   dispose(): void {
-    if (this.#memory !== null) this.#drop(this.#memory, () => true);
+    if (this.memory !== null) this.drop(this.memory, () => true);
   }
 
-  #drop(memory: PhysicalMemory, which: (index: number, frame: number) => boolean): number {
+  private drop(memory: PhysicalMemory, which: (index: number, frame: number) => boolean): number {
     let dropped = 0;
-    for (const [index, frame] of this.#frames) {
+    for (const [index, frame] of this.frames) {
       if (!which(index, frame)) continue;
-      this.#frames.delete(index);
-      this.#dirty.delete(index);
+      this.frames.delete(index);
+      this.dirty.delete(index);
       memory.flags[frame] = (memory.flags[frame] as number) & ~(FRAME_CACHED | FRAME_WRITABLE);
       memory.release(frame);
       dropped++;
     }
-    if (dropped > 0 && this.#frames.size === 0) memory.removeCache(this);
+    if (dropped > 0 && this.frames.size === 0) memory.removeCache(this);
     return dropped;
   }
 
-  #revokeWrite(memory: PhysicalMemory, pageIndex: number, frame: number): void {
+  private revokeWrite(memory: PhysicalMemory, pageIndex: number, frame: number): void {
     const { words, mmu } = memory;
     let changed = false;
-    this.#visit(pageIndex, (_user, _address, entry) => {
+    this.visit(pageIndex, (_user, _address, entry) => {
       const low = words[entry] as number;
       if ((low & (PTE_PRESENT | PTE_WRITE)) !== (PTE_PRESENT | PTE_WRITE)) return;
       words[entry] = low & ~(PTE_WRITE | PTE_DIRTY);
@@ -287,11 +287,11 @@ export class FilePages {
     memory.flags[frame] = (memory.flags[frame] as number) & ~FRAME_WRITABLE;
   }
 
-  #visit(pageIndex: number, visit: PageVisitor): void {
-    const frame = this.#frames.get(pageIndex);
-    const memory = this.#memory;
+  private visit(pageIndex: number, visit: PageVisitor): void {
+    const frame = this.frames.get(pageIndex);
+    const memory = this.memory;
     if (frame === undefined || memory === null) return;
-    for (const user of this.#users.keys()) {
+    for (const user of this.users.keys()) {
       user.visitPage(this, pageIndex, (u, address, entry) => {
         // A private mapping may hold its own copy there.
         if ((memory.words[entry] as number) >>> 12 === frame) visit(u, address, entry);
@@ -299,7 +299,7 @@ export class FilePages {
     }
   }
 
-  #eachCached(
+  private eachCached(
     offset: number,
     length: number,
     visit: (frame: number, inPage: number, at: number, n: number) => void,
@@ -309,7 +309,7 @@ export class FilePages {
       const index = Math.floor((offset + at) / PAGE_SIZE);
       const inPage = (offset + at) % PAGE_SIZE;
       const n = Math.min(PAGE_SIZE - inPage, length - at);
-      const frame = this.#frames.get(index);
+      const frame = this.frames.get(index);
       if (frame !== undefined) visit(frame, inPage, at, n);
       at += n;
     }

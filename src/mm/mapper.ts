@@ -60,16 +60,16 @@ export interface MapRequest {
 
 /** Changes the areas of one address space. @internal */
 export class Mapper {
-  readonly #core: SpaceCore;
-  readonly #pager: Pager;
+  private readonly core: SpaceCore;
+  private readonly pager: Pager;
 
   constructor(core: SpaceCore, pager: Pager) {
-    this.#core = core;
-    this.#pager = pager;
+    this.core = core;
+    this.pager = pager;
   }
 
   mmap(r: MapRequest): number {
-    const core = this.#core;
+    const core = this.core;
     const { layout, limits } = core;
     const { file } = r;
     const offset = r.offset ?? 0;
@@ -84,7 +84,7 @@ export class Mapper {
     const shared = type === M.MAP_SHARED || type === M.MAP_SHARED_VALIDATE;
     const isFixed = (r.flags & (M.MAP_FIXED | M.MAP_FIXED_NOREPLACE)) !== 0;
     if (!core.mayAddAreas(1)) return -E.ENOMEM;
-    const place = this.#place(r, length, isFixed);
+    const place = this.place(r, length, isFixed);
     if (place < 0) return place;
     if ((r.flags & M.MAP_FIXED_NOREPLACE) !== 0 && core.vmas.overlaps(place, place + length)) return -E.EEXIST;
 
@@ -112,10 +112,10 @@ export class Mapper {
 
     const kind = { prot, shared, flags };
     const data = isDataArea(kind);
-    if (!core.mayExpand(pages - this.#pagesIn(place, place + length), data)) return -E.ENOMEM;
-    if (this.#overcommits(pages, kind)) return -E.ENOMEM;
+    if (!core.mayExpand(pages - this.pagesIn(place, place + length), data)) return -E.ENOMEM;
+    if (this.overcommits(pages, kind)) return -E.ENOMEM;
     if (isAccountable(kind)) flags |= VMA_ACCOUNTED;
-    const unmapped = this.#unmap(place, place + length);
+    const unmapped = this.unmap(place, place + length);
     if (unmapped < 0) return unmapped;
 
     const backing = file ?? (shared ? new SharedMemory(length, core.memory.nextSharedInode++) : undefined);
@@ -134,18 +134,18 @@ export class Mapper {
     core.mergeRange(place, place + length);
     const wantsPages = (r.flags & M.MAP_POPULATE) !== 0 && (r.flags & M.MAP_NONBLOCK) === 0;
     if (wantsPages || ((flags & VMA_LOCKED) !== 0 && (flags & VMA_LOCK_ON_FAULT) === 0))
-      this.#populate(place, place + length);
+      this.populate(place, place + length);
     return place;
   }
 
   munmap(addr: Addr, length: number): number {
-    const { end } = this.#core.layout;
+    const { end } = this.core.layout;
     if (addr % PAGE_SIZE !== 0 || !(addr >= 0 && addr <= end) || !(length > 0) || length > end - addr) return -E.EINVAL;
-    return this.#unmap(addr, addr + pageUp(length));
+    return this.unmap(addr, addr + pageUp(length));
   }
 
   mprotect(addr: Addr, length: number, protection: number): number {
-    const core = this.#core;
+    const core = this.core;
     const { items } = core.vmas;
     const grows = protection & (M.PROT_GROWSDOWN | M.PROT_GROWSUP);
     const prot = protection & ~(M.PROT_GROWSDOWN | M.PROT_GROWSUP);
@@ -177,7 +177,7 @@ export class Mapper {
         break;
       }
       const stop = Math.min(end, area.end);
-      result = this.#protect(area, at, stop, access);
+      result = this.protect(area, at, stop, access);
       if (result < 0) break;
       at = stop;
     }
@@ -186,7 +186,7 @@ export class Mapper {
   }
 
   mremap(oldAddr: Addr, oldBytes: number, newBytes: number, flags: number, newAddr: Addr): number {
-    const core = this.#core;
+    const core = this.core;
     const { layout } = core;
     const oldLength = pageUp(oldBytes);
     const newLength = pageUp(newBytes);
@@ -195,7 +195,7 @@ export class Mapper {
     if ((flags & ~(M.MREMAP_FIXED | M.MREMAP_MAYMOVE | M.MREMAP_DONTUNMAP)) !== 0) return -E.EINVAL;
     if (oldAddr % PAGE_SIZE !== 0 || !(oldAddr >= 0)) return -E.EINVAL;
     if (!(newLength > 0 && newLength <= layout.end)) return -E.EINVAL;
-    if (!isFixed && !keepsOld) return this.#resize(oldAddr, oldLength, newLength, (flags & M.MREMAP_MAYMOVE) !== 0);
+    if (!isFixed && !keepsOld) return this.resize(oldAddr, oldLength, newLength, (flags & M.MREMAP_MAYMOVE) !== 0);
 
     // With MREMAP_DONTUNMAP alone the new address is a hint, but one that must make sense.
     if (!(newAddr >= 0) || newAddr > layout.end - newLength || newAddr % PAGE_SIZE !== 0) return -E.EINVAL;
@@ -203,24 +203,24 @@ export class Mapper {
     if (keepsOld && oldLength !== newLength) return -E.EINVAL;
     if (oldAddr + oldLength > newAddr && newAddr + newLength > oldAddr) return -E.EINVAL;
     if (!core.mayAddAreas(3, MAX_MAP_COUNT - 3)) return -E.ENOMEM;
-    if (isFixed && oldLength === newLength) return this.#moveAreas(oldAddr, oldLength, newAddr, keepsOld);
-    return this.#moveTo(oldAddr, oldLength, newLength, newAddr, isFixed, keepsOld);
+    if (isFixed && oldLength === newLength) return this.moveAreas(oldAddr, oldLength, newAddr, keepsOld);
+    return this.moveTo(oldAddr, oldLength, newLength, newAddr, isFixed, keepsOld);
   }
 
   brk(addr: Addr): Addr {
-    const core = this.#core;
+    const core = this.core;
     if (!(addr >= core.brkStart)) return core.brk;
     if (addr - core.brkStart + core.dataSegmentBytes > core.limits.dataBytes) return core.brk;
     const oldEnd = pageUp(core.brk);
     const newEnd = pageUp(addr);
     if (newEnd < oldEnd) {
-      if (this.#unmap(newEnd, oldEnd) < 0) return core.brk;
+      if (this.unmap(newEnd, oldEnd) < 0) return core.brk;
     } else if (newEnd > oldEnd) {
       const next = core.vmas.items[core.vmas.indexAbove(oldEnd)];
       if (newEnd > core.layout.end || (next !== undefined && newEnd + PAGE_SIZE > next.guardedStart)) return core.brk;
       const pages = (newEnd - oldEnd) / PAGE_SIZE;
       const kind = { prot: M.PROT_READ | M.PROT_WRITE, shared: false, flags: core.defaultFlags | VMA_ACCOUNTED };
-      if (!core.mayExpand(pages, true) || this.#overcommits(pages, kind) || !core.mayAddAreas(1)) return core.brk;
+      if (!core.mayExpand(pages, true) || this.overcommits(pages, kind) || !core.mayAddAreas(1)) return core.brk;
       const isLocked = (kind.flags & VMA_LOCKED) !== 0;
       if (isLocked && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes) return core.brk;
       core.addArea(
@@ -236,15 +236,15 @@ export class Mapper {
       );
       // The heap starts as an area of its own even where it touches the program's data.
       if (oldEnd > pageUp(core.brkStart)) core.mergeRange(oldEnd, newEnd);
-      if (isLocked && (kind.flags & VMA_LOCK_ON_FAULT) === 0) this.#populate(oldEnd, newEnd);
+      if (isLocked && (kind.flags & VMA_LOCK_ON_FAULT) === 0) this.populate(oldEnd, newEnd);
     }
     core.brk = addr;
     return addr;
   }
 
   /** Where a mapping goes, or -errno. */
-  #place(r: MapRequest, length: number, isFixed: boolean): number {
-    const core = this.#core;
+  private place(r: MapRequest, length: number, isFixed: boolean): number {
+    const core = this.core;
     const { layout } = core;
     if (isFixed) {
       if (!(r.addr >= 0) || r.addr > layout.end - length) return -E.ENOMEM;
@@ -256,7 +256,7 @@ export class Mapper {
     if (r.addr >= PAGE_SIZE) {
       // A hint is rounded down to a page and up to the lowest address.
       const hint = Math.max(r.addr - (r.addr % PAGE_SIZE), layout.minAddress);
-      if (hint <= (isLow ? LOW_END : layout.end) - length && this.#isFree(hint, hint + length)) return hint;
+      if (hint <= (isLow ? LOW_END : layout.end) - length && this.isFree(hint, hint + length)) return hint;
     }
     if (isLow) {
       const low = core.vmas.lowestGap(length, LOW_START, LOW_END);
@@ -267,7 +267,7 @@ export class Mapper {
 
   /** Where a mapping without a hint goes, or -errno. */
   findGap(length: number): number {
-    const { vmas, layout } = this.#core;
+    const { vmas, layout } = this.core;
     const high = vmas.highestGap(length, layout.minAddress, layout.mmapBase);
     if (high >= 0) return high;
     // As Linux: from a third of the range upwards when there is nothing below the stack.
@@ -276,15 +276,15 @@ export class Mapper {
   }
 
   /** Whether [start, end) is free, the gap below a stack included. */
-  #isFree(start: Addr, end: Addr): boolean {
-    const { vmas, layout } = this.#core;
+  private isFree(start: Addr, end: Addr): boolean {
+    const { vmas, layout } = this.core;
     if (end > layout.end) return false;
     const next = vmas.items[vmas.indexAbove(start)];
     return next === undefined || end <= next.guardedStart;
   }
 
-  #pagesIn(start: Addr, end: Addr): number {
-    const { vmas } = this.#core;
+  private pagesIn(start: Addr, end: Addr): number {
+    const { vmas } = this.core;
     let bytes = 0;
     for (let i = vmas.indexAbove(start); i < vmas.items.length; i++) {
       const area = vmas.items[i] as MappedArea;
@@ -295,12 +295,12 @@ export class Mapper {
   }
 
   /** Linux's heuristic overcommit: refuses only what could never be met. */
-  #overcommits(pages: number, kind: { prot: number; shared: boolean; flags: number }): boolean {
-    return isAccountable(kind) && pages > this.#core.memory.limitFrames;
+  private overcommits(pages: number, kind: { prot: number; shared: boolean; flags: number }): boolean {
+    return isAccountable(kind) && pages > this.core.memory.limitFrames;
   }
 
-  #unmap(start: Addr, end: Addr): number {
-    const core = this.#core;
+  private unmap(start: Addr, end: Addr): number {
+    const core = this.core;
     const { items } = core.vmas;
     const index = core.vmas.indexAbove(start);
     const area = items[index];
@@ -313,19 +313,19 @@ export class Mapper {
     return 0;
   }
 
-  #populate(start: Addr, end: Addr): void {
-    const { vmas } = this.#core;
+  private populate(start: Addr, end: Addr): void {
+    const { vmas } = this.core;
     for (let at = start; at < end;) {
       const area = vmas.find(at);
       if (area === undefined) return;
       const stop = Math.min(end, area.end);
-      this.#pager.populate(area, at, stop);
+      this.pager.populate(area, at, stop);
       at = stop;
     }
   }
 
-  #protect(area: MappedArea, start: Addr, end: Addr, prot: number): number {
-    const core = this.#core;
+  private protect(area: MappedArea, start: Addr, end: Addr, prot: number): number {
+    const core = this.core;
     if ((prot & ~area.maxProt) !== 0) return -E.EACCES;
     if (prot === area.prot) return 0;
     const pages = (end - start) / PAGE_SIZE;
@@ -333,7 +333,7 @@ export class Mapper {
     if (isDataArea(changed) && !isDataArea(area)) {
       // Refused only where it was not over the limit before, as Linux does.
       if (!core.mayExpand(pages, true) && core.mayExpand(pages, false)) return -E.ENOMEM;
-      if (this.#overcommits(pages, changed)) return -E.ENOMEM;
+      if (this.overcommits(pages, changed)) return -E.ENOMEM;
     }
     const splits = (area.start < start ? 1 : 0) + (area.end > end ? 1 : 0);
     if (splits > 0 && !core.mayAddAreas(splits)) return -E.ENOMEM;
@@ -346,13 +346,13 @@ export class Mapper {
     if (isAccountable(part)) part.flags |= VMA_ACCOUNTED;
     else if (part.file === undefined && part.family === 0 && (prot & M.PROT_WRITE) === 0) part.flags &= ~VMA_ACCOUNTED;
     core.account(part, 1);
-    this.#pager.reprotect(part, start, end);
+    this.pager.reprotect(part, start, end);
     return 0;
   }
 
   /** What forbids that [addr, addr+oldLength) becomes newLength long; undefined for nothing. */
-  #checkResize(area: MappedArea, addr: Addr, oldLength: number, newLength: number): number | undefined {
-    const core = this.#core;
+  private checkResize(area: MappedArea, addr: Addr, oldLength: number, newLength: number): number | undefined {
+    const core = this.core;
     if (oldLength === 0 && !area.shared) return -E.EINVAL;
     if (oldLength > area.end - addr) return -E.EFAULT;
     if (newLength <= oldLength) return undefined;
@@ -360,42 +360,42 @@ export class Mapper {
     if (area.file !== undefined && area.offset + (addr - area.start) + newLength > MAX_OFFSET) return -E.EINVAL;
     if ((area.flags & VMA_LOCKED) !== 0 && (core.lockedPages + pages) * PAGE_SIZE > core.limits.memlockBytes)
       return -E.EAGAIN;
-    if (!core.mayExpand(pages, isDataArea(area)) || this.#overcommits(pages, area)) return -E.ENOMEM;
+    if (!core.mayExpand(pages, isDataArea(area)) || this.overcommits(pages, area)) return -E.ENOMEM;
     return undefined;
   }
 
-  #growInPlace(area: MappedArea, addr: Addr, end: Addr): number {
-    const core = this.#core;
+  private growInPlace(area: MappedArea, addr: Addr, end: Addr): number {
+    const core = this.core;
     const oldEnd = area.end;
     area.end = end;
     core.accountPages(area, (end - oldEnd) / PAGE_SIZE);
     core.mergeRange(addr, end);
-    if ((area.flags & VMA_LOCKED) !== 0) this.#populate(oldEnd, end);
+    if ((area.flags & VMA_LOCKED) !== 0) this.populate(oldEnd, end);
     return addr;
   }
 
-  #resize(addr: Addr, oldLength: number, newLength: number, mayMove: boolean): number {
-    const core = this.#core;
+  private resize(addr: Addr, oldLength: number, newLength: number, mayMove: boolean): number {
+    const core = this.core;
     const area = core.vmas.find(addr);
     if (area === undefined) return -E.EFAULT;
     if (oldLength === newLength) return addr;
     if (oldLength > newLength) {
-      const result = this.#unmap(addr + newLength, addr + oldLength);
+      const result = this.unmap(addr + newLength, addr + oldLength);
       return result < 0 ? result : addr;
     }
-    const refused = this.#checkResize(area, addr, oldLength, newLength);
+    const refused = this.checkResize(area, addr, oldLength, newLength);
     if (refused !== undefined) return refused;
-    if (oldLength > 0 && addr + oldLength === area.end && this.#isFree(area.end, addr + newLength)) {
-      return this.#growInPlace(area, addr, addr + newLength);
+    if (oldLength > 0 && addr + oldLength === area.end && this.isFree(area.end, addr + newLength)) {
+      return this.growInPlace(area, addr, addr + newLength);
     }
     if (!mayMove) return -E.ENOMEM;
     const place = this.findGap(newLength);
-    return place < 0 ? place : this.#move(addr, oldLength, newLength, place, false);
+    return place < 0 ? place : this.move(addr, oldLength, newLength, place, false);
   }
 
   /** Moves every area in a range (Linux 6.17 and later); holes between them are kept. */
-  #moveAreas(oldAddr: Addr, length: number, target: Addr, keepsOld: boolean): number {
-    const { vmas } = this.#core;
+  private moveAreas(oldAddr: Addr, length: number, target: Addr, keepsOld: boolean): number {
+    const { vmas } = this.core;
     const end = oldAddr + length;
     let moved = false;
     for (let at = oldAddr; at < end;) {
@@ -404,7 +404,7 @@ export class Mapper {
       if (area.start > at && !moved) break;
       const start = Math.max(at, area.start);
       const stop = Math.min(end, area.end);
-      const result = this.#moveTo(start, stop - start, stop - start, target + (start - oldAddr), true, keepsOld);
+      const result = this.moveTo(start, stop - start, stop - start, target + (start - oldAddr), true, keepsOld);
       if (result < 0) return result;
       moved = true;
       at = stop;
@@ -412,7 +412,7 @@ export class Mapper {
     return moved ? target : -E.EFAULT;
   }
 
-  #moveTo(
+  private moveTo(
     oldAddr: Addr,
     oldLength: number,
     newLength: number,
@@ -420,33 +420,33 @@ export class Mapper {
     isFixed: boolean,
     keepsOld: boolean,
   ): number {
-    const core = this.#core;
+    const core = this.core;
     let area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
-    const refused = this.#checkResize(area, oldAddr, Math.min(oldLength, newLength), newLength);
+    const refused = this.checkResize(area, oldAddr, Math.min(oldLength, newLength), newLength);
     if (refused !== undefined) return refused;
     if (isFixed) {
       if (target < core.layout.minAddress) return -E.EPERM;
-      const result = this.#unmap(target, target + newLength);
+      const result = this.unmap(target, target + newLength);
       if (result < 0) return result;
     }
     let length = oldLength;
     if (oldLength > newLength) {
-      const result = this.#unmap(oldAddr + newLength, oldAddr + oldLength);
+      const result = this.unmap(oldAddr + newLength, oldAddr + oldLength);
       if (result < 0) return result;
       length = newLength;
     }
     area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
     if (keepsOld && !core.mayExpand(length / PAGE_SIZE, isDataArea(area))) return -E.ENOMEM;
-    const isHintFree = isFixed || (target >= core.layout.minAddress && this.#isFree(target, target + newLength));
+    const isHintFree = isFixed || (target >= core.layout.minAddress && this.isFree(target, target + newLength));
     const place = isHintFree ? target : this.findGap(newLength);
-    return place < 0 ? place : this.#move(oldAddr, length, newLength, place, keepsOld);
+    return place < 0 ? place : this.move(oldAddr, length, newLength, place, keepsOld);
   }
 
   /** Moves the pages of [oldAddr, +oldLength), within one area, to a free place. */
-  #move(oldAddr: Addr, oldLength: number, newLength: number, place: Addr, keepsOld: boolean): number {
-    const core = this.#core;
+  private move(oldAddr: Addr, oldLength: number, newLength: number, place: Addr, keepsOld: boolean): number {
+    const core = this.core;
     const area = core.vmas.find(oldAddr);
     if (area === undefined) return -E.EFAULT;
     if (!core.mayAddAreas(1, MAX_MAP_COUNT - 3)) return -E.ENOMEM;
@@ -473,10 +473,10 @@ export class Mapper {
       }
       core.mergeRange(oldAddr, oldAddr + oldLength);
     } else if (oldLength > 0) {
-      this.#unmap(oldAddr, oldAddr + oldLength);
+      this.unmap(oldAddr, oldAddr + oldLength);
     }
     core.mergeRange(place, place + newLength);
-    if ((moved.flags & VMA_LOCKED) !== 0) this.#populate(place, place + newLength);
+    if ((moved.flags & VMA_LOCKED) !== 0) this.populate(place, place + newLength);
     return place;
   }
 }

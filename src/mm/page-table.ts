@@ -25,24 +25,24 @@ const USER_ROOT_ENTRIES = 256;
 /** One address space's tables. */
 export class PageTable {
   readonly root: PhysAddr;
-  readonly #memory: PhysicalMemory;
-  readonly #words: Uint32Array;
+  private readonly memory: PhysicalMemory;
+  private readonly words: Uint32Array;
   /** The last leaf table found: (address / 2 MiB) and its first word. */
-  #lastKey = -1;
-  #lastLeaf = 0;
-  #tables = 1;
+  private lastKey = -1;
+  private lastLeaf = 0;
+  private tables = 1;
 
   /** @param rootFrame a fresh table frame with one reference, which this object takes over */
   constructor(memory: PhysicalMemory, rootFrame: number) {
-    this.#memory = memory;
-    this.#words = memory.words;
+    this.memory = memory;
+    this.words = memory.words;
     this.root = rootFrame * PAGE_SIZE;
     memory.mmu.initRoot(this.root);
   }
 
   /** Frames used by tables, the root included. */
   get tableCount(): number {
-    return this.#tables;
+    return this.tables;
   }
 
   // Bits 12 to 20 of an address, times two, are the place of its entry in a leaf table, counted in words.
@@ -50,22 +50,22 @@ export class PageTable {
   /** Index of the low word of the entry for `address`, or 0 when its table does not exist. */
   entry(address: number): number {
     const key = Math.floor(address / LEAF_SPAN);
-    if (key === this.#lastKey) return this.#lastLeaf + ((address >>> 11) & 0x3fe);
-    return this.#walk(address, key, false);
+    if (key === this.lastKey) return this.lastLeaf + ((address >>> 11) & 0x3fe);
+    return this.walk(address, key, false);
   }
 
   /** As `entry`, but makes missing tables; 0 when memory is out. */
   ensure(address: number): number {
     const key = Math.floor(address / LEAF_SPAN);
-    if (key === this.#lastKey) return this.#lastLeaf + ((address >>> 11) & 0x3fe);
-    return this.#walk(address, key, true);
+    if (key === this.lastKey) return this.lastLeaf + ((address >>> 11) & 0x3fe);
+    return this.walk(address, key, true);
   }
 
   /** The first page address at or after `from` whose leaf table exists, or `end`. Skips whole absent subtrees. */
   nextTable(from: number, end: number): number {
     // The usual case when a loop goes from page to page.
-    if (from < end && Math.floor(from / LEAF_SPAN) === this.#lastKey) return from;
-    const words = this.#words;
+    if (from < end && Math.floor(from / LEAF_SPAN) === this.lastKey) return from;
+    const words = this.words;
     let at = from;
     while (at < end) {
       let table = this.root / 4;
@@ -90,25 +90,25 @@ export class PageTable {
    */
   prune(start: number, end: number): void {
     if (Math.ceil(start / LEAF_SPAN) * LEAF_SPAN + LEAF_SPAN > end) return;
-    this.#lastKey = -1;
-    this.#pruneLevel(this.root / 4, 4, 0, start, end);
+    this.lastKey = -1;
+    this.pruneLevel(this.root / 4, 4, 0, start, end);
   }
 
   /** Frees every table, the root included. Frames that entries name must have been released before. */
   dispose(): void {
-    this.#lastKey = -1;
-    const words = this.#words;
+    this.lastKey = -1;
+    const words = this.words;
     const table = this.root / 4;
     for (let i = 0; i < USER_ROOT_ENTRIES; i++) {
       const low = words[table + i * 2] as number;
-      if ((low & PTE_PRESENT) !== 0) this.#freeSubtree(low >>> 12, 3);
+      if ((low & PTE_PRESENT) !== 0) this.freeSubtree(low >>> 12, 3);
     }
-    this.#memory.release(this.root / PAGE_SIZE);
-    this.#tables--;
+    this.memory.release(this.root / PAGE_SIZE);
+    this.tables--;
   }
 
-  #walk(address: number, key: number, create: boolean): number {
-    const words = this.#words;
+  private walk(address: number, key: number, create: boolean): number {
+    const words = this.words;
     const gib = Math.floor(address / GIB);
     // Integer operators see the low 32 bits, which is what the lower levels need, and far faster than a remainder.
     const inGib = address & (GIB - 1);
@@ -120,22 +120,22 @@ export class PageTable {
       let low = words[slot] as number;
       if ((low & PTE_PRESENT) === 0) {
         if (!create) return 0;
-        const frame = this.#memory.allocateTable();
+        const frame = this.memory.allocateTable();
         if (frame === 0) return 0;
-        this.#tables++;
+        this.tables++;
         words[slot] = (frame << 12) | TABLE_BITS;
         words[slot + 1] = 0;
         low = words[slot] as number;
       }
       table = (low >>> 12) * (PAGE_SIZE / 4);
     }
-    this.#lastKey = key;
-    this.#lastLeaf = table;
+    this.lastKey = key;
+    this.lastLeaf = table;
     return table + ((inGib >>> 11) & 0x3fe);
   }
 
-  #pruneLevel(table: number, level: number, base: number, start: number, end: number): void {
-    const words = this.#words;
+  private pruneLevel(table: number, level: number, base: number, start: number, end: number): void {
+    const words = this.words;
     const span = SPAN[level] as number;
     const entries = level === 4 ? USER_ROOT_ENTRIES : 512;
     const first = Math.max(0, Math.floor((start - base) / span));
@@ -146,22 +146,22 @@ export class PageTable {
       const from = base + i * span;
       if (from >= start && from + span <= end) {
         words[table + i * 2] = 0;
-        this.#freeSubtree(low >>> 12, level - 1);
+        this.freeSubtree(low >>> 12, level - 1);
       } else if (level > 2) {
-        this.#pruneLevel((low >>> 12) * (PAGE_SIZE / 4), level - 1, from, start, end);
+        this.pruneLevel((low >>> 12) * (PAGE_SIZE / 4), level - 1, from, start, end);
       }
     }
   }
 
-  #freeSubtree(frame: number, level: number): void {
+  private freeSubtree(frame: number, level: number): void {
     if (level > 1) {
       const table = frame * (PAGE_SIZE / 4);
       for (let i = 0; i < 512; i++) {
-        const low = this.#words[table + i * 2] as number;
-        if ((low & PTE_PRESENT) !== 0) this.#freeSubtree(low >>> 12, level - 1);
+        const low = this.words[table + i * 2] as number;
+        if ((low & PTE_PRESENT) !== 0) this.freeSubtree(low >>> 12, level - 1);
       }
     }
-    this.#memory.release(frame);
-    this.#tables--;
+    this.memory.release(frame);
+    this.tables--;
   }
 }

@@ -38,10 +38,10 @@ const AROUND_BYTES = 16 * PAGE_SIZE;
 
 /** Serves faults of one address space. @internal */
 export class Pager {
-  readonly #core: SpaceCore;
+  private readonly core: SpaceCore;
 
   constructor(core: SpaceCore) {
-    this.#core = core;
+    this.core = core;
   }
 
   /**
@@ -50,7 +50,7 @@ export class Pager {
    * @returns `fixed` when the access may be tried again
    */
   handleFault(address: Addr, access: Access): 'fixed' | GuestFault {
-    if (!(address < this.#core.layout.end)) return { signo: SIGSEGV, code: SEGV_MAPERR, addr: address };
+    if (!(address < this.core.layout.end)) return { signo: SIGSEGV, code: SEGV_MAPERR, addr: address };
     const area = this.areaFor(address);
     if (area === undefined) return { signo: SIGSEGV, code: SEGV_MAPERR, addr: address };
     const touch = access === 'write' ? TOUCH_WRITE : access === 'execute' ? TOUCH_EXECUTE : TOUCH_READ;
@@ -64,13 +64,13 @@ export class Pager {
 
   /** The area that holds `address`, after letting one that grows down reach it. */
   areaFor(address: Addr): MappedArea | undefined {
-    const { items } = this.#core.vmas;
-    const index = this.#core.vmas.indexAbove(address);
+    const { items } = this.core.vmas;
+    const index = this.core.vmas.indexAbove(address);
     const area = items[index];
     if (area === undefined) return undefined;
     if (area.start <= address) return area;
     if ((area.flags & VMA_GROWSDOWN) === 0) return undefined;
-    return this.#growStack(area, index, pageDown(address)) ? area : undefined;
+    return this.growStack(area, index, pageDown(address)) ? area : undefined;
   }
 
   /**
@@ -78,27 +78,27 @@ export class Pager {
    * @param page page-aligned address
    */
   touch(area: MappedArea, page: Addr, touch: number): number {
-    const core = this.#core;
+    const core = this.core;
     const entry = core.table.ensure(page);
     if (entry === 0) return PAGE_NO_MEMORY;
-    if (touch === TOUCH_WRITE) return area.shared ? this.#writeShared(area, page, entry) : this.own(area, page, entry);
+    if (touch === TOUCH_WRITE) return area.shared ? this.writeShared(area, page, entry) : this.own(area, page, entry);
     const { memory } = core;
     const low = memory.words[entry] as number;
     let frame = low >>> 12;
     if (frame === 0) {
       if (area.pages === null) {
-        this.#install(area, entry, memory.zeroFrame, false);
+        this.install(area, entry, memory.zeroFrame, false);
         return PAGE_READY;
       }
       const index = area.pageIndex(page);
-      const result = this.#load(area, index);
+      const result = this.load(area, index);
       if (result !== PAGE_READY) return result;
       frame = area.pages.frameAt(index);
       memory.retain(frame);
       core.countResident();
       if (touch === TOUCH_EXECUTE) area.pages.claimExecute(memory, index, frame);
-      this.#install(area, entry, frame, touch === TOUCH_EXECUTE);
-      this.#mapAround(area, page);
+      this.install(area, entry, frame, touch === TOUCH_EXECUTE);
+      this.mapAround(area, page);
       return PAGE_READY;
     }
     if (touch === TOUCH_EXECUTE && area.pages !== null && ((memory.flags[frame] as number) & FRAME_CACHED) !== 0) {
@@ -106,7 +106,7 @@ export class Pager {
     }
     // Present already: the entry was made non-executable for the sake of writers, or a TLB lags behind.
     const write = (memory.words[entry] as number) & WRITE_BITS;
-    this.#install(area, entry, frame, touch === TOUCH_EXECUTE);
+    this.install(area, entry, frame, touch === TOUCH_EXECUTE);
     memory.words[entry] = (memory.words[entry] as number) | write;
     memory.mmu.flushTlb();
     return PAGE_READY;
@@ -117,7 +117,7 @@ export class Pager {
    * @param entry the page's entry
    */
   own(area: MappedArea, page: Addr, entry: number): number {
-    const core = this.#core;
+    const core = this.core;
     const { memory } = core;
     const { words, flags } = memory;
     // First, as on Linux, even when no page can be had.
@@ -129,7 +129,7 @@ export class Pager {
       let source = 0;
       if (old === 0 && area.pages !== null) {
         const index = area.pageIndex(page);
-        const result = this.#load(area, index);
+        const result = this.load(area, index);
         if (result !== PAGE_READY) return result;
         source = area.pages.frameAt(index);
         // Making room for the copy must not drop the page that is copied.
@@ -180,13 +180,13 @@ export class Pager {
 
   /** As populate, with one kind of access. */
   populateAs(area: MappedArea, start: Addr, end: Addr, touch: number): number {
-    const { words } = this.#core.memory;
+    const { words } = this.core.memory;
     const wanted = touch === TOUCH_WRITE ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
     // More pages than there is memory: the frame of zeroes could serve them all, but not in bearable time.
-    let left = this.#core.memory.limitFrames;
+    let left = this.core.memory.limitFrames;
     for (let page = start; page < end; page += PAGE_SIZE) {
       if (left-- === 0) return PAGE_NO_MEMORY;
-      const entry = this.#core.table.entry(page);
+      const entry = this.core.table.entry(page);
       if (entry !== 0 && ((words[entry] as number) & wanted) === wanted) continue;
       const result = this.touch(area, page, touch);
       if (result !== PAGE_READY) return result;
@@ -196,7 +196,7 @@ export class Pager {
 
   /** Brings the entries of [start, end) in line with the area's new protection. */
   reprotect(area: MappedArea, start: Addr, end: Addr): void {
-    const { memory, table } = this.#core;
+    const { memory, table } = this.core;
     const { words, flags } = memory;
     const accessible = isAccessible(area);
     let flush = false;
@@ -211,7 +211,7 @@ export class Pager {
         words[entry + 1] = 0;
         continue;
       }
-      this.#install(area, entry, frame, false);
+      this.install(area, entry, frame, false);
       const executed = ((flags[frame] as number) & FRAME_EXECUTED) !== 0;
       const executable = words[entry + 1] === 0;
       if ((low & PTE_WRITE) !== 0 && (area.prot & PROT_WRITE) !== 0 && (!executed || executable)) {
@@ -221,18 +221,18 @@ export class Pager {
     if (flush) memory.mmu.flushTlb();
   }
 
-  #load(area: MappedArea, index: number): number {
+  private load(area: MappedArea, index: number): number {
     const { file, pages } = area;
     if (file === undefined || pages === null) return PAGE_NO_FILE;
     if (pages.frameAt(index) !== 0) return PAGE_READY;
     if (index * PAGE_SIZE >= file.sizeInBytes()) return PAGE_NO_FILE;
-    const frame = pages.load(this.#core.memory, file, index);
+    const frame = pages.load(this.core.memory, file, index);
     return frame > 0 ? PAGE_READY : frame === 0 ? PAGE_NO_MEMORY : PAGE_NO_FILE;
   }
 
   /** Writes a read-only entry as the area's protection says. Executable at once unless somebody writes to the frame. */
-  #install(area: MappedArea, entry: number, frame: number, claimed: boolean): void {
-    const { words, flags } = this.#core.memory;
+  private install(area: MappedArea, entry: number, frame: number, claimed: boolean): void {
+    const { words, flags } = this.core.memory;
     words[entry] = isAccessible(area) ? (frame << 12) | PRESENT_BITS : frame << 12;
     if ((area.prot & PROT_EXEC) !== 0 && (claimed || ((flags[frame] as number) & FRAME_WRITABLE) === 0)) {
       words[entry + 1] = 0;
@@ -242,8 +242,8 @@ export class Pager {
     }
   }
 
-  #writeShared(area: MappedArea, page: Addr, entry: number): number {
-    const core = this.#core;
+  private writeShared(area: MappedArea, page: Addr, entry: number): number {
+    const core = this.core;
     const { memory } = core;
     const { words } = memory;
     const { pages } = area;
@@ -252,7 +252,7 @@ export class Pager {
     const low = words[entry] as number;
     let frame = low >>> 12;
     if (frame === 0) {
-      const result = this.#load(area, index);
+      const result = this.load(area, index);
       if (result !== PAGE_READY) return result;
       frame = pages.frameAt(index);
       memory.retain(frame);
@@ -267,8 +267,8 @@ export class Pager {
   }
 
   /** Maps cached neighbours of a page of a file, so that they need no fault of their own. */
-  #mapAround(area: MappedArea, page: Addr): void {
-    const core = this.#core;
+  private mapAround(area: MappedArea, page: Addr): void {
+    const core = this.core;
     const { memory, table } = core;
     const { pages } = area;
     if (pages === null) return;
@@ -282,12 +282,12 @@ export class Pager {
       if (frame === 0) continue;
       memory.retain(frame);
       core.countResident();
-      this.#install(area, entry, frame, false);
+      this.install(area, entry, frame, false);
     }
   }
 
-  #growStack(area: MappedArea, index: number, page: Addr): boolean {
-    const core = this.#core;
+  private growStack(area: MappedArea, index: number, page: Addr): boolean {
+    const core = this.core;
     if (page < core.layout.minAddress) return false;
     const pages = (area.start - page) / PAGE_SIZE;
     if (area.end - page > core.limits.stackBytes || !core.mayExpand(pages, false)) return false;

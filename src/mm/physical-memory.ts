@@ -41,14 +41,14 @@ export class PhysicalMemory {
   /** Areas of all address spaces, as last counted by each: they live in the host's memory. */
   areas = 0;
 
-  readonly #free: Int32Array;
-  #freeCount = 0;
-  #next: number;
-  readonly #end: number;
-  #used = 0;
-  #peak = 0;
-  #tables = 0;
-  readonly #caches = new Set<FilePages>();
+  private readonly free: Int32Array;
+  private freeCount = 0;
+  private next: number;
+  private readonly end: number;
+  private used = 0;
+  private peak = 0;
+  private tables = 0;
+  private readonly caches = new Set<FilePages>();
 
   /**
    * @param limitBytes most memory in use at once: pages, page cache and page tables together
@@ -67,29 +67,29 @@ export class PhysicalMemory {
     this.view = new DataView(mmu.memory);
     this.refs = new Uint32Array(total);
     this.flags = new Uint8Array(total);
-    this.#free = new Int32Array(total);
-    this.#next = first;
-    this.#end = total;
+    this.free = new Int32Array(total);
+    this.next = first;
+    this.end = total;
     this.zeroFrame = first;
-    this.#next++;
+    this.next++;
     this.refs[first] = 1;
     this.limitFrames = Math.min(limit, total - first - 1);
   }
 
   /** Frames in use now, the shared zero frame left out. */
   get usedFrames(): number {
-    return this.#used;
+    return this.used;
   }
 
   /** Most frames that were in use at once. */
   get peakFrames(): number {
-    return this.#peak;
+    return this.peak;
   }
 
   /** Frames in use that hold pages of files. Counted at each look. */
   get cachedFrames(): number {
     let frames = 0;
-    for (let frame = 0; frame < this.#next; frame++) {
+    for (let frame = 0; frame < this.next; frame++) {
       if (((this.flags[frame] as number) & FRAME_CACHED) !== 0 && (this.refs[frame] as number) > 0) frames++;
     }
     return frames;
@@ -97,7 +97,7 @@ export class PhysicalMemory {
 
   /** Frames in use as page tables. */
   get tableFrames(): number {
-    return this.#tables;
+    return this.tables;
   }
 
   /**
@@ -105,22 +105,22 @@ export class PhysicalMemory {
    * @param zeroed false when the caller overwrites the whole frame at once
    */
   allocate(zeroed = true): number {
-    if (this.#used >= this.limitFrames && this.#reclaim() === 0) return 0;
+    if (this.used >= this.limitFrames && this.reclaim() === 0) return 0;
     let frame: number;
-    if (this.#freeCount > 0) {
-      frame = this.#free[--this.#freeCount] as number;
+    if (this.freeCount > 0) {
+      frame = this.free[--this.freeCount] as number;
       // What was translated from the former content must never run as the new one.
       if (((this.flags[frame] as number) & FRAME_EXECUTED) !== 0) this.mmu.invalidateCode(frame * PAGE_SIZE, PAGE_SIZE);
       this.flags[frame] = 0;
       if (zeroed) this.words.fill(0, frame * WORDS_PER_PAGE, (frame + 1) * WORDS_PER_PAGE);
     } else {
       // Frames that were never used are zero: the arena starts so.
-      frame = this.#next++;
-      invariant(frame < this.#end, () => 'more frames in use than the arena has');
+      frame = this.next++;
+      invariant(frame < this.end, () => 'more frames in use than the arena has');
     }
     this.refs[frame] = 1;
-    this.#used++;
-    if (this.#used > this.#peak) this.#peak = this.#used;
+    this.used++;
+    if (this.used > this.peak) this.peak = this.used;
     return frame;
   }
 
@@ -129,7 +129,7 @@ export class PhysicalMemory {
     const frame = this.allocate();
     if (frame !== 0) {
       this.flags[frame] = FRAME_TABLE;
-      this.#tables++;
+      this.tables++;
     }
     return frame;
   }
@@ -141,11 +141,11 @@ export class PhysicalMemory {
     invariant(left >= 0, () => `frame ${frame} released more often than taken`);
     this.refs[frame] = left;
     if (left > 0) return;
-    if (((this.flags[frame] as number) & FRAME_TABLE) !== 0) this.#tables--;
+    if (((this.flags[frame] as number) & FRAME_TABLE) !== 0) this.tables--;
     // FRAME_EXECUTED stays until the frame is used again: see allocate.
     this.flags[frame] = (this.flags[frame] as number) & FRAME_EXECUTED;
-    this.#free[this.#freeCount++] = frame;
-    this.#used--;
+    this.free[this.freeCount++] = frame;
+    this.used--;
   }
 
   /** Takes one more reference. */
@@ -180,23 +180,23 @@ export class PhysicalMemory {
 
   /** A page cache has frames from now on. @internal */
   addCache(pages: FilePages): void {
-    this.#caches.add(pages);
+    this.caches.add(pages);
   }
 
   /** A page cache holds no frame any more. @internal */
   removeCache(pages: FilePages): void {
-    this.#caches.delete(pages);
+    this.caches.delete(pages);
   }
 
   /** Frees all page caches. Address spaces must have been released before. */
   dispose(): void {
-    for (const cache of [...this.#caches]) cache.dispose();
+    for (const cache of [...this.caches]) cache.dispose();
   }
 
   /** Drops clean page-cache pages that nobody maps; how many. */
-  #reclaim(): number {
+  private reclaim(): number {
     let freed = 0;
-    for (const cache of [...this.#caches]) freed += cache.dropUnused();
+    for (const cache of [...this.caches]) freed += cache.dropUnused();
     return freed;
   }
 }

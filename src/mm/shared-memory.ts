@@ -11,11 +11,11 @@ export class SharedMemory implements MappableFile {
   readonly deviceNumber = 1;
   readonly inodeNumber: number;
   readonly pages = new FilePages(true);
-  readonly #size: number;
+  private readonly size: number;
 
   /** @param inodeNumber shown in maps; unique in one sandbox */
   constructor(size: number, inodeNumber: number) {
-    this.#size = size;
+    this.size = size;
     this.inodeNumber = inodeNumber;
     this.pages.onLastUnmap = () => this.pages.dispose();
   }
@@ -25,6 +25,6 @@ export class SharedMemory implements MappableFile {
   }
 
   sizeInBytes(): number {
-    return this.#size;
+    return this.size;
   }
 }

@@ -63,9 +63,9 @@ export class SpaceCore implements PageUser {
   lockedPages = 0;
   residentPages = 0;
   peakResidentPages = 0;
-  #families = 0;
+  private families = 0;
   /** What `memory.areas` knows of this space. */
-  #countedAreas = 0;
+  private countedAreas = 0;
 
   constructor(memory: PhysicalMemory, rootFrame: number, layout: SpaceLayout, limits: SpaceLimits) {
     this.memory = memory;
@@ -124,8 +124,8 @@ export class SpaceCore implements PageUser {
   /** Brings `memory.areas` up to date; to be called when a space is made and when it goes. */
   countAreas(): void {
     const { length } = this.vmas.items;
-    this.memory.areas += length - this.#countedAreas;
-    this.#countedAreas = length;
+    this.memory.areas += length - this.countedAreas;
+    this.countedAreas = length;
   }
 
   /** Makes `address` a boundary between areas. */
@@ -195,7 +195,7 @@ export class SpaceCore implements PageUser {
   }
 
   foundFamily(): number {
-    return ++this.#families;
+    return ++this.families;
   }
 
   /** A page got its first frame here. */
@@ -216,7 +216,7 @@ export class SpaceCore implements PageUser {
         const low = words[entry] as number;
         if (low === 0) continue;
         if ((low & PTE_PRESENT) !== 0) flush = true;
-        this.#drop(entry, low);
+        this.drop(entry, low);
       }
       at = table.nextTable(stop, end);
     }
@@ -248,7 +248,7 @@ export class SpaceCore implements PageUser {
       for (let at = this.table.nextTable(start, end); at < end; at = this.table.nextTable(at + PAGE_SIZE, end)) {
         const entry = this.table.entry(at);
         const low = memory.words[entry] as number;
-        if (low !== 0 && ((memory.flags[low >>> 12] as number) & FRAME_CACHED) !== 0) this.#drop(entry, low);
+        if (low !== 0 && ((memory.flags[low >>> 12] as number) & FRAME_CACHED) !== 0) this.drop(entry, low);
       }
       memory.mmu.flushTlb();
     }
@@ -260,7 +260,7 @@ export class SpaceCore implements PageUser {
     return !data || (this.dataPages + pages) * PAGE_SIZE <= this.limits.dataBytes;
   }
 
-  #drop(entry: number, low: number): void {
+  private drop(entry: number, low: number): void {
     const { memory } = this;
     const frame = low >>> 12;
     memory.words[entry] = 0;

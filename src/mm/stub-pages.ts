@@ -12,15 +12,15 @@ import type { SpaceCore } from './space-core.ts';
 
 /** The platform's pages of one address space. @internal */
 export class StubPages {
-  readonly #core: SpaceCore;
-  readonly #mapped = new Set<Addr>();
+  private readonly core: SpaceCore;
+  private readonly mapped = new Set<Addr>();
 
   constructor(core: SpaceCore) {
-    this.#core = core;
+    this.core = core;
   }
 
   map(addr: Addr, page: PhysAddr, writable: boolean, executable: boolean): boolean {
-    const { memory, table, layout } = this.#core;
+    const { memory, table, layout } = this.core;
     invariant(addr >= layout.end && addr % PAGE_SIZE === 0, () => 'stub pages lie beyond the guest range');
     const entry = table.ensure(addr);
     if (entry === 0) return false;
@@ -31,13 +31,13 @@ export class StubPages {
       (frame << 12) | PTE_PRESENT | PTE_USER | PTE_ACCESSED | (writable ? PTE_WRITE | PTE_DIRTY : 0);
     memory.words[entry + 1] = executable ? 0 : PTE_NX_HIGH;
     if (executable) memory.flags[frame] = (memory.flags[frame] as number) | FRAME_EXECUTED;
-    this.#mapped.add(addr);
+    this.mapped.add(addr);
     return true;
   }
 
   unmap(addr: Addr): void {
-    if (!this.#mapped.delete(addr)) return;
-    const { memory, table } = this.#core;
+    if (!this.mapped.delete(addr)) return;
+    const { memory, table } = this.core;
     const entry = table.entry(addr);
     const frame = (memory.words[entry] as number) >>> 12;
     memory.words[entry] = 0;
@@ -47,6 +47,6 @@ export class StubPages {
   }
 
   dispose(): void {
-    for (const addr of [...this.#mapped]) this.unmap(addr);
+    for (const addr of [...this.mapped]) this.unmap(addr);
   }
 }

@@ -140,16 +140,16 @@ export class MappedArea implements Vma {
 /** The areas of one address space, ordered and disjoint. @internal */
 export class VmaList {
   readonly items: MappedArea[] = [];
-  #last = 0;
+  private last = 0;
   /** No free range of #gapLength bytes or more lies in [#gapAbove, #gapHigh): where the last search from the top ended. */
-  #gapLength = Infinity;
-  #gapAbove = 0;
-  #gapHigh = 0;
+  private gapLength = Infinity;
+  private gapAbove = 0;
+  private gapHigh = 0;
 
   /** Index of the first area that ends above `address` (it may start above it, too); `items.length` if none. */
   indexAbove(address: Addr): number {
     const items = this.items;
-    const hint = this.#last;
+    const hint = this.last;
     const guess = items[hint];
     if (
       guess !== undefined &&
@@ -164,7 +164,7 @@ export class VmaList {
       if ((items[middle] as MappedArea).end > address) high = middle;
       else low = middle + 1;
     }
-    this.#last = low;
+    this.last = low;
     return low;
   }
 
@@ -190,7 +190,7 @@ export class VmaList {
 
   /** An area went or became smaller: what was learnt of free ranges no longer holds. */
   forgetGaps(): void {
-    this.#gapLength = Infinity;
+    this.gapLength = Infinity;
   }
 
   /**
@@ -199,8 +199,8 @@ export class VmaList {
    */
   highestGap(length: number, low: Addr, high: Addr): Addr {
     const items = this.items;
-    const knows = length >= this.#gapLength && high === this.#gapHigh && this.#gapAbove > low;
-    let limit = knows ? this.#gapAbove : high;
+    const knows = length >= this.gapLength && high === this.gapHigh && this.gapAbove > low;
+    let limit = knows ? this.gapAbove : high;
     let metGuard = false;
     let index = this.indexAbove(limit - 1);
     for (;;) {
@@ -210,7 +210,7 @@ export class VmaList {
       const bottom = below === undefined ? low : Math.max(low, below.end);
       if (top - bottom >= length) {
         if (above === undefined || above.guardedStart >= top) {
-          if (!metGuard) this.#rememberGap(length, top, high);
+          if (!metGuard) this.rememberGap(length, top, high);
           return top - length;
         }
         metGuard = true;
@@ -223,10 +223,10 @@ export class VmaList {
     }
   }
 
-  #rememberGap(length: number, above: Addr, high: Addr): void {
-    this.#gapLength = length;
-    this.#gapAbove = above;
-    this.#gapHigh = high;
+  private rememberGap(length: number, above: Addr, high: Addr): void {
+    this.gapLength = length;
+    this.gapAbove = above;
+    this.gapHigh = high;
   }
 
   /** Lowest free range of `length` bytes within [low, high), or -1. */

@@ -19,7 +19,7 @@ import { openPipe, Pipe, PipeFile } from './pipe.ts';
 /** A file system that holds inodes without names. */
 class NamelessFileSystem extends FileSystem {
   override readonly root: Inode;
-  #nextIno = 1;
+  private nextIno = 1;
 
   constructor(typeName: string, magic: number, deviceNumber: number, clock: FsClock) {
     super(typeName, magic, deviceNumber, clock);
@@ -27,7 +27,7 @@ class NamelessFileSystem extends FileSystem {
   }
 
   newIno(): number {
-    return this.#nextIno++;
+    return this.nextIno++;
   }
 }
 
@@ -61,40 +61,40 @@ export class AnonymousFiles {
   readonly descriptors: Budget;
   /** What all epolls may watch. */
   readonly watches: Budget;
-  readonly #pipes: Mount;
-  readonly #inodes: Mount;
-  readonly #sockets: Mount;
-  readonly #memory: MemoryFileSystem;
-  readonly #memoryMount: Mount;
-  readonly #pipeFs: NamelessFileSystem;
-  readonly #socketFs: NamelessFileSystem;
+  private readonly pipes: Mount;
+  private readonly inodes: Mount;
+  private readonly sockets: Mount;
+  private readonly memory: MemoryFileSystem;
+  private readonly memoryMount: Mount;
+  private readonly pipeFs: NamelessFileSystem;
+  private readonly socketFs: NamelessFileSystem;
   /** One inode for all eventfds, epolls and so on, as in Linux. */
-  readonly #shared: Inode;
+  private readonly shared: Inode;
 
   constructor(newDevice: () => number, clock: FsClock, devices: DeviceTable) {
     this.buffers = devices.buffers;
     this.descriptors = devices.descriptors;
     this.watches = devices.watches;
-    this.#pipeFs = new NamelessFileSystem('pipefs', PIPEFS_MAGIC, newDevice(), clock);
-    this.#socketFs = new NamelessFileSystem('sockfs', SOCKFS_MAGIC, newDevice(), clock);
+    this.pipeFs = new NamelessFileSystem('pipefs', PIPEFS_MAGIC, newDevice(), clock);
+    this.socketFs = new NamelessFileSystem('sockfs', SOCKFS_MAGIC, newDevice(), clock);
     const anon = new NamelessFileSystem('anon_inodefs', ANON_INODE_FS_MAGIC, newDevice(), clock);
-    this.#memory = new MemoryFileSystem({ deviceNumber: newDevice(), clock, devices });
-    this.#pipes = new Mount(0, this.#pipeFs, null, 0, 'pipefs');
-    this.#sockets = new Mount(0, this.#socketFs, null, 0, 'sockfs');
-    this.#inodes = new Mount(0, anon, null, 0, 'anon_inodefs');
-    this.#memoryMount = new Mount(0, this.#memory, null, 0, 'tmpfs');
-    this.#shared = new NamelessInode(anon, anon.newIno(), 0o600, 0, 0);
+    this.memory = new MemoryFileSystem({ deviceNumber: newDevice(), clock, devices });
+    this.pipes = new Mount(0, this.pipeFs, null, 0, 'pipefs');
+    this.sockets = new Mount(0, this.socketFs, null, 0, 'sockfs');
+    this.inodes = new Mount(0, anon, null, 0, 'anon_inodefs');
+    this.memoryMount = new Mount(0, this.memory, null, 0, 'tmpfs');
+    this.shared = new NamelessInode(anon, anon.newIno(), 0o600, 0, 0);
   }
 
   /** A place for an `anon_inode:` file. */
   dentry(name: string): Dentry {
-    return new Dentry(name, null, this.#shared, this.#inodes);
+    return new Dentry(name, null, this.shared, this.inodes);
   }
 
   /** pipe2(2): the read end and the write end. */
   pipe(flags: number, cred: Credentials): { readEnd: PipeFile; writeEnd: PipeFile } {
-    const inode = new PipeInode(this.#pipeFs, this.#pipeFs.newIno(), cred, this.buffers);
-    const dentry = new Dentry(`pipe:[${inode.ino}]`, null, inode, this.#pipes);
+    const inode = new PipeInode(this.pipeFs, this.pipeFs.newIno(), cred, this.buffers);
+    const dentry = new Dentry(`pipe:[${inode.ino}]`, null, inode, this.pipes);
     const status = flags & ~(O_RDWR | O_WRONLY);
     return {
       readEnd: new PipeFile(dentry, (status & ~O_DIRECT) | O_RDONLY, inode.pipe),
@@ -104,23 +104,23 @@ export class AnonymousFiles {
 
   /** A place for something that shows itself as a pipe although it is not one of ours (a stream of the host). */
   foreignPipe(make: (inode: Inode) => Inode): Dentry {
-    const plain = new NamelessInode(this.#pipeFs, this.#pipeFs.newIno(), S_IFIFO | 0o600, 0, 0);
+    const plain = new NamelessInode(this.pipeFs, this.pipeFs.newIno(), S_IFIFO | 0o600, 0, 0);
     const inode = make(plain);
-    return new Dentry(`pipe:[${plain.ino}]`, null, inode, this.#pipes);
+    return new Dentry(`pipe:[${plain.ino}]`, null, inode, this.pipes);
   }
 
   /** A place for a socket. */
   socket(cred: Credentials): Dentry {
-    const ino = this.#socketFs.newIno();
-    const inode = new SocketInode(this.#socketFs, ino, S_IFSOCK | 0o777, cred.fsuid, cred.fsgid);
-    return new Dentry(`socket:[${ino}]`, null, inode, this.#sockets);
+    const ino = this.socketFs.newIno();
+    const inode = new SocketInode(this.socketFs, ino, S_IFSOCK | 0o777, cred.fsuid, cred.fsgid);
+    return new Dentry(`socket:[${ino}]`, null, inode, this.sockets);
   }
 
   /** memfd_create(2): an unnamed regular file. */
   memoryFile(name: string, seals: number, cred: Credentials): OpenFile | number {
-    const inode = this.#memory.root.createUnnamed(S_IFREG | 0o777, cred);
+    const inode = this.memory.root.createUnnamed(S_IFREG | 0o777, cred);
     if (typeof inode === 'number') return inode;
     if (inode instanceof MemoryFile) inode.seals = seals;
-    return inode.open(new Dentry(`/memfd:${name} (deleted)`, null, inode, this.#memoryMount), O_RDWR | 0o100000, cred);
+    return inode.open(new Dentry(`/memfd:${name} (deleted)`, null, inode, this.memoryMount), O_RDWR | 0o100000, cred);
   }
 }

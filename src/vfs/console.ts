@@ -25,78 +25,78 @@ const MOST_OUTPUT = 16 * 1024 * 1024;
 
 /** A queue that asks the host for input only while somebody waits on it. */
 class InputQueue extends WaitQueue {
-  readonly #arm: () => void;
+  private readonly arm: () => void;
 
   constructor(arm: () => void) {
     super();
-    this.#arm = arm;
+    this.arm = arm;
   }
 
   override add(waiter: Waiter, mask = ~0): void {
     super.add(waiter, mask);
-    if ((mask & POLLIN) !== 0) this.#arm();
+    if ((mask & POLLIN) !== 0) this.arm();
   }
 }
 
 /** What stands behind a console file: where input comes from and where output goes. */
 export class ConsoleDevice {
   readonly queue: WaitQueue;
-  readonly #input: HostStream | null;
-  readonly #output: HostStream | null;
-  readonly #limit: OutputLimit;
-  #buffer: Uint8Array | null = null;
-  #from = 0;
-  #to = 0;
-  #isAtEnd = false;
-  #isArmed = false;
+  private readonly input: HostStream | null;
+  private readonly output: HostStream | null;
+  private readonly limit: OutputLimit;
+  private buffer: Uint8Array | null = null;
+  private from = 0;
+  private to = 0;
+  private isAtEnd = false;
+  private isArmed = false;
 
   constructor(input: HostStream | null, output: HostStream | null, limit: OutputLimit) {
-    this.#input = input;
-    this.#output = output;
-    this.#limit = limit;
-    this.queue = new InputQueue(() => this.#arm());
+    this.input = input;
+    this.output = output;
+    this.limit = limit;
+    this.queue = new InputQueue(() => this.arm());
   }
 
-  #arm(): void {
-    if (this.#isArmed || this.#input === null || this.#to > this.#from || this.#isAtEnd) return;
-    this.#isArmed = true;
-    this.#input.onReadable(() => {
-      this.#isArmed = false;
+  private arm(): void {
+    if (this.isArmed || this.input === null || this.to > this.from || this.isAtEnd) return;
+    this.isArmed = true;
+    this.input.onReadable(() => {
+      this.isArmed = false;
       this.queue.wake(POLLIN | POLLRDNORM);
       // Waiters that stay (epoll) get the next event, too.
-      if (this.queue.size > 0 && !this.#fill()) this.#arm();
+      if (this.queue.size > 0 && !this.fill()) this.arm();
     });
   }
 
   /** Takes what the host has; true when there is something to read or the end was met. */
-  #fill(): boolean {
-    if (this.#to > this.#from || this.#isAtEnd) return true;
-    if (this.#input === null) return false;
-    this.#buffer ??= new Uint8Array(INPUT_BYTES);
-    const n = this.#input.read(this.#buffer);
+  private fill(): boolean {
+    if (this.to > this.from || this.isAtEnd) return true;
+    if (this.input === null) return false;
+    this.buffer ??= new Uint8Array(INPUT_BYTES);
+    const n = this.input.read(this.buffer);
     if (n === -EAGAIN) return false;
     if (n <= 0) {
-      this.#isAtEnd = true;
+      this.isAtEnd = true;
       return true;
     }
-    this.#from = 0;
-    this.#to = n;
+    this.from = 0;
+    this.to = n;
     return true;
   }
 
   read(sink: ByteSink, count: number): number {
-    if (this.#input === null) return -EIO;
+    if (this.input === null) return -EIO;
     if (count === 0) return 0;
-    if (!this.#fill()) return -EAGAIN;
-    if (this.#to === this.#from) return 0;
-    const n = Math.min(count, this.#to - this.#from);
-    const put = sink.put(this.#buffer?.subarray(this.#from, this.#from + n) ?? new Uint8Array(0));
-    this.#from += put;
+    if (!this.fill()) return -EAGAIN;
+    if (this.to === this.from) return 0;
+    const n = Math.min(count, this.to - this.from);
+    const put = sink.put(this.buffer?.subarray(this.from, this.from + n) ?? new Uint8Array(0));
+    this.from += put;
     return put === 0 ? -EFAULT : put;
   }
 
   write(source: ByteSource, count: number): number {
-    if (this.#output === null) return -EIO;
+    if (this.output === null) return -EIO;
     // One call is taken whole, however slow the reader is, so it must not be endless.
     const most = Math.min(count, MOST_OUTPUT);
     let done = 0;
@@ -104,9 +104,9 @@ export class ConsoleDevice {
       const buffer = scratchBuffer().subarray(0, Math.min(most - done, INPUT_BYTES));
       const got = source.take(buffer);
       if (got === 0) return done > 0 ? done : -EFAULT;
-      const allowed = this.#limit.take(got);
+      const allowed = this.limit.take(got);
       if (allowed === 0) return done > 0 ? done : -EIO;
-      const written = this.#output.write(buffer.subarray(0, allowed));
+      const written = this.output.write(buffer.subarray(0, allowed));
       if (written < 0) return done > 0 ? done : written;
       done += written;
       if (written < buffer.length) break;
@@ -116,19 +116,19 @@ export class ConsoleDevice {
 
   poll(): number {
     let events = 0;
-    if (this.#input !== null && this.#fill()) {
+    if (this.input !== null && this.fill()) {
       events |= POLLIN | POLLRDNORM;
-      if (this.#isAtEnd && this.#to === this.#from) events |= POLLHUP;
+      if (this.isAtEnd && this.to === this.from) events |= POLLHUP;
     }
-    if (this.#output !== null) events |= POLLOUT | POLLWRNORM;
+    if (this.output !== null) events |= POLLOUT | POLLWRNORM;
     return events;
   }
 
   ioctl(request: number, argument: number, memory: UserMemory): number {
     if (request !== FIONREAD) return -ENOTTY;
-    this.#fill();
+    this.fill();
     const bytes = new Uint8Array(4);
-    viewOf(bytes).setUint32(0, this.#to - this.#from, true);
+    viewOf(bytes).setUint32(0, this.to - this.from, true);
     return memory.copyOut(argument, bytes) === bytes.length ? 0 : -EFAULT;
   }
 }

@@ -113,9 +113,9 @@ export class Entry {
   coverings = 0;
   children: Map<string, Entry> | null = null;
   /** As the mount that first showed it does. */
-  #dentry: Dentry | null = null;
+  private dentry: Dentry | null = null;
   /** As the others do. */
-  #others: WeakMap<Mount, Dentry> | null = null;
+  private others: WeakMap<Mount, Dentry> | null = null;
 
   constructor(name: string, parent: Entry | null, inode: Inode) {
     this.name = name;
@@ -124,22 +124,22 @@ export class Entry {
   }
 
   seenFrom(mount: Mount): Dentry {
-    const first = this.#dentry;
+    const first = this.dentry;
     if (first !== null && first.mount === mount) return first;
-    let dentry = this.#others?.get(mount);
+    let dentry = this.others?.get(mount);
     if (dentry !== undefined) return dentry;
     dentry = new Dentry(this.name, null, this.inode, mount, this);
-    if (first === null) this.#dentry = dentry;
+    if (first === null) this.dentry = dentry;
     else {
-      this.#others ??= new WeakMap();
-      this.#others.set(mount, dentry);
+      this.others ??= new WeakMap();
+      this.others.set(mount, dentry);
     }
     return dentry;
   }
 
   /** Makes `dentry` what its mount shows. @internal */
   adopt(dentry: Dentry): void {
-    this.#dentry = dentry;
+    this.dentry = dentry;
   }
 
   /** The name is gone from the directory. */

@@ -38,26 +38,26 @@ type MemoryDevice = 'null' | 'zero' | 'full' | 'random';
 class MemoryDeviceFile extends OpenFile {
   override readonly isSeekable = true;
   override readonly isPollable: boolean;
-  readonly #kind: MemoryDevice;
-  readonly #random: RandomFill;
-  readonly #isPrivileged: boolean;
+  private readonly kind: MemoryDevice;
+  private readonly random: RandomFill;
+  private readonly isPrivileged: boolean;
 
   constructor(dentry: Dentry, flags: number, cred: Credentials, kind: MemoryDevice, random: RandomFill) {
     super(dentry, flags);
-    this.#kind = kind;
-    this.#random = random;
-    this.#isPrivileged = hasCapability(cred, CAP_SYS_ADMIN);
+    this.kind = kind;
+    this.random = random;
+    this.isPrivileged = hasCapability(cred, CAP_SYS_ADMIN);
     this.isPollable = kind === 'random';
   }
 
   override readAt(sink: ByteSink, count: number): number {
-    if (this.#kind === 'null') return 0;
+    if (this.kind === 'null') return 0;
     // Random bytes take time, which nothing interrupts here: a call gives no more than Linux gave before 5.18.
-    const most = this.#kind === 'random' ? Math.min(count, MOST_RANDOM) : count;
+    const most = this.kind === 'random' ? Math.min(count, MOST_RANDOM) : count;
     let done = 0;
     while (done < most) {
       const buffer = scratchBuffer().subarray(0, most - done);
-      if (this.#kind === 'random') this.#random(buffer);
+      if (this.kind === 'random') this.random(buffer);
       else buffer.fill(0);
       const put = sink.put(buffer);
       done += put;
@@ -67,9 +67,9 @@ class MemoryDeviceFile extends OpenFile {
   }
 
   override writeAt(source: ByteSource, count: number): number {
-    if (this.#kind === 'full') return count === 0 ? 0 : -ENOSPC;
+    if (this.kind === 'full') return count === 0 ? 0 : -ENOSPC;
     // null and zero do not look at the bytes; random does.
-    if (this.#kind !== 'random') return count;
+    if (this.kind !== 'random') return count;
     let done = 0;
     while (done < count) {
       const got = source.take(scratchBuffer().subarray(0, count - done));
@@ -80,7 +80,7 @@ class MemoryDeviceFile extends OpenFile {
   }
 
   override seek(offset: number, whence: number): number {
-    if (this.#kind === 'random') return 0;
+    if (this.kind === 'random') return 0;
     if (whence > 2) return -EINVAL;
     // null_lseek: the position is always 0.
     if (offset < 0 && whence === 0) return 0;
@@ -89,7 +89,7 @@ class MemoryDeviceFile extends OpenFile {
   }
 
   override mappable(): MappableFile | number {
-    if (this.#kind !== 'zero') return -ENODEV;
+    if (this.kind !== 'zero') return -ENODEV;
     const { fs, ino } = this.inode;
     return {
       name: '/dev/zero',
@@ -106,7 +106,7 @@ class MemoryDeviceFile extends OpenFile {
   }
 
   override ioctl(request: number, argument: number, memory: UserMemory): number {
-    return this.#kind === 'random' ? randomIoctl(request, argument, memory, this.#isPrivileged) : -ENOTTY;
+    return this.kind === 'random' ? randomIoctl(request, argument, memory, this.isPrivileged) : -ENOTTY;
   }
 }
 

@@ -20,24 +20,24 @@ const MAX_WATCHES = 131_072;
 
 /** Counts what guests make the host hold, so that many small things cannot exhaust it. */
 export class Budget {
-  #free: number;
+  private left: number;
 
   constructor(amount: number) {
-    this.#free = amount;
+    this.left = amount;
   }
 
   get free(): number {
-    return this.#free;
+    return this.left;
   }
 
   take(amount: number): boolean {
-    if (amount > this.#free) return false;
-    this.#free -= amount;
+    if (amount > this.left) return false;
+    this.left -= amount;
     return true;
   }
 
   give(amount: number): void {
-    this.#free += amount;
+    this.left += amount;
   }
 }
 
@@ -47,13 +47,13 @@ export class DeviceTable {
   readonly buffers = new Budget(BUFFER_BYTES);
   readonly descriptors = new Budget(MAX_DESCRIPTORS);
   readonly watches = new Budget(MAX_WATCHES);
-  readonly #openers = new Map<number, DeviceOpener>();
+  private readonly openers = new Map<number, DeviceOpener>();
 
   register(device: number, opener: DeviceOpener): void {
-    this.#openers.set(device, opener);
+    this.openers.set(device, opener);
   }
 
   find(device: number): DeviceOpener | undefined {
-    return this.#openers.get(device);
+    return this.openers.get(device);
   }
 }

@@ -68,23 +68,23 @@ class Watch implements Waiter {
 export class EpollFile extends OpenFile {
   override readonly isPollable = true;
   override readonly queue = new WaitQueue();
-  readonly #watches = new Map<OpenFile, Map<number, Watch>>();
+  private readonly watches = new Map<OpenFile, Map<number, Watch>>();
   /** Tell when a watched description goes. */
-  readonly #hooks = new Map<OpenFile, () => void>();
+  private readonly hooks = new Map<OpenFile, () => void>();
   /** Watches that may be ready, in the order in which they are to be told. */
-  readonly #ready = new Set<Watch>();
-  readonly #budget: Budget;
+  private readonly ready = new Set<Watch>();
+  private readonly budget: Budget;
   /** Watches on this one. */
-  readonly #watchers = new Set<Watch>();
+  private readonly watchers = new Set<Watch>();
 
   /** @param budget what all epolls together may watch */
   constructor(dentry: Dentry, flags: number, budget = new Budget(Infinity)) {
     super(dentry, flags);
-    this.#budget = budget;
+    this.budget = budget;
   }
 
-  #find(file: OpenFile, fd: number): Watch | undefined {
-    return this.#watches.get(file)?.get(fd);
+  private find(file: OpenFile, fd: number): Watch | undefined {
+    return this.watches.get(file)?.get(fd);
   }
 
   /** EPOLL_CTL_ADD. */
@@ -95,20 +95,20 @@ export class EpollFile extends OpenFile {
       const allowed = EPOLLEXCLUSIVE | EPOLLET | 0x20000000 | 0x1 | 0x4 | POLLERR | POLLHUP | 0x40 | 0x100;
       if ((events & ~allowed) !== 0 || file instanceof EpollFile) return -EINVAL;
     }
-    if (this.#find(file, fd) !== undefined) return -EEXIST;
-    if (file instanceof EpollFile && (file.#reaches(this) || this.#height() + 1 + file.#depth() > MAX_NESTING)) {
+    if (this.find(file, fd) !== undefined) return -EEXIST;
+    if (file instanceof EpollFile && (file.reaches(this) || this.height() + 1 + file.depth() > MAX_NESTING)) {
       return -ELOOP;
     }
-    if (file instanceof EpollFile && file.#watchers.size >= MAX_WATCHERS_OF_EPOLL) return -EINVAL;
-    if (!this.#budget.take(1)) return -ENOSPC;
+    if (file instanceof EpollFile && file.watchers.size >= MAX_WATCHERS_OF_EPOLL) return -EINVAL;
+    if (!this.budget.take(1)) return -ENOSPC;
     const watch = new Watch(this, fd, file, events | ALWAYS, data);
-    if (file instanceof EpollFile) file.#watchers.add(watch);
-    let byFd = this.#watches.get(file);
+    if (file instanceof EpollFile) file.watchers.add(watch);
+    let byFd = this.watches.get(file);
     if (byFd === undefined) {
       byFd = new Map();
-      this.#watches.set(file, byFd);
-      const hook = (): void => this.#forget(file);
-      this.#hooks.set(file, hook);
+      this.watches.set(file, byFd);
+      const hook = (): void => this.forget(file);
+      this.hooks.set(file, hook);
       file.onRelease(hook);
     }
     byFd.set(fd, watch);
@@ -119,7 +119,7 @@ export class EpollFile extends OpenFile {
 
   /** EPOLL_CTL_MOD. */
   modify(fd: number, file: OpenFile, events: number, data: bigint): number {
-    const watch = this.#find(file, fd);
+    const watch = this.find(file, fd);
     if (watch === undefined) return -ENOENT;
     if (((events | watch.events) & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
     watch.events = events | ALWAYS;
@@ -130,55 +130,55 @@ export class EpollFile extends OpenFile {
 
   /** EPOLL_CTL_DEL. */
   remove(fd: number, file: OpenFile): number {
-    const watch = this.#find(file, fd);
+    const watch = this.find(file, fd);
     if (watch === undefined) return -ENOENT;
-    const byFd = this.#watches.get(file);
+    const byFd = this.watches.get(file);
     byFd?.delete(fd);
-    this.#drop(watch);
-    if (byFd?.size === 0) this.#forget(file);
+    this.drop(watch);
+    if (byFd?.size === 0) this.forget(file);
     return 0;
   }
 
-  #drop(watch: Watch): void {
+  private drop(watch: Watch): void {
     watch.file.queue?.remove(watch);
-    if (watch.file instanceof EpollFile) watch.file.#watchers.delete(watch);
-    this.#budget.give(1);
-    this.#ready.delete(watch);
+    if (watch.file instanceof EpollFile) watch.file.watchers.delete(watch);
+    this.budget.give(1);
+    this.ready.delete(watch);
   }
 
   /** The last descriptor of a watched description is gone. */
-  #forget(file: OpenFile): void {
-    for (const watch of this.#watches.get(file)?.values() ?? []) this.#drop(watch);
-    this.#watches.delete(file);
-    const hook = this.#hooks.get(file);
+  private forget(file: OpenFile): void {
+    for (const watch of this.watches.get(file)?.values() ?? []) this.drop(watch);
+    this.watches.delete(file);
+    const hook = this.hooks.get(file);
     if (hook !== undefined) file.offRelease(hook);
-    this.#hooks.delete(file);
+    this.hooks.delete(file);
   }
 
-  #reaches(target: EpollFile): boolean {
+  private reaches(target: EpollFile): boolean {
     if (this === target) return true;
-    for (const file of this.#watches.keys()) if (file instanceof EpollFile && file.#reaches(target)) return true;
+    for (const file of this.watches.keys()) if (file instanceof EpollFile && file.reaches(target)) return true;
     return false;
   }
 
   /** Epolls above this one, along the longest way. */
-  #height(): number {
+  private height(): number {
     let height = 0;
-    for (const { epoll } of this.#watchers) height = Math.max(height, epoll.#height() + 1);
+    for (const { epoll } of this.watchers) height = Math.max(height, epoll.height() + 1);
     return height;
   }
 
   /** Epolls below this one. */
-  #depth(): number {
+  private depth(): number {
     let depth = 0;
-    for (const file of this.#watches.keys()) if (file instanceof EpollFile) depth = Math.max(depth, file.#depth() + 1);
+    for (const file of this.watches.keys()) if (file instanceof EpollFile) depth = Math.max(depth, file.depth() + 1);
     return depth;
   }
 
   /** @internal */
   mayBeReady(watch: Watch): void {
     if (watch.isDisabled) return;
-    this.#ready.add(watch);
+    this.ready.add(watch);
     this.queue.wake(POLLIN | POLLRDNORM);
   }
 
@@ -186,28 +186,28 @@ export class EpollFile extends OpenFile {
   collect(max: number): EpollEvent[] {
     const out: EpollEvent[] = [];
     const again: Watch[] = [];
-    for (const watch of this.#ready) {
+    for (const watch of this.ready) {
       if (out.length >= max) break;
-      this.#ready.delete(watch);
+      this.ready.delete(watch);
       const events = watch.ready();
       if (events === 0) continue;
       out.push({ events, data: watch.data });
       if ((watch.events & EPOLLONESHOT) !== 0) watch.events &= MODE_BITS;
       else if ((watch.events & EPOLLET) === 0) again.push(watch);
     }
-    for (const watch of again) this.#ready.add(watch);
+    for (const watch of again) this.ready.add(watch);
     return out;
   }
 
   override poll(): number {
-    for (const watch of this.#ready) if (watch.ready() === 0) this.#ready.delete(watch);
-    return this.#ready.size > 0 ? POLLIN | POLLRDNORM : 0;
+    for (const watch of this.ready) if (watch.ready() === 0) this.ready.delete(watch);
+    return this.ready.size > 0 ? POLLIN | POLLRDNORM : 0;
   }
 
   /** The file behind a watched descriptor; `nth` of those that had that number (kcmp). */
   watched(fd: number, nth: number): OpenFile | undefined {
     let left = nth;
-    for (const [file, byFd] of this.#watches) if (byFd.has(fd) && left-- === 0) return file;
+    for (const [file, byFd] of this.watches) if (byFd.has(fd) && left-- === 0) return file;
     return undefined;
   }
 
@@ -217,12 +217,12 @@ export class EpollFile extends OpenFile {
   }
 
   protected override destroy(): void {
-    for (const file of [...this.#watches.keys()]) this.#forget(file);
+    for (const file of [...this.watches.keys()]) this.forget(file);
   }
 
   override infoLines(): string {
     let out = '';
-    for (const byFd of this.#watches.values()) {
+    for (const byFd of this.watches.values()) {
       for (const w of byFd.values()) {
         const { inode } = w.file;
         const events = (w.events >>> 0).toString(16).padStart(8, ' ');

@@ -15,22 +15,22 @@ const MAX = 0xffffffffffffffffn;
 export class EventFile extends OpenFile {
   override readonly isPollable = true;
   override readonly queue = new WaitQueue();
-  readonly #isSemaphore: boolean;
-  #count: bigint;
+  private readonly isSemaphore: boolean;
+  private count: bigint;
 
   constructor(dentry: Dentry, flags: number, initial: number, eventFlags: number) {
     super(dentry, flags);
-    this.#count = BigInt(initial);
-    this.#isSemaphore = (eventFlags & EFD_SEMAPHORE) !== 0;
+    this.count = BigInt(initial);
+    this.isSemaphore = (eventFlags & EFD_SEMAPHORE) !== 0;
   }
 
   override readAt(sink: ByteSink, count: number): number {
     if (count < 8) return -EINVAL;
-    if (this.#count === 0n) return -EAGAIN;
-    const value = this.#isSemaphore ? 1n : this.#count;
+    if (this.count === 0n) return -EAGAIN;
+    const value = this.isSemaphore ? 1n : this.count;
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
-    this.#count -= value;
+    this.count -= value;
     this.queue.wake(POLLOUT);
     return sink.put(bytes) === 8 ? 8 : -EFAULT;
   }
@@ -46,17 +46,17 @@ export class EventFile extends OpenFile {
 
   /** Adds to the counter; -EAGAIN when it would pass 2^64 - 2. */
   add(value: bigint): number {
-    if (MAX - this.#count <= value) return -EAGAIN;
-    this.#count += value;
+    if (MAX - this.count <= value) return -EAGAIN;
+    this.count += value;
     if (value > 0n) this.queue.wake(POLLIN);
     return 8;
   }
 
   override poll(): number {
     let events = 0;
-    if (this.#count > 0n) events |= POLLIN;
-    if (this.#count === MAX) events |= POLLERR;
-    if (this.#count < MAX - 1n) events |= POLLOUT;
+    if (this.count > 0n) events |= POLLIN;
+    if (this.count === MAX) events |= POLLERR;
+    if (this.count < MAX - 1n) events |= POLLOUT;
     return events;
   }
 
@@ -66,6 +66,6 @@ export class EventFile extends OpenFile {
   }
 
   override infoLines(): string {
-    return `eventfd-count: ${this.#count.toString(16).padStart(16, ' ')}\n`;
+    return `eventfd-count: ${this.count.toString(16).padStart(16, ' ')}\n`;
   }
 }

@@ -17,30 +17,30 @@ const FIRST_PLACES = 64;
 /** The descriptors of a task or of tasks that share them. */
 export class FdTable {
   /** A map, because one high descriptor must not cost what a long array does. */
-  #slots = new Map<number, Slot>();
+  private slots = new Map<number, Slot>();
   /** What all tables together may hold. */
-  readonly #budget: Budget;
-  #refs = 1;
+  private readonly budget: Budget;
+  private users = 1;
   /** Places that Linux's table would have: what select looks at. */
-  #places = FIRST_PLACES;
+  private length = FIRST_PLACES;
   /** No descriptor below this one is free. */
-  #firstFree = 0;
+  private firstFree = 0;
 
   constructor(budget = new Budget(Infinity)) {
-    this.#budget = budget;
+    this.budget = budget;
   }
 
   /** The file behind `fd`, or undefined (EBADF). */
   get(fd: number): OpenFile | undefined {
-    return this.#slots.get(fd)?.file;
+    return this.slots.get(fd)?.file;
   }
 
   isCloexec(fd: number): boolean {
-    return this.#slots.get(fd)?.cloexec ?? false;
+    return this.slots.get(fd)?.cloexec ?? false;
   }
 
   setCloexec(fd: number, cloexec: boolean): number {
-    const slot = this.#slots.get(fd);
+    const slot = this.slots.get(fd);
     if (slot === undefined) return -EBADF;
     slot.cloexec = cloexec;
     return 0;
@@ -54,51 +54,51 @@ export class FdTable {
    */
   install(file: OpenFile, cloexec: boolean, limit: number, min = 0): number {
     if (min >= limit) return min > 0 ? -EINVAL : -EMFILE;
-    let fd = Math.max(min, this.#firstFree);
-    while (this.#slots.has(fd)) fd++;
+    let fd = Math.max(min, this.firstFree);
+    while (this.slots.has(fd)) fd++;
     if (fd >= limit) return -EMFILE;
-    if (!this.#budget.take(1)) return -ENFILE;
-    this.#slots.set(fd, { file, cloexec });
-    if (fd >= this.#places) this.#grow(fd);
-    if (min <= this.#firstFree) this.#firstFree = fd + 1;
+    if (!this.budget.take(1)) return -ENFILE;
+    this.slots.set(fd, { file, cloexec });
+    if (fd >= this.length) this.grow(fd);
+    if (min <= this.firstFree) this.firstFree = fd + 1;
     return fd;
   }
 
   /** 0 when one more descriptor would be given, else -EMFILE or -ENFILE. */
   mayInstall(limit: number): number {
-    let fd = this.#firstFree;
-    while (this.#slots.has(fd)) fd++;
+    let fd = this.firstFree;
+    while (this.slots.has(fd)) fd++;
     if (fd >= limit) return -EMFILE;
-    return this.#budget.free > 0 ? 0 : -ENFILE;
+    return this.budget.free > 0 ? 0 : -ENFILE;
   }
 
   /** Enters `file` at exactly `fd`, closing what was there; takes over the caller's reference unless it fails. */
   installAt(fd: number, file: OpenFile, cloexec: boolean, limit: number): number {
     if (fd < 0 || fd >= limit) return -EBADF;
-    const old = this.#slots.get(fd);
-    if (old === undefined && !this.#budget.take(1)) return -ENFILE;
-    this.#slots.set(fd, { file, cloexec });
-    if (fd >= this.#places) this.#grow(fd);
-    if (old !== undefined) this.#dropped(old.file);
+    const old = this.slots.get(fd);
+    if (old === undefined && !this.budget.take(1)) return -ENFILE;
+    this.slots.set(fd, { file, cloexec });
+    if (fd >= this.length) this.grow(fd);
+    if (old !== undefined) this.dropped(old.file);
     return fd;
   }
 
   /** Descriptors from here on cannot be open. */
   get places(): number {
-    return this.#places;
+    return this.length;
   }
 
-  #grow(fd: number): void {
-    while (fd >= this.#places) this.#places *= 2;
+  private grow(fd: number): void {
+    while (fd >= this.length) this.length *= 2;
   }
 
   close(fd: number): number {
-    const slot = this.#slots.get(fd);
+    const slot = this.slots.get(fd);
     if (slot === undefined) return -EBADF;
-    this.#slots.delete(fd);
-    this.#budget.give(1);
-    if (fd < this.#firstFree) this.#firstFree = fd;
-    this.#dropped(slot.file);
+    this.slots.delete(fd);
+    this.budget.give(1);
+    if (fd < this.firstFree) this.firstFree = fd;
+    this.dropped(slot.file);
     return 0;
   }
 
@@ -117,42 +117,42 @@ export class FdTable {
 
   /** Descriptors in use, ascending. */
   descriptors(): number[] {
-    return [...this.#slots.keys()].sort((a, b) => a - b);
+    return [...this.slots.keys()].sort((a, b) => a - b);
   }
 
   /** Whether `copy` would give one. */
   get mayCopy(): boolean {
-    return this.#slots.size <= this.#budget.free;
+    return this.slots.size <= this.budget.free;
   }
 
   /** A copy for a new process: same open file descriptions. Undefined when the tables together hold too many. */
   copy(): FdTable | undefined {
-    if (!this.#budget.take(this.#slots.size)) return undefined;
-    const table = new FdTable(this.#budget);
-    for (const [fd, slot] of this.#slots) table.#slots.set(fd, { file: slot.file.retain(), cloexec: slot.cloexec });
-    table.#firstFree = this.#firstFree;
-    for (const fd of this.#slots.keys()) if (fd >= table.#places) table.#grow(fd);
+    if (!this.budget.take(this.slots.size)) return undefined;
+    const table = new FdTable(this.budget);
+    for (const [fd, slot] of this.slots) table.slots.set(fd, { file: slot.file.retain(), cloexec: slot.cloexec });
+    table.firstFree = this.firstFree;
+    for (const fd of this.slots.keys()) if (fd >= table.length) table.grow(fd);
     return table;
   }
 
   get refs(): number {
-    return this.#refs;
+    return this.users;
   }
 
   retain(): this {
-    this.#refs++;
+    this.users++;
     return this;
   }
 
   /** One user less; the last one closes everything. */
   release(): void {
-    this.#refs--;
-    if (this.#refs > 0) return;
+    this.users--;
+    if (this.users > 0) return;
     for (const fd of this.descriptors()) this.close(fd);
   }
 
   /** POSIX record locks go when any descriptor of the file is closed by their owner: this table. */
-  #dropped(file: OpenFile): void {
+  private dropped(file: OpenFile): void {
     file.inode.locks?.releaseOwner(this);
     file.flush();
     file.release();

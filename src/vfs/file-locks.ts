@@ -44,16 +44,16 @@ const MAX_RANGES = 10_000;
 
 /** The locks of one inode. */
 export class FileLocks {
-  #ranges: RangeLock[] = [];
-  #whole: { owner: object; exclusive: boolean }[] = [];
+  private ranges: RangeLock[] = [];
+  private whole: { owner: object; exclusive: boolean }[] = [];
   /** Descriptions that give their locks back when they are closed. */
-  readonly #watched = new WeakSet<OpenFile>();
+  private readonly watched = new WeakSet<OpenFile>();
   /** Woken whenever a lock is given back. */
   readonly queue = new WaitQueue();
 
   /** The first lock that stands in the way of `wanted`. */
   conflict(wanted: RangeLock): RangeLock | undefined {
-    return this.#ranges.find(
+    return this.ranges.find(
       (held) =>
         held.owner !== wanted.owner &&
         held.start < wanted.end &&
@@ -64,8 +64,8 @@ export class FileLocks {
 
   /** Makes sure that the locks of a description go with it. */
   watch(file: OpenFile): void {
-    if (this.#watched.has(file)) return;
-    this.#watched.add(file);
+    if (this.watched.has(file)) return;
+    this.watched.add(file);
     file.onRelease(() => {
       this.releaseOwner(file);
       this.releaseWhole(file);
@@ -75,10 +75,10 @@ export class FileLocks {
   /** Takes, changes or gives back a range; -ENOLCK when there are too many, -EAGAIN when another owner is in the way. */
   set(wanted: RangeLock): number {
     if (wanted.type !== F_UNLCK && this.conflict(wanted) !== undefined) return -EAGAIN;
-    if (this.#ranges.length >= MAX_RANGES && wanted.type !== F_UNLCK) return -ENOLCK;
+    if (this.ranges.length >= MAX_RANGES && wanted.type !== F_UNLCK) return -ENOLCK;
     const kept: RangeLock[] = [];
     let merged = wanted;
-    for (const held of this.#ranges) {
+    for (const held of this.ranges) {
       const touches = held.start <= merged.end && merged.start <= held.end;
       if (held.owner !== wanted.owner || !touches) {
         kept.push(held);
@@ -90,33 +90,33 @@ export class FileLocks {
       }
     }
     if (wanted.type === F_RDLCK || wanted.type === F_WRLCK) kept.push(merged);
-    this.#ranges = kept.sort((a, b) => a.start - b.start);
+    this.ranges = kept.sort((a, b) => a.start - b.start);
     this.queue.wake();
     return 0;
   }
 
   /** flock(2): takes or changes the whole-file lock of `owner`. */
   setWhole(owner: object, exclusive: boolean): number {
-    const others = this.#whole.filter((l) => l.owner !== owner);
+    const others = this.whole.filter((l) => l.owner !== owner);
     if (others.some((l) => exclusive || l.exclusive)) return -EAGAIN;
     others.push({ owner, exclusive });
-    this.#whole = others;
+    this.whole = others;
     this.queue.wake();
     return 0;
   }
 
   releaseWhole(owner: object): void {
-    const rest = this.#whole.filter((l) => l.owner !== owner);
-    if (rest.length === this.#whole.length) return;
-    this.#whole = rest;
+    const rest = this.whole.filter((l) => l.owner !== owner);
+    if (rest.length === this.whole.length) return;
+    this.whole = rest;
     this.queue.wake();
   }
 
   /** Gives back every range of `owner`. */
   releaseOwner(owner: object): void {
-    const rest = this.#ranges.filter((l) => l.owner !== owner);
-    if (rest.length === this.#ranges.length) return;
-    this.#ranges = rest;
+    const rest = this.ranges.filter((l) => l.owner !== owner);
+    if (rest.length === this.ranges.length) return;
+    this.ranges = rest;
     this.queue.wake();
   }
 }

@@ -29,10 +29,10 @@ interface Block {
 export class HostContents {
   readonly directory: HostDirectory;
   /** By file and position, oldest first. */
-  readonly #blocks = new Map<number, Block>();
-  #files = 0;
+  private readonly blocks = new Map<number, Block>();
+  private files = 0;
   /** In the order of last use, oldest first. */
-  readonly #open = new Map<string, HostFile>();
+  private readonly open = new Map<string, HostFile>();
 
   constructor(directory: HostDirectory) {
     this.directory = directory;
@@ -45,7 +45,7 @@ export class HostContents {
 
   /** A number for a file's blocks. @internal */
   nextKey(): number {
-    return this.#files++ * BLOCKS_PER_FILE;
+    return this.files++ * BLOCKS_PER_FILE;
   }
 
   /** @internal */
@@ -53,38 +53,38 @@ export class HostContents {
     const number = Math.floor(position / BLOCK_BYTES);
     const from = position - number * BLOCK_BYTES;
     if (into.length >= SMALL_READ || from + into.length > BLOCK_BYTES || number >= BLOCKS_PER_FILE) {
-      const handle = this.#handle(file);
+      const handle = this.handle(file);
       return typeof handle === 'number' ? handle : readFully(handle, into, position);
     }
-    const block = this.#blocks.get(file.key + number) ?? this.#readBlock(file, number);
+    const block = this.blocks.get(file.key + number) ?? this.readBlock(file, number);
     if (typeof block === 'number') return block;
     const n = Math.max(0, Math.min(block.length - from, into.length));
     into.set(block.bytes.subarray(from, from + n));
     return n;
   }
 
-  #readBlock(file: HostFileContent, number: number): Block | number {
-    const handle = this.#handle(file);
+  private readBlock(file: HostFileContent, number: number): Block | number {
+    const handle = this.handle(file);
     if (typeof handle === 'number') return handle;
     let bytes: Uint8Array | undefined;
-    if (this.#blocks.size >= MAX_BLOCKS) {
-      const [oldest, taken] = this.#blocks.entries().next().value as [number, Block];
-      this.#blocks.delete(oldest);
+    if (this.blocks.size >= MAX_BLOCKS) {
+      const [oldest, taken] = this.blocks.entries().next().value as [number, Block];
+      this.blocks.delete(oldest);
       ({ bytes } = taken);
     }
     bytes ??= new Uint8Array(BLOCK_BYTES);
     const length = readFully(handle, bytes, number * BLOCK_BYTES);
     if (length < 0) return length;
     const block = { bytes, length };
-    this.#blocks.set(file.key + number, block);
+    this.blocks.set(file.key + number, block);
     return block;
   }
 
-  #handle({ path, ino, dev }: HostFileContent): HostFile | number {
-    const open = this.#open.get(path);
+  private handle({ path, ino, dev }: HostFileContent): HostFile | number {
+    const open = this.open.get(path);
     if (open !== undefined) {
-      this.#open.delete(path);
-      this.#open.set(path, open);
+      this.open.delete(path);
+      this.open.set(path, open);
       return open;
     }
     const now = this.directory.stat(path);
@@ -92,21 +92,21 @@ export class HostContents {
     if (now.ino !== ino || now.dev !== dev || now.kind !== 'file') return -ESTALE;
     const file = this.directory.open(path, false);
     if (typeof file === 'number') return file;
-    if (this.#open.size >= MAX_OPEN) {
-      const oldest = this.#open.keys().next().value;
+    if (this.open.size >= MAX_OPEN) {
+      const oldest = this.open.keys().next().value;
       if (oldest !== undefined) {
-        this.#open.get(oldest)?.close();
-        this.#open.delete(oldest);
+        this.open.get(oldest)?.close();
+        this.open.delete(oldest);
       }
     }
-    this.#open.set(path, file);
+    this.open.set(path, file);
     return file;
   }
 
   /** Closes every handle; they come back when needed. */
   close(): void {
-    for (const file of this.#open.values()) file.close();
-    this.#open.clear();
+    for (const file of this.open.values()) file.close();
+    this.open.clear();
   }
 }
 
@@ -115,11 +115,11 @@ class HostFileContent implements LowerContent {
   readonly path: string;
   readonly ino: bigint;
   readonly dev: bigint;
-  readonly #contents: HostContents;
-  #key = -1;
+  private readonly contents: HostContents;
+  private firstBlock = -1;
 
   constructor(contents: HostContents, path: string, stat: HostStat) {
-    this.#contents = contents;
+    this.contents = contents;
     this.path = path;
     this.ino = stat.ino;
     this.dev = stat.dev;
@@ -127,12 +127,12 @@ class HostFileContent implements LowerContent {
 
   /** Of the first block; given out when the file is first read. */
   get key(): number {
-    if (this.#key < 0) this.#key = this.#contents.nextKey();
-    return this.#key;
+    if (this.firstBlock < 0) this.firstBlock = this.contents.nextKey();
+    return this.firstBlock;
   }
 
   pread(into: Uint8Array, position: number): number {
-    return this.#contents.pread(this, into, position);
+    return this.contents.pread(this, into, position);
   }
 }
 

@@ -44,10 +44,10 @@ export class HostFileSystem extends FileSystem {
   override readonly root: Inode;
   readonly directory: HostDirectory;
   /** Inodes that somebody may still hold, by identity: device, number and type. */
-  readonly #known = new Map<string, WeakRef<HostNode>>();
-  readonly #numbers = new Map<string, number>();
-  #nextIno = 1;
-  readonly #guest: Identity | null;
+  private readonly known = new Map<string, WeakRef<HostNode>>();
+  private readonly numbers = new Map<string, number>();
+  private nextIno = 1;
+  private readonly guest: Identity | null;
 
   /**
    * @param entry the one entry that is bound; '' for the directory itself
@@ -76,13 +76,13 @@ export class HostFileSystem extends FileSystem {
   ) {
     super('9p', V9FS_MAGIC, deviceNumber, clock);
     this.directory = directory;
-    this.#guest = guest;
+    this.guest = guest;
     this.root = this.inodeFor(entry, stat);
   }
 
   /** The host's attributes with owners as guests see them. */
   seen(stat: HostStat): HostStat {
-    const guest = this.#guest;
+    const guest = this.guest;
     const { maker } = this.directory;
     if (guest === null || maker === undefined) return stat;
     const uid = stat.uid === maker.uid ? guest.uid : stat.uid;
@@ -93,25 +93,25 @@ export class HostFileSystem extends FileSystem {
   /** The last name of a file is gone: the host may give its number to another. */
   forget(stat: HostStat): void {
     const key = keyOf(stat);
-    this.#known.delete(key);
-    this.#numbers.delete(key);
+    this.known.delete(key);
+    this.numbers.delete(key);
   }
 
   /** The inode of the host file that `unmapped` describes, found at `path`. */
   inodeFor(path: string, unmapped: HostStat): HostNode {
     const stat = this.seen(unmapped);
     const key = keyOf(stat);
-    const known = this.#known.get(key)?.deref();
+    const known = this.known.get(key)?.deref();
     if (known !== undefined) {
       known.path = path;
       known.adopt(stat);
       return known;
     }
     // Numbers stay with an identity even when its inode was forgotten meanwhile.
-    let ino = this.#numbers.get(key);
+    let ino = this.numbers.get(key);
     if (ino === undefined) {
-      ino = this.#nextIno++;
-      this.#numbers.set(key, ino);
+      ino = this.nextIno++;
+      this.numbers.set(key, ino);
     }
     const mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
     const inode =
@@ -120,7 +120,7 @@ export class HostFileSystem extends FileSystem {
         : stat.kind === 'file'
           ? new HostFileNode(this, ino, mode, path, stat)
           : new HostOtherNode(this, ino, mode, path, stat);
-    this.#known.set(key, new WeakRef(inode));
+    this.known.set(key, new WeakRef(inode));
     return inode;
   }
 }
@@ -196,64 +196,64 @@ function changeOwner(node: HostNode, uid: number, gid: number): number {
 
 class HostDirectoryNode extends Inode implements HostNode {
   path: string;
-  readonly #fs: HostFileSystem;
-  readonly #state: HostState;
+  private readonly home: HostFileSystem;
+  private readonly state: HostState;
   /** The listing that positions refer to, taken when reading starts. */
-  #names: readonly string[] = [];
+  private names: readonly string[] = [];
 
   constructor(fs: HostFileSystem, ino: number, mode: number, path: string, stat: HostStat) {
     super(fs, ino, mode, stat.uid, stat.gid);
-    this.#fs = fs;
+    this.home = fs;
     this.path = path;
-    this.#state = new HostState(stat);
+    this.state = new HostState(stat);
     takeOver(this, stat);
   }
 
   get hostStat(): HostStat {
-    return this.#state.stat;
+    return this.state.stat;
   }
 
   adopt(stat: HostStat): void {
-    this.#state.stat = stat;
+    this.state.stat = stat;
     takeOver(this, stat);
   }
 
   override refresh(): number {
     // Whoever holds a removed directory may still look at it.
-    return this.nlink === 0 ? 0 : lookAgain(this.#fs, this, this.#state);
+    return this.nlink === 0 ? 0 : lookAgain(this.home, this, this.state);
   }
 
   override get size(): number {
-    return this.#state.stat.size;
+    return this.state.stat.size;
   }
 
   override get blocks(): number {
-    return this.#state.stat.blocks;
+    return this.state.stat.blocks;
   }
 
-  #at(name: string): string {
+  private at(name: string): string {
     return this.path === '' ? name : `${this.path}/${name}`;
   }
 
-  #find(name: string): Inode | number {
-    const path = this.#at(name);
-    const stat = this.#fs.directory.stat(path);
-    return typeof stat === 'number' ? stat : this.#fs.inodeFor(path, stat);
+  private find(name: string): Inode | number {
+    const path = this.at(name);
+    const stat = this.home.directory.stat(path);
+    return typeof stat === 'number' ? stat : this.home.inodeFor(path, stat);
   }
 
   override lookup(name: string): Inode | number {
-    return this.#find(name);
+    return this.find(name);
   }
 
   override entries(cookie: number, visit: EntryVisitor): number {
     if (cookie < FIRST_COOKIE) {
-      const names = this.#fs.directory.list(this.path);
+      const names = this.home.directory.list(this.path);
       if (typeof names === 'number') return names;
-      this.#names = names;
+      this.names = names;
     }
-    for (let i = Math.max(0, cookie - FIRST_COOKIE + 1); i < this.#names.length; i++) {
-      const name = this.#names[i] as string;
-      const inode = this.#find(name);
+    for (let i = Math.max(0, cookie - FIRST_COOKIE + 1); i < this.names.length; i++) {
+      const name = this.names[i] as string;
+      const inode = this.find(name);
       if (typeof inode === 'number') continue;
       if (!visit(name, inode.ino, inode.mode, FIRST_COOKIE + i)) return 0;
     }
@@ -261,62 +261,62 @@ class HostDirectoryNode extends Inode implements HostNode {
   }
 
   override isEmpty(): boolean {
-    const names = this.#fs.directory.list(this.path);
+    const names = this.home.directory.list(this.path);
     return typeof names !== 'number' && names.length === 0;
   }
 
   override create(name: string, mode: number): Inode | number {
-    const { directory } = this.#fs;
+    const { directory } = this.home;
     if (!directory.writable) return -EROFS;
-    const path = this.#at(name);
+    const path = this.at(name);
     const type = mode & S_IFMT;
     if (type === S_IFDIR) {
       const failed = directory.mkdir(path, mode & DIRECTORY_MODE);
-      return failed < 0 ? failed : this.#find(name);
+      return failed < 0 ? failed : this.find(name);
     }
     if (type !== S_IFREG) return -EPERM;
     const file = directory.create(path, mode & FILE_MODE);
     if (typeof file === 'number') return file;
     file.close();
-    return this.#find(name);
+    return this.find(name);
   }
 
   override symlink(name: string, target: string): Inode | number {
-    if (!this.#fs.directory.writable) return -EROFS;
-    const failed = this.#fs.directory.symlink(target, this.#at(name));
-    return failed < 0 ? failed : this.#find(name);
+    if (!this.home.directory.writable) return -EROFS;
+    const failed = this.home.directory.symlink(target, this.at(name));
+    return failed < 0 ? failed : this.find(name);
   }
 
   override link(name: string, inode: Inode): number {
-    if (!this.#fs.directory.writable) return -EROFS;
+    if (!this.home.directory.writable) return -EROFS;
     if (!(inode instanceof HostFileNode || inode instanceof HostOtherNode)) return -EPERM;
-    const failed = this.#fs.directory.link(inode.path, this.#at(name));
+    const failed = this.home.directory.link(inode.path, this.at(name));
     if (failed === 0) inode.nlink++;
     return failed;
   }
 
   override unlink(name: string, child: Inode): number {
-    if (!this.#fs.directory.writable) return -EROFS;
+    if (!this.home.directory.writable) return -EROFS;
     // Whoever has the file open keeps it: its handle must exist before the name goes.
     if (child instanceof HostFileNode) child.keepOpen();
-    const failed = this.#fs.directory.unlink(this.#at(name));
-    if (failed === 0) this.#nameGone(child);
+    const failed = this.home.directory.unlink(this.at(name));
+    if (failed === 0) this.nameGone(child);
     return failed;
   }
 
   override rmdir(name: string, child: Inode): number {
-    if (!this.#fs.directory.writable) return -EROFS;
-    const failed = this.#fs.directory.rmdir(this.#at(name));
+    if (!this.home.directory.writable) return -EROFS;
+    const failed = this.home.directory.rmdir(this.at(name));
     if (failed < 0) return failed;
-    this.#nameGone(child);
+    this.nameGone(child);
     child.nlink = 0;
     return 0;
   }
 
-  #nameGone(child: Inode): void {
+  private nameGone(child: Inode): void {
     if (!(child instanceof HostDirectoryNode || child instanceof HostFileNode || child instanceof HostOtherNode))
       return;
-    if (child.isDirectory || child.hostStat.nlink <= 1) this.#fs.forget(child.hostStat);
+    if (child.isDirectory || child.hostStat.nlink <= 1) this.home.forget(child.hostStat);
   }
 
   override rename(
@@ -327,14 +327,14 @@ class HostDirectoryNode extends Inode implements HostNode {
     replaced: Inode | null,
     exchange: boolean,
   ): number {
-    if (!this.#fs.directory.writable) return -EROFS;
+    if (!this.home.directory.writable) return -EROFS;
     if (exchange) return -EINVAL;
     if (!(toDir instanceof HostDirectoryNode)) return -EIO;
     if (replaced instanceof HostFileNode) replaced.keepOpen();
-    const to = toDir.#at(toName);
-    const failed = this.#fs.directory.rename(this.#at(name), to);
+    const to = toDir.at(toName);
+    const failed = this.home.directory.rename(this.at(name), to);
     if (failed < 0) return failed;
-    if (replaced !== null) this.#nameGone(replaced);
+    if (replaced !== null) this.nameGone(replaced);
     if (child instanceof HostDirectoryNode || child instanceof HostFileNode || child instanceof HostOtherNode) {
       child.path = to;
     }
@@ -346,7 +346,7 @@ class HostDirectoryNode extends Inode implements HostNode {
   }
 
   override setMode(mode: number): number {
-    return changeMode(this.#fs, this, mode);
+    return changeMode(this.home, this, mode);
   }
 
   override setOwner(uid: number, gid: number): number {
@@ -354,7 +354,7 @@ class HostDirectoryNode extends Inode implements HostNode {
   }
 
   override setTimes(atimeNs: bigint | null, mtimeNs: bigint | null): number {
-    return changeTimes(this.#fs, this, atimeNs, mtimeNs);
+    return changeTimes(this.home, this, atimeNs, mtimeNs);
   }
 
   override touchAccessed(): void {}
@@ -363,104 +363,104 @@ class HostDirectoryNode extends Inode implements HostNode {
 
 class HostFileNode extends RegularInode implements HostNode {
   path: string;
-  readonly #fs: HostFileSystem;
-  readonly #state: HostState;
-  #handle: HostFile | null = null;
-  #handleWrites = false;
-  #openCount = 0;
-  #pages: FilePages | null = null;
+  private readonly home: HostFileSystem;
+  private readonly state: HostState;
+  private handle: HostFile | null = null;
+  private handleWrites = false;
+  private openCount = 0;
+  private cache: FilePages | null = null;
 
   constructor(fs: HostFileSystem, ino: number, mode: number, path: string, stat: HostStat) {
     super(fs, ino, mode, stat.uid, stat.gid);
-    this.#fs = fs;
+    this.home = fs;
     this.path = path;
-    this.#state = new HostState(stat);
+    this.state = new HostState(stat);
     takeOver(this, stat);
   }
 
   get hostStat(): HostStat {
-    return this.#state.stat;
+    return this.state.stat;
   }
 
   adopt(stat: HostStat): void {
-    this.#state.stat = stat;
+    this.state.stat = stat;
     takeOver(this, stat);
   }
 
   override refresh(): number {
-    if (this.#handle === null) return lookAgain(this.#fs, this, this.#state);
+    if (this.handle === null) return lookAgain(this.home, this, this.state);
     // An open file stays what it is, whatever has become of its name.
-    const now = this.#handle.stat();
-    if (typeof now !== 'number') this.adopt(this.#fs.seen(now));
+    const now = this.handle.stat();
+    if (typeof now !== 'number') this.adopt(this.home.seen(now));
     return 0;
   }
 
   override get size(): number {
-    const size = this.#handle?.size() ?? this.#state.stat.size;
-    return size < 0 ? this.#state.stat.size : size;
+    const size = this.handle?.size() ?? this.state.stat.size;
+    return size < 0 ? this.state.stat.size : size;
   }
 
   override get blocks(): number {
-    return this.#state.stat.blocks;
+    return this.state.stat.blocks;
   }
 
   override get pages(): FilePages {
-    if (this.#pages === null) {
+    if (this.cache === null) {
       const pages = new FilePages();
       pages.onLastUnmap = (): void => {
         this.flushMapped();
         // The next mapping reads the host's file again: it may have changed by then.
         pages.dispose();
-        this.#closeIfUnused();
+        this.closeIfUnused();
       };
-      this.#pages = pages;
+      this.cache = pages;
     }
-    return this.#pages;
+    return this.cache;
   }
 
   override get isCached(): boolean {
-    return this.#pages !== null && this.#pages.cachedPages > 0;
+    return this.cache !== null && this.cache.cachedPages > 0;
   }
 
-  #file(writes: boolean): HostFile | number {
-    if (this.#handle !== null && (this.#handleWrites || !writes)) return this.#handle;
-    const { directory } = this.#fs;
-    const failed = lookAgain(this.#fs, this, this.#state);
+  private file(writes: boolean): HostFile | number {
+    if (this.handle !== null && (this.handleWrites || !writes)) return this.handle;
+    const { directory } = this.home;
+    const failed = lookAgain(this.home, this, this.state);
     if (failed < 0) return failed === -ENOENT ? -ESTALE : failed;
     const file = directory.open(this.path, writes);
     if (typeof file === 'number') return file;
-    this.#handle?.close();
-    this.#handle = file;
-    this.#handleWrites = writes;
+    this.handle?.close();
+    this.handle = file;
+    this.handleWrites = writes;
     return file;
   }
 
   /** Makes sure that an open file survives the loss of its name. */
   keepOpen(): void {
-    if (this.#openCount > 0 || (this.#pages?.mappingCount ?? 0) > 0) this.#file(this.#fs.directory.writable);
+    if (this.openCount > 0 || (this.cache?.mappingCount ?? 0) > 0) this.file(this.home.directory.writable);
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
-    const file = this.#file((flags & 3) !== 0);
+    const file = this.file((flags & 3) !== 0);
     if (typeof file === 'number') return file;
-    this.#openCount++;
+    this.openCount++;
     return super.open(dentry, flags, cred);
   }
 
   override closed(): void {
-    this.#openCount--;
-    this.#closeIfUnused();
+    this.openCount--;
+    this.closeIfUnused();
   }
 
-  #closeIfUnused(): void {
-    if (this.#openCount > 0 || (this.#pages?.mappingCount ?? 0) > 0) return;
-    this.#handle?.close();
-    this.#handle = null;
-    this.#handleWrites = false;
+  private closeIfUnused(): void {
+    if (this.openCount > 0 || (this.cache?.mappingCount ?? 0) > 0) return;
+    this.handle?.close();
+    this.handle = null;
+    this.handleWrites = false;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    const file = this.#file(false);
+    const file = this.file(false);
     if (typeof file === 'number') return file;
     let done = 0;
     while (done < count) {
@@ -470,7 +470,7 @@ class HostFileNode extends RegularInode implements HostNode {
       if (n < 0) return done > 0 ? done : n;
       if (n === 0) break;
       const bytes = part.subarray(0, n);
-      if (this.isCached) this.#pages?.overlayRead(offset + done, bytes);
+      if (this.isCached) this.cache?.overlayRead(offset + done, bytes);
       const put = sink.put(bytes);
       done += put;
       if (put < n) return done > 0 ? done : -EFAULT;
@@ -480,7 +480,7 @@ class HostFileNode extends RegularInode implements HostNode {
   }
 
   override writeAt(source: ByteSource, count: number, offset: number): number {
-    const file = this.#file(true);
+    const file = this.file(true);
     if (typeof file === 'number') return file;
     let done = 0;
     while (done < count) {
@@ -489,7 +489,7 @@ class HostFileNode extends RegularInode implements HostNode {
       if (got === 0) return done > 0 ? done : -EFAULT;
       const n = file.pwrite(part.subarray(0, got), offset + done);
       if (n < 0) return done > 0 ? done : n;
-      if (this.isCached) this.#pages?.overlayWrite(offset + done, part.subarray(0, n));
+      if (this.isCached) this.cache?.overlayWrite(offset + done, part.subarray(0, n));
       done += n;
       if (n < part.length) break;
     }
@@ -497,12 +497,12 @@ class HostFileNode extends RegularInode implements HostNode {
   }
 
   override readStored(pageIndex: number, into: Uint8Array): number {
-    const file = this.#file(false);
+    const file = this.file(false);
     return typeof file === 'number' ? -EIO : readFully(file, into, pageIndex * 4096);
   }
 
   override writeStored(pageIndex: number, from: Uint8Array, length: number): number {
-    const file = this.#file(true);
+    const file = this.file(true);
     return typeof file === 'number' ? -EIO : file.pwrite(from.subarray(0, length), pageIndex * 4096);
   }
 
@@ -511,15 +511,15 @@ class HostFileNode extends RegularInode implements HostNode {
   }
 
   override truncate(size: number): number {
-    if (!this.#fs.directory.writable) return -EROFS;
+    if (!this.home.directory.writable) return -EROFS;
     if (size > Number.MAX_SAFE_INTEGER) return -EFBIG;
-    const file = this.#file(true);
+    const file = this.file(true);
     if (typeof file === 'number') return file;
     const shrinks = size < this.size;
     const failed = file.truncate(size);
-    if (failed === 0 && shrinks) this.#pages?.truncate(size);
-    lookAgain(this.#fs, this, this.#state);
-    this.#closeIfUnused();
+    if (failed === 0 && shrinks) this.cache?.truncate(size);
+    lookAgain(this.home, this, this.state);
+    this.closeIfUnused();
     return failed;
   }
 
@@ -530,11 +530,11 @@ class HostFileNode extends RegularInode implements HostNode {
 
   override sync(): number {
     this.flushMapped();
-    return this.#handle?.sync() ?? 0;
+    return this.handle?.sync() ?? 0;
   }
 
   override setMode(mode: number): number {
-    return changeMode(this.#fs, this, mode);
+    return changeMode(this.home, this, mode);
   }
 
   override setOwner(uid: number, gid: number): number {
@@ -542,7 +542,7 @@ class HostFileNode extends RegularInode implements HostNode {
   }
 
   override setTimes(atimeNs: bigint | null, mtimeNs: bigint | null): number {
-    return changeTimes(this.#fs, this, atimeNs, mtimeNs);
+    return changeTimes(this.home, this, atimeNs, mtimeNs);
   }
 
   // The host keeps the times.
@@ -553,40 +553,40 @@ class HostFileNode extends RegularInode implements HostNode {
 /** Links, and nodes that show but lead nowhere: FIFOs, devices and sockets of the host are never opened. */
 class HostOtherNode extends Inode implements HostNode {
   path: string;
-  readonly #fs: HostFileSystem;
-  readonly #state: HostState;
+  private readonly home: HostFileSystem;
+  private readonly state: HostState;
 
   constructor(fs: HostFileSystem, ino: number, mode: number, path: string, stat: HostStat) {
     super(fs, ino, mode, stat.uid, stat.gid);
-    this.#fs = fs;
+    this.home = fs;
     this.path = path;
-    this.#state = new HostState(stat);
+    this.state = new HostState(stat);
     takeOver(this, stat);
   }
 
   get hostStat(): HostStat {
-    return this.#state.stat;
+    return this.state.stat;
   }
 
   adopt(stat: HostStat): void {
-    this.#state.stat = stat;
+    this.state.stat = stat;
     takeOver(this, stat);
   }
 
   override refresh(): number {
-    return lookAgain(this.#fs, this, this.#state);
+    return lookAgain(this.home, this, this.state);
   }
 
   override get size(): number {
-    return this.#state.stat.size;
+    return this.state.stat.size;
   }
 
   override get blocks(): number {
-    return this.#state.stat.blocks;
+    return this.state.stat.blocks;
   }
 
   override readlink(): string | number {
-    return this.isSymlink ? this.#fs.directory.readlink(this.path) : -EINVAL;
+    return this.isSymlink ? this.home.directory.readlink(this.path) : -EINVAL;
   }
 
   override open(): number {
@@ -594,7 +594,7 @@ class HostOtherNode extends Inode implements HostNode {
   }
 
   override setTimes(atimeNs: bigint | null, mtimeNs: bigint | null): number {
-    return changeTimes(this.#fs, this, atimeNs, mtimeNs);
+    return changeTimes(this.home, this, atimeNs, mtimeNs);
   }
 
   override setOwner(uid: number, gid: number): number {

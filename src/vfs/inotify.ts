@@ -48,23 +48,23 @@ function bytesOf(event: Event): Uint8Array {
 
 /** What users may have of instances and watches. */
 export class InotifyUsers {
-  readonly #instances = new Map<number, number>();
-  readonly #watches = new Map<number, number>();
+  private readonly instances = new Map<number, number>();
+  private readonly watches = new Map<number, number>();
 
   takeInstance(uid: number): boolean {
-    return take(this.#instances, uid, InotifyLimits.instances);
+    return take(this.instances, uid, InotifyLimits.instances);
   }
 
   giveInstance(uid: number): void {
-    give(this.#instances, uid);
+    give(this.instances, uid);
   }
 
   takeWatch(uid: number): boolean {
-    return take(this.#watches, uid, InotifyLimits.watches);
+    return take(this.watches, uid, InotifyLimits.watches);
   }
 
   giveWatch(uid: number): void {
-    give(this.#watches, uid);
+    give(this.watches, uid);
   }
 }
 
@@ -119,18 +119,18 @@ export class InotifyFile extends OpenFile {
   override readonly isPollable = true;
   override readonly canSignal = true;
   override readonly queue = new WaitQueue();
-  readonly #users: InotifyUsers;
-  readonly #uid: number;
-  readonly #watches = new Map<number, Watch>();
-  readonly #byInode = new Map<Inode, Watch>();
-  readonly #events: Event[] = [];
-  #bytes = 0;
-  #lastWd = 0;
+  private readonly users: InotifyUsers;
+  private readonly uid: number;
+  private readonly watches = new Map<number, Watch>();
+  private readonly byInode = new Map<Inode, Watch>();
+  private readonly events: Event[] = [];
+  private bytes = 0;
+  private lastWd = 0;
 
   private constructor(dentry: Dentry, flags: number, users: InotifyUsers, uid: number) {
     super(dentry, flags);
-    this.#users = users;
-    this.#uid = uid;
+    this.users = users;
+    this.uid = uid;
   }
 
   /** inotify_init(2): an instance, or -EMFILE when the user has too many. */
@@ -141,16 +141,16 @@ export class InotifyFile extends OpenFile {
   /** inotify_add_watch(2): the watch descriptor or -errno. */
   watch(inode: Inode, mask: number): number {
     const wanted = mask & (IN_ALL_EVENTS | WATCH_BITS);
-    const known = this.#byInode.get(inode);
+    const known = this.byInode.get(inode);
     if (known !== undefined) {
       if ((mask & P.IN_MASK_CREATE) !== 0) return -EEXIST;
       known.mask = (mask & P.IN_MASK_ADD) !== 0 ? known.mask | wanted : wanted;
       return known.wd;
     }
-    if (!this.#users.takeWatch(this.#uid)) return -ENOSPC;
-    const watch = new Watch(this, ++this.#lastWd, inode, wanted);
-    this.#watches.set(watch.wd, watch);
-    this.#byInode.set(inode, watch);
+    if (!this.users.takeWatch(this.uid)) return -ENOSPC;
+    const watch = new Watch(this, ++this.lastWd, inode, wanted);
+    this.watches.set(watch.wd, watch);
+    this.byInode.set(inode, watch);
     inode.watchers ??= new Set();
     inode.watchers.add(watch);
     inode.fs.watches++;
@@ -161,7 +161,7 @@ export class InotifyFile extends OpenFile {
 
   /** inotify_rm_watch(2). */
   unwatch(wd: number): number {
-    const watch = this.#watches.get(wd);
+    const watch = this.watches.get(wd);
     if (watch === undefined) return -EINVAL;
     this.drop(watch);
     return 0;
@@ -169,45 +169,45 @@ export class InotifyFile extends OpenFile {
 
   /** A watch ends, and says so. @internal */
   drop(watch: Watch): void {
-    if (!this.#forget(watch)) return;
+    if (!this.forget(watch)) return;
     this.queueEvent({ wd: watch.wd, mask: P.IN_IGNORED, cookie: 0, name: null });
   }
 
-  #forget(watch: Watch): boolean {
-    if (!this.#watches.delete(watch.wd)) return false;
+  private forget(watch: Watch): boolean {
+    if (!this.watches.delete(watch.wd)) return false;
     const { inode } = watch;
-    this.#byInode.delete(inode);
+    this.byInode.delete(inode);
     inode.watchers?.delete(watch);
     if (inode.watchers?.size === 0) inode.watchers = null;
     inode.fs.watches--;
     inode.fs.watchers?.delete(watch);
-    this.#users.giveWatch(this.#uid);
+    this.users.giveWatch(this.uid);
     return true;
   }
 
   /** Queues an event unless it is the same as the last one. @internal */
   queueEvent(event: Event): void {
-    const last = this.#events.at(-1);
+    const last = this.events.at(-1);
     if (last !== undefined && isSame(last, event)) return;
     let queued = event;
-    if (this.#events.length >= InotifyLimits.events) {
+    if (this.events.length >= InotifyLimits.events) {
       queued = { wd: -1, mask: P.IN_Q_OVERFLOW, cookie: 0, name: null };
       if (last !== undefined && isSame(last, queued)) return;
     }
-    this.#events.push(queued);
-    this.#bytes += lengthOf(queued);
+    this.events.push(queued);
+    this.bytes += lengthOf(queued);
     this.queue.wake(P.POLLIN | P.POLLRDNORM);
   }
 
   override readAt(sink: ByteSink, count: number): number {
     let done = 0;
     for (;;) {
-      const event = this.#events[0];
+      const event = this.events[0];
       if (event === undefined) return done > 0 ? done : -EAGAIN;
       const length = lengthOf(event);
       if (length > count - done) return done > 0 ? done : -EINVAL;
-      this.#events.shift();
-      this.#bytes -= length;
+      this.events.shift();
+      this.bytes -= length;
       if (sink.put(bytesOf(event)) < length) return -EFAULT;
       done += length;
     }
@@ -219,19 +219,19 @@ export class InotifyFile extends OpenFile {
   }
 
   override poll(): number {
-    return this.#events.length > 0 ? P.POLLIN | P.POLLRDNORM : 0;
+    return this.events.length > 0 ? P.POLLIN | P.POLLRDNORM : 0;
   }
 
   override ioctl(request: number, argument: number, memory: UserMemory): number {
     if (request !== FIONREAD) return -ENOTTY;
     const bytes = new Uint8Array(4);
-    new DataView(bytes.buffer).setUint32(0, this.#bytes, true);
+    new DataView(bytes.buffer).setUint32(0, this.bytes, true);
     return memory.copyOut(argument, bytes) === 4 ? 0 : -EFAULT;
   }
 
   override infoLines(): string {
     let out = '';
-    for (const { wd, inode, mask } of [...this.#watches.values()].reverse()) {
+    for (const { wd, inode, mask } of [...this.watches.values()].reverse()) {
       const hex = (value: number): string => (value >>> 0).toString(16);
       out += `inotify wd:${hex(wd)} ino:${hex(inode.ino)} sdev:${hex(inode.fs.deviceNumber)} mask:${hex(mask)} ignored_mask:0\n`;
     }
@@ -239,8 +239,8 @@ export class InotifyFile extends OpenFile {
   }
 
   protected override destroy(): void {
-    for (const watch of [...this.#watches.values()]) this.#forget(watch);
-    this.#users.giveInstance(this.#uid);
+    for (const watch of [...this.watches.values()]) this.forget(watch);
+    this.users.giveInstance(this.uid);
   }
 }
 

@@ -65,20 +65,20 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   readonly devices: DeviceTable;
   limits: MemoryLimits;
   /** Whose limits count as well: a tmpfs that a guest mounts takes from what the tree may hold. */
-  readonly #within: MemoryFileSystem | null;
+  private readonly within: MemoryFileSystem | null;
   /** Size and inodes were chosen, and are shown. */
-  readonly #showsLimits: boolean;
+  private readonly showsLimits: boolean;
   /** The host directory below; null for a plain tree. */
   readonly lower: HostContents | null;
-  #nextIno = 1;
-  #inodes = 0;
-  #pages = 0;
+  private nextIno = 1;
+  private inodes = 0;
+  private pages = 0;
   /** Bytes of the host that files hold. */
-  #held = 0;
+  private held = 0;
   /** Host files that guests have looked at: what is known of them stays. */
-  #seen = 0;
+  private seen = 0;
   /** Host files with several names, by identity: one inode here, too. */
-  readonly #linked = new Map<string, Inode>();
+  private readonly linked = new Map<string, Inode>();
 
   constructor(options: {
     deviceNumber: number;
@@ -101,13 +101,13 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     );
     this.devices = options.devices;
     this.limits = options.limits ?? DEFAULT_MEMORY_LIMITS;
-    this.#within = options.within ?? null;
-    this.#showsLimits = options.within !== undefined;
+    this.within = options.within ?? null;
+    this.showsLimits = options.within !== undefined;
     this.lower = options.lower === undefined ? null : new HostContents(options.lower);
     const mode = S_IFDIR | (options.rootMode ?? 0o755);
     this.root = new MemoryDirectory(this, this.newIno(), mode, options.uid ?? 0, options.gid ?? 0);
     this.root.nlink = 2;
-    this.#inodes = 1;
+    this.inodes = 1;
     if (this.lower !== null) {
       const stat = this.lower.directory.stat('');
       if (typeof stat !== 'number') adopt(this.root, stat);
@@ -116,65 +116,65 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   }
 
   newIno(): number {
-    return this.#nextIno++;
+    return this.nextIno++;
   }
 
   override totals(): FsTotals {
     const blocks = Math.floor(this.limits.bytes / 4096);
     return {
       blocks,
-      freeBlocks: Math.max(0, blocks - this.#pages),
+      freeBlocks: Math.max(0, blocks - this.pages),
       files: this.limits.inodes,
-      freeFiles: Math.max(0, this.limits.inodes - this.#inodes),
+      freeFiles: Math.max(0, this.limits.inodes - this.inodes),
     };
   }
 
   charge(pages: number): boolean {
-    if ((this.#pages + pages) * 4096 > this.limits.bytes) return false;
-    if (this.#within !== null && !this.#within.charge(pages)) return false;
-    this.#pages += pages;
+    if ((this.pages + pages) * 4096 > this.limits.bytes) return false;
+    if (this.within !== null && !this.within.charge(pages)) return false;
+    this.pages += pages;
     return true;
   }
 
   get freePages(): number {
-    const own = Math.floor(this.limits.bytes / 4096) - this.#pages;
-    return this.#within === null ? own : Math.min(own, this.#within.freePages);
+    const own = Math.floor(this.limits.bytes / 4096) - this.pages;
+    return this.within === null ? own : Math.min(own, this.within.freePages);
   }
 
   uncharge(pages: number): void {
-    this.#pages -= pages;
-    this.#within?.uncharge(pages);
+    this.pages -= pages;
+    this.within?.uncharge(pages);
   }
 
   hold(bytes: number): boolean {
     // The whole is what must fit into the host's memory.
-    if (this.#within !== null) {
-      if (!this.#within.hold(bytes)) return false;
-    } else if (this.#held + bytes > this.limits.bytes * HELD_PER_BYTE) return false;
-    this.#held += bytes;
+    if (this.within !== null) {
+      if (!this.within.hold(bytes)) return false;
+    } else if (this.held + bytes > this.limits.bytes * HELD_PER_BYTE) return false;
+    this.held += bytes;
     return true;
   }
 
   drop(bytes: number): void {
-    this.#held -= bytes;
-    this.#within?.drop(bytes);
+    this.held -= bytes;
+    this.within?.drop(bytes);
   }
 
   /** Room for one more inode? */
   chargeInode(): boolean {
-    if (this.#inodes >= this.limits.inodes) return false;
-    if (this.#within !== null && !this.#within.chargeInode()) return false;
-    this.#inodes++;
+    if (this.inodes >= this.limits.inodes) return false;
+    if (this.within !== null && !this.within.chargeInode()) return false;
+    this.inodes++;
     return true;
   }
 
   unchargeInode(): void {
-    this.#inodes--;
-    this.#within?.unchargeInode();
+    this.inodes--;
+    this.within?.unchargeInode();
   }
 
   override get optionsText(): string {
-    if (!this.#showsLimits) return '';
+    if (!this.showsLimits) return '';
     const mode = this.root.mode & 0o7777;
     return (
       `,size=${Math.ceil(this.limits.bytes / 1024)}k,nr_inodes=${this.limits.inodes}` +
@@ -185,25 +185,25 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
   }
 
   override reconfigure(data: string): number {
-    if (this.#within === null) return 0;
-    const asked = parseTmpfsOptions(data, this.#within.limits.bytes);
+    if (this.within === null) return 0;
+    const asked = parseTmpfsOptions(data, this.within.limits.bytes);
     if (typeof asked === 'number') return asked;
     const bytes = asked.bytes ?? this.limits.bytes;
     const inodes = asked.inodes ?? this.limits.inodes;
     // What is there must fit; mode and owner stay those of the first mount.
-    if (bytes < this.#pages * 4096 || inodes < this.#inodes) return -EINVAL;
+    if (bytes < this.pages * 4096 || inodes < this.inodes) return -EINVAL;
     this.limits = { bytes, inodes };
     return 0;
   }
 
   override dispose(): void {
-    const within = this.#within;
+    const within = this.within;
     if (within === null) return;
-    within.uncharge(this.#pages);
-    within.drop(this.#held);
-    for (; this.#inodes > 0; this.#inodes--) within.unchargeInode();
-    this.#pages = 0;
-    this.#held = 0;
+    within.uncharge(this.pages);
+    within.drop(this.held);
+    for (; this.inodes > 0; this.inodes--) within.unchargeInode();
+    this.pages = 0;
+    this.held = 0;
   }
 
   /** A new inode in `dir`; ownership as Linux inherits it. */
@@ -252,9 +252,9 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     if (lower === null) return -ENOENT;
     const isLinked = stat.kind !== 'directory' && stat.nlink > 1;
     const key = isLinked ? `${stat.dev}:${stat.ino}` : '';
-    const known = isLinked ? this.#linked.get(key) : undefined;
+    const known = isLinked ? this.linked.get(key) : undefined;
     if (known !== undefined) return known;
-    if (this.#seen >= (this.limits.hostFiles ?? DEFAULT_HOST_FILES)) return -ENOMEM;
+    if (this.seen >= (this.limits.hostFiles ?? DEFAULT_HOST_FILES)) return -ENOMEM;
     const mode = TYPE_OF_KIND[stat.kind] | (stat.mode & 0o7777);
     let inode: Inode;
     if (stat.kind === 'directory') {
@@ -276,9 +276,9 @@ export class MemoryFileSystem extends FileSystem implements PageQuota {
     adopt(inode, stat);
     const xattrs = lower.directory.xattrs?.(path) ?? null;
     if (xattrs !== null) adoptXattrs(inode, xattrs);
-    this.#inodes++;
-    if (isLinked) this.#linked.set(key, inode);
-    this.#seen++;
+    this.inodes++;
+    if (isLinked) this.linked.set(key, inode);
+    this.seen++;
     return inode;
   }
 }

@@ -31,59 +31,59 @@ import { forgetXattrs } from './xattrs.ts';
 
 /** A regular file in memory or, until it is written, on the host. */
 export class MemoryFile extends RegularInode {
-  readonly #fs: MemoryFileSystem;
-  readonly #content: SparseContent;
-  #pages: FilePages | null = null;
-  #lowerBlocks = -1;
-  #openCount = 0;
-  #isFreed = false;
+  private readonly home: MemoryFileSystem;
+  private readonly content: SparseContent;
+  private cache: FilePages | null = null;
+  private lowerBlocks = -1;
+  private openCount = 0;
+  private isFreed = false;
   /** F_SEAL_ bits of a memfd. */
   seals = 0;
 
   constructor(fs: MemoryFileSystem, ino: number, mode: number, uid: number, gid: number) {
     super(fs, ino, mode, uid, gid);
-    this.#fs = fs;
-    this.#content = new SparseContent(fs);
+    this.home = fs;
+    this.content = new SparseContent(fs);
   }
 
   /** The bytes are those of a host file until somebody writes. */
   setLower(lower: HostContents, path: string, stat: HostStat): void {
-    this.#content.setLower(lower.content(path, stat), stat.size);
-    this.#lowerBlocks = stat.blocks;
+    this.content.setLower(lower.content(path, stat), stat.size);
+    this.lowerBlocks = stat.blocks;
   }
 
   override get size(): number {
-    return this.#content.size;
+    return this.content.size;
   }
 
   override get blocks(): number {
-    if (this.#lowerBlocks >= 0 && !this.#content.isModified) return this.#lowerBlocks;
-    return this.#content.pageCount * 8;
+    if (this.lowerBlocks >= 0 && !this.content.isModified) return this.lowerBlocks;
+    return this.content.pageCount * 8;
   }
 
   override get pages(): FilePages {
-    if (this.#pages === null) {
+    if (this.cache === null) {
       const pages = new FilePages();
       pages.onLastUnmap = (): void => {
         this.flushMapped();
         this.freeIfUnused();
       };
-      this.#pages = pages;
+      this.cache = pages;
     }
-    return this.#pages;
+    return this.cache;
   }
 
   override get isCached(): boolean {
-    return this.#pages !== null && this.#pages.cachedPages > 0;
+    return this.cache !== null && this.cache.cachedPages > 0;
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
-    this.#openCount++;
+    this.openCount++;
     return super.open(dentry, flags, cred);
   }
 
   override closed(): void {
-    this.#openCount--;
+    this.openCount--;
     this.freeIfUnused();
   }
 
@@ -93,17 +93,17 @@ export class MemoryFile extends RegularInode {
 
   /** Gives the contents back once no name, description or mapping leads to them. */
   freeIfUnused(): void {
-    if (this.nlink > 0 || this.#openCount > 0 || this.#isFreed) return;
-    if (this.#pages !== null && this.#pages.mappingCount > 0) return;
-    this.#isFreed = true;
-    this.#pages?.dispose();
-    this.#content.dispose();
+    if (this.nlink > 0 || this.openCount > 0 || this.isFreed) return;
+    if (this.cache !== null && this.cache.mappingCount > 0) return;
+    this.isFreed = true;
+    this.cache?.dispose();
+    this.content.dispose();
     forgetXattrs(this);
-    this.#fs.unchargeInode();
+    this.home.unchargeInode();
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    return this.#content.read(sink, count, offset, this.isCached ? this.#pages : null);
+    return this.content.read(sink, count, offset, this.isCached ? this.cache : null);
   }
 
   override writeAt(source: ByteSource, count: number, offset: number): number {
@@ -113,23 +113,23 @@ export class MemoryFile extends RegularInode {
         // Whole pages are written or refused.
         const allowed = this.size - (this.size % PAGE_SIZE) - offset;
         if (allowed <= 0) return -EPERM;
-        return this.#content.write(source, allowed, offset, this.isCached ? this.#pages : null);
+        return this.content.write(source, allowed, offset, this.isCached ? this.cache : null);
       }
     }
-    return this.#content.write(source, count, offset, this.isCached ? this.#pages : null);
+    return this.content.write(source, count, offset, this.isCached ? this.cache : null);
   }
 
   override readStored(pageIndex: number, into: Uint8Array): number {
-    return this.#content.readPage(pageIndex, into);
+    return this.content.readPage(pageIndex, into);
   }
 
   override writeStored(pageIndex: number, from: Uint8Array, length: number): number {
     this.touchModified();
-    return this.#content.writePage(pageIndex, from, length);
+    return this.content.writePage(pageIndex, from, length);
   }
 
   override seekSparse(offset: number, wantData: boolean): number {
-    return this.#content.seek(offset, wantData);
+    return this.content.seek(offset, wantData);
   }
 
   override truncate(size: number): number {
@@ -137,8 +137,8 @@ export class MemoryFile extends RegularInode {
     const shrinks = size < this.size;
     if (shrinks && (this.seals & F_SEAL_SHRINK) !== 0) return -EPERM;
     if (size > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
-    this.#content.truncate(size);
-    if (shrinks) this.#pages?.truncate(size);
+    this.content.truncate(size);
+    if (shrinks) this.cache?.truncate(size);
     this.touchModified();
     return 0;
   }
@@ -154,14 +154,14 @@ export class MemoryFile extends RegularInode {
     if (punches && (!keepSize || (mode & FALLOC_FL_ZERO_RANGE) !== 0)) return -EOPNOTSUPP;
     if (punches || (mode & FALLOC_FL_ZERO_RANGE) !== 0) {
       this.flushMapped();
-      const failed = this.#content.punch(offset, end);
+      const failed = this.content.punch(offset, end);
       if (failed < 0) return failed;
-      this.#pages?.punch(Math.floor(offset / 4096), Math.ceil(end / 4096));
+      this.cache?.punch(Math.floor(offset / 4096), Math.ceil(end / 4096));
     } else {
-      const failed = this.#content.reserve(offset, end);
+      const failed = this.content.reserve(offset, end);
       if (failed < 0) return failed;
     }
-    if (!keepSize && end > this.size) this.#content.truncate(end);
+    if (!keepSize && end > this.size) this.content.truncate(end);
     this.touchModified();
     return 0;
   }
@@ -177,62 +177,62 @@ export const INLINE_LINK_BYTES = 59;
 
 /** A symbolic link. */
 export class MemorySymlink extends Inode {
-  readonly #fs: MemoryFileSystem;
-  readonly #target: string;
+  private readonly home: MemoryFileSystem;
+  private readonly target: string;
   /** st_blocks as the host gives it. */
   lowerBlocks: number | null = null;
 
   constructor(fs: MemoryFileSystem, ino: number, target: string, uid: number, gid: number) {
     super(fs, ino, S_IFLNK | 0o777, uid, gid);
-    this.#fs = fs;
-    this.#target = target;
+    this.home = fs;
+    this.target = target;
   }
 
   override get size(): number {
-    return this.#target.length;
+    return this.target.length;
   }
 
   override get blocks(): number {
-    return this.lowerBlocks ?? (this.#target.length > INLINE_LINK_BYTES ? 8 : 0);
+    return this.lowerBlocks ?? (this.target.length > INLINE_LINK_BYTES ? 8 : 0);
   }
 
   override lastNameGone(): void {
     forgetXattrs(this);
-    this.#fs.unchargeInode();
-    if (this.lowerBlocks === null && this.#target.length > INLINE_LINK_BYTES) this.#fs.uncharge(1);
+    this.home.unchargeInode();
+    if (this.lowerBlocks === null && this.target.length > INLINE_LINK_BYTES) this.home.uncharge(1);
   }
 
   override readlink(): string {
-    return this.#target;
+    return this.target;
   }
 }
 
 /** A FIFO, device or socket node. */
 export class MemoryNode extends Inode {
-  readonly #fs: MemoryFileSystem;
+  private readonly home: MemoryFileSystem;
   /** A node of the host: it shows, but leads nowhere. */
-  readonly #isLower: boolean;
-  #pipe: Pipe | null = null;
+  private readonly isLower: boolean;
+  private pipe: Pipe | null = null;
 
   constructor(fs: MemoryFileSystem, ino: number, mode: number, uid: number, gid: number, isLower = false) {
     super(fs, ino, mode, uid, gid);
-    this.#fs = fs;
-    this.#isLower = isLower;
+    this.home = fs;
+    this.isLower = isLower;
   }
 
   override lastNameGone(): void {
     forgetXattrs(this);
-    this.#fs.unchargeInode();
+    this.home.unchargeInode();
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
     const type = this.type;
     if (type === S_IFIFO) {
       // Between guests a FIFO of the host's tree works as any other; the host's own end is never opened.
-      this.#pipe ??= new Pipe(this.#fs.devices.buffers);
-      return openFifo(dentry, flags, this.#pipe);
+      this.pipe ??= new Pipe(this.home.devices.buffers);
+      return openFifo(dentry, flags, this.pipe);
     }
-    if (type === S_IFCHR && !this.#isLower) return this.#fs.devices.find(this.rdev)?.(dentry, flags, cred) ?? -ENXIO;
+    if (type === S_IFCHR && !this.isLower) return this.home.devices.find(this.rdev)?.(dentry, flags, cred) ?? -ENXIO;
     return -ENXIO;
   }
 }

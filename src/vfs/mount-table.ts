@@ -14,48 +14,48 @@ export const MAX_MOUNTS = 10_000;
 
 /** All mounts that have a place, in the order in which they got it. */
 export class MountTable {
-  readonly #mounts = new Set<Mount>();
-  #nextId = 1;
-  #root: Mount | null = null;
+  private readonly mounts = new Set<Mount>();
+  private nextId = 1;
+  private top: Mount | null = null;
 
   get all(): Iterable<Mount> {
-    return this.#mounts;
+    return this.mounts;
   }
 
   /** What `/` of the whole tree is. */
   get root(): Mount {
-    const root = this.#root;
+    const root = this.top;
     invariant(root !== null, () => 'the tree has no root yet');
     return root;
   }
 
   /** The mount is in the tree: neither unmounted nor one without a place. */
   has(mount: Mount): boolean {
-    return this.#mounts.has(mount);
+    return this.mounts.has(mount);
   }
 
   /** A mount without a place yet. */
   make(fs: FileSystem, flags: number, source: string, top?: Entry): Mount {
-    return new Mount(this.#nextId++, fs, null, flags, source, top);
+    return new Mount(this.nextId++, fs, null, flags, source, top);
   }
 
   setRoot(mount: Mount): void {
-    this.#root = mount;
-    this.#enter(mount);
+    this.top = mount;
+    this.enter(mount);
   }
 
   /** Puts `mount`, and what is mounted in it, over `at`. -ENOSPC when there are too many. */
   attach(mount: Mount, at: Dentry): number {
     const tree = subtree(mount);
-    if (this.#mounts.size + tree.length > MAX_MOUNTS) return -ENOSPC;
+    if (this.mounts.size + tree.length > MAX_MOUNTS) return -ENOSPC;
     cover(mount, at);
-    for (const each of tree) this.#enter(each);
+    for (const each of tree) this.enter(each);
     return 0;
   }
 
-  #enter(mount: Mount): void {
-    if (this.#mounts.has(mount)) return;
-    this.#mounts.add(mount);
+  private enter(mount: Mount): void {
+    if (this.mounts.has(mount)) return;
+    this.mounts.add(mount);
     mount.fs.mountCount++;
   }
 
@@ -63,7 +63,7 @@ export class MountTable {
   detach(mount: Mount): void {
     for (const each of subtree(mount).reverse()) {
       uncover(each);
-      if (this.#mounts.delete(each)) each.fs.mountCount--;
+      if (this.mounts.delete(each)) each.fs.mountCount--;
     }
   }
 
@@ -78,7 +78,7 @@ export class MountTable {
     const old = this.root;
     uncover(next);
     cover(old, place);
-    this.#root = next;
+    this.top = next;
   }
 
   /**
@@ -96,7 +96,7 @@ export class MountTable {
       for (const child of old.children) {
         const at = child.mountpoint;
         if (at === null || child.isUnbindable || (old === mount && !at.isWithin(from))) continue;
-        if (this.#mounts.size + ++count > MAX_MOUNTS) {
+        if (this.mounts.size + ++count > MAX_MOUNTS) {
           this.detach(made);
           return -ENOSPC;
         }

@@ -80,8 +80,8 @@ export abstract class OpenFile {
   ownerSignal = 0;
   /** O_ASYNC means something. */
   readonly canSignal: boolean = false;
-  #refs = 1;
-  #onRelease: Set<() => void> | null = null;
+  private references = 1;
+  private releaseHooks: Set<() => void> | null = null;
 
   constructor(dentry: Dentry, flags: number) {
     this.dentry = dentry;
@@ -202,25 +202,25 @@ export abstract class OpenFile {
   }
 
   get refs(): number {
-    return this.#refs;
+    return this.references;
   }
 
   retain(): this {
-    this.#refs++;
+    this.references++;
     return this;
   }
 
   release(): void {
-    this.#refs--;
-    if (this.#refs !== 0) return;
+    this.references--;
+    if (this.references !== 0) return;
     const { inode } = this;
     inode.opens--;
     if (inode.fs.watches > 0) {
       notifyFile(this, this.canWrite ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
       notifyUnused(inode);
     }
-    const hooks = this.#onRelease;
-    this.#onRelease = null;
+    const hooks = this.releaseHooks;
+    this.releaseHooks = null;
     if (hooks !== null) for (const hook of hooks) hook();
     this.destroy();
     this.dentry.mount.users--;
@@ -228,13 +228,13 @@ export abstract class OpenFile {
 
   /** Calls `hook` when the last reference goes. */
   onRelease(hook: () => void): void {
-    this.#onRelease ??= new Set();
-    this.#onRelease.add(hook);
+    this.releaseHooks ??= new Set();
+    this.releaseHooks.add(hook);
   }
 
   /** Takes a hook of `onRelease` back. */
   offRelease(hook: () => void): void {
-    this.#onRelease?.delete(hook);
+    this.releaseHooks?.delete(hook);
   }
 
   /** The last reference is gone. */

@@ -4,19 +4,19 @@
 
 /** Counts what guests write to the outside. */
 export class OutputLimit {
-  #left: number;
-  readonly #onExceeded: () => void;
+  private left: number;
+  private readonly onExceeded: () => void;
 
   constructor(bytes: number, onExceeded: () => void) {
-    this.#left = bytes;
-    this.#onExceeded = onExceeded;
+    this.left = bytes;
+    this.onExceeded = onExceeded;
   }
 
   /** How many of `bytes` may still be written. */
   take(bytes: number): number {
-    const n = Math.min(bytes, this.#left);
-    this.#left -= n;
-    if (n < bytes) this.#onExceeded();
+    const n = Math.min(bytes, this.left);
+    this.left -= n;
+    if (n < bytes) this.onExceeded();
     return n;
   }
 }

@@ -28,11 +28,11 @@ export type LastKind = 'name' | 'dot' | 'dotdot' | 'root';
 
 /** One walk. A new one for each path. */
 export class PathWalk {
-  readonly #caller: Caller;
-  readonly #root: Dentry;
-  readonly #resolve: number;
-  #rest: string;
-  #links = 0;
+  private readonly caller: Caller;
+  private readonly root: Dentry;
+  private readonly resolve: number;
+  private rest: string;
+  private links = 0;
   /** Where the walk stands: after `toParent`, the directory of the last part. */
   at: Dentry;
   /** The last part, after `toParent`. */
@@ -43,23 +43,23 @@ export class PathWalk {
 
   /** @param resolve RESOLVE_ bits of openat2 */
   constructor(caller: Caller, start: Dentry, path: string, resolve = 0) {
-    this.#caller = caller;
-    this.#resolve = resolve;
-    this.#root = (resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) !== 0 ? start : caller.fs.root;
-    this.#rest = path;
-    this.at = path.startsWith('/') && (resolve & RESOLVE_BENEATH) === 0 ? this.#root : start;
+    this.caller = caller;
+    this.resolve = resolve;
+    this.root = (resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) !== 0 ? start : caller.fs.root;
+    this.rest = path;
+    this.at = path.startsWith('/') && (resolve & RESOLVE_BENEATH) === 0 ? this.root : start;
   }
 
   /** Walks up to the last part; 0 or -errno. */
   toParent(): number {
-    if (this.#rest.length === 0) return -ENOENT;
-    if (this.#rest.length >= PATH_MAX) return -ENAMETOOLONG;
-    if (this.#rest.startsWith('/') && (this.#resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
-    return this.#walkParts();
+    if (this.rest.length === 0) return -ENOENT;
+    if (this.rest.length >= PATH_MAX) return -ENAMETOOLONG;
+    if (this.rest.startsWith('/') && (this.resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+    return this.walkParts();
   }
 
-  #walkParts(): number {
-    const rest = this.#rest;
+  private walkParts(): number {
+    const rest = this.rest;
     let from = 0;
     for (;;) {
       while (rest.charCodeAt(from) === 0x2f) from++;
@@ -71,7 +71,7 @@ export class PathWalk {
         return 0;
       }
       if (!this.at.inode.isDirectory) return -ENOTDIR;
-      const denied = checkPermission(this.at.inode, this.#caller.cred, MAY_EXEC);
+      const denied = checkPermission(this.at.inode, this.caller.cred, MAY_EXEC);
       if (denied !== 0) return denied;
       let end = rest.indexOf('/', from);
       if (end < 0) end = rest.length;
@@ -87,17 +87,17 @@ export class PathWalk {
         return 0;
       }
       from = next;
-      const failed = this.#step(part, kind, rest, next);
+      const failed = this.step(part, kind, rest, next);
       if (failed < 0) return failed;
       // A link was put in front of what is left: a walk of its own goes on from there.
-      if (failed > 0) return this.#walkParts();
+      if (failed > 0) return this.walkParts();
     }
   }
 
   /** Takes one part that is not the last. 0: went on; 1: `#rest` was replaced; below zero: -errno. */
-  #step(part: string, kind: LastKind, rest: string, next: number): number {
+  private step(part: string, kind: LastKind, rest: string, next: number): number {
     if (kind === 'dot') return 0;
-    if (kind === 'dotdot') return this.#up();
+    if (kind === 'dotdot') return this.up();
     const child = this.child(part);
     if (typeof child === 'number') return child;
     if (!child.inode.isSymlink) {
@@ -107,11 +107,11 @@ export class PathWalk {
     return this.expand(child, rest.slice(next));
   }
 
-  #up(): number {
-    if (this.at === this.#root && (this.#resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+  private up(): number {
+    if (this.at === this.root && (this.resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
     if (!isConnected(this.at)) return -ENOENT;
-    const to = parentOf(this.at, this.#root);
-    if (to.mount !== this.at.mount && (this.#resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+    const to = parentOf(this.at, this.root);
+    if (to.mount !== this.at.mount && (this.resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
     this.at = to;
     return 0;
   }
@@ -120,7 +120,7 @@ export class PathWalk {
   child(name: string): Dentry | number {
     const child = this.at.child(name);
     if (typeof child === 'number' || child.covering === null) return child;
-    if ((this.#resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+    if ((this.resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
     return child.top;
   }
 
@@ -129,17 +129,17 @@ export class PathWalk {
    * link led straight to a place (which `at` is now).
    */
   expand(link: Dentry, rest: string): number {
-    if ((this.#resolve & RESOLVE_NO_SYMLINKS) !== 0 || (link.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
-    if (++this.#links > MAX_LINKS) return -ELOOP;
-    const denied = this.#linkDenied(link);
+    if ((this.resolve & RESOLVE_NO_SYMLINKS) !== 0 || (link.mount.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
+    if (++this.links > MAX_LINKS) return -ELOOP;
+    const denied = this.linkDenied(link);
     if (denied !== 0) return denied;
-    const jump = link.inode.follow(this.#caller.cred);
+    const jump = link.inode.follow(this.caller.cred);
     if (typeof jump === 'number') return jump;
     if (jump !== undefined) {
-      if ((this.#resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
-      if ((this.#resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
+      if ((this.resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+      if ((this.resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
       this.at = jump;
-      this.#rest = rest.length > 0 ? rest : '.';
+      this.rest = rest.length > 0 ? rest : '.';
       if (rest.length === 0) return 0;
       return 1;
     }
@@ -148,26 +148,26 @@ export class PathWalk {
     if (target.length === 0) return -ENOENT;
     link.mount.accessed(link.inode);
     if (target.startsWith('/')) {
-      if ((this.#resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
-      if ((this.#resolve & RESOLVE_NO_XDEV) !== 0 && this.at.mount !== this.#root.mount) return -EXDEV;
-      this.at = this.#root;
+      if ((this.resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+      if ((this.resolve & RESOLVE_NO_XDEV) !== 0 && this.at.mount !== this.root.mount) return -EXDEV;
+      this.at = this.root;
     }
     // Kept even when nothing follows, so that a trailing slash of the whole path still counts.
-    this.#rest = rest.length > 0 ? `${target}/${rest}` : this.trailingSlash ? `${target}/` : target;
+    this.rest = rest.length > 0 ? `${target}/${rest}` : this.trailingSlash ? `${target}/` : target;
     return 1;
   }
 
   /** fs.protected_symlinks: no following of others' links in a sticky directory that all may write. */
-  #linkDenied(link: Dentry): number {
+  private linkDenied(link: Dentry): number {
     const parent = link.parent?.inode;
     if (parent === undefined || (parent.mode & (S_ISVTX | 0o002)) !== (S_ISVTX | 0o002)) return 0;
     const owner = link.inode.uid;
-    return owner === this.#caller.cred.fsuid || owner === parent.uid ? 0 : -EACCES;
+    return owner === this.caller.cred.fsuid || owner === parent.uid ? 0 : -EACCES;
   }
 
   /** Goes on after `expand` gave 1. */
   again(): number {
-    return this.#walkParts();
+    return this.walkParts();
   }
 
   /** Walks the whole path. A link in the last part is followed when `follow` is set or a slash comes after it. */
@@ -177,7 +177,7 @@ export class PathWalk {
       if (failed < 0) return failed;
       if (this.lastKind === 'root' || this.lastKind === 'dot') return this.at;
       if (this.lastKind === 'dotdot') {
-        failed = this.#up();
+        failed = this.up();
         return failed < 0 ? failed : this.at;
       }
       const child = this.child(this.last);
@@ -191,7 +191,7 @@ export class PathWalk {
       failed = this.expand(child, '');
       if (failed < 0) return failed;
       if (failed === 0) return slash && !this.at.inode.isDirectory ? -ENOTDIR : this.at;
-      failed = this.#walkParts();
+      failed = this.walkParts();
     }
   }
 }

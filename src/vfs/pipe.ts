@@ -35,48 +35,48 @@ export class Pipe {
   readerOpens = 0;
   writerOpens = 0;
   readonly queue = new WaitQueue();
-  readonly #budget: Budget;
-  #ring: Uint8Array | null = null;
-  #capacity = DEFAULT_PIPE_BYTES;
-  #head = 0;
-  #length = 0;
+  private readonly budget: Budget;
+  private ring: Uint8Array | null = null;
+  private byteLimit = DEFAULT_PIPE_BYTES;
+  private head = 0;
+  private held = 0;
   /** Where packets begin and end, from the first one that was written until they are all read; else null. */
-  #pieces: Piece[] | null = null;
+  private pieces: Piece[] | null = null;
   /** Room that packets take beyond their bytes: each has pages of its own. */
-  #padding = 0;
+  private padding = 0;
 
   constructor(budget: Budget) {
-    this.#budget = budget;
+    this.budget = budget;
   }
 
   get length(): number {
-    return this.#length;
+    return this.held;
   }
 
   get capacity(): number {
-    return this.#capacity;
+    return this.byteLimit;
   }
 
   /** Bytes that can be written now. */
   get room(): number {
-    return Math.max(0, this.#capacity - this.#length - this.#padding);
+    return Math.max(0, this.byteLimit - this.held - this.padding);
   }
 
   /** Moves bytes out; what the sink does not take stays. A packet ends a read, and what does not fit of it is lost. */
   read(sink: ByteSink, count: number): number {
     if (count === 0) return 0;
-    if (this.#length === 0) return this.writers === 0 ? 0 : -EAGAIN;
-    if (this.#pieces === null) return this.#readBytes(sink, count);
-    const { before, packet } = this.#firstPacket(this.#pieces);
-    const done = this.#readBytes(sink, Math.min(count, before + packet));
+    if (this.held === 0) return this.writers === 0 ? 0 : -EAGAIN;
+    if (this.pieces === null) return this.readBytes(sink, count);
+    const { before, packet } = this.firstPacket(this.pieces);
+    const done = this.readBytes(sink, Math.min(count, before + packet));
     if (done < 0) return done;
     // The rest of a packet that was begun goes with it.
-    this.#forget(done > before ? before + packet - done : 0, done);
+    this.forget(done > before ? before + packet - done : 0, done);
     return done;
   }
 
   /** Bytes before the first packet, and in it. */
-  #firstPacket(pieces: readonly Piece[]): { before: number; packet: number } {
+  private firstPacket(pieces: readonly Piece[]): { before: number; packet: number } {
     const [first, second] = pieces;
     if (first === undefined) return { before: 0, packet: 0 };
     if (first.isPacket) return { before: 0, packet: first.length };
@@ -84,10 +84,10 @@ export class Pipe {
   }
 
   /** Bytes have been read: `rest` more are dropped, and the pieces brought up to date. */
-  #forget(rest: number, done: number): void {
-    this.#head = (this.#head + rest) % this.#capacity;
-    this.#length -= rest;
-    const pieces = this.#pieces;
+  private forget(rest: number, done: number): void {
+    this.head = (this.head + rest) % this.byteLimit;
+    this.held -= rest;
+    const pieces = this.pieces;
     if (pieces === null) return;
     for (let left = done + rest; left > 0;) {
       const piece = pieces[0];
@@ -96,30 +96,30 @@ export class Pipe {
       left -= n;
       piece.length -= n;
       if (piece.length > 0) break;
-      this.#padding -= piece.padding;
+      this.padding -= piece.padding;
       pieces.shift();
     }
-    if (!pieces.some((piece) => piece.isPacket)) this.#pieces = null;
+    if (!pieces.some((piece) => piece.isPacket)) this.pieces = null;
   }
 
   /** Drops bytes that were looked at with `peek`. */
   consume(count: number): void {
-    const n = Math.min(count, this.#length);
-    this.#forget(n, 0);
+    const n = Math.min(count, this.held);
+    this.forget(n, 0);
     this.queue.wake(POLLOUT | POLLWRNORM);
   }
 
-  #readBytes(sink: ByteSink, count: number): number {
+  private readBytes(sink: ByteSink, count: number): number {
     // Only who found no room waits for it; to others it is no news.
     const wasTight = this.room < PIPE_BUF;
     let done = 0;
-    while (done < count && this.#length > 0 && this.#ring !== null) {
-      const n = Math.min(count - done, this.#length, this.#capacity - this.#head);
-      const stored = sink.put(this.#ring.subarray(this.#head, this.#head + n));
+    while (done < count && this.held > 0 && this.ring !== null) {
+      const n = Math.min(count - done, this.held, this.byteLimit - this.head);
+      const stored = sink.put(this.ring.subarray(this.head, this.head + n));
       // As in Linux, the page at which the target faults stays in the pipe as a whole.
       const put = stored < n ? stored - (stored % PAGE) : stored;
-      this.#head = (this.#head + put) % this.#capacity;
-      this.#length -= put;
+      this.head = (this.head + put) % this.byteLimit;
+      this.held -= put;
       done += put;
       if (stored < n) break;
     }
@@ -134,19 +134,19 @@ export class Pipe {
     if (count === 0) return 0;
     const { room } = this;
     if (room === 0 || (count <= PIPE_BUF && room < (asPackets ? PAGE : count))) return -EAGAIN;
-    const ring = this.#ring ?? this.#allocate();
+    const ring = this.ring ?? this.allocate();
     if (ring === null) return -ENOMEM;
     if (!asPackets) {
-      const n = this.#writeBytes(ring, source, Math.min(count, room));
-      if (n > 0) this.#note(n, false);
+      const n = this.writeBytes(ring, source, Math.min(count, room));
+      if (n > 0) this.note(n, false);
       return n;
     }
     let done = 0;
     while (done < count && this.room >= PAGE) {
       const want = Math.min(count - done, PIPE_BUF);
-      const n = this.#writeBytes(ring, source, want);
+      const n = this.writeBytes(ring, source, want);
       if (n < 0) return done > 0 ? done : n;
-      this.#note(n, true);
+      this.note(n, true);
       done += n;
       if (n < want) break;
     }
@@ -154,30 +154,30 @@ export class Pipe {
   }
 
   /** Keeps track of what was written as long as there are packets. */
-  #note(length: number, isPacket: boolean): void {
-    if (this.#pieces === null) {
+  private note(length: number, isPacket: boolean): void {
+    if (this.pieces === null) {
       if (!isPacket) return;
-      const before = this.#length - length;
-      this.#pieces = before > 0 ? [{ length: before, padding: 0, isPacket: false }] : [];
+      const before = this.held - length;
+      this.pieces = before > 0 ? [{ length: before, padding: 0, isPacket: false }] : [];
     }
-    const last = this.#pieces.at(-1);
+    const last = this.pieces.at(-1);
     if (!isPacket && last?.isPacket === false) last.length += length;
     else {
       const padding = isPacket ? PAGE - length : 0;
-      this.#padding += padding;
-      this.#pieces.push({ length, padding, isPacket });
+      this.padding += padding;
+      this.pieces.push({ length, padding, isPacket });
     }
   }
 
-  #writeBytes(ring: Uint8Array, source: ByteSource, count: number): number {
+  private writeBytes(ring: Uint8Array, source: ByteSource, count: number): number {
     let done = 0;
-    while (done < count && this.#length < this.#capacity) {
-      const tail = (this.#head + this.#length) % this.#capacity;
-      const end = tail < this.#head ? this.#head : this.#capacity;
-      const n = Math.min(count - done, end - tail, this.#capacity - this.#length);
+    while (done < count && this.held < this.byteLimit) {
+      const tail = (this.head + this.held) % this.byteLimit;
+      const end = tail < this.head ? this.head : this.byteLimit;
+      const n = Math.min(count - done, end - tail, this.byteLimit - this.held);
       const taken = source.take(ring.subarray(tail, tail + n));
       const got = taken < n ? taken - (taken % PAGE) : taken;
-      this.#length += got;
+      this.held += got;
       done += got;
       if (taken < n) break;
     }
@@ -187,23 +187,23 @@ export class Pipe {
   }
 
   /** Memory for the ring: a page when there is not enough for more; null when there is none at all. */
-  #allocate(): Uint8Array | null {
-    if (!this.#budget.take(this.#capacity)) {
-      if (!this.#budget.take(PAGE)) return null;
-      this.#capacity = PAGE;
+  private allocate(): Uint8Array | null {
+    if (!this.budget.take(this.byteLimit)) {
+      if (!this.budget.take(PAGE)) return null;
+      this.byteLimit = PAGE;
     }
-    this.#ring = new Uint8Array(this.#capacity);
-    return this.#ring;
+    this.ring = new Uint8Array(this.byteLimit);
+    return this.ring;
   }
 
   /** Both ends are gone: nobody will read what is left. */
   drop(): void {
-    if (this.#ring !== null) this.#budget.give(this.#capacity);
-    this.#ring = null;
-    this.#head = 0;
-    this.#length = 0;
-    this.#pieces = null;
-    this.#padding = 0;
+    if (this.ring !== null) this.budget.give(this.byteLimit);
+    this.ring = null;
+    this.head = 0;
+    this.held = 0;
+    this.pieces = null;
+    this.padding = 0;
   }
 
   /** F_SETPIPE_SZ; the new capacity or -errno. */
@@ -211,27 +211,27 @@ export class Pipe {
     if (bytes < 0 || bytes > 0x80000000) return -EINVAL;
     let capacity = PAGE;
     while (capacity < bytes) capacity *= 2;
-    if (capacity > MAX_PIPE_BYTES && capacity > this.#capacity && !isPrivileged) return -EPERM;
-    if (capacity < this.#length + this.#padding) return -EBUSY;
+    if (capacity > MAX_PIPE_BYTES && capacity > this.byteLimit && !isPrivileged) return -EPERM;
+    if (capacity < this.held + this.padding) return -EBUSY;
     if (capacity > LARGEST_PIPE_BYTES) return -ENOMEM;
-    if (this.#ring !== null) {
-      if (!this.#budget.take(capacity)) return -ENOMEM;
-      this.#budget.give(this.#capacity);
+    if (this.ring !== null) {
+      if (!this.budget.take(capacity)) return -ENOMEM;
+      this.budget.give(this.byteLimit);
       const ring = new Uint8Array(capacity);
-      for (let i = 0; i < this.#length; i++) ring[i] = this.#ring[(this.#head + i) % this.#capacity] as number;
-      this.#ring = ring;
-      this.#head = 0;
+      for (let i = 0; i < this.held; i++) ring[i] = this.ring[(this.head + i) % this.byteLimit] as number;
+      this.ring = ring;
+      this.head = 0;
     }
-    this.#capacity = capacity;
+    this.byteLimit = capacity;
     this.queue.wake(POLLOUT | POLLWRNORM);
     return capacity;
   }
 
   /** Copies up to `count` of the bytes that wait, without taking them (tee). */
   peek(count: number): Uint8Array {
-    const n = Math.min(count, this.#length);
+    const n = Math.min(count, this.held);
     const out = new Uint8Array(n);
-    for (let i = 0; i < n; i++) out[i] = this.#ring?.[(this.#head + i) % this.#capacity] ?? 0;
+    for (let i = 0; i < n; i++) out[i] = this.ring?.[(this.head + i) % this.byteLimit] ?? 0;
     return out;
   }
 }
@@ -243,7 +243,7 @@ export class PipeFile extends OpenFile {
   override readonly queue: WaitQueue;
   readonly pipe: Pipe;
   /** Writers that had come when a FIFO's end was opened without one there: no hang-up until another came and left. */
-  #opensSeen = -1;
+  private opensSeen = -1;
 
   constructor(dentry: Dentry, flags: number, pipe: Pipe, isFifo = false) {
     super(dentry, flags);
@@ -252,7 +252,7 @@ export class PipeFile extends OpenFile {
     if (this.canRead) {
       pipe.readers++;
       pipe.readerOpens++;
-      if (isFifo && pipe.writers === 0) this.#opensSeen = pipe.writerOpens;
+      if (isFifo && pipe.writers === 0) this.opensSeen = pipe.writerOpens;
     }
     if (this.canWrite) {
       pipe.writers++;
@@ -273,7 +273,7 @@ export class PipeFile extends OpenFile {
     let events = 0;
     if (this.canRead) {
       if (pipe.length > 0) events |= POLLIN | POLLRDNORM;
-      if (pipe.writers === 0 && pipe.writerOpens !== this.#opensSeen) events |= POLLHUP;
+      if (pipe.writers === 0 && pipe.writerOpens !== this.opensSeen) events |= POLLHUP;
     }
     if (this.canWrite) {
       if (pipe.room >= PIPE_BUF) events |= POLLOUT | POLLWRNORM;

@@ -21,18 +21,18 @@ export type MemoryLook = () => AddressSpace | null | number;
 
 /** The node: whoever opens it must be allowed to look into the process. */
 export class ProcMemoryNode extends Inode {
-  readonly #mm: MemoryLook;
-  readonly #owner: () => Ownership;
+  private readonly mm: MemoryLook;
+  private readonly owner: () => Ownership;
 
   constructor(fs: ProcFileSystemBase, mm: MemoryLook, owner: () => Ownership, mode = 0o600) {
     super(fs, fs.newIno(), S_IFREG | mode, 0, 0);
-    this.#mm = mm;
-    this.#owner = owner;
+    this.mm = mm;
+    this.owner = owner;
     this.refresh();
   }
 
   override refresh(): number {
-    const { uid, gid } = this.#owner();
+    const { uid, gid } = this.owner();
     this.uid = uid;
     this.gid = gid;
     return 0;
@@ -50,8 +50,8 @@ export class ProcMemoryNode extends Inode {
   }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
-    const mm = this.#mm();
-    return typeof mm === 'number' ? mm : this.make(dentry, flags, this.#mm);
+    const mm = this.mm();
+    return typeof mm === 'number' ? mm : this.make(dentry, flags, this.mm);
   }
 
   protected make(dentry: Dentry, flags: number, mm: MemoryLook): OpenFile {
@@ -77,15 +77,15 @@ const ENTRIES = 512;
 
 class ProcPagemapFile extends OpenFile {
   override readonly isSeekable = true;
-  readonly #mm: MemoryLook;
+  private readonly mm: MemoryLook;
 
   constructor(dentry: Dentry, flags: number, mm: MemoryLook) {
     super(dentry, flags);
-    this.#mm = mm;
+    this.mm = mm;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    const mm = this.#mm();
+    const mm = this.mm();
     if (mm === null || typeof mm === 'number') return 0;
     if (offset % ENTRY !== 0 || count % ENTRY !== 0) return -EINVAL;
     const wanted = Math.min(count / ENTRY, mm.end / PAGE_SIZE - offset / ENTRY);
@@ -114,15 +114,15 @@ function seekMemory(file: OpenFile, offset: number, whence: number): number {
 
 class ProcMemoryFile extends OpenFile {
   override readonly isSeekable = true;
-  readonly #mm: MemoryLook;
+  private readonly mm: MemoryLook;
 
   constructor(dentry: Dentry, flags: number, mm: MemoryLook) {
     super(dentry, flags);
-    this.#mm = mm;
+    this.mm = mm;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    const mm = this.#mm();
+    const mm = this.mm();
     if (mm === null || typeof mm === 'number') return 0;
     let done = 0;
     while (done < count) {
@@ -136,7 +136,7 @@ class ProcMemoryFile extends OpenFile {
   }
 
   override writeAt(source: ByteSource, count: number, offset: number): number {
-    const mm = this.#mm();
+    const mm = this.mm();
     if (mm === null || typeof mm === 'number') return 0;
     let done = 0;
     while (done < count) {

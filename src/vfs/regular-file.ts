@@ -30,7 +30,7 @@ export function scratchBuffer(): Uint8Array {
 
 /** An inode with bytes. */
 export abstract class RegularInode extends Inode {
-  #mapped: MappedInode | null = null;
+  private mapped: MappedInode | null = null;
 
   /** The frames of the file that are mapped; made with the first mapping. */
   abstract readonly pages: FilePages;
@@ -54,13 +54,13 @@ export abstract class RegularInode extends Inode {
 
   /** One object for all mappings of the inode, so that areas of it can merge. */
   mappedBy(dentry: Dentry): MappableFile {
-    this.#mapped ??= new MappedInode(this, dentry);
-    return this.#mapped;
+    this.mapped ??= new MappedInode(this, dentry);
+    return this.mapped;
   }
 
   /** Brings what mappings have written into the storage. */
   protected flushMapped(): void {
-    if (this.#mapped !== null) this.pages.writeBack(this.#mapped);
+    if (this.mapped !== null) this.pages.writeBack(this.mapped);
   }
 }
 
@@ -69,35 +69,35 @@ class MappedInode implements MappableFile {
   readonly deviceNumber: number;
   readonly inodeNumber: number;
   readonly pages: FilePages;
-  readonly #inode: RegularInode;
-  readonly #dentry: Dentry;
+  private readonly node: RegularInode;
+  private readonly dentry: Dentry;
 
   constructor(inode: RegularInode, dentry: Dentry) {
-    this.#inode = inode;
-    this.#dentry = dentry;
+    this.node = inode;
+    this.dentry = dentry;
     this.deviceNumber = inode.fs.deviceNumber;
     this.inodeNumber = inode.ino;
     this.pages = inode.pages;
   }
 
   get mount(): Mount {
-    return this.#dentry.mount;
+    return this.dentry.mount;
   }
 
   get name(): string {
-    return displayPath(this.#dentry, null);
+    return displayPath(this.dentry, null);
   }
 
   readPage(pageIndex: number, into: Uint8Array): number {
-    return this.#inode.readStored(pageIndex, into);
+    return this.node.readStored(pageIndex, into);
   }
 
   writePage(pageIndex: number, from: Uint8Array, length: number): number {
-    return this.#inode.writeStored(pageIndex, from, length);
+    return this.node.writeStored(pageIndex, from, length);
   }
 
   sizeInBytes(): number {
-    return this.#inode.size;
+    return this.node.size;
   }
 }
 
@@ -109,28 +109,28 @@ export function isMappedFrom(file: MappableFile, mount: Mount): boolean {
 /** An open regular file. */
 export class RegularFile extends OpenFile {
   override readonly isSeekable = true;
-  readonly #inode: RegularInode;
+  private readonly node: RegularInode;
 
   constructor(dentry: Dentry, inode: RegularInode, flags: number) {
     super(dentry, flags);
-    this.#inode = inode;
+    this.node = inode;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    const n = this.#inode.readAt(sink, count, offset);
+    const n = this.node.readAt(sink, count, offset);
     if (n > 0) notifyFile(this, IN_ACCESS);
-    if ((this.flags & O_NOATIME) === 0 && n >= 0) this.dentry.mount.accessed(this.#inode);
+    if ((this.flags & O_NOATIME) === 0 && n >= 0) this.dentry.mount.accessed(this.node);
     return n;
   }
 
   override writeAt(source: ByteSource, count: number, offset: number): number {
-    const at = (this.flags & O_APPEND) !== 0 ? this.#inode.size : offset;
+    const at = (this.flags & O_APPEND) !== 0 ? this.node.size : offset;
     if (count === 0) return 0;
     const room = MAX_FILE_SIZE - at;
     if (room <= 0) return -EFBIG;
-    const n = this.#inode.writeAt(source, Math.min(count, room), at);
+    const n = this.node.writeAt(source, Math.min(count, room), at);
     if (n > 0) {
-      this.#inode.touchModified();
+      this.node.touchModified();
       notifyFile(this, IN_MODIFY);
     }
     return n;
@@ -138,36 +138,36 @@ export class RegularFile extends OpenFile {
 
   protected override seekSparse(offset: number, whence: number): number {
     if (whence !== SEEK_DATA && whence !== SEEK_HOLE) return -EINVAL;
-    if (offset < 0 || offset >= this.#inode.size) return -ENXIO;
-    const found = this.#inode.seekSparse(offset, whence === SEEK_DATA);
+    if (offset < 0 || offset >= this.node.size) return -ENXIO;
+    const found = this.node.seekSparse(offset, whence === SEEK_DATA);
     if (found >= 0) this.offset = found;
     return found;
   }
 
   override ioctl(request: number, argument: number, memory: UserMemory): number {
     if (request === FIONREAD) {
-      const left = Math.min(Math.max(0, this.#inode.size - this.offset), 0x7fffffff);
+      const left = Math.min(Math.max(0, this.node.size - this.offset), 0x7fffffff);
       const bytes = new Uint8Array(4);
       new DataView(bytes.buffer).setUint32(0, left, true);
       return memory.copyOut(argument, bytes) === 4 ? 0 : -EFAULT;
     }
     if (request === FIOQSIZE) {
       const bytes = new Uint8Array(8);
-      putU64(new DataView(bytes.buffer), 0, this.#inode.size);
+      putU64(new DataView(bytes.buffer), 0, this.node.size);
       return memory.copyOut(argument, bytes) === 8 ? 0 : -EFAULT;
     }
     return -ENOTTY;
   }
 
   override mappable(_path: string): MappableFile {
-    return this.#inode.mappedBy(this.dentry);
+    return this.node.mappedBy(this.dentry);
   }
 
   override sync(): number {
-    return this.#inode.sync();
+    return this.node.sync();
   }
 
   protected override destroy(): void {
-    this.#inode.closed();
+    this.node.closed();
   }
 }

@@ -57,37 +57,37 @@ function pageBits(from: number, to: number): number {
 export class SparseContent {
   size = 0;
   /** Most files of a tree are never written: they share one that stays empty. */
-  #chunks: Map<number, Chunk> = NO_CHUNKS;
-  readonly #quota: PageQuota;
-  #pagesUsed = 0;
-  #lower: LowerContent | null = null;
+  private chunks: Map<number, Chunk> = NO_CHUNKS;
+  private readonly quota: PageQuota;
+  private pagesUsed = 0;
+  private lower: LowerContent | null = null;
   /** Bytes of the lower file that still show through, outside of chunks. */
-  #lowerSize = 0;
-  #isModified = false;
+  private lowerSize = 0;
+  private wasWritten = false;
 
   constructor(quota: PageQuota) {
-    this.#quota = quota;
+    this.quota = quota;
   }
 
   /** Puts a host file below, before anything is written. */
   setLower(lower: LowerContent, size: number): void {
-    this.#lower = lower;
-    this.#lowerSize = size;
+    this.lower = lower;
+    this.lowerSize = size;
     this.size = size;
   }
 
   /** False as long as the host file is what readers see. */
   get isModified(): boolean {
-    return this.#isModified;
+    return this.wasWritten;
   }
 
   /** Pages that hold data: own ones, and those of the host file that still show through. */
   get pageCount(): number {
-    let pages = this.#pagesUsed;
-    if (this.#lower === null) return pages;
-    pages += Math.ceil(this.#lowerSize / PAGE);
-    for (const index of this.#chunks.keys()) {
-      pages -= Math.ceil(Math.min(CHUNK, Math.max(0, this.#lowerSize - index * CHUNK)) / PAGE);
+    let pages = this.pagesUsed;
+    if (this.lower === null) return pages;
+    pages += Math.ceil(this.lowerSize / PAGE);
+    for (const index of this.chunks.keys()) {
+      pages -= Math.ceil(Math.min(CHUNK, Math.max(0, this.lowerSize - index * CHUNK)) / PAGE);
     }
     return pages;
   }
@@ -100,15 +100,15 @@ export class SparseContent {
       const index = Math.floor(at / CHUNK);
       const from = at - index * CHUNK;
       const n = Math.min(CHUNK - from, end - at);
-      const chunk = this.#chunks.get(index);
+      const chunk = this.chunks.get(index);
       let put: number;
       if (pages === null && chunk !== undefined && from + n <= chunk.data.length) {
         put = sink.put(chunk.data.subarray(from, from + n));
-      } else if (pages === null && chunk === undefined && at >= this.#lowerSize) {
+      } else if (pages === null && chunk === undefined && at >= this.lowerSize) {
         put = sink.put(ZEROS.subarray(0, n));
       } else {
         const buffer = scratchBuffer().subarray(0, n);
-        const failed = this.#fill(chunk, buffer, at, from);
+        const failed = this.fill(chunk, buffer, at, from);
         if (failed < 0) return at > offset ? at - offset : failed;
         pages?.overlayRead(at, buffer);
         put = sink.put(buffer);
@@ -120,7 +120,7 @@ export class SparseContent {
   }
 
   /** Fills `into` from the storage, from `at`, which is `from` within `chunk`. */
-  #fill(chunk: Chunk | undefined, into: Uint8Array, at: number, from: number): number {
+  private fill(chunk: Chunk | undefined, into: Uint8Array, at: number, from: number): number {
     if (chunk !== undefined) {
       const have = Math.max(0, Math.min(into.length, chunk.data.length - from));
       into.set(chunk.data.subarray(from, from + have));
@@ -128,9 +128,9 @@ export class SparseContent {
       return 0;
     }
     let have = 0;
-    if (this.#lower !== null && at < this.#lowerSize) {
-      const want = Math.min(into.length, this.#lowerSize - at);
-      const n = this.#lower.pread(into.subarray(0, want), at);
+    if (this.lower !== null && at < this.lowerSize) {
+      const want = Math.min(into.length, this.lowerSize - at);
+      const n = this.lower.pread(into.subarray(0, want), at);
       if (n < 0) return n;
       have = n;
     }
@@ -144,7 +144,7 @@ export class SparseContent {
     const n = Math.min(into.length, this.size - at);
     if (n <= 0) return 0;
     const index = Math.floor(at / CHUNK);
-    const failed = this.#fill(this.#chunks.get(index), into.subarray(0, n), at, at - index * CHUNK);
+    const failed = this.fill(this.chunks.get(index), into.subarray(0, n), at, at - index * CHUNK);
     return failed < 0 ? -EIO : n;
   }
 
@@ -156,18 +156,18 @@ export class SparseContent {
       const index = Math.floor(at / CHUNK);
       const from = at - index * CHUNK;
       let n = Math.min(CHUNK - from, end - at);
-      const chunk = this.#chunkFor(index, from, from + n);
+      const chunk = this.chunkFor(index, from, from + n);
       if (typeof chunk === 'number') return at > offset ? at - offset : chunk;
       const wanted = pageBits(from, from + n) & ~chunk.pages;
-      if (wanted !== 0 && !this.#quota.charge(popcount(wanted))) {
+      if (wanted !== 0 && !this.quota.charge(popcount(wanted))) {
         // Take what fits: the pages up to the first that does not.
-        n = this.#fitting(chunk, from, n);
+        n = this.fitting(chunk, from, n);
         if (n <= 0) return at > offset ? at - offset : -ENOSPC;
-      } else if (wanted !== 0) this.#own(chunk, wanted);
+      } else if (wanted !== 0) this.own(chunk, wanted);
       const into = chunk.data.subarray(from, from + n);
       const got = source.take(into);
       chunk.unwritten &= ~pageBits(from, from + got);
-      this.#isModified = true;
+      this.wasWritten = true;
       if (pages !== null && got > 0) pages.overlayWrite(at, into.subarray(0, got));
       at += got;
       if (at > this.size) this.size = at;
@@ -176,20 +176,20 @@ export class SparseContent {
     return at - offset;
   }
 
-  #own(chunk: Chunk, bits: number): void {
+  private own(chunk: Chunk, bits: number): void {
     chunk.pages |= bits;
     chunk.unwritten &= ~bits;
-    this.#pagesUsed += popcount(bits);
+    this.pagesUsed += popcount(bits);
   }
 
   /** Charges pages of [from, from + n) one by one; bytes that are covered. */
-  #fitting(chunk: Chunk, from: number, n: number): number {
+  private fitting(chunk: Chunk, from: number, n: number): number {
     let end = from;
     while (end < from + n) {
       const bit = 1 << Math.floor(end / PAGE);
       if ((chunk.pages & bit) === 0) {
-        if (!this.#quota.charge(1)) break;
-        this.#own(chunk, bit);
+        if (!this.quota.charge(1)) break;
+        this.own(chunk, bit);
       }
       end = Math.min(from + n, (Math.floor(end / PAGE) + 1) * PAGE);
     }
@@ -197,35 +197,35 @@ export class SparseContent {
   }
 
   /** The chunk to write [from, to) to, copied up from the host file if that shows through. */
-  #chunkFor(index: number, from: number, to: number): Chunk | number {
-    let chunk = this.#chunks.get(index);
+  private chunkFor(index: number, from: number, to: number): Chunk | number {
+    let chunk = this.chunks.get(index);
     if (chunk === undefined) {
       const base = index * CHUNK;
-      const shows = this.#lower === null ? 0 : Math.min(CHUNK, Math.max(0, this.#lowerSize - base));
+      const shows = this.lower === null ? 0 : Math.min(CHUNK, Math.max(0, this.lowerSize - base));
       const length = index === 0 ? grown(Math.max(to, shows)) : CHUNK;
-      if (!this.#quota.hold(length)) return -ENOSPC;
+      if (!this.quota.hold(length)) return -ENOSPC;
       chunk = { data: new Uint8Array(length), pages: 0, unwritten: 0 };
       if (shows > 0) {
         const bits = pageBits(0, shows);
-        if (!this.#quota.charge(popcount(bits))) {
-          this.#quota.drop(length);
+        if (!this.quota.charge(popcount(bits))) {
+          this.quota.drop(length);
           return -ENOSPC;
         }
         // A write that covers all that shows needs nothing from below.
         if (from > 0 || to < shows) {
-          const failed = this.#fill(undefined, chunk.data.subarray(0, shows), base, 0);
+          const failed = this.fill(undefined, chunk.data.subarray(0, shows), base, 0);
           if (failed < 0) {
-            this.#quota.uncharge(popcount(bits));
-            this.#quota.drop(length);
+            this.quota.uncharge(popcount(bits));
+            this.quota.drop(length);
             return failed;
           }
         }
-        this.#own(chunk, bits);
+        this.own(chunk, bits);
       }
-      if (this.#chunks === NO_CHUNKS) this.#chunks = new Map();
-      this.#chunks.set(index, chunk);
+      if (this.chunks === NO_CHUNKS) this.chunks = new Map();
+      this.chunks.set(index, chunk);
     } else if (chunk.data.length < to) {
-      if (!this.#quota.hold(grown(to) - chunk.data.length)) return -ENOSPC;
+      if (!this.quota.hold(grown(to) - chunk.data.length)) return -ENOSPC;
       const data = new Uint8Array(grown(to));
       data.set(chunk.data);
       chunk.data = data;
@@ -238,72 +238,72 @@ export class SparseContent {
     const at = pageIndex * PAGE;
     const index = Math.floor(at / CHUNK);
     const inChunk = at - index * CHUNK;
-    const chunk = this.#chunkFor(index, inChunk, inChunk + length);
+    const chunk = this.chunkFor(index, inChunk, inChunk + length);
     if (typeof chunk === 'number') return chunk;
     const bits = pageBits(inChunk, inChunk + length) & ~chunk.pages;
     if (bits !== 0) {
-      if (!this.#quota.charge(popcount(bits))) return -ENOSPC;
-      this.#own(chunk, bits);
+      if (!this.quota.charge(popcount(bits))) return -ENOSPC;
+      this.own(chunk, bits);
     }
     chunk.data.set(from.subarray(0, length), inChunk);
     chunk.unwritten &= ~pageBits(inChunk, inChunk + length);
-    this.#isModified = true;
+    this.wasWritten = true;
     return length;
   }
 
   /** Sets the size; what lies beyond reads as zeros when the file grows again. */
   truncate(size: number): number {
     if (size < this.size) {
-      this.#lowerSize = Math.min(this.#lowerSize, size);
-      this.#cut(size);
+      this.lowerSize = Math.min(this.lowerSize, size);
+      this.cut(size);
     }
     this.size = size;
-    this.#isModified = true;
+    this.wasWritten = true;
     return 0;
   }
 
-  #cut(size: number): void {
+  private cut(size: number): void {
     const keep = Math.ceil(size / CHUNK);
-    for (const [index, chunk] of this.#chunks) {
+    for (const [index, chunk] of this.chunks) {
       if (index >= keep) {
-        this.#discard(index, chunk);
+        this.discard(index, chunk);
       }
     }
-    const last = this.#chunks.get(keep - 1);
+    const last = this.chunks.get(keep - 1);
     const tail = size - (keep - 1) * CHUNK;
     if (last !== undefined && tail < CHUNK) {
       last.data.fill(0, Math.min(tail, last.data.length));
       const gone = last.pages & ~pageBits(0, tail);
       last.pages &= ~gone;
-      this.#release(gone);
+      this.release(gone);
     }
   }
 
-  #discard(index: number, chunk: Chunk): void {
-    this.#release(chunk.pages);
-    this.#quota.drop(chunk.data.length);
-    this.#chunks.delete(index);
+  private discard(index: number, chunk: Chunk): void {
+    this.release(chunk.pages);
+    this.quota.drop(chunk.data.length);
+    this.chunks.delete(index);
   }
 
-  #release(bits: number): void {
+  private release(bits: number): void {
     const n = popcount(bits);
-    this.#pagesUsed -= n;
-    this.#quota.uncharge(n);
+    this.pagesUsed -= n;
+    this.quota.uncharge(n);
   }
 
   /** Makes [from, to) zeros, giving whole pages back where nothing shows through from below. */
   punch(from: number, to: number): number {
-    this.#isModified = true;
+    this.wasWritten = true;
     const end = Math.min(to, this.size);
     // What shows through from below must be covered by zeros of our own; elsewhere only chunks that exist matter.
-    const lowerEnd = Math.min(end, this.#lowerSize);
+    const lowerEnd = Math.min(end, this.lowerSize);
     for (let at = from; at < lowerEnd; at = (Math.floor(at / CHUNK) + 1) * CHUNK) {
       const index = Math.floor(at / CHUNK);
-      if (this.#chunks.has(index)) continue;
-      const made = this.#chunkFor(index, at - index * CHUNK, at - index * CHUNK);
+      if (this.chunks.has(index)) continue;
+      const made = this.chunkFor(index, at - index * CHUNK, at - index * CHUNK);
       if (typeof made === 'number') return made;
     }
-    for (const [index, chunk] of this.#chunks) {
+    for (const [index, chunk] of this.chunks) {
       const base = index * CHUNK;
       const first = Math.max(0, from - base);
       const last = Math.min(CHUNK, end - base);
@@ -311,8 +311,8 @@ export class SparseContent {
       chunk.data.fill(0, Math.min(first, chunk.data.length), Math.min(last, chunk.data.length));
       const whole = pageBits(Math.ceil(first / PAGE) * PAGE, Math.floor(last / PAGE) * PAGE) & chunk.pages;
       chunk.pages &= ~whole;
-      this.#release(whole);
-      if (chunk.pages === 0 && base >= this.#lowerSize) this.#discard(index, chunk);
+      this.release(whole);
+      if (chunk.pages === 0 && base >= this.lowerSize) this.discard(index, chunk);
     }
     return 0;
   }
@@ -320,16 +320,16 @@ export class SparseContent {
   /** Gives [from, to) storage; -ENOSPC when it does not fit. */
   reserve(from: number, to: number): number {
     // Refused before anything is allocated, however much is asked for.
-    if (Math.ceil(to / PAGE) - Math.floor(from / PAGE) - this.pageCount > this.#quota.freePages) return -ENOSPC;
+    if (Math.ceil(to / PAGE) - Math.floor(from / PAGE) - this.pageCount > this.quota.freePages) return -ENOSPC;
     for (let at = from; at < to;) {
       const index = Math.floor(at / CHUNK);
       const base = index * CHUNK;
       const stop = Math.min(to, base + CHUNK);
-      const chunk = this.#chunkFor(index, at - base, stop - base);
+      const chunk = this.chunkFor(index, at - base, stop - base);
       if (typeof chunk === 'number') return chunk;
       const bits = pageBits(at - base, stop - base) & ~chunk.pages;
-      if (bits !== 0 && !this.#quota.charge(popcount(bits))) return -ENOSPC;
-      this.#own(chunk, bits);
+      if (bits !== 0 && !this.quota.charge(popcount(bits))) return -ENOSPC;
+      this.own(chunk, bits);
       chunk.unwritten |= bits;
       at = stop;
     }
@@ -340,32 +340,32 @@ export class SparseContent {
   seek(offset: number, wantData: boolean): number {
     let at = offset;
     while (at < this.size) {
-      if (this.#hasData(at) === wantData) return at;
-      if (wantData && !this.#chunks.has(Math.floor(at / CHUNK))) at = this.#nextChunk(at);
+      if (this.hasData(at) === wantData) return at;
+      if (wantData && !this.chunks.has(Math.floor(at / CHUNK))) at = this.nextChunk(at);
       else at = (Math.floor(at / PAGE) + 1) * PAGE;
     }
     return wantData ? -ENXIO : this.size;
   }
 
   /** Where the first chunk after `at` begins; Infinity when there is none. */
-  #nextChunk(at: number): number {
+  private nextChunk(at: number): number {
     let next = Infinity;
-    for (const index of this.#chunks.keys()) if (index * CHUNK > at && index * CHUNK < next) next = index * CHUNK;
+    for (const index of this.chunks.keys()) if (index * CHUNK > at && index * CHUNK < next) next = index * CHUNK;
     return next;
   }
 
-  #hasData(at: number): boolean {
+  private hasData(at: number): boolean {
     const index = Math.floor(at / CHUNK);
-    const chunk = this.#chunks.get(index);
-    if (chunk === undefined) return at < this.#lowerSize;
+    const chunk = this.chunks.get(index);
+    if (chunk === undefined) return at < this.lowerSize;
     return (chunk.pages & ~chunk.unwritten & (1 << Math.floor((at - index * CHUNK) / PAGE))) !== 0;
   }
 
   /** Gives everything back: the file is gone. */
   dispose(): void {
-    for (const [index, chunk] of this.#chunks) this.#discard(index, chunk);
-    this.#lower = null;
-    this.#lowerSize = 0;
+    for (const [index, chunk] of this.chunks) this.discard(index, chunk);
+    this.lower = null;
+    this.lowerSize = 0;
     this.size = 0;
   }
 }

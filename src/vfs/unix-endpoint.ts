@@ -109,9 +109,9 @@ export class UnixEndpoint {
   readonly backlog: UnixEndpoint[] = [];
   backlogLimit = DATAGRAM_BACKLOG;
   /** What messages of this end still cost. */
-  #sent = 0;
+  private sent = 0;
   /** Ends that wait for room here. */
-  readonly #blocked = new Set<UnixEndpoint>();
+  private readonly blocked = new Set<UnixEndpoint>();
 
   constructor(namespace: UnixNamespace, kind: number, family = AF_UNIX) {
     this.namespace = namespace;
@@ -119,7 +119,7 @@ export class UnixEndpoint {
     this.kind = kind;
   }
 
-  get #isConnectionBased(): boolean {
+  private get isConnectionBased(): boolean {
     return this.kind !== SOCK_DGRAM;
   }
 
@@ -140,7 +140,7 @@ export class UnixEndpoint {
 
   listen(backlog: number, identity: SocketIdentity, groups: readonly number[]): number {
     if (this.name === null || this.state === 'connected') return -EINVAL;
-    if (backlog > this.backlogLimit) this.#wakeBlocked();
+    if (backlog > this.backlogLimit) this.wakeBlocked();
     this.backlogLimit = backlog;
     this.state = 'listening';
     this.peerIdentity = identity;
@@ -152,7 +152,7 @@ export class UnixEndpoint {
   connectTo(listener: UnixEndpoint, identity: SocketIdentity, groups: readonly number[]): number {
     if (listener.state !== 'listening' || (listener.shut & RECEIVE_SHUT) !== 0) return -ECONNREFUSED;
     if (listener.backlog.length > listener.backlogLimit) {
-      listener.#blocked.add(this);
+      listener.blocked.add(this);
       return -EAGAIN;
     }
     if (this.state !== 'closed') return this.state === 'connected' ? -EISCONN : -EINVAL;
@@ -181,7 +181,7 @@ export class UnixEndpoint {
   /** The oldest connection that nobody has accepted. */
   accept(): UnixEndpoint | undefined {
     const server = this.backlog.shift();
-    if (server !== undefined) this.#wakeBlocked();
+    if (server !== undefined) this.wakeBlocked();
     return server;
   }
 
@@ -193,13 +193,13 @@ export class UnixEndpoint {
     if (old !== null && old !== peer) {
       if (this.messages.length > 0) {
         this.discardMessages();
-        if (!old.isDead && old.peer === this) old.#fail(ECONNRESET);
+        if (!old.isDead && old.peer === this) old.fail(ECONNRESET);
       }
       this.events.wake(WRITABLE);
     }
   }
 
-  #fail(error: number): void {
+  private fail(error: number): void {
     this.error = error;
     this.events.wake(POLLERR | READABLE | WRITABLE);
   }
@@ -225,22 +225,22 @@ export class UnixEndpoint {
   send(source: ByteSource, count: number, target: UnixEndpoint | null, attachments: Attachments): number {
     if (this.family !== AF_UNIX) return -ECONNREFUSED;
     return this.kind === SOCK_STREAM
-      ? this.#sendStream(source, count, attachments)
-      : this.#sendMessage(source, count, target, attachments);
+      ? this.sendStream(source, count, attachments)
+      : this.sendMessage(source, count, target, attachments);
   }
 
-  #sendStream(source: ByteSource, count: number, attachments: Attachments): number {
+  private sendStream(source: ByteSource, count: number, attachments: Attachments): number {
     if (this.peer === null) return -ENOTCONN;
     if ((this.shut & SEND_SHUT) !== 0) return -EPIPE;
     if (count === 0) return 0;
     const { peer } = this;
     if (this.error !== 0) return -this.takeError();
-    if (this.#sent >= this.sendBuffer) return -EAGAIN;
+    if (this.sent >= this.sendBuffer) return -EAGAIN;
     if (peer.isDead || (peer.shut & RECEIVE_SHUT) !== 0) return -EPIPE;
-    return this.#deliver(peer, source, Math.min(count, STREAM_PIECE, (this.sendBuffer >> 1) - 64), attachments);
+    return this.deliver(peer, source, Math.min(count, STREAM_PIECE, (this.sendBuffer >> 1) - 64), attachments);
   }
 
-  #sendMessage(source: ByteSource, count: number, named: UnixEndpoint | null, attachments: Attachments): number {
+  private sendMessage(source: ByteSource, count: number, named: UnixEndpoint | null, attachments: Attachments): number {
     if (this.kind === SOCK_SEQPACKET) {
       if (this.error !== 0) return -this.takeError();
       if (this.state !== 'connected') return -ENOTCONN;
@@ -250,33 +250,33 @@ export class UnixEndpoint {
     if (count > this.sendBuffer - 32) return -EMSGSIZE;
     if (this.error !== 0) return -this.takeError();
     if ((this.shut & SEND_SHUT) !== 0) return -EPIPE;
-    if (this.#sent >= this.sendBuffer) return -EAGAIN;
-    const refusal = this.#refusalOf(target);
+    if (this.sent >= this.sendBuffer) return -EAGAIN;
+    const refusal = this.refusalOf(target);
     if (refusal !== 0) {
       // The message is read before the target is looked at.
       if (source.take(new Uint8Array(count)) < count) return -EFAULT;
       if (target.isDead) this.setPeer(null);
       return refusal;
     }
-    if (target.#isFullFor(this)) {
-      target.#blocked.add(this);
+    if (target.isFullFor(this)) {
+      target.blocked.add(this);
       return -EAGAIN;
     }
-    return this.#deliver(target, source, count, attachments);
+    return this.deliver(target, source, count, attachments);
   }
 
-  #refusalOf(target: UnixEndpoint): number {
+  private refusalOf(target: UnixEndpoint): number {
     if (target.isDead) return -ECONNREFUSED;
     if (!this.maySendTo(target)) return -EPERM;
     return (target.shut & RECEIVE_SHUT) !== 0 ? -EPIPE : 0;
   }
 
   /** Those that are connected to each other only fill each other's buffers. */
-  #isFullFor(sender: UnixEndpoint): boolean {
+  private isFullFor(sender: UnixEndpoint): boolean {
     return this !== sender && this.peer !== sender && this.messages.length > this.backlogLimit;
   }
 
-  #deliver(target: UnixEndpoint, source: ByteSource, count: number, attachments: Attachments): number {
+  private deliver(target: UnixEndpoint, source: ByteSource, count: number, attachments: Attachments): number {
     const { namespace } = this;
     const cost = count + MESSAGE_COST;
     if (!namespace.buffers.take(cost)) return -ENOBUFS;
@@ -287,7 +287,7 @@ export class UnixEndpoint {
       return -EFAULT;
     }
     namespace.buffers.give(count - got);
-    this.#sent += got + MESSAGE_COST;
+    this.sent += got + MESSAGE_COST;
     target.messages.push({
       bytes: got === count ? bytes : bytes.subarray(0, got),
       used: 0,
@@ -304,8 +304,8 @@ export class UnixEndpoint {
   /** A message from the system itself; lost when there is no room for it. */
   post(bytes: Uint8Array): void {
     const cost = bytes.length + MESSAGE_COST;
-    if (this.isDead || this.#sent + cost > this.receiveBuffer || !this.namespace.buffers.take(cost)) return;
-    this.#sent += cost;
+    if (this.isDead || this.sent + cost > this.receiveBuffer || !this.namespace.buffers.take(cost)) return;
+    this.sent += cost;
     const identity = { pid: 0, uid: 0, gid: 0 };
     this.messages.push({ bytes, used: 0, from: this, cost, identity, files: NO_FILES, owner: 0 });
     this.events.wake(READABLE);
@@ -325,14 +325,14 @@ export class UnixEndpoint {
     waits: boolean,
     sameSender: SocketIdentity | null = null,
   ): Received {
-    if (this.kind === SOCK_STREAM) return this.#receiveStream(sink, count, peeks, sameSender);
+    if (this.kind === SOCK_STREAM) return this.receiveStream(sink, count, peeks, sameSender);
     if (this.kind === SOCK_SEQPACKET && this.state !== 'connected') return nothing(-ENOTCONN);
     const message = this.messages.at(0);
-    if (message === undefined) return nothing(this.#emptyResult(waits || this.kind === SOCK_SEQPACKET));
+    if (message === undefined) return nothing(this.emptyResult(waits || this.kind === SOCK_SEQPACKET));
     const part = message.bytes.length > count ? message.bytes.subarray(0, count) : message.bytes;
     const stored = sink.put(part);
-    const files = peeks ? message.files.map((file) => file.retain()) : this.#takeFiles(message);
-    if (!peeks) this.#drop();
+    const files = peeks ? message.files.map((file) => file.retain()) : this.takeFiles(message);
+    if (!peeks) this.drop();
     if (stored < part.length) {
       this.namespace.release(files);
       return nothing(-EFAULT);
@@ -341,14 +341,14 @@ export class UnixEndpoint {
     return { bytes: part.length, full: message.bytes.length, from, identity, files };
   }
 
-  #emptyResult(endsWhenShut: boolean): number {
+  private emptyResult(endsWhenShut: boolean): number {
     if (this.error !== 0) return -this.takeError();
     return (this.shut & RECEIVE_SHUT) !== 0 && endsWhenShut ? 0 : -EAGAIN;
   }
 
-  #receiveStream(sink: ByteSink, count: number, peeks: boolean, sameSender: SocketIdentity | null): Received {
+  private receiveStream(sink: ByteSink, count: number, peeks: boolean, sameSender: SocketIdentity | null): Received {
     if (this.state !== 'connected') return nothing(-EINVAL);
-    if (this.messages.length === 0) return nothing(this.#emptyResult(true));
+    if (this.messages.length === 0) return nothing(this.emptyResult(true));
     let bytes = 0;
     let from: UnixEndpoint | null = null;
     let identity = sameSender;
@@ -369,12 +369,12 @@ export class UnixEndpoint {
       bytes += put;
       // Bytes of another message with descriptors would blur which came with what.
       const hadFiles = message.files.length > 0;
-      if (hadFiles) files = peeks ? message.files.map((file) => file.retain()) : this.#takeFiles(message);
+      if (hadFiles) files = peeks ? message.files.map((file) => file.retain()) : this.takeFiles(message);
       if (peeks) index++;
       else {
         message.used += put;
         if (put < left) break;
-        this.#drop();
+        this.drop();
       }
       if (hadFiles || put < want) break;
     }
@@ -382,7 +382,7 @@ export class UnixEndpoint {
   }
 
   /** The descriptors of a message; their references are the caller's now. */
-  #takeFiles(message: UnixMessage): readonly OpenFile[] {
+  private takeFiles(message: UnixMessage): readonly OpenFile[] {
     const { files } = message;
     if (files.length === 0) return files;
     message.files = NO_FILES;
@@ -391,28 +391,28 @@ export class UnixEndpoint {
   }
 
   /** The first message is gone. */
-  #drop(): void {
+  private drop(): void {
     const message = this.messages.shift();
     if (message === undefined) return;
     this.namespace.buffers.give(message.cost);
     const { from } = message;
-    from.#sent -= message.cost;
-    if (from.#isWritable) from.events.wake(WRITABLE);
-    this.#wakeBlocked();
+    from.sent -= message.cost;
+    if (from.isWritable) from.events.wake(WRITABLE);
+    this.wakeBlocked();
   }
 
-  #wakeBlocked(): void {
-    if (this.#blocked.size === 0) return;
-    const waiting = [...this.#blocked];
-    this.#blocked.clear();
+  private wakeBlocked(): void {
+    if (this.blocked.size === 0) return;
+    const waiting = [...this.blocked];
+    this.blocked.clear();
     for (const endpoint of waiting) endpoint.events.wake(WRITABLE);
   }
 
   /** Nobody will receive what is here. */
   discardMessages(): void {
     for (let message = this.messages.at(0); message !== undefined; message = this.messages.at(0)) {
-      const files = this.#takeFiles(message);
-      this.#drop();
+      const files = this.takeFiles(message);
+      this.drop();
       this.namespace.release(files);
     }
   }
@@ -423,17 +423,17 @@ export class UnixEndpoint {
   shutdown(how: number): void {
     this.shut |= how;
     const { peer } = this;
-    if (peer !== null && this.#isConnectionBased) {
+    if (peer !== null && this.isConnectionBased) {
       const theirs = ((how & RECEIVE_SHUT) !== 0 ? SEND_SHUT : 0) | ((how & SEND_SHUT) !== 0 ? RECEIVE_SHUT : 0);
       peer.shut |= theirs;
-      peer.#tellShut();
+      peer.tellShut();
     }
-    this.#tellShut();
+    this.tellShut();
     // Connections that wait for room, and accept.
-    if (this.state === 'listening') this.#wakeBlocked();
+    if (this.state === 'listening') this.wakeBlocked();
   }
 
-  #tellShut(): void {
+  private tellShut(): void {
     this.events.wake(READABLE | WRITABLE | POLLRDHUP | (this.shut === BOTH_SHUT ? POLLHUP : 0));
   }
 
@@ -443,7 +443,7 @@ export class UnixEndpoint {
     if (!this.isAccepted) this.namespace.unbind(this);
     const { peer } = this;
     this.shut = BOTH_SHUT;
-    if (peer !== null && this.#isConnectionBased) {
+    if (peer !== null && this.isConnectionBased) {
       peer.shut = BOTH_SHUT;
       if (this.messages.length > 0 || !wasAccepted) peer.error = ECONNRESET;
       peer.events.wake(READABLE | WRITABLE | POLLRDHUP | POLLHUP | (peer.error !== 0 ? POLLERR : 0));
@@ -452,14 +452,14 @@ export class UnixEndpoint {
     this.state = 'closed';
     this.discardMessages();
     for (const server of this.backlog.splice(0)) server.release(false);
-    this.#wakeBlocked();
+    this.wakeBlocked();
     this.events.wake(POLLHUP);
   }
 
   // ---- looking
 
-  get #isWritable(): boolean {
-    return this.state !== 'listening' && this.#sent * 4 <= this.sendBuffer;
+  private get isWritable(): boolean {
+    return this.state !== 'listening' && this.sent * 4 <= this.sendBuffer;
   }
 
   poll(): number {
@@ -467,11 +467,11 @@ export class UnixEndpoint {
     if (this.shut === BOTH_SHUT) mask |= POLLHUP;
     if ((this.shut & RECEIVE_SHUT) !== 0) mask |= POLLRDHUP | READABLE;
     if (this.messages.length > 0 || this.backlog.length > 0) mask |= READABLE;
-    if (this.#isConnectionBased && this.state === 'closed') mask |= POLLHUP;
-    if (!this.#isWritable) return mask;
+    if (this.isConnectionBased && this.state === 'closed') mask |= POLLHUP;
+    if (!this.isWritable) return mask;
     const { peer } = this;
-    if (this.kind !== SOCK_STREAM && peer !== null && peer.#isFullFor(this)) {
-      peer.#blocked.add(this);
+    if (this.kind !== SOCK_STREAM && peer !== null && peer.isFullFor(this)) {
+      peer.blocked.add(this);
       return mask;
     }
     return mask | WRITABLE;
@@ -480,7 +480,7 @@ export class UnixEndpoint {
   /** SIOCINQ; -EINVAL for one that listens. */
   get waitingBytes(): number {
     if (this.state === 'listening') return -EINVAL;
-    if (!this.#isConnectionBased) return this.messages.at(0)?.bytes.length ?? 0;
+    if (!this.isConnectionBased) return this.messages.at(0)?.bytes.length ?? 0;
     let sum = 0;
     for (const message of this.messages) sum += message.bytes.length - message.used;
     return sum;
@@ -488,7 +488,7 @@ export class UnixEndpoint {
 
   /** SIOCOUTQ. */
   get unreadCost(): number {
-    return this.#sent;
+    return this.sent;
   }
 }
 

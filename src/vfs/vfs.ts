@@ -74,26 +74,26 @@ export class Vfs {
   readonly terminals = new Terminals();
   /** The tool's own terminal, once `openConsoles` has found that a stream of the tool is one. */
   hostTerminal: HostTerminal | null = null;
-  readonly #outputLimit: OutputLimit;
-  readonly #rootFs: MemoryFileSystem;
-  readonly #options: VfsOptions;
-  readonly #sources: HostContents[] = [];
-  #deviceMinor = 1;
+  private readonly outputLimit: OutputLimit;
+  private readonly rootFs: MemoryFileSystem;
+  private readonly options: VfsOptions;
+  private readonly sources: HostContents[] = [];
+  private deviceMinor = 1;
 
   constructor(options: VfsOptions) {
-    this.#options = options;
+    this.options = options;
     this.clock = options.clock;
     this.anonymous = new AnonymousFiles(() => this.newDevice(), options.clock, this.devices);
-    this.#rootFs = new MemoryFileSystem({
+    this.rootFs = new MemoryFileSystem({
       deviceNumber: this.newDevice(),
       clock: options.clock,
       devices: this.devices,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.root === undefined ? {} : { lower: options.root }),
     });
-    this.mounts.setRoot(this.mounts.make(this.#rootFs, MS_RELATIME, this.#rootFs.typeName));
-    this.fileSystemTypes.set('tmpfs', (data, cred) => this.#makeTmpfs(data, cred));
-    this.#outputLimit = new OutputLimit(options.outputBytes, options.onOutputLimit);
+    this.mounts.setRoot(this.mounts.make(this.rootFs, MS_RELATIME, this.rootFs.typeName));
+    this.fileSystemTypes.set('tmpfs', (data, cred) => this.makeTmpfs(data, cred));
+    this.outputLimit = new OutputLimit(options.outputBytes, options.onOutputLimit);
     // Memory files count like any other, so a guest without a root of its own can still work in /tmp.
     if (options.root === undefined) this.makeDirectory('/tmp', true, 0o1777);
   }
@@ -105,7 +105,7 @@ export class Vfs {
 
   /** A device number for a file system without a device. */
   newDevice(): number {
-    return makedev(0, this.#deviceMinor++);
+    return makedev(0, this.deviceMinor++);
   }
 
   /** Looks a path up as the system itself; links in the last part are followed. */
@@ -134,7 +134,7 @@ export class Vfs {
       const { inode } = at;
       if (!(inode instanceof MemoryDirectory)) return -ENOENT;
       const bits = S_IFDIR | (i === parts.length - 1 ? mode : 0o755);
-      const made = new MemoryDirectory(this.#memoryFsOf(at), this.#memoryFsOf(at).newIno(), bits, 0, 0);
+      const made = new MemoryDirectory(this.memoryFsOf(at), this.memoryFsOf(at).newIno(), bits, 0, 0);
       made.nlink = 2;
       inode.place(part, made, isHidden);
       at = at.add(part, made);
@@ -142,21 +142,21 @@ export class Vfs {
     return at;
   }
 
-  #memoryFsOf(at: Dentry): MemoryFileSystem {
-    return at.mount.fs instanceof MemoryFileSystem ? at.mount.fs : this.#rootFs;
+  private memoryFsOf(at: Dentry): MemoryFileSystem {
+    return at.mount.fs instanceof MemoryFileSystem ? at.mount.fs : this.rootFs;
   }
 
   /** A tmpfs for mount(2); what it holds counts as held by the root file system. */
-  #makeTmpfs(data: string, cred: Credentials): FileSystem | number {
-    const { limits } = this.#rootFs;
+  private makeTmpfs(data: string, cred: Credentials): FileSystem | number {
+    const { limits } = this.rootFs;
     const asked = parseTmpfsOptions(data, limits.bytes);
     if (typeof asked === 'number') return asked;
-    if (!this.#rootFs.chargeInode()) return -ENOSPC;
+    if (!this.rootFs.chargeInode()) return -ENOSPC;
     return new MemoryFileSystem({
       deviceNumber: this.newDevice(),
       clock: this.clock,
       devices: this.devices,
-      within: this.#rootFs,
+      within: this.rootFs,
       limits: {
         // As on Linux zero means "no limit of its own".
         bytes: asked.bytes === 0 ? limits.bytes : (asked.bytes ?? limits.bytes / 2),
@@ -169,9 +169,9 @@ export class Vfs {
   }
 
   /** Mounts `fs` at `path`, which is made when it does not exist. */
-  #mount(fs: FileSystem, path: string, isReadOnly: boolean, source: string, isHidden: boolean): Mount | number {
+  private mount(fs: FileSystem, path: string, isReadOnly: boolean, source: string, isHidden: boolean): Mount | number {
     const isDirectory = fs.root.isDirectory;
-    const at = isDirectory ? this.makeDirectory(path, isHidden) : this.#placeFile(path, isHidden);
+    const at = isDirectory ? this.makeDirectory(path, isHidden) : this.placeFile(path, isHidden);
     if (typeof at === 'number') return at;
     if (at.inode.isDirectory !== isDirectory) return -ENOTDIR;
     if (at === this.root) return -EBUSY;
@@ -181,7 +181,7 @@ export class Vfs {
   }
 
   /** An empty file to mount over, or what is there already. */
-  #placeFile(path: string, isHidden: boolean): Dentry | number {
+  private placeFile(path: string, isHidden: boolean): Dentry | number {
     const existing = this.lookup(path);
     if (typeof existing !== 'number') return existing;
     const { dir, name } = splitPath(path);
@@ -189,7 +189,7 @@ export class Vfs {
     if (typeof parent === 'number') return parent;
     const { inode } = parent;
     if (!(inode instanceof MemoryDirectory)) return -ENOENT;
-    const fs = this.#memoryFsOf(parent);
+    const fs = this.memoryFsOf(parent);
     const file = new MemoryFile(fs, fs.newIno(), S_IFREG | 0o644, 0, 0);
     inode.place(name, file, isHidden);
     return parent.add(name, file);
@@ -206,17 +206,17 @@ export class Vfs {
     );
     // There is one set of processes, so there is one such file system.
     this.fileSystemTypes.set('proc', () => fs);
-    return this.#mount(fs, '/proc', false, 'proc', true);
+    return this.mount(fs, '/proc', false, 'proc', true);
   }
 
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
-    const fs = makeDeviceFileSystem(this.newDevice(), this.clock, this.devices, this.#options.random, this.terminals);
+    const fs = makeDeviceFileSystem(this.newDevice(), this.clock, this.devices, this.options.random, this.terminals);
     this.fileSystemTypes.set('devtmpfs', () => fs);
-    const mount = this.#mount(fs, '/dev', false, 'devtmpfs', true);
+    const mount = this.mount(fs, '/dev', false, 'devtmpfs', true);
     const pts = new DevptsFileSystem(this.newDevice(), this.clock, this.terminals);
     this.fileSystemTypes.set('devpts', () => pts);
-    this.#mount(pts, '/dev/pts', false, 'devpts', true);
+    this.mount(pts, '/dev/pts', false, 'devpts', true);
     return mount;
   }
 
@@ -229,7 +229,7 @@ export class Vfs {
     const owner = directory.writable ? guest : null;
     const fs = HostFileSystem.open(directory, entry, this.newDevice(), this.clock, owner);
     if (typeof fs === 'number') return fs;
-    return this.#mount(fs, path, !directory.writable, 'host', false);
+    return this.mount(fs, path, !directory.writable, 'host', false);
   }
 
   /**
@@ -246,10 +246,10 @@ export class Vfs {
     if (typeof parent === 'number') return parent;
     const { inode } = parent;
     if (!(inode instanceof MemoryDirectory)) return -ENOENT;
-    const fs = this.#memoryFsOf(parent);
+    const fs = this.memoryFsOf(parent);
     const file = new MemoryFile(fs, fs.newIno(), S_IFREG | (stat.mode & 0o7777), stat.uid, stat.gid);
     const contents = new HostContents(directory);
-    this.#sources.push(contents);
+    this.sources.push(contents);
     file.setLower(contents, entry, stat);
     file.atimeNs = stat.atimeNs;
     file.mtimeNs = stat.mtimeNs;
@@ -261,17 +261,17 @@ export class Vfs {
   /** A descriptor table with the tool's streams as 0, 1 and 2; those that are terminals are one, /dev/pts/0. */
   openConsoles(uid: number, gid: number): FdTable {
     const table = new FdTable(this.anonymous.descriptors);
-    const { stdin, stdout, stderr } = this.#options.host;
-    if (stdin.isTerminal || stdout.isTerminal || stderr.isTerminal) this.#addHostTerminal(uid);
+    const { stdin, stdout, stderr } = this.options.host;
+    if (stdin.isTerminal || stdout.isTerminal || stderr.isTerminal) this.addHostTerminal(uid);
     for (const [fd, stream] of [stdin, stdout, stderr].entries()) {
-      const file = stream.isTerminal ? this.#openTerminal() : this.#openStream(stream, fd === 0, uid, gid);
+      const file = stream.isTerminal ? this.openTerminal() : this.openStream(stream, fd === 0, uid, gid);
       if (typeof file !== 'number') table.install(file, false, 1024, fd);
     }
     return table;
   }
 
-  #addHostTerminal(uid: number): void {
-    const { stdin, stdout, stderr } = this.#options.host;
+  private addHostTerminal(uid: number): void {
+    const { stdin, stdout, stderr } = this.options.host;
     const screen = stdout.isTerminal ? stdout : stderr.isTerminal ? stderr : stdin;
     const keyboard = stdin.isTerminal ? stdin : null;
     this.terminals.addConsole((index) => {
@@ -288,22 +288,22 @@ export class Vfs {
         screen,
         // Beside a program that reads our output and perhaps the keyboard, the host's terminal stays as it is.
         mayBeRaw: stdin.isTerminal && stdout.isTerminal,
-        limit: this.#outputLimit,
-        onEscape: this.#options.onEscape,
+        limit: this.outputLimit,
+        onEscape: this.options.onEscape,
       });
       return tty;
     }, uid);
   }
 
-  #openTerminal(): OpenFile | number {
+  private openTerminal(): OpenFile | number {
     const tty = this.terminals.console;
     const place = this.lookup(`/dev/${tty?.name ?? ''}`);
     if (tty === null || typeof place === 'number') return -ENOENT;
     return place.inode.open(place, O_RDWR | O_LARGEFILE, SYSTEM_CREDENTIALS);
   }
 
-  #openStream(stream: HostStream, isInput: boolean, uid: number, gid: number): OpenFile | number {
-    const device = new ConsoleDevice(isInput ? stream : null, isInput ? null : stream, this.#outputLimit);
+  private openStream(stream: HostStream, isInput: boolean, uid: number, gid: number): OpenFile | number {
+    const device = new ConsoleDevice(isInput ? stream : null, isInput ? null : stream, this.outputLimit);
     const dentry = this.anonymous.foreignPipe(
       (plain: Inode) => new ConsoleInode(plain.fs, plain.ino, plain.mode, uid, gid, device),
     );
@@ -312,8 +312,8 @@ export class Vfs {
 
   /** Lets go of host files. */
   dispose(): void {
-    this.#rootFs.lower?.close();
-    for (const source of this.#sources) source.close();
+    this.rootFs.lower?.close();
+    for (const source of this.sources) source.close();
   }
 }
 

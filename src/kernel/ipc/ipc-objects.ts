@@ -82,44 +82,44 @@ export function checkIpcOwner(object: IpcObject, creds: Credentials): number {
 
 /** The objects of one kind. */
 export class IpcTable<T extends IpcObject> {
-  readonly #limit: number;
-  readonly #byIndex = new Map<number, T>();
-  readonly #byKey = new Map<number, T>();
-  #lastIndex = -1;
-  #seq = 0;
+  private readonly limit: number;
+  private readonly byIndex = new Map<number, T>();
+  private readonly byKey = new Map<number, T>();
+  private lastIndex = -1;
+  private seq = 0;
 
   constructor(limit: number) {
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   get size(): number {
-    return this.#byIndex.size;
+    return this.byIndex.size;
   }
 
   get isFull(): boolean {
-    return this.size >= this.#limit;
+    return this.size >= this.limit;
   }
 
   /** In order of their places. */
   objects(): T[] {
-    return [...this.#byIndex.values()].sort((a, b) => a.index - b.index);
+    return [...this.byIndex.values()].sort((a, b) => a.index - b.index);
   }
 
   /** The highest place in use, 0 without any: what the commands *_INFO give. */
   get maxIndex(): number {
     let max = 0;
-    for (const index of this.#byIndex.keys()) if (index > max) max = index;
+    for (const index of this.byIndex.keys()) if (index > max) max = index;
     return max;
   }
 
   at(index: number): T | undefined {
-    return this.#byIndex.get(index);
+    return this.byIndex.get(index);
   }
 
   /** The object, or -EINVAL. */
   find(id: number): T | number {
     if (id < 0) return -EINVAL;
-    const object = this.#byIndex.get(id % INDEX_COUNT);
+    const object = this.byIndex.get(id % INDEX_COUNT);
     if (object === undefined) return -EINVAL;
     return object.id === id ? object : -EINVAL;
   }
@@ -138,11 +138,11 @@ export class IpcTable<T extends IpcObject> {
    * @returns an identifier or -errno
    */
   get(key: number, flags: number, creds: Credentials, make: () => T | number, fits: (object: T) => number): number {
-    const known = key === IPC_PRIVATE ? undefined : this.#byKey.get(key);
+    const known = key === IPC_PRIVATE ? undefined : this.byKey.get(key);
     if (known === undefined) {
       if (key !== IPC_PRIVATE && (flags & IPC_CREAT) === 0) return -ENOENT;
       const made = make();
-      return typeof made === 'number' ? made : this.#add(made);
+      return typeof made === 'number' ? made : this.add(made);
     }
     if ((flags & IPC_CREAT) !== 0 && (flags & IPC_EXCL) !== 0) return -EEXIST;
     const unfit = fits(known);
@@ -151,30 +151,30 @@ export class IpcTable<T extends IpcObject> {
     return denied < 0 ? denied : known.id;
   }
 
-  #add(object: T): number {
+  private add(object: T): number {
     if (this.isFull) return -ENOSPC;
-    const cycle = Math.min(this.#limit, Math.max(Math.floor((this.size * 3) / 2), MIN_CYCLE));
-    let index = (this.#lastIndex + 1) % cycle;
-    while (this.#byIndex.has(index)) index = (index + 1) % cycle;
-    if (index <= this.#lastIndex) this.#seq = (this.#seq + 1) % SEQUENCE_COUNT;
-    this.#lastIndex = index;
+    const cycle = Math.min(this.limit, Math.max(Math.floor((this.size * 3) / 2), MIN_CYCLE));
+    let index = (this.lastIndex + 1) % cycle;
+    while (this.byIndex.has(index)) index = (index + 1) % cycle;
+    if (index <= this.lastIndex) this.seq = (this.seq + 1) % SEQUENCE_COUNT;
+    this.lastIndex = index;
     object.index = index;
-    object.seq = this.#seq;
-    object.id = this.#seq * INDEX_COUNT + index;
-    this.#byIndex.set(index, object);
-    if (object.key !== IPC_PRIVATE) this.#byKey.set(object.key, object);
+    object.seq = this.seq;
+    object.id = this.seq * INDEX_COUNT + index;
+    this.byIndex.set(index, object);
+    if (object.key !== IPC_PRIVATE) this.byKey.set(object.key, object);
     return object.id;
   }
 
   /** Nobody finds it by its key any more. */
   dropKey(object: T): void {
-    if (object.key !== IPC_PRIVATE && this.#byKey.get(object.key) === object) this.#byKey.delete(object.key);
+    if (object.key !== IPC_PRIVATE && this.byKey.get(object.key) === object) this.byKey.delete(object.key);
     object.key = IPC_PRIVATE;
   }
 
   remove(object: T): void {
-    if (object.key !== IPC_PRIVATE) this.#byKey.delete(object.key);
-    this.#byIndex.delete(object.index);
+    if (object.key !== IPC_PRIVATE) this.byKey.delete(object.key);
+    this.byIndex.delete(object.index);
     object.isRemoved = true;
   }
 }

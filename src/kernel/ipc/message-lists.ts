@@ -86,30 +86,30 @@ export class MessageList extends IpcObject {
 /** All queues. */
 export class MessageLists {
   readonly table = new IpcTable<MessageList>(MSGMNI);
-  readonly #actor: () => IpcActor;
-  readonly #memory: Budget;
+  private readonly actor: () => IpcActor;
+  private readonly memory: Budget;
   /** Messages and their bytes in all queues. */
   messages = 0;
   bytes = 0;
 
   constructor(actor: () => IpcActor, memory: Budget) {
-    this.#actor = actor;
-    this.#memory = memory;
+    this.actor = actor;
+    this.memory = memory;
   }
 
   /** msgget(2). */
   get(key: number, flags: number, creds: Credentials): number {
     const make = (): MessageList | number =>
-      this.table.isFull ? -ENOSPC : new MessageList(key, flags, creds, this.#actor().now);
+      this.table.isFull ? -ENOSPC : new MessageList(key, flags, creds, this.actor().now);
     return this.table.get(key, flags, creds, make, () => 0);
   }
 
   /** Gives a message to a receiver that waits for it, or queues it; 0, -EAGAIN without room, -ENOMEM. */
   send(list: MessageList, message: TypedMessage): number {
     if (!list.hasRoomFor(message.bytes.length)) return -EAGAIN;
-    const { pid, now } = this.#actor();
+    const { pid, now } = this.actor();
     const cost = message.bytes.length + MESSAGE_COST;
-    if (!this.#memory.take(cost)) return -ENOMEM;
+    if (!this.memory.take(cost)) return -ENOMEM;
     list.lastSender = pid;
     list.stime = now;
     for (let i = 0; i < list.receivers.length; i++) {
@@ -122,7 +122,7 @@ export class MessageLists {
       }
       list.lastReceiver = receiver.pid;
       list.rtime = now;
-      this.#memory.give(cost);
+      this.memory.give(cost);
       receiver.finish(message);
       return 0;
     }
@@ -136,19 +136,19 @@ export class MessageLists {
   /** Takes the message at a place of the queue. */
   take(list: MessageList, index: number): TypedMessage {
     const message = list.messages.splice(index, 1)[0] as TypedMessage;
-    const { pid, now } = this.#actor();
+    const { pid, now } = this.actor();
     list.lastReceiver = pid;
     list.rtime = now;
-    this.#count(list, message);
+    this.count(list, message);
     list.room.wake();
     return message;
   }
 
-  #count(list: MessageList, message: TypedMessage): void {
+  private count(list: MessageList, message: TypedMessage): void {
     list.bytes -= message.bytes.length;
     this.messages--;
     this.bytes -= message.bytes.length;
-    this.#memory.give(message.bytes.length + MESSAGE_COST);
+    this.memory.give(message.bytes.length + MESSAGE_COST);
   }
 
   /** Permissions or limits have changed: everybody looks again. */
@@ -159,7 +159,7 @@ export class MessageLists {
 
   remove(list: MessageList): void {
     this.table.remove(list);
-    for (const message of list.messages.splice(0)) this.#count(list, message);
+    for (const message of list.messages.splice(0)) this.count(list, message);
     for (const receiver of list.receivers.splice(0)) receiver.finish(-EIDRM);
     list.room.wake();
   }

@@ -93,12 +93,12 @@ export class PosixQueue extends Inode {
   readonly events = new WaitQueue();
   notification: QueueNotification | null = null;
   bytes = 0;
-  #opens = 0;
-  readonly #queues: PosixQueues;
+  private openCount = 0;
+  private readonly queues: PosixQueues;
 
   constructor(queues: PosixQueues, mode: number, creds: Credentials, maxMessages: number, messageBytes: number) {
     super(queues.fs, queues.fs.newIno(), S_IFREG | mode, creds.fsuid, creds.fsgid);
-    this.#queues = queues;
+    this.queues = queues;
     this.maxMessages = maxMessages;
     this.messageBytes = messageBytes;
     this.charge = chargeOf(maxMessages, messageBytes);
@@ -110,20 +110,20 @@ export class PosixQueue extends Inode {
   }
 
   opened(): void {
-    this.#opens++;
+    this.openCount++;
   }
 
   override closed(): void {
-    this.#opens--;
-    this.#freeIfUnused();
+    this.openCount--;
+    this.freeIfUnused();
   }
 
   override lastNameGone(): void {
-    this.#freeIfUnused();
+    this.freeIfUnused();
   }
 
-  #freeIfUnused(): void {
-    if (this.#opens === 0 && this.nlink === 0) this.#queues.free(this);
+  private freeIfUnused(): void {
+    if (this.openCount === 0 && this.nlink === 0) this.queues.free(this);
   }
 
   /** Gives a message to a receiver that waits, or queues it; -EAGAIN when the queue is full, -ENOMEM. */
@@ -134,14 +134,14 @@ export class PosixQueue extends Inode {
       return 0;
     }
     if (this.messages.length >= this.maxMessages) return -EAGAIN;
-    if (!this.#queues.memory.take(message.bytes.length + MESSAGE_COST)) return -ENOMEM;
-    this.#insert(message);
-    if (this.messages.length === 1) this.#notify();
+    if (!this.queues.memory.take(message.bytes.length + MESSAGE_COST)) return -ENOMEM;
+    this.insert(message);
+    if (this.messages.length === 1) this.notify();
     this.events.wake(POLLIN | POLLRDNORM);
     return 0;
   }
 
-  #insert(message: QueuedMessage): void {
+  private insert(message: QueuedMessage): void {
     let at = this.messages.length;
     while (at > 0 && (this.messages[at - 1] as QueuedMessage).priority < message.priority) at--;
     this.messages.splice(at, 0, message);
@@ -153,11 +153,11 @@ export class PosixQueue extends Inode {
     const message = this.messages.shift();
     if (message === undefined) return undefined;
     this.bytes -= message.bytes.length;
-    this.#queues.memory.give(message.bytes.length + MESSAGE_COST);
+    this.queues.memory.give(message.bytes.length + MESSAGE_COST);
     const sender = this.senders[0];
-    if (sender !== undefined && this.#queues.memory.take(sender.message.bytes.length + MESSAGE_COST)) {
+    if (sender !== undefined && this.queues.memory.take(sender.message.bytes.length + MESSAGE_COST)) {
       this.senders.shift();
-      this.#insert(sender.message);
+      this.insert(sender.message);
       sender.finish(0);
       this.events.wake(POLLIN | POLLRDNORM);
     } else this.events.wake(POLLOUT | POLLWRNORM);
@@ -165,7 +165,7 @@ export class PosixQueue extends Inode {
   }
 
   /** The registration is used up by one message. */
-  #notify(): void {
+  private notify(): void {
     const { notification } = this;
     this.notification = null;
     notification?.tell();
@@ -211,14 +211,14 @@ export class QueueFile extends OpenFile {
   override readonly isSeekable = true;
   override readonly queue: WaitQueue;
   readonly messages: PosixQueue;
-  readonly #current: () => object | null;
+  private readonly current: () => object | null;
 
   /** @param current the process that closes a descriptor */
   constructor(dentry: Dentry, flags: number, messages: PosixQueue, current: () => object | null) {
     super(dentry, flags);
     this.messages = messages;
     this.queue = messages.events;
-    this.#current = current;
+    this.current = current;
     messages.opened();
   }
 
@@ -238,7 +238,7 @@ export class QueueFile extends OpenFile {
 
   /** A process that closes any descriptor of the queue is no longer told of messages. */
   override flush(): void {
-    if (this.messages.notification !== null) this.messages.unregister(this.#current());
+    if (this.messages.notification !== null) this.messages.unregister(this.current());
   }
 
   protected override destroy(): void {
@@ -249,7 +249,7 @@ export class QueueFile extends OpenFile {
 /** Their file system: one directory. */
 class QueueFileSystem extends FileSystem {
   override readonly root: Inode;
-  #nextIno = 1;
+  private nextIno = 1;
 
   constructor(deviceNumber: number, clock: FsClock) {
     super('mqueue', MQUEUE_MAGIC, deviceNumber, clock);
@@ -257,7 +257,7 @@ class QueueFileSystem extends FileSystem {
   }
 
   newIno(): number {
-    return this.#nextIno++;
+    return this.nextIno++;
   }
 }
 
@@ -278,19 +278,19 @@ export interface QueueRequest {
 export class PosixQueues {
   readonly fs: QueueFileSystem;
   readonly memory: Budget;
-  readonly #mount: Mount;
-  readonly #named = new Map<string, PosixQueue>();
+  private readonly mount: Mount;
+  private readonly named = new Map<string, PosixQueue>();
   /** Queues that exist, named or not. */
-  #count = 0;
-  readonly #charged = new Map<number, number>();
-  readonly #current: () => object | null;
+  private count = 0;
+  private readonly charged = new Map<number, number>();
+  private readonly current: () => object | null;
 
   /** @param current the running process */
   constructor(deviceNumber: number, clock: FsClock, memory: Budget, current: () => object | null) {
     this.fs = new QueueFileSystem(deviceNumber, clock);
     this.memory = memory;
-    this.#mount = new Mount(0, this.fs, null, 0, 'mqueue');
-    this.#current = current;
+    this.mount = new Mount(0, this.fs, null, 0, 'mqueue');
+    this.current = current;
   }
 
   /** mq_open(2): an open queue or -errno. */
@@ -298,10 +298,10 @@ export class PosixQueues {
     const bad = checkName(request.name);
     if (bad < 0) return bad;
     const { flags } = request;
-    let queue = this.#named.get(request.name);
+    let queue = this.named.get(request.name);
     if (queue === undefined) {
       if ((flags & O_CREAT) === 0) return -ENOENT;
-      const made = this.#make(request, creds);
+      const made = this.make(request, creds);
       if (typeof made === 'number') return made;
       queue = made;
     } else {
@@ -311,13 +311,13 @@ export class PosixQueues {
       const denied = checkPermission(queue, creds, access);
       if (denied < 0) return denied;
     }
-    const dentry = new Dentry('/' + request.name, null, queue, this.#mount);
-    return new QueueFile(dentry, flags & (O_ACCMODE | O_NONBLOCK), queue, this.#current);
+    const dentry = new Dentry('/' + request.name, null, queue, this.mount);
+    return new QueueFile(dentry, flags & (O_ACCMODE | O_NONBLOCK), queue, this.current);
   }
 
-  #make(request: QueueRequest, creds: Credentials): PosixQueue | number {
+  private make(request: QueueRequest, creds: Credentials): PosixQueue | number {
     const isPrivileged = hasCap(creds, Cap.sysResource);
-    if (this.#count >= MqLimits.queues && !isPrivileged) return -ENOSPC;
+    if (this.count >= MqLimits.queues && !isPrivileged) return -ENOSPC;
     // Whoever may exceed the limits is still bounded by the memory that messages share.
     const { maxMessages, messageBytes } = request.attributes ?? {
       maxMessages: MqLimits.messages,
@@ -328,13 +328,13 @@ export class PosixQueues {
       ? [MqLimits.hardMessages, MqLimits.hardBytes]
       : [MqLimits.messages, MqLimits.messageBytes];
     if (maxMessages > mostMessages || messageBytes > mostBytes) return -EINVAL;
-    const charged = this.#charged.get(creds.uid) ?? 0;
+    const charged = this.charged.get(creds.uid) ?? 0;
     const charge = chargeOf(maxMessages, messageBytes);
     if (charged + charge > request.limit) return -EMFILE;
-    this.#charged.set(creds.uid, charged + charge);
-    this.#count++;
+    this.charged.set(creds.uid, charged + charge);
+    this.count++;
     const queue = new PosixQueue(this, request.mode, creds, maxMessages, messageBytes);
-    this.#named.set(request.name, queue);
+    this.named.set(request.name, queue);
     return queue;
   }
 
@@ -342,11 +342,11 @@ export class PosixQueues {
   unlink(name: string, creds: Credentials): number {
     const bad = checkName(name);
     if (bad < 0) return bad;
-    const queue = this.#named.get(name);
+    const queue = this.named.get(name);
     if (queue === undefined) return -ENOENT;
     // The directory is sticky.
     if (!ownsOrOverrides(queue, creds)) return -EPERM;
-    this.#named.delete(name);
+    this.named.delete(name);
     queue.nlink = 0;
     queue.lastNameGone();
     return 0;
@@ -354,11 +354,11 @@ export class PosixQueues {
 
   /** A queue without a name and without descriptors goes. */
   free(queue: PosixQueue): void {
-    this.#count--;
+    this.count--;
     for (const { bytes } of queue.messages.splice(0)) this.memory.give(bytes.length + MESSAGE_COST);
-    const left = (this.#charged.get(queue.owner) ?? 0) - queue.charge;
-    if (left > 0) this.#charged.set(queue.owner, left);
-    else this.#charged.delete(queue.owner);
+    const left = (this.charged.get(queue.owner) ?? 0) - queue.charge;
+    if (left > 0) this.charged.set(queue.owner, left);
+    else this.charged.delete(queue.owner);
   }
 }
 

@@ -128,8 +128,8 @@ export class SemaphoreSet extends IpcObject {
   /** Values have changed: serves sleepers, those that only wait for zero first, until nobody can go on. */
   serve(now: number): void {
     for (let moved = true; moved;) {
-      moved = this.#pass(false, now);
-      if (this.#pass(true, now)) moved = true;
+      moved = this.pass(false, now);
+      if (this.pass(true, now)) moved = true;
     }
   }
 
@@ -139,7 +139,7 @@ export class SemaphoreSet extends IpcObject {
     sleeper.seenValue = this.values[operation.num] as number;
   }
 
-  #pass(alters: boolean, now: number): boolean {
+  private pass(alters: boolean, now: number): boolean {
     let any = false;
     for (let i = 0; i < this.pending.length; i++) {
       const sleeper = this.pending[i] as PendingOperation;
@@ -183,15 +183,15 @@ export class SemaphoreSet extends IpcObject {
 /** All sets. */
 export class SemaphoreSets {
   readonly table = new IpcTable<SemaphoreSet>(SEMMNI);
-  readonly #actor: () => IpcActor;
-  readonly #memory: Budget;
+  private readonly actor: () => IpcActor;
+  private readonly memory: Budget;
   /** Semaphores in all sets. */
   total = 0;
 
   /** @param memory what objects and messages may take of the host */
   constructor(actor: () => IpcActor, memory: Budget) {
-    this.#actor = actor;
-    this.#memory = memory;
+    this.actor = actor;
+    this.memory = memory;
   }
 
   /** semget(2). */
@@ -200,9 +200,9 @@ export class SemaphoreSets {
     const make = (): SemaphoreSet | number => {
       if (count === 0) return -EINVAL;
       if (this.table.isFull) return -ENOSPC;
-      if (!this.#memory.take(count * SEMAPHORE_BYTES)) return -ENOMEM;
+      if (!this.memory.take(count * SEMAPHORE_BYTES)) return -ENOMEM;
       this.total += count;
-      return new SemaphoreSet(key, flags, creds, this.#actor().now, count);
+      return new SemaphoreSet(key, flags, creds, this.actor().now, count);
     };
     return this.table.get(key, flags, creds, make, (set) => (count > set.count ? -EINVAL : 0));
   }
@@ -210,8 +210,8 @@ export class SemaphoreSets {
   remove(set: SemaphoreSet): void {
     this.table.remove(set);
     this.total -= set.count;
-    this.#memory.give(set.count * SEMAPHORE_BYTES);
-    for (const list of set.undoLists) if (list.undos.delete(set)) this.#memory.give(set.count * SEMAPHORE_BYTES);
+    this.memory.give(set.count * SEMAPHORE_BYTES);
+    for (const list of set.undoLists) if (list.undos.delete(set)) this.memory.give(set.count * SEMAPHORE_BYTES);
     set.undoLists.clear();
     for (const sleeper of set.pending.splice(0)) sleeper.finish(-EIDRM);
   }
@@ -220,7 +220,7 @@ export class SemaphoreSets {
   undoFor(list: UndoList, set: SemaphoreSet): Undo | number {
     let undo = list.undos.get(set);
     if (undo === undefined) {
-      if (!this.#memory.take(set.count * SEMAPHORE_BYTES)) return -ENOMEM;
+      if (!this.memory.take(set.count * SEMAPHORE_BYTES)) return -ENOMEM;
       undo = new Undo(set.count);
       list.undos.set(set, undo);
       set.undoLists.add(list);
@@ -231,10 +231,10 @@ export class SemaphoreSets {
   /** A task that used the list ends (exit_sem): the last one's adjustments are made. */
   releaseUndos(list: UndoList): void {
     if (--list.users > 0) return;
-    const { pid, now } = this.#actor();
+    const { pid, now } = this.actor();
     for (const [set, undo] of list.undos) {
       set.undoLists.delete(list);
-      this.#memory.give(set.count * SEMAPHORE_BYTES);
+      this.memory.give(set.count * SEMAPHORE_BYTES);
       for (const [num, adjustment] of undo.adjustments.entries()) {
         if (adjustment === 0) continue;
         // Linux leaves it to nobody to wait for an adjustment that does not fit: the value is brought to its bounds.

@@ -64,13 +64,13 @@ export class SharedSegment extends IpcObject implements MappableFile {
 /** All segments. */
 export class SharedSegments {
   readonly table = new IpcTable<SharedSegment>(SHMMNI);
-  readonly #actor: () => IpcActor;
+  private readonly actor: () => IpcActor;
   /** Pages of all segments, whether they exist yet or not. */
   totalPages = 0;
 
   /** @param actor the running task */
   constructor(actor: () => IpcActor) {
-    this.#actor = actor;
+    this.actor = actor;
   }
 
   /** shmget(2); `memoryPages` is all the memory there is. */
@@ -81,19 +81,19 @@ export class SharedSegments {
       const pages = Math.ceil(bytes / PAGE_SIZE);
       // As Linux's overcommit check: what could never be there is refused.
       if (pages > memoryPages) return -ENOMEM;
-      return this.#watch(new SharedSegment(key, flags, creds, this.#actor(), bytes));
+      return this.watch(new SharedSegment(key, flags, creds, this.actor(), bytes));
     };
     return this.table.get(key, flags, creds, make, (segment) => (segment.bytes < bytes ? -EINVAL : 0));
   }
 
-  #watch(segment: SharedSegment): SharedSegment {
+  private watch(segment: SharedSegment): SharedSegment {
     this.totalPages += segment.pageCount;
     segment.pages.onUsersChanged = (isAdded): void => {
-      const { pid, now } = this.#actor();
+      const { pid, now } = this.actor();
       segment.lastPid = pid;
       if (isAdded) segment.atime = now;
       else segment.dtime = now;
-      if (segment.attached === 0 && (segment.mode & SHM_DEST) !== 0) this.#destroy(segment);
+      if (segment.attached === 0 && (segment.mode & SHM_DEST) !== 0) this.destroy(segment);
     };
     return segment;
   }
@@ -101,14 +101,14 @@ export class SharedSegments {
   /** IPC_RMID: at once, or with the last one who has it attached. */
   remove(segment: SharedSegment): void {
     if (segment.attached === 0) {
-      this.#destroy(segment);
+      this.destroy(segment);
       return;
     }
     segment.mode |= SHM_DEST;
     this.table.dropKey(segment);
   }
 
-  #destroy(segment: SharedSegment): void {
+  private destroy(segment: SharedSegment): void {
     this.totalPages -= segment.pageCount;
     this.table.remove(segment);
     segment.pages.dispose();

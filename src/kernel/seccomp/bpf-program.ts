@@ -82,15 +82,15 @@ const scratch = new Int32Array(BPF_MEMWORDS);
 /** A program that has passed the checks. */
 export class BpfProgram {
   /** Two words an instruction: code, jt and jf in the first, k in the second. */
-  readonly #words: Uint32Array;
+  private readonly words: Uint32Array;
 
   private constructor(words: Uint32Array) {
-    this.#words = words;
+    this.words = words;
   }
 
   /** Instructions. */
   get length(): number {
-    return this.#words.length / 2;
+    return this.words.length / 2;
   }
 
   /** Checks struct sock_filter[]; undefined for what Linux refuses with EINVAL. */
@@ -107,7 +107,7 @@ export class BpfProgram {
 
   /** The value that the program returns for `data`, as a signed word. */
   run(data: FilterInput): number {
-    const words = this.#words;
+    const words = this.words;
     let a = 0;
     let x = 0;
     for (let at = 0; ; at += 2) {
@@ -247,7 +247,7 @@ export class BpfProgram {
    * looks at more than these. Linux does the same to let such calls pass without a run (seccomp_is_const_allow).
    */
   constantResult(nr: number, arch: number): number | undefined {
-    const words = this.#words;
+    const words = this.words;
     let a = 0;
     for (let at = 0; at < words.length; at += 2) {
       const head = words[at] as number;

@@ -47,40 +47,40 @@ export class SeccompListener extends OpenFile {
   /** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: once received, only a fatal signal ends the wait. */
   readonly waitsKillable: boolean;
   /** In the order in which the calls were made. */
-  readonly #waiting: Notification[] = [];
-  #nextId: bigint;
-  #isOrphan = false;
-  readonly #onClosed: () => void;
+  private readonly waiting: Notification[] = [];
+  private nextId: bigint;
+  private isAbandoned = false;
+  private readonly onClosed: () => void;
 
   /** @param onClosed the last descriptor is gone: nobody will answer */
   constructor(dentry: Dentry, flags: number, firstId: bigint, waitsKillable: boolean, onClosed: () => void) {
     super(dentry, flags);
-    this.#nextId = firstId;
+    this.nextId = firstId;
     this.waitsKillable = waitsKillable;
-    this.#onClosed = onClosed;
+    this.onClosed = onClosed;
   }
 
   add(task: Task, data: FilterInput): Notification {
-    const id = this.#nextId;
-    this.#nextId = BigInt.asUintN(64, id + 1n);
+    const id = this.nextId;
+    this.nextId = BigInt.asUintN(64, id + 1n);
     const made: Notification = { id, task, data, state: 'new', reply: -ENOSYS, answered: new WaitQueue() };
-    this.#waiting.push(made);
+    this.waiting.push(made);
     this.queue.wake(POLLIN | POLLRDNORM);
     return made;
   }
 
   remove(notification: Notification): void {
-    const at = this.#waiting.indexOf(notification);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    const at = this.waiting.indexOf(notification);
+    if (at >= 0) this.waiting.splice(at, 1);
   }
 
   /** The oldest call that nobody has received yet. */
   next(): Notification | undefined {
-    return this.#waiting.find((each) => each.state === 'new');
+    return this.waiting.find((each) => each.state === 'new');
   }
 
   find(id: bigint): Notification | undefined {
-    return this.#waiting.find((each) => each.id === id);
+    return this.waiting.find((each) => each.id === id);
   }
 
   reply(notification: Notification, reply: Notification['reply']): void {
@@ -91,13 +91,13 @@ export class SeccompListener extends OpenFile {
 
   /** No task has the filter any more. */
   orphaned(): void {
-    this.#isOrphan = true;
+    this.isAbandoned = true;
     this.queue.wake(POLLHUP);
   }
 
   override poll(): number {
-    let events = this.#isOrphan ? POLLHUP : 0;
-    for (const { state } of this.#waiting) {
+    let events = this.isAbandoned ? POLLHUP : 0;
+    for (const { state } of this.waiting) {
       if (state === 'new') events |= POLLIN | POLLRDNORM;
       else if (state === 'sent') events |= POLLOUT | POLLWRNORM;
     }
@@ -106,12 +106,12 @@ export class SeccompListener extends OpenFile {
 
   /** Whether RECV may wait for a call to come. */
   get isOrphan(): boolean {
-    return this.#isOrphan;
+    return this.isAbandoned;
   }
 
   protected override destroy(): void {
-    for (const each of [...this.#waiting]) if (each.state !== 'replied') this.reply(each, -ENOSYS);
-    this.#onClosed();
+    for (const each of [...this.waiting]) if (each.state !== 'replied') this.reply(each, -ENOSYS);
+    this.onClosed();
   }
 }
 

@@ -35,9 +35,9 @@ export class SeccompFilter {
   /** Filters from here on. */
   readonly depth: number;
   /** Tasks whose last filter this is, and filters that follow it. */
-  #users = 0;
+  private users = 0;
   /** By number: whether the whole path lets the call pass whatever its arguments are. */
-  readonly #fate = new Uint8Array(SYSCALL_TABLE_SIZE);
+  private readonly fate = new Uint8Array(SYSCALL_TABLE_SIZE);
 
   constructor(program: BpfProgram, previous: SeccompFilter | null) {
     this.program = program;
@@ -52,13 +52,13 @@ export class SeccompFilter {
   }
 
   retain(): this {
-    if (this.#users++ === 0) this.previous?.retain();
+    if (this.users++ === 0) this.previous?.retain();
     return this;
   }
 
   /** A task or filter less; `freed` hears of each filter that nobody has any more. */
   release(freed: (filter: SeccompFilter) => void): void {
-    for (let filter: SeccompFilter | null = this; filter !== null && --filter.#users === 0; filter = filter.previous) {
+    for (let filter: SeccompFilter | null = this; filter !== null && --filter.users === 0; filter = filter.previous) {
       filter.listener?.orphaned();
       freed(filter);
     }
@@ -83,12 +83,12 @@ export class SeccompFilter {
     if (nr >= SYSCALL_TABLE_SIZE) return false;
     let fate = UNKNOWN;
     for (let filter: SeccompFilter | null = this; filter !== null && fate === UNKNOWN; filter = filter.previous) {
-      fate = filter.#fate[nr] as number;
+      fate = filter.fate[nr] as number;
       if (fate !== UNKNOWN) break;
       if (filter.program.constantResult(nr, AUDIT_ARCH_X86_64) !== SECCOMP_RET_ALLOW) fate = DEPENDS;
     }
     if (fate === UNKNOWN) fate = ALLOWED;
-    this.#fate[nr] = fate;
+    this.fate[nr] = fate;
     return fate === ALLOWED;
   }
 

@@ -22,29 +22,29 @@ export interface SignalAction {
 const DEFAULT_ACTION: SignalAction = { handler: HANDLER_DEFAULT, flags: 0, restorer: 0n, mask: 0n };
 
 export class SignalActions {
-  readonly #actions: SignalAction[];
+  private readonly actions: SignalAction[];
 
   constructor(actions?: readonly SignalAction[]) {
-    this.#actions = actions === undefined ? new Array<SignalAction>(NSIG + 1).fill(DEFAULT_ACTION) : [...actions];
+    this.actions = actions === undefined ? new Array<SignalAction>(NSIG + 1).fill(DEFAULT_ACTION) : [...actions];
   }
 
   get(signo: number): SignalAction {
-    return this.#actions[signo] ?? DEFAULT_ACTION;
+    return this.actions[signo] ?? DEFAULT_ACTION;
   }
 
   set(signo: number, action: SignalAction): void {
-    this.#actions[signo] = action;
+    this.actions[signo] = action;
   }
 
   /** A private copy: fork. */
   copy(): SignalActions {
-    return new SignalActions(this.#actions);
+    return new SignalActions(this.actions);
   }
 
   /** After execve: handlers become default, ignored signals stay ignored. */
   forExec(): SignalActions {
     return new SignalActions(
-      this.#actions.map((a) =>
+      this.actions.map((a) =>
         a.handler === HANDLER_IGNORE ? { ...DEFAULT_ACTION, handler: HANDLER_IGNORE } : DEFAULT_ACTION,
       ),
     );

@@ -94,16 +94,16 @@ interface Segment {
 
 /** Guest memory as the place that bytes go to or come from. */
 export class UserBuffers implements ByteSink, ByteSource {
-  readonly #mm: AddressSpace;
-  readonly #segments: readonly Segment[];
-  #index = 0;
-  #at = 0;
+  private readonly mm: AddressSpace;
+  private readonly segments: readonly Segment[];
+  private index = 0;
+  private at = 0;
   /** Bytes in all segments. */
   readonly length: number;
 
   constructor(mm: AddressSpace, segments: readonly Segment[]) {
-    this.#mm = mm;
-    this.#segments = segments;
+    this.mm = mm;
+    this.segments = segments;
     let length = 0;
     for (const s of segments) length += s.length;
     this.length = length;
@@ -114,30 +114,30 @@ export class UserBuffers implements ByteSink, ByteSource {
   }
 
   put(bytes: Uint8Array): number {
-    return this.#move(bytes, false);
+    return this.move(bytes, false);
   }
 
   take(into: Uint8Array): number {
-    return this.#move(into, true);
+    return this.move(into, true);
   }
 
-  #move(bytes: Uint8Array, isTake: boolean): number {
+  private move(bytes: Uint8Array, isTake: boolean): number {
     let done = 0;
     while (done < bytes.length) {
-      const segment = this.#segments[this.#index];
+      const segment = this.segments[this.index];
       if (segment === undefined) break;
-      const n = Math.min(bytes.length - done, segment.length - this.#at);
+      const n = Math.min(bytes.length - done, segment.length - this.at);
       if (n > 0) {
         const part = done === 0 && n === bytes.length ? bytes : bytes.subarray(done, done + n);
-        const addr = segment.addr + this.#at;
-        const moved = isTake ? this.#mm.copyIn(addr, part) : this.#mm.copyOut(addr, part);
+        const addr = segment.addr + this.at;
+        const moved = isTake ? this.mm.copyIn(addr, part) : this.mm.copyOut(addr, part);
         done += moved;
-        this.#at += moved;
+        this.at += moved;
         if (moved < n) break;
       }
-      if (this.#at === segment.length) {
-        this.#index++;
-        this.#at = 0;
+      if (this.at === segment.length) {
+        this.index++;
+        this.at = 0;
       }
     }
     return done;

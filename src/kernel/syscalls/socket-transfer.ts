@@ -35,14 +35,14 @@ import { readTimespec, writeTimespec } from './times.ts';
 
 /** One message, or a stream's bytes until they have gone. */
 class Sending {
-  readonly #task: Task;
-  readonly #file: SocketFile;
-  readonly #buffers: UserBuffers;
-  readonly #target: UnixEndpoint | null;
-  readonly #ancillary: Ancillary;
-  readonly #flags: number;
+  private readonly task: Task;
+  private readonly file: SocketFile;
+  private readonly buffers: UserBuffers;
+  private readonly target: UnixEndpoint | null;
+  private readonly ancillary: Ancillary;
+  private readonly flags: number;
   /** The descriptors are referred to, but not on their way yet. */
-  #isHeld = false;
+  private isHeld = false;
   done = 0;
 
   constructor(
@@ -53,34 +53,34 @@ class Sending {
     ancillary: Ancillary,
     flags: number,
   ) {
-    this.#task = task;
-    this.#file = file;
-    this.#buffers = buffers;
-    this.#target = target;
-    this.#ancillary = ancillary;
-    this.#flags = flags;
+    this.task = task;
+    this.file = file;
+    this.buffers = buffers;
+    this.target = target;
+    this.ancillary = ancillary;
+    this.flags = flags;
   }
 
   /** Bytes sent, -EAGAIN when there is no room, or -errno. */
   attempt(): number {
-    const { endpoint } = this.#file;
-    const { length } = this.#buffers;
+    const { endpoint } = this.file;
+    const { length } = this.buffers;
     for (;;) {
       // Descriptors go with the first piece. They are held from the first try on: another thread may close them.
       const isFirst = this.done === 0;
-      if (isFirst && !this.#isHeld) {
-        const refused = attachFiles(this.#task, this.#ancillary);
+      if (isFirst && !this.isHeld) {
+        const refused = attachFiles(this.task, this.ancillary);
         if (refused < 0) return refused;
-        this.#isHeld = true;
+        this.isHeld = true;
       }
-      const ancillary = isFirst ? this.#ancillary : { ...this.#ancillary, files: [] };
-      const n = endpoint.send(this.#buffers, length - this.done, this.#target, ancillary);
-      if (n > 0 || (n === 0 && endpoint.kind !== S.SOCK_STREAM)) this.#isHeld = false;
+      const ancillary = isFirst ? this.ancillary : { ...this.ancillary, files: [] };
+      const n = endpoint.send(this.buffers, length - this.done, this.target, ancillary);
+      if (n > 0 || (n === 0 && endpoint.kind !== S.SOCK_STREAM)) this.isHeld = false;
       if (n === -EAGAIN) return n;
       if (n < 0) {
         if (this.done > 0) return this.done;
-        if (n === -EPIPE && endpoint.kind === S.SOCK_STREAM && (this.#flags & S.MSG_NOSIGNAL) === 0) {
-          sendSigpipe(this.#task);
+        if (n === -EPIPE && endpoint.kind === S.SOCK_STREAM && (this.flags & S.MSG_NOSIGNAL) === 0) {
+          sendSigpipe(this.task);
         }
         return n;
       }
@@ -91,8 +91,8 @@ class Sending {
 
   /** The call is over: what did not get on its way is let go. */
   end(): void {
-    if (this.#isHeld) detachFiles(this.#task, this.#ancillary);
-    this.#isHeld = false;
+    if (this.isHeld) detachFiles(this.task, this.ancillary);
+    this.isHeld = false;
   }
 }
 
@@ -222,60 +222,60 @@ function sendmmsg(task: Task, fd: number, addr: number, count: number, flags: nu
 
 /** One message, or a stream's bytes as far as the flags want them. */
 class Receiving {
-  readonly #file: SocketFile;
-  readonly #buffers: UserBuffers;
-  readonly #flags: number;
+  private readonly file: SocketFile;
+  private readonly buffers: UserBuffers;
+  private readonly flags: number;
   done = 0;
   /** What came, the first time. */
   first: Received | null = null;
 
   constructor(file: SocketFile, buffers: UserBuffers, flags: number) {
-    this.#file = file;
-    this.#buffers = buffers;
-    this.#flags = flags;
+    this.file = file;
+    this.buffers = buffers;
+    this.flags = flags;
   }
 
   /** The result of the call, -EAGAIN while there is not enough, or -errno. */
   attempt(): number {
-    const { endpoint } = this.#file;
-    const { length } = this.#buffers;
-    const peeks = (this.#flags & S.MSG_PEEK) !== 0;
-    if ((this.#flags & S.MSG_OOB) !== 0) return endpoint.kind === S.SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+    const { endpoint } = this.file;
+    const { length } = this.buffers;
+    const peeks = (this.flags & S.MSG_PEEK) !== 0;
+    if ((this.flags & S.MSG_OOB) !== 0) return endpoint.kind === S.SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
     for (;;) {
       const before = this.first?.identity ?? null;
-      const received = endpoint.receive(this.#buffers, length - this.done, peeks, this.#waits, before);
+      const received = endpoint.receive(this.buffers, length - this.done, peeks, this.waits, before);
       const { bytes } = received;
-      if (bytes < 0) return bytes === -EAGAIN || this.first === null ? bytes : this.#finish();
+      if (bytes < 0) return bytes === -EAGAIN || this.first === null ? bytes : this.finish();
       // Another sender's bytes are for another call.
       if (this.first === null) this.first = received;
-      else if (received.from === null) return this.#finish();
+      else if (received.from === null) return this.finish();
       else this.first = { ...this.first, files: received.files };
       this.done += bytes;
-      if (!this.#waitsForAll || bytes === 0 || this.done >= length || received.files.length > 0) return this.#finish();
+      if (!this.waitsForAll || bytes === 0 || this.done >= length || received.files.length > 0) return this.finish();
     }
   }
 
-  get #waits(): boolean {
-    return (this.#flags & S.MSG_DONTWAIT) === 0 && (this.#file.flags & O_NONBLOCK) === 0;
+  private get waits(): boolean {
+    return (this.flags & S.MSG_DONTWAIT) === 0 && (this.file.flags & O_NONBLOCK) === 0;
   }
 
-  get #waitsForAll(): boolean {
-    const isWanted = (this.#flags & (S.MSG_WAITALL | S.MSG_PEEK)) === S.MSG_WAITALL;
-    return isWanted && this.#waits && this.#file.endpoint.kind === S.SOCK_STREAM;
+  private get waitsForAll(): boolean {
+    const isWanted = (this.flags & (S.MSG_WAITALL | S.MSG_PEEK)) === S.MSG_WAITALL;
+    return isWanted && this.waits && this.file.endpoint.kind === S.SOCK_STREAM;
   }
 
   get isCut(): boolean {
-    return this.#file.endpoint.kind !== S.SOCK_STREAM && (this.first?.full ?? 0) > this.done;
+    return this.file.endpoint.kind !== S.SOCK_STREAM && (this.first?.full ?? 0) > this.done;
   }
 
-  #finish(): number {
-    const tellsAll = (this.#flags & S.MSG_TRUNC) !== 0 && this.isCut;
+  private finish(): number {
+    const tellsAll = (this.flags & S.MSG_TRUNC) !== 0 && this.isCut;
     return tellsAll ? (this.first?.full ?? 0) : this.done;
   }
 
   /** The sender's address; nothing for one without a name. */
   get address(): Uint8Array {
-    if (this.#file.endpoint.family === S.AF_NETLINK) return netlinkAddress(0);
+    if (this.file.endpoint.family === S.AF_NETLINK) return netlinkAddress(0);
     const name = this.first?.from?.name ?? null;
     return name === null ? new Uint8Array(0) : addressBytes(name);
   }

@@ -36,43 +36,43 @@ export class DevptsFileSystem extends FileSystem {
 }
 
 class DevptsRoot extends Inode {
-  readonly #fs: DevptsFileSystem;
-  readonly #ptmx: Inode;
+  private readonly home: DevptsFileSystem;
+  private readonly ptmx: Inode;
   /** Nodes by number, each as long as its slave is the same. */
-  readonly #nodes = new Map<number, SlaveNode>();
+  private readonly nodes = new Map<number, SlaveNode>();
 
   constructor(fs: DevptsFileSystem) {
     super(fs, 1, S_IFDIR | 0o755, 0, 0);
-    this.#fs = fs;
+    this.home = fs;
     this.nlink = 2;
-    this.#ptmx = new PtmxNode(fs);
+    this.ptmx = new PtmxNode(fs);
   }
 
   override lookup(name: string): Inode | number {
-    if (name === 'ptmx') return this.#ptmx;
+    if (name === 'ptmx') return this.ptmx;
     if (!/^(0|[1-9][0-9]{0,5})$/.test(name)) return -ENOENT;
-    return this.#node(Number(name)) ?? -ENOENT;
+    return this.node(Number(name)) ?? -ENOENT;
   }
 
-  #node(index: number): Inode | undefined {
-    const slave = this.#fs.terminals.slaves.get(index);
-    const known = this.#nodes.get(index);
+  private node(index: number): Inode | undefined {
+    const slave = this.home.terminals.slaves.get(index);
+    const known = this.nodes.get(index);
     if (slave === undefined) {
-      this.#nodes.delete(index);
+      this.nodes.delete(index);
       return undefined;
     }
     if (known?.slave === slave) return known;
-    const made = new SlaveNode(this.#fs, index, slave);
-    this.#nodes.set(index, made);
+    const made = new SlaveNode(this.home, index, slave);
+    this.nodes.set(index, made);
     return made;
   }
 
   override entries(cookie: number, visit: EntryVisitor): number {
-    if (cookie < PTMX_COOKIE && !visit('ptmx', this.#ptmx.ino, this.#ptmx.mode, PTMX_COOKIE)) return 0;
-    for (const index of this.#fs.terminals.numbers()) {
+    if (cookie < PTMX_COOKIE && !visit('ptmx', this.ptmx.ino, this.ptmx.mode, PTMX_COOKIE)) return 0;
+    for (const index of this.home.terminals.numbers()) {
       const at = PTMX_COOKIE + 1 + index;
       if (at <= cookie) continue;
-      const node = this.#node(index);
+      const node = this.node(index);
       if (node !== undefined && !visit(String(index), node.ino, node.mode, at)) return 0;
     }
     return 0;
@@ -88,33 +88,33 @@ class DevptsRoot extends Inode {
 }
 
 class PtmxNode extends Inode {
-  readonly #terminals: Terminals;
+  private readonly all: Terminals;
 
   constructor(fs: DevptsFileSystem) {
     super(fs, 2, S_IFCHR | 0o666, 0, 0);
     this.rdev = makedev(5, 2);
-    this.#terminals = fs.terminals;
+    this.all = fs.terminals;
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
-    return this.#terminals.openMaster(dentry, flags, cred);
+    return this.all.openMaster(dentry, flags, cred);
   }
 }
 
 class SlaveNode extends Inode {
   readonly slave: Slave;
-  readonly #terminals: Terminals;
+  private readonly all: Terminals;
 
   constructor(fs: DevptsFileSystem, index: number, slave: Slave) {
     super(fs, FIRST_SLAVE_INO + index, S_IFCHR | 0o620, slave.uid, slave.gid);
     this.rdev = slave.tty.device;
     this.slave = slave;
-    this.#terminals = fs.terminals;
+    this.all = fs.terminals;
   }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
     // The node of a slave that is gone, through a path that was walked before.
-    const isThere = [...this.#terminals.slaves.values()].includes(this.slave);
-    return isThere ? this.#terminals.open(this.slave.tty, dentry, flags) : -EIO;
+    const isThere = [...this.all.slaves.values()].includes(this.slave);
+    return isThere ? this.all.open(this.slave.tty, dentry, flags) : -EIO;
   }
 }

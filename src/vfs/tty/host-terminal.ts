@@ -35,95 +35,95 @@ export interface HostTerminalOptions {
 
 /** The host's terminal. */
 export class HostTerminal implements TtyDriver {
-  readonly #tty: Tty;
-  readonly #keyboard: HostStream | null;
-  readonly #screen: HostStream;
-  readonly #limit: OutputLimit;
-  readonly #mayBeRaw: boolean;
-  readonly #onEscape: () => void;
+  private readonly tty: Tty;
+  private readonly keyboard: HostStream | null;
+  private readonly screen: HostStream;
+  private readonly limit: OutputLimit;
+  private readonly mayBeRaw: boolean;
+  private readonly onEscape: () => void;
   /** The host passes keys and output as they are. */
-  #isRaw = false;
-  #isRunning = false;
-  #isArmed = false;
-  #escapes = 0;
-  #keys: Uint8Array | null = null;
+  private isRaw = false;
+  private isRunning = false;
+  private isArmed = false;
+  private escapes = 0;
+  private keys: Uint8Array | null = null;
 
   constructor(options: HostTerminalOptions) {
-    this.#tty = options.tty;
-    this.#keyboard = options.keyboard;
-    this.#screen = options.screen;
-    this.#limit = options.limit;
-    this.#mayBeRaw = options.mayBeRaw;
-    this.#onEscape = options.onEscape;
-    this.#tty.driver = this;
-    this.#tty.windowSize = this.#size();
-    if (this.#keyboard === null) this.#tty.hasEnded = true;
+    this.tty = options.tty;
+    this.keyboard = options.keyboard;
+    this.screen = options.screen;
+    this.limit = options.limit;
+    this.mayBeRaw = options.mayBeRaw;
+    this.onEscape = options.onEscape;
+    this.tty.driver = this;
+    this.tty.windowSize = this.size();
+    if (this.keyboard === null) this.tty.hasEnded = true;
   }
 
   get isCooked(): boolean {
-    return !this.#isRaw;
+    return !this.isRaw;
   }
 
   /** The run begins: keys are for the guest from now on. */
   start(): void {
-    this.#isRunning = true;
-    this.#isRaw = this.#mayBeRaw && this.#keyboard?.setRaw?.(true) === true;
-    this.#screen.onResize?.(() => {
-      if (this.#isRunning) this.#tty.resize(this.#size());
+    this.isRunning = true;
+    this.isRaw = this.mayBeRaw && this.keyboard?.setRaw?.(true) === true;
+    this.screen.onResize?.(() => {
+      if (this.isRunning) this.tty.resize(this.size());
     });
-    this.#arm();
+    this.arm();
   }
 
   /** The run is over: the host's terminal is as it was. */
   stop(): void {
-    if (!this.#isRunning) return;
-    this.#isRunning = false;
-    if (this.#isRaw) this.#keyboard?.setRaw?.(false);
-    this.#isRaw = false;
+    if (!this.isRunning) return;
+    this.isRunning = false;
+    if (this.isRaw) this.keyboard?.setRaw?.(false);
+    this.isRaw = false;
   }
 
-  #size(): Uint8Array {
+  private size(): Uint8Array {
     const size = new Uint8Array(Winsize.size);
-    const { rows, columns } = this.#screen.windowSize();
+    const { rows, columns } = this.screen.windowSize();
     viewOf(size).setUint16(Winsize.rows, rows, true);
     viewOf(size).setUint16(Winsize.columns, columns, true);
     return size;
   }
 
   /** Waits for keys: all the time, because some of them are signals. */
-  #arm(): void {
-    if (this.#isArmed || !this.#isRunning || this.#keyboard === null) return;
-    if (this.#tty.hasEnded || this.#tty.inputRoom === 0) return;
-    this.#isArmed = true;
-    this.#keyboard.onReadable(() => {
-      this.#isArmed = false;
-      this.#take();
-      this.#arm();
+  private arm(): void {
+    if (this.isArmed || !this.isRunning || this.keyboard === null) return;
+    if (this.tty.hasEnded || this.tty.inputRoom === 0) return;
+    this.isArmed = true;
+    this.keyboard.onReadable(() => {
+      this.isArmed = false;
+      this.take();
+      this.arm();
     });
   }
 
   /** Takes all keys that are there and find room. */
-  #take(): void {
-    this.#keys ??= new Uint8Array(PIECE);
-    while (this.#isRunning && this.#tty.inputRoom > 0) {
-      const n = this.#keyboard?.read(this.#keys.subarray(0, this.#tty.inputRoom)) ?? 0;
+  private take(): void {
+    this.keys ??= new Uint8Array(PIECE);
+    while (this.isRunning && this.tty.inputRoom > 0) {
+      const n = this.keyboard?.read(this.keys.subarray(0, this.tty.inputRoom)) ?? 0;
       if (n === -EAGAIN) return;
       if (n <= 0) {
         // In the host's line mode this was an end-of-file key; else the host's terminal is gone.
-        if (this.#isRaw) this.#tty.hangUp();
-        this.#tty.endInput();
+        if (this.isRaw) this.tty.hangUp();
+        this.tty.endInput();
         return;
       }
-      const keys = this.#keys.subarray(0, n);
-      if (this.#isRaw) this.#lookForEscape(keys);
-      this.#tty.receive(keys);
+      const keys = this.keys.subarray(0, n);
+      if (this.isRaw) this.lookForEscape(keys);
+      this.tty.receive(keys);
     }
   }
 
-  #lookForEscape(keys: Uint8Array): void {
+  private lookForEscape(keys: Uint8Array): void {
     for (const key of keys) {
-      this.#escapes = key === ESCAPE_KEY ? this.#escapes + 1 : 0;
-      if (this.#escapes === ESCAPE_COUNT) this.#onEscape();
+      this.escapes = key === ESCAPE_KEY ? this.escapes + 1 : 0;
+      if (this.escapes === ESCAPE_COUNT) this.onEscape();
     }
   }
 
@@ -132,13 +132,13 @@ export class HostTerminal implements TtyDriver {
   }
 
   put(bytes: Uint8Array): void {
-    const allowed = this.#limit.take(bytes.length);
-    if (allowed > 0 && this.#screen.write(bytes.subarray(0, allowed)) < 0) this.#tty.hangUp();
+    const allowed = this.limit.take(bytes.length);
+    if (allowed > 0 && this.screen.write(bytes.subarray(0, allowed)) < 0) this.tty.hangUp();
   }
 
   flush(): void {}
 
   inputTaken(): void {
-    this.#arm();
+    this.arm();
   }
 }

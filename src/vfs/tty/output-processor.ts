@@ -33,107 +33,107 @@ const AFTER_TAB = 0x80;
 
 /** One terminal's output. */
 export class OutputProcessor {
-  readonly #termios: Termios;
-  readonly #sink: OutputSink;
-  #column = 0;
+  private readonly termios: Termios;
+  private readonly sink: OutputSink;
+  private column = 0;
   /** Column where the line that is being edited began. */
-  #lineColumn = 0;
-  #echoes: number[] = [];
+  private lineColumn = 0;
+  private echoes: number[] = [];
   /** Echoes of whole characters, and those that may be shown: of input that has been taken in. */
-  #marked = 0;
-  #committed = 0;
-  readonly #piece = new Uint8Array(PIECE);
-  #length = 0;
-  #room = 0;
+  private marked = 0;
+  private committed = 0;
+  private readonly piece = new Uint8Array(PIECE);
+  private length = 0;
+  private room = 0;
 
   constructor(termios: Termios, sink: OutputSink) {
-    this.#termios = termios;
-    this.#sink = sink;
+    this.termios = termios;
+    this.sink = sink;
   }
 
   /** Takes what there is room for: bytes of `bytes`. */
   write(bytes: Uint8Array): number {
-    if ((this.#termios.oflag & OPOST) === 0 || this.#sink.isCooked) {
-      const n = Math.min(bytes.length, this.#sink.room());
-      if (n > 0) this.#sink.put(n === bytes.length ? bytes : bytes.subarray(0, n));
+    if ((this.termios.oflag & OPOST) === 0 || this.sink.isCooked) {
+      const n = Math.min(bytes.length, this.sink.room());
+      if (n > 0) this.sink.put(n === bytes.length ? bytes : bytes.subarray(0, n));
       return n;
     }
-    this.#begin();
+    this.begin();
     let n = 0;
     for (; n < bytes.length; n++) {
-      if (!this.#character(bytes[n] as number)) {
+      if (!this.character(bytes[n] as number)) {
         // A full piece is no full terminal.
-        this.#end();
-        this.#begin();
-        if (!this.#character(bytes[n] as number)) break;
+        this.end();
+        this.begin();
+        if (!this.character(bytes[n] as number)) break;
       }
     }
-    this.#end();
+    this.end();
     return n;
   }
 
-  #begin(): void {
-    this.#length = 0;
-    this.#room = Math.min(this.#sink.room(), PIECE);
+  private begin(): void {
+    this.length = 0;
+    this.room = Math.min(this.sink.room(), PIECE);
   }
 
-  #end(): void {
-    if (this.#length > 0) this.#sink.put(this.#piece.subarray(0, this.#length));
-    this.#length = 0;
+  private end(): void {
+    if (this.length > 0) this.sink.put(this.piece.subarray(0, this.length));
+    this.length = 0;
   }
 
-  #put(c: number): void {
-    this.#piece[this.#length++] = c;
+  private put(c: number): void {
+    this.piece[this.length++] = c;
   }
 
-  #fits(bytes: number): boolean {
-    return this.#length + bytes <= this.#room;
+  private fits(bytes: number): boolean {
+    return this.length + bytes <= this.room;
   }
 
   /** Processes one character; false when it does not fit. */
-  #character(given: number): boolean {
-    const { oflag, iflag } = this.#termios;
+  private character(given: number): boolean {
+    const { oflag, iflag } = this.termios;
     let c = given;
-    if (!this.#fits(1)) return false;
+    if (!this.fits(1)) return false;
     switch (c) {
       case NEWLINE:
-        if ((oflag & ONLRET) !== 0) this.#column = 0;
+        if ((oflag & ONLRET) !== 0) this.column = 0;
         if ((oflag & ONLCR) !== 0) {
-          if (!this.#fits(2)) return false;
-          this.#column = 0;
-          this.#put(RETURN);
+          if (!this.fits(2)) return false;
+          this.column = 0;
+          this.put(RETURN);
         }
-        this.#lineColumn = this.#column;
+        this.lineColumn = this.column;
         break;
       case RETURN:
-        if ((oflag & ONOCR) !== 0 && this.#column === 0) return true;
+        if ((oflag & ONOCR) !== 0 && this.column === 0) return true;
         if ((oflag & OCRNL) !== 0) {
           c = NEWLINE;
           if ((oflag & ONLRET) === 0) break;
         }
-        this.#column = 0;
-        this.#lineColumn = 0;
+        this.column = 0;
+        this.lineColumn = 0;
         break;
       case TAB: {
-        const width = 8 - (this.#column & 7);
+        const width = 8 - (this.column & 7);
         if ((oflag & TABDLY) === XTABS) {
-          if (!this.#fits(width)) return false;
-          for (let i = 0; i < width; i++) this.#put(BLANK);
-          this.#column += width;
+          if (!this.fits(width)) return false;
+          for (let i = 0; i < width; i++) this.put(BLANK);
+          this.column += width;
           return true;
         }
-        this.#column += width;
+        this.column += width;
         break;
       }
       case BACKSPACE:
-        if (this.#column > 0) this.#column--;
+        if (this.column > 0) this.column--;
         break;
       default:
         if (isControl(c)) break;
         if ((oflag & OLCUC) !== 0) c = toUpper(c);
-        if ((iflag & IUTF8) === 0 || (c & 0xc0) !== 0x80) this.#column++;
+        if ((iflag & IUTF8) === 0 || (c & 0xc0) !== 0x80) this.column++;
     }
-    this.#put(c);
+    this.put(c);
     return true;
   }
 
@@ -141,113 +141,113 @@ export class OutputProcessor {
 
   /** Echoes a byte as it is. */
   echoRaw(c: number): void {
-    this.#echoes.push(c);
+    this.echoes.push(c);
   }
 
   /** Echoes a character; a control character as ^X with ECHOCTL. */
   echo(c: number): void {
-    const shows = (this.#termios.lflag & ECHOCTL) !== 0 && isControl(c) && c !== TAB;
-    this.#echoes.push(shows ? AS_CONTROL | c : c);
+    const shows = (this.termios.lflag & ECHOCTL) !== 0 && isControl(c) && c !== TAB;
+    this.echoes.push(shows ? AS_CONTROL | c : c);
   }
 
   /** Goes back over a tab: `columns` characters stand between it and the tab or line start before it. */
   echoTabErased(columns: number, isAfterTab: boolean): void {
-    this.#echoes.push(ERASE_TAB | (columns & 7) | (isAfterTab ? AFTER_TAB : 0));
+    this.echoes.push(ERASE_TAB | (columns & 7) | (isAfterTab ? AFTER_TAB : 0));
   }
 
   /** Remembers the column in which a line of input begins. */
   echoNoteColumn(): void {
-    this.#echoes.push(NOTE_COLUMN);
+    this.echoes.push(NOTE_COLUMN);
   }
 
   /** What was echoed last takes no column. */
   echoBackColumn(): void {
-    this.#echoes.push(BACK_COLUMN);
+    this.echoes.push(BACK_COLUMN);
   }
 
   /** A character's echo is complete. Many are shown at once, few when the chunk of input is over. */
   commitEchoes(): void {
-    this.#marked = this.#echoes.length;
-    if (this.#marked >= COMMIT_AT && this.#marked % COMMIT_AT === 0) this.showEchoes();
+    this.marked = this.echoes.length;
+    if (this.marked >= COMMIT_AT && this.marked % COMMIT_AT === 0) this.showEchoes();
   }
 
   dropEchoes(): void {
-    this.#echoes = [];
-    this.#marked = 0;
-    this.#committed = 0;
+    this.echoes = [];
+    this.marked = 0;
+    this.committed = 0;
   }
 
   /** A chunk of input is over: shows its echoes. Without new ones, what waits for room goes on waiting. */
   flushEchoes(): void {
-    if (this.#committed === this.#echoes.length) return;
-    this.#committed = this.#echoes.length;
-    this.#show();
+    if (this.committed === this.echoes.length) return;
+    this.committed = this.echoes.length;
+    this.show();
   }
 
   /** Shows the echoes of whole characters as far as there is room. */
   showEchoes(): void {
-    if (this.#marked === 0) return;
-    this.#committed = this.#marked;
-    this.#show();
+    if (this.marked === 0) return;
+    this.committed = this.marked;
+    this.show();
   }
 
-  #show(): void {
-    if (this.#sink.isCooked) {
+  private show(): void {
+    if (this.sink.isCooked) {
       this.dropEchoes();
       return;
     }
     let shown = 0;
-    this.#begin();
-    while (shown < this.#committed) {
-      if (!this.#showEcho(this.#echoes[shown] as number)) {
-        this.#end();
-        this.#begin();
-        if (!this.#showEcho(this.#echoes[shown] as number)) break;
+    this.begin();
+    while (shown < this.committed) {
+      if (!this.showEcho(this.echoes[shown] as number)) {
+        this.end();
+        this.begin();
+        if (!this.showEcho(this.echoes[shown] as number)) break;
       }
       shown++;
     }
-    this.#end();
-    shown = Math.max(shown, this.#echoes.length - MOST_ECHOES);
+    this.end();
+    shown = Math.max(shown, this.echoes.length - MOST_ECHOES);
     if (shown === 0) return;
-    this.#echoes.splice(0, shown);
-    this.#marked = Math.max(0, this.#marked - shown);
-    this.#committed = Math.max(0, this.#committed - shown);
+    this.echoes.splice(0, shown);
+    this.marked = Math.max(0, this.marked - shown);
+    this.committed = Math.max(0, this.committed - shown);
   }
 
-  #showEcho(echo: number): boolean {
+  private showEcho(echo: number): boolean {
     const operand = echo & 0xff;
     switch (echo & ~0xff) {
       case AS_CONTROL:
-        if (!this.#fits(2)) return false;
-        this.#put(CARET);
-        this.#put(operand ^ 0o100);
-        this.#column += 2;
+        if (!this.fits(2)) return false;
+        this.put(CARET);
+        this.put(operand ^ 0o100);
+        this.column += 2;
         return true;
       case ERASE_TAB: {
-        const before = (operand & AFTER_TAB) !== 0 ? operand : operand + this.#lineColumn;
+        const before = (operand & AFTER_TAB) !== 0 ? operand : operand + this.lineColumn;
         const back = 8 - (before & 7);
-        if (!this.#fits(back)) return false;
-        for (let i = 0; i < back; i++) this.#put(BACKSPACE);
-        this.#column = Math.max(0, this.#column - back);
+        if (!this.fits(back)) return false;
+        for (let i = 0; i < back; i++) this.put(BACKSPACE);
+        this.column = Math.max(0, this.column - back);
         return true;
       }
       case NOTE_COLUMN:
-        this.#lineColumn = this.#column;
+        this.lineColumn = this.column;
         return true;
       case BACK_COLUMN:
-        if (this.#column > 0) this.#column--;
+        if (this.column > 0) this.column--;
         return true;
     }
     if (echo === 0xff) {
       // The kernel's mark of a special echo: shown as it is, and always one column wide.
-      if (!this.#fits(1)) return false;
-      this.#put(echo);
-      this.#column++;
+      if (!this.fits(1)) return false;
+      this.put(echo);
+      this.column++;
       return true;
     }
-    if ((this.#termios.oflag & OPOST) !== 0) return this.#character(echo);
-    if (!this.#fits(1)) return false;
-    this.#put(echo);
+    if ((this.termios.oflag & OPOST) !== 0) return this.character(echo);
+    if (!this.fits(1)) return false;
+    this.put(echo);
     return true;
   }
 }

@@ -33,26 +33,26 @@ export class Terminals {
   /** Slaves by number, in the order of their numbers. */
   readonly slaves = new Map<number, Slave>();
   /** Numbers whose master is closed but whose slave is still open. */
-  readonly #lingering = new Set<number>();
+  private readonly lingering = new Set<number>();
   /** The tool's own terminal, when it has one. */
   console: Tty | null = null;
 
   /** For those who make terminals: the kernel comes after its file systems. */
   readonly currentJobs = (): JobControl => this.jobs;
 
-  #freeNumber(): number {
-    for (let n = 0; n < MOST_PTYS; n++) if (!this.slaves.has(n) && !this.#lingering.has(n)) return n;
+  private freeNumber(): number {
+    for (let n = 0; n < MOST_PTYS; n++) if (!this.slaves.has(n) && !this.lingering.has(n)) return n;
     return -1;
   }
 
   /** Gives a terminal without a master the lowest free number; it is there as long as the tree. */
   addConsole(make: (index: number) => Tty, uid: number): void {
-    const index = this.#freeNumber();
+    const index = this.freeNumber();
     this.console = make(index);
-    this.#enter(index, { tty: this.console, uid, gid: TTY_GROUP });
+    this.enter(index, { tty: this.console, uid, gid: TTY_GROUP });
   }
 
-  #enter(index: number, slave: Slave): void {
+  private enter(index: number, slave: Slave): void {
     this.slaves.set(index, slave);
   }
 
@@ -63,20 +63,20 @@ export class Terminals {
 
   /** /dev/ptmx: a new pair. */
   openMaster(dentry: Dentry, flags: number, cred: Credentials): TtyFile | number {
-    const index = this.#freeNumber();
+    const index = this.freeNumber();
     if (index < 0) return -ENOSPC;
     const { master, slave } = makePty(index, this.currentJobs);
-    this.#enter(index, { tty: slave, uid: cred.fsuid, gid: TTY_GROUP });
-    return new TtyFile(dentry, flags, master, () => this.#masterClosed(index, master, slave));
+    this.enter(index, { tty: slave, uid: cred.fsuid, gid: TTY_GROUP });
+    return new TtyFile(dentry, flags, master, () => this.masterClosed(index, master, slave));
   }
 
-  #masterClosed(index: number, master: Tty, slave: Tty): void {
+  private masterClosed(index: number, master: Tty, slave: Tty): void {
     this.slaves.delete(index);
     master.isPacket = false;
     slave.isOtherClosed = true;
     const isOpen = slave.openCount > 0;
     slave.hangUp();
-    if (isOpen) this.#lingering.add(index);
+    if (isOpen) this.lingering.add(index);
     slave.queue.wake(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLERR | POLLHUP);
   }
 
@@ -85,7 +85,7 @@ export class Terminals {
     const master = tty.link?.driver;
     if (tty.isOtherClosed || (master instanceof PtyMaster && master.isLocked)) return -EIO;
     if (tty.isExclusive && !this.jobs.isPrivileged) return -EBUSY;
-    const file = new TtyFile(dentry, flags, tty, () => this.#slaveClosed(tty));
+    const file = new TtyFile(dentry, flags, tty, () => this.slaveClosed(tty));
     if (tty.link !== null) tty.link.isOtherClosed = false;
     const { current } = this.jobs;
     const isLeader = current !== null && current.tgid === current.sid && current.tty === null;
@@ -95,12 +95,12 @@ export class Terminals {
     return file;
   }
 
-  #slaveClosed(tty: Tty): void {
+  private slaveClosed(tty: Tty): void {
     if (tty.openCount > 0) return;
     const { link } = tty;
     if (link === null) return;
     const master = link.driver;
-    if (master instanceof PtyMaster && tty.isOtherClosed) this.#lingering.delete(master.index);
+    if (master instanceof PtyMaster && tty.isOtherClosed) this.lingering.delete(master.index);
     link.isOtherClosed = true;
     link.queue.wake(POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM | POLLHUP);
   }

@@ -30,14 +30,14 @@ export class TtyFile extends OpenFile {
   readonly tty: Tty;
   /** The line was hung up while this was open. */
   isHungUp = false;
-  readonly #onClose: () => void;
+  private readonly onClose: () => void;
 
   /** @param onClose called when the last descriptor is closed */
   constructor(dentry: Dentry, flags: number, tty: Tty, onClose: () => void) {
     super(dentry, flags & ~O_NOCTTY);
     this.tty = tty;
     this.queue = tty.queue;
-    this.#onClose = onClose;
+    this.onClose = onClose;
     tty.files.add(this);
     tty.openCount++;
   }
@@ -86,42 +86,42 @@ export class TtyFile extends OpenFile {
   protected override destroy(): void {
     this.tty.files.delete(this);
     this.tty.openCount--;
-    this.#onClose();
+    this.onClose();
   }
 }
 
 /** One read call. */
 class TtyRead implements TimedRead {
   done = 0;
-  readonly #file: TtyFile;
-  #left: number;
-  #hasStarted = false;
+  private readonly file: TtyFile;
+  private left: number;
+  private hasStarted = false;
 
   constructor(file: TtyFile, count: number) {
-    this.#file = file;
-    this.#left = count;
+    this.file = file;
+    this.left = count;
   }
 
   attempt(sink: ByteSink, isLate: boolean): number {
-    const { tty } = this.#file;
-    if (this.#file.isHungUp) return this.done === 0 && this.#hasStarted && tty.isOtherClosed ? -EIO : this.done;
-    if (!this.#hasStarted) {
-      this.#hasStarted = true;
+    const { tty } = this.file;
+    if (this.file.isHungUp) return this.done === 0 && this.hasStarted && tty.isOtherClosed ? -EIO : this.done;
+    if (!this.hasStarted) {
+      this.hasStarted = true;
       const refused = checkForeground(tty.jobs, tty, SIGTTIN);
       if (refused < 0) return refused;
     }
-    while (this.#left > 0) {
-      if (this.done === 0 && this.#readsStatus()) return this.#put(sink, this.#takeStatus());
-      if (!tty.line.isReadable()) return this.#withoutInput(isLate);
+    while (this.left > 0) {
+      if (this.done === 0 && this.readsStatus()) return this.put(sink, this.takeStatus());
+      if (!tty.line.isReadable()) return this.withoutInput(isLate);
       if (tty.isPacket && this.done === 0) {
-        const put = this.#put(sink, TIOCPKT_DATA);
-        if (put < 0 || this.#left === 0) return put;
+        const put = this.put(sink, TIOCPKT_DATA);
+        if (put < 0 || this.left === 0) return put;
       }
       const isCanonical = tty.line.isCanonical;
-      const taken = isCanonical ? tty.line.readLine(sink, this.#left) : tty.line.readRaw(sink, this.#left);
+      const taken = isCanonical ? tty.line.readLine(sink, this.left) : tty.line.readRaw(sink, this.left);
       if (taken > 0) {
         this.done += taken;
-        this.#left -= taken;
+        this.left -= taken;
       }
       tty.pump();
       if (isCanonical) return taken < 0 && this.done === 0 ? -EFAULT : this.done;
@@ -132,41 +132,41 @@ class TtyRead implements TimedRead {
   }
 
   /** Nothing can be read: the end, or a reason to wait. */
-  #withoutInput(isLate: boolean): number {
-    const { tty } = this.#file;
+  private withoutInput(isLate: boolean): number {
+    const { tty } = this.file;
     if (tty.isOtherClosed) return this.done > 0 ? this.done : -EIO;
-    if (isLate || tty.hasEnded || this.#isInstant()) return this.done;
+    if (isLate || tty.hasEnded || this.isInstant()) return this.done;
     return -EAGAIN;
   }
 
   /** Raw mode with VMIN and VTIME 0: there is no waiting. */
-  #isInstant(): boolean {
-    const { line, termios } = this.#file.tty;
+  private isInstant(): boolean {
+    const { line, termios } = this.file.tty;
     return !line.isCanonical && termios.cc[VMIN] === 0 && termios.cc[VTIME] === 0;
   }
 
-  #readsStatus(): boolean {
-    const { tty } = this.#file;
+  private readsStatus(): boolean {
+    const { tty } = this.file;
     return tty.isPacket && tty.link !== null && tty.link.packetStatus !== 0;
   }
 
-  #takeStatus(): number {
-    const { link } = this.#file.tty;
+  private takeStatus(): number {
+    const { link } = this.file.tty;
     if (link === null) return TIOCPKT_DATA;
     const status = link.packetStatus;
     link.packetStatus = 0;
     return status;
   }
 
-  #put(sink: ByteSink, byte: number): number {
+  private put(sink: ByteSink, byte: number): number {
     if (sink.put(Uint8Array.of(byte)) === 0) return -EFAULT;
     this.done++;
-    this.#left--;
+    this.left--;
     return this.done;
   }
 
   timeoutNs(): number | null {
-    const { line, termios } = this.#file.tty;
+    const { line, termios } = this.file.tty;
     const time = termios.cc[VTIME] as number;
     if (line.isCanonical || time === 0) return null;
     // With VMIN the time runs from the first byte on, and anew with each.

@@ -91,57 +91,57 @@ export class Tty implements LineHost, OutputSink {
   isPacket = false;
   /** TIOCPKT_ bits that the master has not read yet; on the slave. */
   packetStatus = 0;
-  readonly #jobs: () => JobControl;
-  readonly #inputBytes: number;
+  private readonly jobControl: () => JobControl;
+  private readonly inputBytes: number;
   /** Input that the line discipline has had no room for. */
-  #waiting: Uint8Array = new Uint8Array(0);
+  private waiting: Uint8Array = new Uint8Array(0);
 
   constructor(options: TtyOptions) {
     this.name = options.name;
     this.device = options.device;
     this.termios = options.termios;
-    this.#inputBytes = options.inputBytes;
-    this.#jobs = options.jobs;
+    this.inputBytes = options.inputBytes;
+    this.jobControl = options.jobs;
     this.output = new OutputProcessor(this.termios, this);
     this.line = new LineDiscipline(this.termios, this.output, this);
   }
 
   get jobs(): JobControl {
-    return this.#jobs();
+    return this.jobControl();
   }
 
   // ---- input
 
   /** Bytes that `receive` takes now. */
   get inputRoom(): number {
-    return this.#inputBytes - this.#waiting.length;
+    return this.inputBytes - this.waiting.length;
   }
 
   /** Takes what the other end sends, at most `inputRoom` bytes. */
   receive(bytes: Uint8Array): void {
-    if (this.#waiting.length > 0) {
-      this.#waiting = joined(this.#waiting, bytes);
+    if (this.waiting.length > 0) {
+      this.waiting = joined(this.waiting, bytes);
       return;
     }
     const n = this.line.receive(bytes);
-    if (n < bytes.length) this.#waiting = bytes.slice(n);
+    if (n < bytes.length) this.waiting = bytes.slice(n);
   }
 
   /** The line discipline has room again. */
   pump(): void {
-    if (this.#waiting.length === 0) return;
-    const bytes = this.#waiting;
-    this.#waiting = new Uint8Array(0);
+    if (this.waiting.length === 0) return;
+    const bytes = this.waiting;
+    this.waiting = new Uint8Array(0);
     const n = this.line.receive(bytes);
     // Whoever answers to an echo may have sent more.
-    if (n < bytes.length) this.#waiting = joined(bytes.subarray(n), this.#waiting);
+    if (n < bytes.length) this.waiting = joined(bytes.subarray(n), this.waiting);
     if (n > 0) this.driver?.inputTaken();
   }
 
   /** Forgets input that has not reached the line discipline. */
   flushWaiting(): void {
-    if (this.#waiting.length === 0) return;
-    this.#waiting = new Uint8Array(0);
+    if (this.waiting.length === 0) return;
+    this.waiting = new Uint8Array(0);
     this.driver?.inputTaken();
   }
 
@@ -156,14 +156,14 @@ export class Tty implements LineHost, OutputSink {
   start(): void {
     if (!this.isStopped || this.isStoppedByCall) return;
     this.isStopped = false;
-    this.#tellMaster(TIOCPKT_START, TIOCPKT_STOP);
+    this.tellMaster(TIOCPKT_START, TIOCPKT_STOP);
     this.outputPossible();
   }
 
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    this.#tellMaster(TIOCPKT_STOP, TIOCPKT_START);
+    this.tellMaster(TIOCPKT_STOP, TIOCPKT_START);
   }
 
   signal(signo: number): void {
@@ -173,7 +173,7 @@ export class Tty implements LineHost, OutputSink {
   flushForSignal(): void {
     this.flushOutput();
     this.line.flushInput();
-    this.#tellMaster(TIOCPKT_FLUSHREAD);
+    this.tellMaster(TIOCPKT_FLUSHREAD);
   }
 
   wakeReaders(): void {
@@ -209,35 +209,35 @@ export class Tty implements LineHost, OutputSink {
   /** Discards input that nobody has read. */
   flushInput(): void {
     this.line.flushInput();
-    this.#tellMaster(TIOCPKT_FLUSHREAD);
+    this.tellMaster(TIOCPKT_FLUSHREAD);
   }
 
   /** Discards output that the other end has not taken. */
   flushOutput(): void {
     this.driver?.flush();
-    this.#tellMaster(TIOCPKT_FLUSHWRITE);
+    this.tellMaster(TIOCPKT_FLUSHWRITE);
   }
 
   /** New settings are in force. */
   setTermios(termios: Termios): void {
     const old = this.termios.clone();
     this.termios.copyFrom(termios);
-    if (this.link?.isPacket === true) this.#tellOfTermios(old);
+    if (this.link?.isPacket === true) this.tellOfTermios(old);
     this.line.termiosChanged(old);
     this.queue.wake(READABLE | WRITABLE);
   }
 
-  #tellOfTermios(old: Termios): void {
+  private tellOfTermios(old: Termios): void {
     const flows = (t: Termios): boolean => (t.iflag & IXON) !== 0 && t.cc[VSTOP] === 0o23 && t.cc[VSTART] === 0o21;
     const isExternal = (t: Termios): boolean => (t.lflag & EXTPROC) !== 0;
     if (flows(old) !== flows(this.termios)) {
-      if (flows(this.termios)) this.#tellMaster(TIOCPKT_DOSTOP, TIOCPKT_NOSTOP);
-      else this.#tellMaster(TIOCPKT_NOSTOP, TIOCPKT_DOSTOP);
+      if (flows(this.termios)) this.tellMaster(TIOCPKT_DOSTOP, TIOCPKT_NOSTOP);
+      else this.tellMaster(TIOCPKT_NOSTOP, TIOCPKT_DOSTOP);
     }
-    if (isExternal(old) || isExternal(this.termios)) this.#tellMaster(TIOCPKT_IOCTL);
+    if (isExternal(old) || isExternal(this.termios)) this.tellMaster(TIOCPKT_IOCTL);
   }
 
-  #tellMaster(set: number, clear = 0): void {
+  private tellMaster(set: number, clear = 0): void {
     const { link } = this;
     if (link === null || !link.isPacket) return;
     this.packetStatus = (this.packetStatus & ~clear) | set;
