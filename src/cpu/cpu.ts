@@ -78,6 +78,12 @@ export interface FetchView {
   readonly bytes: Uint8Array;
 }
 
+/** Virtual addresses from `start` up to `end`. */
+export interface CodeRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Called inside a run at a syscall; returns true to go on with the registers as they now are. */
 export type SyscallHandler = () => boolean;
 
@@ -115,6 +121,13 @@ export interface Cpu extends Mmu {
    * `general-protection` at the instruction, so that the caller can give it a meaning of its own. Off by default.
    */
   screenGsWrites: boolean;
+  /**
+   * Counts a block of code that starts in `none` as no instructions, and one that starts in `one` as a single one: for
+   * code that is not the guest's own. Nothing is left out until this is called.
+   */
+  setCounting(none: CodeRange, one: CodeRange): void;
+  /** Takes one instruction back that counts no more, between two runs: it was executed twice, say. */
+  uncountOne(): void;
   /** What rdtsc and rdtscp return: offset + instructions. rdtscp's IA32_TSC_AUX is 0. */
   tscOffset: number;
 

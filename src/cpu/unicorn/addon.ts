@@ -16,6 +16,8 @@ export interface NativeEngine {
   armWatchdog(ms: number): void;
   setEarlyFlushes(on: boolean): void;
   setScreenGs(on: boolean): void;
+  /** Two ranges of addresses: blocks in the first count as no instructions, in the second as one. */
+  setCounting(noneStart: number, noneEnd: number, oneStart: number, oneEnd: number): void;
   /** Rows of six words: leaf, subleaf (0xffffffff for any), eax, ebx, ecx, edx. */
   setCpuid(table: Uint32Array): void;
   setSyscallHandler(handler: () => boolean): void;

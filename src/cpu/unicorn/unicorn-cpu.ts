@@ -5,7 +5,7 @@
 
 import type { PhysAddr } from '../../base/addr.ts';
 import { TraplineError } from '../../base/errors.ts';
-import type { Cpu, FetchView, Stop, SyscallHandler } from '../cpu.ts';
+import type { CodeRange, Cpu, FetchView, Stop, SyscallHandler } from '../cpu.ts';
 import { Regs } from '../regs.ts';
 import type { NativeEngine } from './addon.ts';
 import { ACCESSES, Control, STOP_KINDS } from './control.ts';
@@ -82,6 +82,14 @@ export class UnicornCpu implements Cpu {
   set screenGsWrites(on: boolean) {
     this.#screenGsWrites = on;
     this.#native.setScreenGs(on);
+  }
+
+  setCounting(none: CodeRange, one: CodeRange): void {
+    this.#native.setCounting(none.start, none.end, one.start, one.end);
+  }
+
+  uncountOne(): void {
+    this.#f64[Control.instructions / F64] = this.instructions - 1;
   }
 
   initRoot(root: PhysAddr): void {

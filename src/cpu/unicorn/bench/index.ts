@@ -53,9 +53,14 @@ function buildReference(folder: string): string | undefined {
   if (compiler === undefined) return undefined;
   const native = join(packageFolder(), 'src', 'cpu', 'unicorn', 'native');
   const program = join(folder, 'reference');
-  const sources = ['bench/reference.cc', 'machine.cc', 'abort-guard.cc', 'fpu.cc', 'unicorn-api.cc'].map((f) =>
-    join(native, f),
-  );
+  const sources = [
+    'bench/reference.cc',
+    'machine.cc',
+    'abort-guard.cc',
+    'fpu.cc',
+    'lean-access.cc',
+    'unicorn-api.cc',
+  ].map((f) => join(native, f));
   const [command = 'c++', ...options] = compiler;
   execFileSync(command, [...options, '-std=c++17', '-O2', ...sources, '-o', program, '-ldl'], {
     stdio: ['ignore', 'ignore', 'inherit'],

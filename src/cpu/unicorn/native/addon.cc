@@ -159,6 +159,20 @@ napi_value setScreenGs(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value setCounting(napi_env env, napi_callback_info info) {
+  size_t argc = 4;
+  napi_value argv[4];
+  Engine* engine = engineOf(env, info, &argc, argv);
+  if (engine == nullptr) return nullptr;
+  double at[4] = {};
+  for (int i = 0; i < 4; i++) napi_get_value_double(env, argv[i], &at[i]);
+  auto range = [&at](int i) {
+    return AddressRange{static_cast<uint64_t>(at[i]), static_cast<uint64_t>(at[i + 1])};
+  };
+  engine->setCounting(range(0), range(2));
+  return nullptr;
+}
+
 napi_value setCpuid(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argv[1];
@@ -276,6 +290,7 @@ napi_value openEngine(napi_env env, napi_callback_info info) {
                  {"armWatchdog", armWatchdog},
                  {"setEarlyFlushes", setEarlyFlushes},
                  {"setScreenGs", setScreenGs},
+                 {"setCounting", setCounting},
                  {"setCpuid", setCpuid},
                  {"setSyscallHandler", setSyscallHandler},
                  {"dispose", dispose}};

@@ -78,6 +78,16 @@ void BlockTable::newEpoch() {
 void BlockTable::setScreenGs(bool on) {
   if (on == screenGs_) return;
   screenGs_ = on;
+  forget();
+}
+
+void BlockTable::setCounting(AddressRange none, AddressRange one) {
+  uncounted_ = none;
+  countedOnce_ = one;
+  forget();
+}
+
+void BlockTable::forget() {
   newEpoch();
   // What was decoded under the other rule must be decoded again.
   for (uint32_t i = 0; i < kEntries; i++) infos_[i].size = 0;
@@ -110,6 +120,8 @@ void BlockTable::decode(BlockInfo& info, const uint8_t* bytes, int available) {
   // An instruction that is cut off counts with all that there is of it.
   int end = at < info.size ? available : at;
   info.span = static_cast<uint16_t>(end);
+  if (uncounted_.holds(info.address)) info.count = 0;
+  if (countedOnce_.holds(info.address) && info.count > 0) info.count = 1;
 }
 
 const BlockInfo* BlockTable::find(uint64_t root, uint64_t address, uint32_t size) {

@@ -33,6 +33,12 @@ class CodeView {
   uint64_t bytes_;
 };
 
+/** Linear addresses from `start` up to `end`. */
+struct AddressRange {
+  uint64_t start = 0, end = 0;
+  bool holds(uint64_t address) const { return address >= start && address < end; }
+};
+
 /** The hot half of a block. Blocks that need more than counting have size 0, so the fast path never matches them. */
 struct BlockEntry {
   uint64_t tag;
@@ -86,16 +92,21 @@ class BlockTable {
   /** Whether blocks that write GS count as special. */
   void setScreenGs(bool on);
 
+  /** Blocks that start in `none` count as no instructions, those that start in `one` as one. */
+  void setCounting(AddressRange none, AddressRange one);
+
   const CodeView& code() const { return view_; }
 
  private:
   void decode(BlockInfo& info, const uint8_t* bytes, int available);
+  void forget();
 
   CodeView view_;
   std::unique_ptr<BlockEntry[]> entries_;
   std::unique_ptr<BlockInfo[]> infos_;
   uint64_t epoch_ = 1;
   bool screenGs_ = false;
+  AddressRange uncounted_, countedOnce_;
   std::unique_ptr<uint8_t[]> scratch_;
 };
 

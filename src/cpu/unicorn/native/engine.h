@@ -100,6 +100,10 @@ class Engine : private MachineEvents {
     blocks_.setScreenGs(on);
     publishTag();
   }
+  void setCounting(AddressRange none, AddressRange one) {
+    blocks_.setCounting(none, one);
+    publishTag();
+  }
   void setEarlyFlushes(bool on) { earlyFlushes_ = on; }
   /** Inside a run or step: neither may be called. */
   bool busy() const { return inRun_; }

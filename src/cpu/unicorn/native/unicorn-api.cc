@@ -10,6 +10,8 @@
 #include <memory>
 #include <mutex>
 
+#include "lean-access.h"
+
 namespace trapline {
 
 namespace {
@@ -31,6 +33,7 @@ const UnicornApi* UnicornApi::load(const std::string& path, std::string* error) 
   auto known = loaded.find(path);
   if (known != loaded.end()) return known->second.get();
 
+  offerLeanAccess();
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* reason = dlerror();

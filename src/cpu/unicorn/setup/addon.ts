@@ -77,7 +77,11 @@ function compile(compiler: readonly string[], sources: readonly string[], output
     join(dirname(require.resolve('node-api-headers/package.json')), 'include'),
     dirname(require.resolve('node-addon-api/package.json')),
   ];
-  const link = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-ldl', '-pthread'];
+  const exported = sources.find((path) => path.endsWith('.map'));
+  const link =
+    process.platform === 'darwin'
+      ? ['-undefined', 'dynamic_lookup']
+      : ['-ldl', '-pthread', ...(exported === undefined ? [] : [`-Wl,--version-script=${exported}`])];
   try {
     execFileSync(
       command,
@@ -105,7 +109,7 @@ function compile(compiler: readonly string[], sources: readonly string[], output
 function nativeSources(): string[] {
   const folder = join(packageFolder(), 'src', 'cpu', 'unicorn', 'native');
   return readdirSync(folder)
-    .filter((name) => /\.(cc|h)$/.test(name))
+    .filter((name) => /\.(cc|h|map)$/.test(name))
     .sort()
     .map((name) => join(folder, name));
 }
