@@ -126,8 +126,8 @@ export interface Cpu extends Mmu {
    * code that is not the guest's own. Nothing is left out until this is called.
    */
   setCounting(none: CodeRange, one: CodeRange): void;
-  /** Takes one instruction back that counts no more, between two runs: it was executed twice, say. */
-  uncountOne(): void;
+  /** Between two runs: adds to `instructions`, for what was executed in place of other code. May be negative. */
+  correctCount(by: number): void;
   /** What rdtsc and rdtscp return: offset + instructions. rdtscp's IA32_TSC_AUX is 0. */
   tscOffset: number;
 

@@ -72,6 +72,8 @@ export interface KernelOptions {
   /** Host milliseconds; Infinity for none. */
   readonly timeoutMs: number;
   readonly maxInstructions: number;
+  /** Turns end and timers fire at calls, so that runs in different patch modes take the same course. */
+  readonly comparable: boolean;
   /** arch_prctl(ARCH_SET_GS) fails with EINVAL, as in gVisor, whose stubs need GS (sys_tls_amd64.go:48-52). */
   readonly refusesGs: boolean;
   /** Physical memory, for sysinfo. */
@@ -96,6 +98,8 @@ const SKIPPED_CALL: SyscallDef = { nr: -1, name: 'skipped', args: [], call: () =
 const FIRST_TID_AGAIN = 300;
 /** Unknown numbers that are named, and other warnings that a guest can cause again and again. */
 const MAX_WARNINGS = 100;
+/** In a comparable run: instructions after a task's last call at which its turn may end all the same. */
+const QUIET_INSTRUCTIONS = 500_009;
 /** Host milliseconds of guest code between two looks at the outside world. */
 const BREATH_MS = 20;
 /** Host milliseconds between two looks at a reader that is slow. */
@@ -167,6 +171,13 @@ export class Kernel implements Sentry {
   private end: RunEnd | null = null;
   private timeLimitMs = Infinity;
   private lastBreathMs = 0;
+  // In a comparable run timers and turns are looked at only where all patch modes are at the same instruction:
+  /** the processor's count at the last call, */
+  private lastCallAt = 0;
+  /** the one at which the next call is such a place, */
+  private lookBy = 0;
+  /** and whether the run of guest code ended where another mode's may not have. */
+  private mayNotLook = false;
   private instructionLimit = Infinity;
   private nextTimer = Infinity;
 
@@ -311,6 +322,7 @@ export class Kernel implements Sentry {
     const args = this.args;
     args.regs = task.regs;
     task.sysno = sysno;
+    if (this.options.comparable) this.lastCallAt = this.cpu.instructions;
     this.history.enter(task.tid, sysno, task.regs.get(Reg.rip));
     return this.complete(
       task,
@@ -374,6 +386,7 @@ export class Kernel implements Sentry {
       }
       if (task.tracee !== null && stopAtExit(task.tracee)) return false;
       if (this.timers.next() < this.nextTimer) return false;
+      if (this.options.comparable && this.isLookDue()) return false;
       return !task.attention && !this.leave;
     }
     if (result === BLOCKED) {
@@ -523,12 +536,21 @@ export class Kernel implements Sentry {
     }
   }
 
+  /** In a comparable run: something is due that would otherwise have ended the run of guest code in its midst. */
+  private isLookDue(): boolean {
+    return this.cpu.instructions >= this.lookBy || this.timers.next() <= this.clock.now();
+  }
+
   /** Instructions until the next thing that must happen; 0 when the task's turn is over. */
   private budget(task: Task): number {
     const { instructions } = this.cpu;
     if (instructions >= this.instructionLimit) {
       this.finish({ exit: { signal: SIGKILL }, ended: 'budget' });
       return 0;
+    }
+    if (this.options.comparable && this.mayNotLook) {
+      const left = this.lastCallAt + QUIET_INSTRUCTIONS - instructions;
+      if (left > 0) return Math.min(left, this.instructionLimit - instructions);
     }
     const now = this.clock.now();
     if (this.timers.next() <= now) this.timers.fireDue(now);
@@ -545,6 +567,10 @@ export class Kernel implements Sentry {
       task.sliceEnd = instructions + SLICE_INSTRUCTIONS;
     }
     this.nextTimer = this.timers.next();
+    if (this.options.comparable) {
+      this.lookBy = Math.min(task.sliceEnd, instructions + QUIET_INSTRUCTIONS);
+      return Math.min(QUIET_INSTRUCTIONS, this.instructionLimit - instructions);
+    }
     const untilTimer = this.clock.isWall ? Infinity : this.nextTimer - now;
     return Math.max(
       1,
@@ -559,8 +585,10 @@ export class Kernel implements Sentry {
     switch (event.kind) {
       case 'syscall':
       case 'budget':
+        this.mayNotLook = event.kind === 'budget';
         return true;
       case 'interrupted':
+        this.mayNotLook = true;
         this.breathDue = true;
         this.scheduler.putBack(task);
         return false;

@@ -19,7 +19,7 @@ import type { TraceSink } from '../trace/events.ts';
 import { handleFault } from '../usertrap/fault-handler.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
 import type { Guards } from '../usertrap/guards.ts';
-import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES } from '../usertrap/layout.ts';
+import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
 import type { PatchConfig } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
 import type { PatchProtocol } from '../usertrap/protocol.ts';
@@ -65,6 +65,8 @@ export interface PlatformOptions {
   readonly protocol?: PatchProtocol;
   /** For tests: looks on. */
   readonly observer?: PlatformObserver;
+  /** False: instructions of slots and the stub count as little as the site that they stand for. */
+  readonly countsStub?: boolean;
 }
 
 /** What the kernel uses of {@link Platform}. */
@@ -109,6 +111,7 @@ export class Platform implements PlatformApi {
   readonly #trace: TraceSink;
   readonly #code: StubCode;
   readonly #observer: PlatformObserver | null;
+  readonly #countsStub: boolean;
   /** Low word of the instruction pointer behind the gate's syscall. */
   readonly #gateLow: number;
   readonly #panicLow: number;
@@ -153,6 +156,11 @@ export class Platform implements PlatformApi {
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
     cpu.onSyscall = () => this.#onSyscall();
+    this.#countsStub = options.countsStub !== false || !this.#patches;
+    // The jump and its slot count as two, as the mov and the syscall do.
+    if (!this.#countsStub) {
+      cpu.setCounting({ start: STUB_START, end: STUB_END }, { start: WINDOW_START, end: WINDOW_END });
+    }
     cpu.screenGsWrites = this.#patches && guards.assertGs;
   }
 
@@ -497,6 +505,8 @@ export class Platform implements PlatformApi {
         const ip = isSyscall ? at + SYSCALL_BYTES : outcome.ip;
         this.#trace.emit(EventKind.siteRestarted, ctx.tid, at, ip, isSyscall ? 1 : 0);
         regs.set(Reg.rip, ip);
+        // The guard stands for one instruction: a restart executes two, a served call none.
+        if (!this.#countsStub) this.#cpu.correctCount(isSyscall ? 1 : -1);
         if (!isSyscall) return true;
         if (guards.syscallClobbers) this.#clobber(regs);
         const goesOn = this.#trappedCall(ctx, regs.u32[0] as number);

@@ -96,6 +96,11 @@ export interface SandboxOptions {
   readonly entropy?: boolean;
   /** Programs lie at random places, taken from the seed; default: always at the same. */
   readonly aslr?: boolean;
+  /**
+   * Time counts the program's own instructions alone, and tasks take turns at calls: a correct program then takes the same
+   * course in every patch mode.
+   */
+  readonly comparable?: boolean;
   /** Renderers of the trace: strace text, recordings. None: nothing is decoded or kept. */
   readonly consumers?: readonly TraceConsumer[];
   /** Makes what records syscalls for the consumers; not imported here, because few runs need the decoder. */
@@ -179,11 +184,13 @@ export class Sandbox {
       maxTasks: limits.tasks,
       timeoutMs: (options.timeoutSec ?? Infinity) * 1000,
       maxInstructions: options.maxInstructions ?? Infinity,
+      comparable: options.comparable === true,
       makePlatform: (sentry) => {
         platform = new Platform(cpu, sentry, {
           patch: options.patch ?? 'hardened',
           prng: prng.stream('platform'),
           trace,
+          countsStub: options.comparable !== true,
           ...(options.observer === undefined ? {} : { observer: options.observer }),
         });
         return platform;

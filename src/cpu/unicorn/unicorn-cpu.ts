@@ -88,8 +88,8 @@ export class UnicornCpu implements Cpu {
     this.#native.setCounting(none.start, none.end, one.start, one.end);
   }
 
-  uncountOne(): void {
-    this.#f64[Control.instructions / F64] = this.instructions - 1;
+  correctCount(by: number): void {
+    this.#f64[Control.instructions / F64] = this.instructions + by;
   }
 
   initRoot(root: PhysAddr): void {
