@@ -5,6 +5,16 @@
 // (faults), user memory (copies). Models gVisor pkg/sentry/mm and Linux's mm_struct.
 
 import { pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
+import {
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_DONTNEED_LOCKED,
+  MADV_FREE,
+  MADV_REMOVE,
+  MADV_WIPEONFORK,
+  MAP_FIXED,
+  MREMAP_FIXED,
+} from '../abi/mman.ts';
 import { invariant, TraplineError } from '../base/errors.ts';
 import type { Access } from '../cpu/cpu.ts';
 import { Advisor } from './advisor.ts';
@@ -46,6 +56,18 @@ export interface AddressSpaceOptions {
   readonly limits?: Partial<SpaceLimits>;
 }
 
+/**
+ * What the guest is about to do to a range: take its pages away (`discard`), change its protection, move it elsewhere, or
+ * have another process write it whatever its protection.
+ */
+export type RangeChange = 'discard' | 'protect' | 'move' | 'write';
+
+/** Is told before the guest changes a range; some changes then fail for a reason of their own. */
+export interface RangeWatcher {
+  /** @param prot the new PROT_* bits, for `protect` */
+  beforeChange(start: Addr, end: Addr, change: RangeChange, prot: number): void;
+}
+
 let nextSpaceId = 1;
 
 /** A guest address space. Reference-counted: made with one reference, `release` frees everything with the last. */
@@ -59,6 +81,8 @@ export class AddressSpace {
   readonly end: Addr;
   /** The limits that apply to this space; the kernel changes them with prlimit. */
   readonly limits: SpaceLimits;
+  /** The platform, where it has code or tables of its own in the guest's range. */
+  watcher: RangeWatcher | null = null;
 
   private readonly core: SpaceCore;
   private readonly pager: Pager;
@@ -90,6 +114,9 @@ export class AddressSpace {
 
   /** mmap(2): the address or -errno. */
   mmap(request: MapRequest): number {
+    if (this.watcher !== null && (request.flags & MAP_FIXED) !== 0) {
+      this.watcher.beforeChange(request.addr, request.addr + request.length, 'discard', 0);
+    }
     return this.mapper.mmap(request);
   }
 
@@ -99,14 +126,20 @@ export class AddressSpace {
   }
 
   munmap(addr: Addr, length: number): number {
+    this.watcher?.beforeChange(addr, addr + length, 'discard', 0);
     return this.mapper.munmap(addr, length);
   }
 
   mprotect(addr: Addr, length: number, prot: number): number {
+    this.watcher?.beforeChange(addr, addr + length, 'protect', prot);
     return this.mapper.mprotect(addr, length, prot);
   }
 
   mremap(oldAddr: Addr, oldLength: number, newLength: number, flags: number, newAddr: Addr): number {
+    if (this.watcher !== null) {
+      this.watcher.beforeChange(oldAddr, oldAddr + oldLength, 'move', 0);
+      if ((flags & MREMAP_FIXED) !== 0) this.watcher.beforeChange(newAddr, newAddr + newLength, 'discard', 0);
+    }
     return this.mapper.mremap(oldAddr, oldLength, newLength, flags, newAddr);
   }
 
@@ -140,6 +173,7 @@ export class AddressSpace {
   // Advice and locking
 
   madvise(addr: Addr, length: number, advice: number): number {
+    if (this.watcher !== null && losesPages(advice)) this.watcher.beforeChange(addr, addr + length, 'discard', 0);
     return this.advisor.madvise(addr, length, advice);
   }
 
@@ -358,6 +392,21 @@ export class AddressSpace {
     this.stubs.dispose();
     this.core.table.dispose();
     this.memory.mmu.flushTlb();
+  }
+}
+
+/** Advice that takes pages from this process or from its children. */
+function losesPages(advice: number): boolean {
+  switch (advice) {
+    case MADV_DONTNEED:
+    case MADV_DONTNEED_LOCKED:
+    case MADV_FREE:
+    case MADV_REMOVE:
+    case MADV_DONTFORK:
+    case MADV_WIPEONFORK:
+      return true;
+    default:
+      return false;
   }
 }
 

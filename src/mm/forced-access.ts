@@ -10,6 +10,7 @@ import type { AddressSpace } from './address-space.ts';
 /** Writes; returns how many bytes came before the first that cannot be written. */
 export function writeForced(mm: AddressSpace, addr: Addr, from: Uint8Array): number {
   let done = 0;
+  mm.watcher?.beforeChange(addr, addr + from.length, 'write', 0);
   while (done < from.length) {
     const at = addr + done;
     const area = mm.findVma(at);

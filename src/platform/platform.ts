@@ -178,6 +178,9 @@ export class Platform implements PlatformApi {
       if (!mm.mapStub(STUB_CODE, this.#codePage, false, true)) return -ENOMEM;
     }
     this.#spaces.set(mm, traps);
+    const { guards } = this.#config;
+    if (this.#patches && (guards.surviveTableLoss || guards.reuseSlots || guards.restoreEditedSites))
+      mm.watcher = traps;
     return 0;
   }
 
@@ -193,6 +196,7 @@ export class Platform implements PlatformApi {
     if (this.#config.guards.inheritTable) {
       to.base = from.base;
       to.next = from.next;
+      to.freed.push(...from.freed);
     }
     if (this.#observer !== null) this.#observer.onFork(from, to);
     return 0;
@@ -267,7 +271,10 @@ export class Platform implements PlatformApi {
     const thread = ctx.platformState instanceof StubThread ? ctx.platformState : null;
     cpu.regs.copyFrom(ctx.regs);
     ctx.regs = cpu.regs;
-    if (thread !== null) cpu.regs.u64[Reg.gsBase] = thread.gsBase;
+    if (thread !== null) {
+      cpu.regs.u64[Reg.gsBase] = thread.gsBase;
+      if (this.#config.guards.assertRecord) thread.assertRecord();
+    }
     this.#current = ctx;
     this.#thread = thread;
     if (this.#fpuOwner !== ctx) {
@@ -327,7 +334,8 @@ export class Platform implements PlatformApi {
   #run(ctx: GuestContext, budget: number): PlatformEvent {
     const cpu = this.#cpu;
     const event = this.#event;
-    const end = cpu.instructions + budget;
+    const start = cpu.instructions;
+    const end = start + budget;
     let isOver = false;
     let isInterrupted = false;
     let stubRuns = 0;
@@ -376,15 +384,18 @@ export class Platform implements PlatformApi {
       }
       if (cpu.instructions >= end) isOver = true;
       // Nothing may look at a task whose registers are half way through a trampoline or a syshandler: it runs on.
-      if (isOver && (this.#isInGuest(ctx) || ++stubRuns > STUB_RUNS)) {
+      if (isOver && (this.#isInGuest(ctx, cpu.instructions - start) || ++stubRuns > STUB_RUNS)) {
         event.kind = isInterrupted ? 'interrupted' : 'budget';
         return event;
       }
     }
   }
 
-  /** Whether the registers are the application's. */
-  #isInGuest(ctx: GuestContext): boolean {
+  /**
+   * Whether the registers are the application's.
+   * @param executed instructions of this run
+   */
+  #isInGuest(ctx: GuestContext, executed: number): boolean {
     const thread = this.#thread;
     if (thread === null) return true;
     const rip = ctx.regs.get(Reg.rip);
@@ -393,7 +404,13 @@ export class Platform implements PlatformApi {
     const { base } = thread.traps;
     const offset = (rip - base) % TRAP_BYTES;
     // Before the slot's first instruction has run the task is ordinary user code, and upstream shows it so (its handler acts on state NONE).
-    if (offset === TRAP_CODE_OFFSET) return !this.#config.guards.hideSlotRip;
+    if (offset === TRAP_CODE_OFFSET) {
+      if (!this.#config.guards.hideSlotRip) return true;
+      // Back to the jump, unless the jump is all that was executed: a task must get on.
+      const site = executed > 1 ? thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET) : undefined;
+      if (site !== undefined) ctx.regs.set(Reg.rip, site.address);
+      return site !== undefined;
+    }
     return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
   }
 

@@ -15,6 +15,8 @@ export type UnpatchableRule = 'not-mov-eax' | 'other-number';
 
 /** Refused sites remembered by one space: a guest that writes code without end must not fill the host's memory. */
 const MAX_REFUSED = 4096;
+/** Patched sites remembered after their spaces are gone. */
+const MAX_TOTALS = 65_536;
 
 interface PatchedTotal {
   readonly address: number;
@@ -130,7 +132,7 @@ export class SiteBook {
     let total = totals.get(key);
     if (total === undefined) {
       total = { address, sysno, slot, calls: 0 };
-      totals.set(key, total);
+      if (totals.size < MAX_TOTALS) totals.set(key, total);
     }
     return total;
   }

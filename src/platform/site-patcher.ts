@@ -102,7 +102,8 @@ export class SitePatcher {
     }
     if (!check.canBePatched) return false;
     const hasTracer = ctx.hasTracer || traps.tracees > 0;
-    const request = { ip, sysno, hasTracer, closed: traps.closed, knownBoundary: this.#cpu.blockStart };
+    const { closed, freedSlot } = traps;
+    const request = { ip, sysno, hasTracer, closed, knownBoundary: this.#cpu.blockStart, freedSlot };
     const outcome = drain(patchSyscall(request, this.#config), traps);
     this.#note(ctx, traps, outcome, sysno);
     if (this.#observer !== null) this.#observer.onPatch(ctx, traps, request, outcome);
@@ -112,7 +113,7 @@ export class SitePatcher {
   #note(ctx: GuestContext, traps: SpaceTraps, outcome: PatchOutcome, sysno: number): void {
     if (outcome.kind === 'patched') {
       this.book.add(traps, { address: outcome.site, sysno, slot: outcome.slot, calls: 0 });
-      const used = usedSlots(traps.next, this.#config.guards);
+      const used = usedSlots(traps.next, this.#config.guards) - traps.freed.length;
       this.mostSlots = Math.max(this.mostSlots, used);
       this.#trace.emit(EventKind.sitePatched, ctx.tid, outcome.site, sysno, outcome.index);
       this.#trace.emit(EventKind.slotUsed, ctx.tid, used, tableCapacity(this.#config.guards), outcome.slot);

@@ -7,7 +7,7 @@ import { EAGAIN, EFAULT } from '../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { Prng } from '../base/prng.ts';
 import { pageDown } from '../base/addr.ts';
-import type { AddressSpace } from '../mm/address-space.ts';
+import type { AddressSpace, RangeChange, RangeWatcher } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { SITE_BYTES } from '../isa/syscall-site.ts';
@@ -22,6 +22,7 @@ import {
   WINDOW_START,
 } from '../usertrap/layout.ts';
 import type { Step, StepPerformer, StepResult } from '../usertrap/steps.ts';
+import { headerBytes } from '../usertrap/trap-table.ts';
 import type { PlatformObserver } from './observer.ts';
 
 /** A patched site of one address space. */
@@ -50,8 +51,11 @@ function littleEndian(bytes: Uint8Array): number {
   return value;
 }
 
+/** Sites that one space patches in its life: a guest that maps and unmaps code without end must not fill the host's memory. */
+const MAX_SITES = 4096;
+
 /** The trap table of one address space and what the Sentry knows of its sites. */
-export class SpaceTraps implements StepPerformer {
+export class SpaceTraps implements StepPerformer, RangeWatcher {
   readonly mm: AddressSpace;
   readonly #prng: Prng;
   readonly #trace: TraceSink;
@@ -70,6 +74,8 @@ export class SpaceTraps implements StepPerformer {
   readonly byReturn = new Map<number, PatchedSite>();
   readonly bySlot = new Map<number, PatchedSite>();
   readonly refused = new Map<number, RefusedSite>();
+  /** Slots whose sites are gone: the next sites take them, the last one first. */
+  readonly freed: number[] = [];
   /** Why no site is patched any more, or null. */
   closed: 'own-gs' | 'table-lost' | null = null;
   /** Contexts of this space that have a tracer, where that keeps its sites from being patched. */
@@ -90,35 +96,83 @@ export class SpaceTraps implements StepPerformer {
     return this.base !== 0 && address >= this.base && address < this.base + TABLE_BYTES;
   }
 
+  /** A slot that may be used again, or 0. */
+  get freedSlot(): number {
+    return this.freed.at(-1) ?? 0;
+  }
+
   addSite(site: PatchedSite): void {
+    // A site that is patched a second time was written anew: nobody jumps through its old slot.
+    const before = this.byReturn.get(site.address + SITE_BYTES);
+    if (before !== undefined && before.slot !== site.slot) this.#forget(before);
+    if (this.freedSlot === site.slot) this.freed.pop();
     this.version++;
     this.sites.push(site);
     this.byReturn.set(site.address + SITE_BYTES, site);
     this.bySlot.set(site.slot, site);
   }
 
+  #forget(site: PatchedSite): void {
+    this.version++;
+    this.byReturn.delete(site.address + SITE_BYTES);
+    this.bySlot.delete(site.slot);
+    if (this.#guards.reuseSlots && this.sites.length < MAX_SITES) this.freed.push(site.slot);
+  }
+
   /**
-   * Gives all patched sites their bytes back.
+   * The guest changes a range. The table does not vanish silently, code moves and is edited with the bytes that its
+   * author wrote, and slots of code that goes are free again. Each is a guard of its own; upstream notices none of it.
+   */
+  beforeChange(start: number, end: number, change: RangeChange, prot: number): void {
+    if (this.base === 0) return;
+    const guards = this.#guards;
+    if (guards.surviveTableLoss && start < this.base + TABLE_BYTES && end > this.base) {
+      this.loseTable();
+      return;
+    }
+    const isWanted =
+      change === 'discard'
+        ? guards.reuseSlots
+        : guards.restoreEditedSites && (change !== 'protect' || (prot & PROT_WRITE) !== 0);
+    if (!isWanted) return;
+    for (const site of this.bySlot.values()) {
+      // Written so that a length that makes no sense means every site: the change may fail or not.
+      if (site.address >= end || site.address + SITE_BYTES <= start) continue;
+      if (this.#restore(site)) this.#forget(site);
+    }
+  }
+
+  /**
+   * Gives a site its bytes back; false when they cannot be written.
    * No other task is between the stores or in a slot: one processor runs one task, a preempted one was taken through its
    * slot first (hideSlotRip), and one behind the mov needs just the syscall that it finds there again.
    */
+  #restore(site: PatchedSite): boolean {
+    const now = new Uint8Array(SITE_BYTES);
+    if (this.mm.copyIn(site.address, now, true) !== SITE_BYTES) return true;
+    if (!looksPatched(now) || jumpOperand(now) !== site.slot) return true;
+    return this.mm.copyOut(site.address, originalBytes(site.sysno), true) === SITE_BYTES;
+  }
+
+  /** Gives all patched sites their bytes back. */
   restoreSites(): void {
-    for (const site of this.bySlot.values()) {
-      const now = new Uint8Array(SITE_BYTES);
-      if (this.mm.copyIn(site.address, now, true) !== SITE_BYTES) continue;
-      if (!looksPatched(now) || jumpOperand(now) !== site.slot) continue;
-      this.mm.copyOut(site.address, originalBytes(site.sysno), true);
-    }
+    for (const site of this.bySlot.values()) this.#restore(site);
+  }
+
+  #forgetAll(): void {
+    this.version++;
+    this.byReturn.clear();
+    this.bySlot.clear();
+    this.freed.length = 0;
   }
 
   /** A context of this space has a tracer from now on: it finds the program's own code, and slots are free again. */
   addTracee(): void {
     if (this.tracees++ > 0 || this.bySlot.size === 0) return;
     this.restoreSites();
-    this.next = Math.min(this.next, 1);
-    this.version++;
-    this.byReturn.clear();
-    this.bySlot.clear();
+    this.#forgetAll();
+    this.next = 1;
+    this.mm.copyOut(this.base, headerBytes(1), true);
   }
 
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
@@ -128,9 +182,7 @@ export class SpaceTraps implements StepPerformer {
     this.closed = 'table-lost';
     this.next = 0;
     this.base = 0;
-    this.version++;
-    this.byReturn.clear();
-    this.bySlot.clear();
+    this.#forgetAll();
   }
 
   perform(step: Step): StepResult {

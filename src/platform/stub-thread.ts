@@ -25,6 +25,7 @@ import {
 import type { SpaceTraps } from './space-traps.ts';
 
 const WORDS = PAGE_SIZE / 4;
+const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
 
 /** Where each general register, rip and the flags lie in a context: pairs of u32 index there and in a block. */
 // prettier-ignore
@@ -116,6 +117,16 @@ export class StubThread extends ContextState {
     this.msg[Msg.threadId / 4] = this.id;
     this.#context[Context.threadId / 4] = this.id;
     this.#context[Context.lastThreadId / 4] = this.id;
+  }
+
+  /** Puts back what the guest may have overwritten, while this thread is in none of the stub's code. Hot: no allocation. */
+  assertRecord(): void {
+    const { msg } = this;
+    msg[Msg.state / 4] = ThreadState.none;
+    msg[Msg.syshandler / 4] = STUB_CODE % 2 ** 32;
+    msg[Msg.syshandler / 4 + 1] = STUB_HIGH;
+    msg[Msg.syshandlerStack / 4] = this.stackTopLow;
+    msg[Msg.syshandlerStack / 4 + 1] = STUB_HIGH;
   }
 
   /** Moves to another address space (execve). False when memory for its page tables is out. */

@@ -31,6 +31,12 @@ export interface Guards {
   readonly inheritTable: boolean;
   /** When the table is unmapped or made unreadable, the sites get their bytes back and the task goes on. */
   readonly surviveTableLoss: boolean;
+  /** The slot of code that is unmapped, moved or written anew serves another site. */
+  readonly reuseSlots: boolean;
+  /** Code that is moved, made writable or written by another process has its own bytes again before. */
+  readonly restoreEditedSites: boolean;
+  /** The stub's record, which every thread of the guest can write, is filled in again before a task runs. */
+  readonly assertRecord: boolean;
   /** The stub's GS base is put back before guest code runs; a task with a GS base of its own is not patched for (D8). */
   readonly assertGs: boolean;
   /** A patched call leaves rcx and r11 as a trapped one does. */
@@ -45,12 +51,14 @@ export interface Guards {
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, assertGs: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
+  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, reuseSlots: false,
+  restoreEditedSites: false, assertRecord: false, assertGs: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
 // prettier-ignore
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, assertGs: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
+  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, reuseSlots: true,
+  restoreEditedSites: true, assertRecord: true, assertGs: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

@@ -84,6 +84,8 @@ export interface PatchRequest {
   readonly closed: 'own-gs' | 'table-lost' | null;
   /** An address at or before the site where an instruction is known to start; 0 when none is known. */
   readonly knownBoundary: number;
+  /** A slot that may be used again; 0 or absent for none. */
+  readonly freedSlot?: number;
 }
 
 export type PatchOutcome =
@@ -190,7 +192,7 @@ function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOu
   const site = request.ip - SITE_BYTES;
   const rule = yield* decide(request, guards);
   if (rule !== null) return { kind: 'skipped', site, rule };
-  const trap = yield* allocateTrap(guards);
+  const trap = yield* allocateTrap(guards, request.freedSlot);
   if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
   const body = trapBytes(trap.address, request.ip, request.sysno);
   if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };

@@ -12,6 +12,7 @@ import {
   TRAP_BYTES,
   TRAP_USED_BYTES,
   trapAddress,
+  trapIndex,
   WINDOW_START,
 } from './layout.ts';
 import { ask, load, store } from './steps.ts';
@@ -29,7 +30,8 @@ export interface FreshTrap {
 export type AllocationFailure =
   'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
 
-function headerBytes(next: number): Uint8Array {
+/** The first four bytes of a table. */
+export function headerBytes(next: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, next, true);
   return bytes;
@@ -83,15 +85,18 @@ function crossesPage(base: number, index: number, exact: boolean): boolean {
 
 /**
  * Takes the next slot.
+ * @param freedSlot a slot whose site is gone, to be used again; 0 for none
  * Preconditions: the exclusive lock is held.
  * Postconditions: upstream has counted the slot as used whatever happens next; with `keepFailedSlot` nothing is
  *   counted until {@link commitTrap}.
  */
-export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailure> {
+export function* allocateTrap(guards: Guards, freedSlot = 0): Steps<FreshTrap | AllocationFailure> {
   const failure = yield* ensureTable(guards);
   if (failure !== null) return failure;
   const base = yield* ask({ op: 'get', field: 'base', what: 'table base' });
   const next = yield* ask({ op: 'get', field: 'next', what: 'next trap' });
+  // DIVERGES (reuseSlots): upstream's slots are append-only, so that loading and unloading a library uses them up.
+  if (freedSlot > base) return { base, index: trapIndex(base, freedSlot), address: freedSlot, next };
   if (next >= TABLE_ENTRIES) return 'no-space';
   // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table.
   const index = crossesPage(base, next, guards.exactCapacity) ? next + 1 : next;

@@ -114,6 +114,21 @@ describe.each(['upstream', 'hardened'] as const)('%s', (mode) => {
   });
 });
 
+describe('19 chld-at-A+8, hardened', () => {
+  it('a task that loses the processor right behind the jump is shown at its site, and gets on all the same', () => {
+    const m = (machine = new Machine('hardened'));
+    m.poke(SITE - 1, `90 ${call(GETPID)} 90 ${END}`);
+    m.run(SITE - 1);
+    m.guest.regs.set(Reg.rip, SITE - 1);
+    expect(m.platform.switchTo(m.guest, 2).kind).toBe('budget');
+    expect(m.guest.regs.get(Reg.rip)).toBe(SITE);
+    const before = m.calls.length;
+    // One instruction at a time: the jump alone is never all that a run does.
+    for (let i = 0; i < 20 && m.calls.at(-1)?.sysno !== GETPID; i++) m.platform.switchTo(m.guest, 1);
+    expect(m.calls.slice(before).map((c) => c.sysno)).toEqual([GETPID]);
+  });
+});
+
 describe('off', () => {
   it('17: a number that a handler changed is honoured, as on the processor', () => {
     const m = interrupting('off', READ, [1]);
