@@ -25,8 +25,6 @@ import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
 import type { PatchProtocol } from '../usertrap/protocol.ts';
 import { drain } from '../usertrap/steps.ts';
 import { tableCapacity } from '../usertrap/trap-table.ts';
-import type { Breakpoint, OperandReader } from './breakpoints.ts';
-import { BreakpointUnit } from './breakpoints.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { PlatformObserver } from './observer.ts';
 import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
@@ -63,8 +61,6 @@ export interface PlatformOptions {
   readonly trace: TraceSink;
   /** Changes single guards of the mode. */
   readonly guards?: Partial<Guards>;
-  /** What data breakpoints are compared with; without it there are no hardware breakpoints. */
-  readonly readOperands?: OperandReader;
   /** The order of the stores; default gVisor's. */
   readonly protocol?: PatchProtocol;
   /** For tests: looks on. */
@@ -77,8 +73,6 @@ export interface PlatformOptions {
 export interface PlatformApi {
   /** True inside `Sentry.syscall` when the call came through a trampoline. */
   readonly isPatchedCall: boolean;
-  /** Contexts may have breakpoints. */
-  readonly hasBreakpoints: boolean;
   /** Gives a context its stub thread; its space must have been adopted. Returns 0, -ENOMEM or -EAGAIN. */
   attach(ctx: GuestContext): number;
   /** Takes it back; the context does not run again. */
@@ -140,16 +134,7 @@ export class Platform implements PlatformApi {
   #restarted = 0;
   #faults = 0;
   readonly #patcher: SitePatcher;
-  readonly #event: PlatformEvent = {
-    kind: 'budget',
-    signo: 0,
-    code: 0,
-    addr: 0,
-    trapno: 0,
-    errorCode: 0,
-    debugStatus: 0,
-  };
-  readonly #breakpoints: BreakpointUnit | null;
+  readonly #event: PlatformEvent = { kind: 'budget', signo: 0, code: 0, addr: 0, trapno: 0, errorCode: 0 };
 
   /** @see PlatformApi */
   isPatchedCall = false;
@@ -170,9 +155,6 @@ export class Platform implements PlatformApi {
     this.#code = this.#savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
-    const { readOperands } = options;
-    this.#breakpoints =
-      readOperands === undefined ? null : new BreakpointUnit(cpu, readOperands, () => this.#onSyscall());
     cpu.onSyscall = () => this.#onSyscall();
     this.#countsStub = options.countsStub !== false || !this.#patches;
     // The jump and its slot count as two, as the mov and the syscall do.
@@ -180,10 +162,6 @@ export class Platform implements PlatformApi {
       cpu.setCounting({ start: STUB_START, end: STUB_END }, { start: WINDOW_START, end: WINDOW_END });
     }
     cpu.screenGsWrites = this.#patches && guards.assertGs;
-  }
-
-  get hasBreakpoints(): boolean {
-    return this.#breakpoints !== null;
   }
 
   // ---- spaces and contexts
@@ -363,8 +341,7 @@ export class Platform implements PlatformApi {
     let stubRuns = 0;
     cpu.root = ctx.mm.root;
     for (;;) {
-      const left = isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
-      const stop = ctx.breakpoints === null ? cpu.run(left) : this.#runGuarded(ctx, ctx.breakpoints, left);
+      const stop = cpu.run(isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions));
       if (this.#observer !== null) this.#observer.onStop(ctx, stop);
       let goesOn = true;
       switch (stop.kind) {
@@ -384,7 +361,6 @@ export class Platform implements PlatformApi {
           break;
         case 'debug':
           this.#debugTrap(ctx, stop);
-          if (ctx.breakpoints !== null) this.#breakpoints?.describe(event);
           goesOn = false;
           break;
         case 'general-protection':
@@ -434,22 +410,10 @@ export class Platform implements PlatformApi {
       const site = executed > 1 ? thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET) : undefined;
       if (site === undefined) return false;
       ctx.regs.set(Reg.rip, site.address);
-      // The jump will count again.
-      if (!this.#countsStub) this.#cpu.correctCount(-1);
+      this.#cpu.correctCount(-1);
       return true;
     }
     return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
-  }
-
-  /** A stretch of a context that has breakpoints. */
-  #runGuarded(ctx: GuestContext, breakpoints: readonly Breakpoint[], budget: number): Stop {
-    const cpu = this.#cpu;
-    const unit = this.#breakpoints;
-    if (unit === null) return cpu.run(budget);
-    const end = cpu.instructions + budget;
-    unit.arm(ctx, breakpoints);
-    const stop = cpu.run(budget);
-    return stop.kind === 'page-fault' ? unit.pass(ctx, breakpoints, stop, end) : stop;
   }
 
   #endOfCall(): void {
@@ -595,13 +559,10 @@ export class Platform implements PlatformApi {
 
   /** Asks the Sentry; false when the run is over. A context that has moved to another space (execve) has its registers elsewhere now. */
   #serve(ctx: GuestContext, sysno: number): boolean {
-    // A call may have changed what is mapped: breakpoints are armed anew.
-    if (this.#observer === null) {
-      return this.#sentry.syscall(ctx, sysno) && this.#current === ctx && ctx.breakpoints === null;
-    }
+    if (this.#observer === null) return this.#sentry.syscall(ctx, sysno) && this.#current === ctx;
     const { isPatchedCall } = this;
     this.#observer.onCall(ctx, sysno, isPatchedCall);
-    const goesOn = this.#sentry.syscall(ctx, sysno) && this.#current === ctx && ctx.breakpoints === null;
+    const goesOn = this.#sentry.syscall(ctx, sysno) && this.#current === ctx;
     if (goesOn) this.#observer.onServed(ctx, isPatchedCall);
     return goesOn;
   }
