@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: MIT
 //
 // Disassembly in GNU syntax through iced-x86, for reports. The module is Node-only as published, so the host injects
-// its loader; nothing on the path of a run needs it.
+// its loader; on the path of a run only a task with data breakpoints needs it.
 
 import type { Formatter } from 'iced-x86';
 
 import { toHex } from '../base/bytes.ts';
+import type { MemoryOperand } from './memory-operands.ts';
+import { memoryOperands } from './memory-operands.ts';
 
 /** The parts of iced-x86 that are used. */
 export type Iced = Pick<
   typeof import('iced-x86'),
-  'Decoder' | 'DecoderOptions' | 'Formatter' | 'FormatterSyntax' | 'Code' | 'Mnemonic' | 'FlowControl'
+  | 'Decoder'
+  | 'DecoderOptions'
+  | 'Formatter'
+  | 'FormatterSyntax'
+  | 'Code'
+  | 'Mnemonic'
+  | 'FlowControl'
+  | 'InstructionInfoFactory'
+  | 'MemorySizeExt'
+  | 'OpAccess'
+  | 'OpKind'
+  | 'Register'
+  | 'RegisterExt'
 >;
 
 /** One disassembled instruction. */
@@ -68,6 +82,11 @@ export class Disassembler {
       decoder.free();
     }
     return out;
+  }
+
+  /** The memory that the instruction at the start of `code` uses. */
+  memoryOperands(code: Uint8Array, address: number): readonly MemoryOperand[] {
+    return memoryOperands(this.#iced, code, address);
   }
 
   dispose(): void {

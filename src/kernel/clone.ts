@@ -257,6 +257,7 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   if (has(flags, CLONE_SETTLS)) child.regs.set(Reg.fsBase, request.tls);
   child.mask = parent.savedMask ?? parent.mask;
   child.name = parent.name;
+  if (parent.debug !== null) child.debug = parent.debug.forChild();
   const isSibling = has(flags, CLONE_PARENT) || has(flags, CLONE_THREAD);
   child.creatorTid = isSibling ? parent.group.leader.creatorTid : parent.tid;
   child.noNewPrivs = parent.noNewPrivs;

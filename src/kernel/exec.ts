@@ -40,6 +40,7 @@ import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
 import { forget } from './ptrace/relation.ts';
 import { stopForEvent } from './ptrace/stops.ts';
+import { clearDebugRegisters } from './ptrace/debug-registers.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import { killInfo } from './signals/siginfo.ts';
 import { sendSignal } from './signals/send.ts';
@@ -425,6 +426,7 @@ function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   group.dumpable = task.creds.uid === task.creds.euid && task.creds.gid === task.creds.egid ? 1 : 0;
   task.altStack = NO_ALT_STACK;
   task.rseqAddr = 0;
+  clearDebugRegisters(task);
   task.restart = null;
   const { creds } = task;
   if (isSecureExec(creds)) task.parentDeathSignal = 0;

@@ -28,6 +28,7 @@ import { exitGroup } from './exit.ts';
 import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc/ipc-namespace.ts';
 import type { HostInput } from './host-input.ts';
+import { noteDebugException } from './ptrace/debug-registers.ts';
 import { stopAtEntry, stopAtExit } from './ptrace/stops.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import { PID_MAX } from './limits.ts';
@@ -91,6 +92,7 @@ export interface KernelOptions {
   readonly clock: Clock;
 }
 
+const DEBUG_EXCEPTION = 1;
 const INVALID_OPCODE = 6;
 /** Stands for a call that a tracer took away. */
 const SKIPPED_CALL: SyscallDef = { nr: -1, name: 'skipped', args: [], call: () => REGS_SET };
@@ -593,6 +595,7 @@ export class Kernel implements Sentry {
         this.scheduler.putBack(task);
         return false;
       case 'fault': {
+        if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
         const { signo, code, addr, trapno, errorCode } = event;
         if (trapno === INVALID_OPCODE) this.noteVectorExtension(task);
         if (signo === SIGKILL) this.noteOutOfMemory();

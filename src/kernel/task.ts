@@ -10,6 +10,7 @@ import { WaitQueue } from '../base/wait-queue.ts';
 import { FPU_BYTES } from '../cpu/cpu.ts';
 import { Regs } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import type { Breakpoint } from '../platform/breakpoints.ts';
 import type { GuestContext } from '../platform/sentry.ts';
 import { EventKind } from '../trace/events.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
@@ -17,6 +18,7 @@ import type { FsContext } from '../vfs/fs-context.ts';
 import type { Credentials } from './credentials.ts';
 import type { UndoList } from './ipc/semaphore-sets.ts';
 import type { Kernel } from './kernel.ts';
+import type { DebugRegisters } from './ptrace/debug-registers.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filter.ts';
 import { PendingSignals } from './signals/pending-signals.ts';
@@ -83,6 +85,9 @@ export class Task implements GuestContext, Waiter {
   tracee: Tracee | null = null;
   /** Tasks that this one traces, in the order in which it took them. */
   tracees: Tracee[] = [];
+  /** What a tracer has put into the debug registers; null for nearly all. They outlive the tracer. */
+  debug: DebugRegisters | null = null;
+  breakpoints: readonly Breakpoint[] | null = null;
   faultsServed = 0;
   platformState: object | null = null;
 

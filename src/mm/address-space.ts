@@ -22,6 +22,7 @@ import { forkCore } from './fork.ts';
 import { mapsText, type MemoryUse, memoryUse } from './maps-text.ts';
 import { Mapper, type MapRequest } from './mapper.ts';
 import { Pager, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type GuestFault } from './pager.ts';
+import { PTE_USER, PTE_WRITE } from './page-table.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
 import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
 import { SpaceCore, type SpaceLimits } from './space-core.ts';
@@ -215,6 +216,14 @@ export class AddressSpace {
   }
 
   // Access by the kernel
+  /**
+   * Makes the guest's next store to the page of `addr`, or with `all` its next access, fault once: `handleFault` makes the
+   * page usable again. The kernel's own access does not fault. For breakpoints.
+   */
+  guardPage(addr: Addr, all: boolean): void {
+    if (addr < this.end) this.core.guardPage(addr, all ? PTE_USER : PTE_WRITE);
+  }
+
 
   /** Copies guest bytes to `into`; how many before the first fault. */
   copyIn(addr: Addr, into: Uint8Array, ignorePermissions = false): number {

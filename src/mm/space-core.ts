@@ -223,6 +223,16 @@ export class SpaceCore implements PageUser {
     if (flush) memory.mmu.flushTlb();
   }
 
+  /** Takes one right of the guest's away from a present entry: the pager gives it back when the guest asks for it. */
+  guardPage(addr: Addr, right: number): void {
+    const { memory } = this;
+    const entry = this.table.entry(addr);
+    const low = entry === 0 ? 0 : (memory.words[entry] as number);
+    if ((low & PTE_PRESENT) === 0 || (low & right) === 0) return;
+    memory.words[entry] = low & ~right;
+    memory.mmu.flushTlb();
+  }
+
   visitPage(pages: FilePages, pageIndex: number, visit: PageVisitor): void {
     const position = pageIndex * PAGE_SIZE;
     for (const area of this.vmas.items) {

@@ -21,6 +21,7 @@ import {
 } from '../abi/signal.ts';
 import { USER_HALF_END } from '../base/addr.ts';
 import type { Stop } from '../cpu/cpu.ts';
+import { STATUS_STEP } from './breakpoints.ts';
 import type { PlatformEvent } from './sentry.ts';
 
 /** Page-fault error code bits (SDM vol. 3, figure 4-12). */
@@ -48,6 +49,7 @@ function set(event: PlatformEvent, trapno: number, signo: number, code: number, 
   event.kind = 'fault';
   event.trapno = trapno;
   event.errorCode = 0;
+  event.debugStatus = STATUS_STEP;
   event.signo = signo;
   event.code = code;
   event.addr = addr;

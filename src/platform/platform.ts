@@ -25,6 +25,8 @@ import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
 import type { PatchProtocol } from '../usertrap/protocol.ts';
 import { drain } from '../usertrap/steps.ts';
 import { tableCapacity } from '../usertrap/trap-table.ts';
+import type { OperandReader } from './breakpoints.ts';
+import { BreakpointUnit } from './breakpoints.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { PlatformObserver } from './observer.ts';
 import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
@@ -61,6 +63,8 @@ export interface PlatformOptions {
   readonly trace: TraceSink;
   /** Changes single guards of the mode. */
   readonly guards?: Partial<Guards>;
+  /** What data breakpoints are compared with; without it there are no hardware breakpoints. */
+  readonly readOperands?: OperandReader;
   /** The order of the stores; default gVisor's. */
   readonly protocol?: PatchProtocol;
   /** For tests: looks on. */
@@ -73,6 +77,8 @@ export interface PlatformOptions {
 export interface PlatformApi {
   /** True inside `Sentry.syscall` when the call came through a trampoline. */
   readonly isPatchedCall: boolean;
+  /** Contexts may have breakpoints. */
+  readonly hasBreakpoints: boolean;
   /** Gives a context its stub thread; its space must have been adopted. Returns 0, -ENOMEM or -EAGAIN. */
   attach(ctx: GuestContext): number;
   /** Takes it back; the context does not run again. */
@@ -134,7 +140,16 @@ export class Platform implements PlatformApi {
   #restarted = 0;
   #faults = 0;
   readonly #patcher: SitePatcher;
-  readonly #event: PlatformEvent = { kind: 'budget', signo: 0, code: 0, addr: 0, trapno: 0, errorCode: 0 };
+  readonly #event: PlatformEvent = {
+    kind: 'budget',
+    signo: 0,
+    code: 0,
+    addr: 0,
+    trapno: 0,
+    errorCode: 0,
+    debugStatus: 0,
+  };
+  readonly #breakpoints: BreakpointUnit | null;
 
   /** @see PlatformApi */
   isPatchedCall = false;
@@ -155,6 +170,9 @@ export class Platform implements PlatformApi {
     this.#code = this.#savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
     this.#gateLow = (STUB_CODE + this.#code.gateReturn) % 2 ** 32;
     this.#panicLow = this.#code.panicReturn < 0 ? -1 : (STUB_CODE + this.#code.panicReturn) % 2 ** 32;
+    const { readOperands } = options;
+    this.#breakpoints =
+      readOperands === undefined ? null : new BreakpointUnit(cpu, readOperands, () => this.#onSyscall());
     cpu.onSyscall = () => this.#onSyscall();
     this.#countsStub = options.countsStub !== false || !this.#patches;
     // The jump and its slot count as two, as the mov and the syscall do.
@@ -162,6 +180,10 @@ export class Platform implements PlatformApi {
       cpu.setCounting({ start: STUB_START, end: STUB_END }, { start: WINDOW_START, end: WINDOW_END });
     }
     cpu.screenGsWrites = this.#patches && guards.assertGs;
+  }
+
+  get hasBreakpoints(): boolean {
+    return this.#breakpoints !== null;
   }
 
   // ---- spaces and contexts
@@ -341,7 +363,11 @@ export class Platform implements PlatformApi {
     let stubRuns = 0;
     cpu.root = ctx.mm.root;
     for (;;) {
-      const stop = cpu.run(isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions));
+      const left = isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
+      const stop =
+        ctx.breakpoints === null || this.#breakpoints === null
+          ? cpu.run(left)
+          : this.#breakpoints.run(ctx, ctx.breakpoints, left);
       if (this.#observer !== null) this.#observer.onStop(ctx, stop);
       let goesOn = true;
       switch (stop.kind) {
@@ -361,6 +387,7 @@ export class Platform implements PlatformApi {
           break;
         case 'debug':
           this.#debugTrap(ctx, stop);
+          if (ctx.breakpoints !== null) this.#breakpoints?.describe(event);
           goesOn = false;
           break;
         case 'general-protection':
@@ -559,10 +586,13 @@ export class Platform implements PlatformApi {
 
   /** Asks the Sentry; false when the run is over. A context that has moved to another space (execve) has its registers elsewhere now. */
   #serve(ctx: GuestContext, sysno: number): boolean {
-    if (this.#observer === null) return this.#sentry.syscall(ctx, sysno) && this.#current === ctx;
+    // A call may have changed what is mapped: breakpoints are armed anew.
+    if (this.#observer === null) {
+      return this.#sentry.syscall(ctx, sysno) && this.#current === ctx && ctx.breakpoints === null;
+    }
     const { isPatchedCall } = this;
     this.#observer.onCall(ctx, sysno, isPatchedCall);
-    const goesOn = this.#sentry.syscall(ctx, sysno) && this.#current === ctx;
+    const goesOn = this.#sentry.syscall(ctx, sysno) && this.#current === ctx && ctx.breakpoints === null;
     if (goesOn) this.#observer.onServed(ctx, isPatchedCall);
     return goesOn;
   }

@@ -5,6 +5,7 @@
 
 import type { Regs } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import type { Breakpoint } from './breakpoints.ts';
 
 /** A guest task as the platform sees it. Implemented by the kernel's Task. */
 export interface GuestContext {
@@ -23,6 +24,8 @@ export interface GuestContext {
   readonly fpu: Uint8Array;
   /** A tracer is attached: no site is patched for it (gVisor `62cb91e84`). */
   readonly hasTracer: boolean;
+  /** Enabled breakpoints of its debug registers; null for nearly all. */
+  readonly breakpoints: readonly Breakpoint[] | null;
   /** Page faults that were served for it. */
   faultsServed: number;
   /** The platform's own record; null until attached. */
@@ -66,6 +69,8 @@ export interface PlatformEvent {
   trapno: number;
   /** Page-fault error code as in the signal frame; 0 for others. */
   errorCode: number;
+  /** DR6 without the bits that are always set, for a debug exception (vector 1). */
+  debugStatus: number;
 }
 
 /** A patched site. */

@@ -91,6 +91,7 @@ export class PatchMachine {
         mm: this.mm,
         fpu: new Uint8Array(FPU_BYTES),
         hasTracer: false,
+        breakpoints: null,
         faultsServed: 0,
         platformState: null,
       };

@@ -163,6 +163,7 @@ export class Sandbox {
       onEscape: () => this.stop(),
       ...(options.root === undefined ? {} : { root: options.root }),
     });
+    const { disassembler } = options;
     let platform: Platform | undefined;
     this.kernel = new Kernel({
       cpu,
@@ -191,12 +192,14 @@ export class Sandbox {
           prng: prng.stream('platform'),
           trace,
           countsStub: options.comparable !== true,
+          ...(disassembler === undefined
+            ? {}
+            : { readOperands: (code, address) => disassembler().memoryOperands(code, address) }),
           ...(options.observer === undefined ? {} : { observer: options.observer }),
         });
         return platform;
       },
-      disassemble: (code, address) =>
-        options.disassembler?.().disassemble(code, address, 1)[0]?.text ?? '(vector instruction)',
+      disassemble: (code, address) => disassembler?.().disassemble(code, address, 1)[0]?.text ?? '(vector instruction)',
     });
     // The kernel's constructor calls makePlatform.
     this.platform = platform as unknown as Platform;

@@ -3,9 +3,11 @@
 // Compiles a C program, runs it on this machine's kernel and in a sandbox, and keeps what it printed.
 
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Host, HostStream } from '../../src/base/host.ts';
 import type { Logger } from '../../src/base/logger.ts';
+import { Disassembler } from '../../src/isa/disassembler.ts';
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
 import type { RunResult, SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import { Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -69,6 +71,8 @@ export interface GuestRun extends Outcome {
   readonly result: RunResult;
 }
 
+let disassembler: Disassembler | undefined;
+
 /** Runs a host file in a sandbox of its own. */
 export async function runGuest(
   program: string,
@@ -95,6 +99,8 @@ export async function runGuest(
     memoryBytes: 256 * 2 ** 20,
     timeoutSec: 50,
     logger,
+    disassembler: () =>
+      (disassembler ??= new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'))),
     ...options,
   });
   try {

@@ -14,6 +14,7 @@ import { Reg } from '../../cpu/regs.ts';
 import { MXCSR_MASK } from '../signals/signal-frame.ts';
 import type { Task } from '../task.ts';
 import { NO_CALL } from '../task.ts';
+import { DebugRegisters, setDebugRegister } from './debug-registers.ts';
 
 const WORD_BYTES = 8;
 const USER_CS = 0x33n;
@@ -21,8 +22,8 @@ const USER_SS = 0x2bn;
 /** Flags that a tracer may change: those of the program's own, TF, NT, RF and AC. */
 const SETTABLE_FLAGS = 0x5_4dd5n;
 const TRAP_FLAG = 0x100n;
-/** DR7's bits that enable a breakpoint. */
-const DR7_ENABLES = 0xffn;
+/** Of a task whose debug registers nobody has written. */
+const NO_DEBUG_REGISTERS = new DebugRegisters();
 
 /** Words of user_regs_struct that are plain registers. */
 const PLAIN: ReadonlyMap<number, number> = new Map(
@@ -160,16 +161,21 @@ export function writeFloating(task: Task, bytes: Uint8Array): number {
   return 0;
 }
 
-/** PTRACE_PEEKUSER: a word of struct user, or -errno. Debug registers read as zero: nothing was ever set. */
-export function peekUser(task: Task, offset: number): bigint | number {
-  if (offset % WORD_BYTES !== 0 || offset >= UserStruct.size) return -EIO;
-  return offset < UserRegsStruct.size ? getWord(task, offset) : 0n;
+/** Number of the debug register that is at `offset` of struct user, or -1. */
+function debugRegisterAt(offset: number): number {
+  const { debugRegisters, debugRegistersEnd } = UserStruct;
+  return offset < debugRegisters || offset >= debugRegistersEnd ? -1 : (offset - debugRegisters) / WORD_BYTES;
 }
 
-/**
- * PTRACE_POKEUSER. There are no debug registers: addresses may be written, so that a debugger can prepare, and an enabled
- * breakpoint in DR7 finds no slot free, as on Linux when others have taken all.
- */
+/** PTRACE_PEEKUSER: a word of struct user, or -errno. */
+export function peekUser(task: Task, offset: number): bigint | number {
+  if (offset % WORD_BYTES !== 0 || offset >= UserStruct.size) return -EIO;
+  if (offset < UserRegsStruct.size) return getWord(task, offset);
+  const register = debugRegisterAt(offset);
+  return register < 0 ? 0n : (task.debug ?? NO_DEBUG_REGISTERS).read(register);
+}
+
+/** PTRACE_POKEUSER: 0 or -errno. */
 export function pokeUser(task: Task, offset: number, value: bigint): number {
   if (offset % WORD_BYTES !== 0 || offset >= UserStruct.size) return -EIO;
   if (offset < UserRegsStruct.size) {
@@ -177,9 +183,8 @@ export function pokeUser(task: Task, offset: number, value: bigint): number {
     recheckRestart(task);
     return result;
   }
-  const register = (offset - UserStruct.debugRegisters) / WORD_BYTES;
-  if (register < 0 || offset >= UserStruct.debugRegistersEnd) return -EIO;
-  return register === 7 && (value & DR7_ENABLES) === 0n ? 0 : -EIO;
+  const register = debugRegisterAt(offset);
+  return register < 0 ? -EIO : setDebugRegister(task, register, value);
 }
 
 /** A register set of PTRACE_GETREGSET: its bytes, or -errno. `length` is what the tracer has room for. */
