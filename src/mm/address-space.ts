@@ -24,6 +24,7 @@ import { Mapper, type MapRequest } from './mapper.ts';
 import { Pager, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type GuestFault } from './pager.ts';
 import { PTE_USER, PTE_WRITE } from './page-table.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
+import { visitResident, type ResidentVisitor } from './resident-pages.ts';
 import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
 import { SpaceCore, type SpaceLimits } from './space-core.ts';
 import { StubPages } from './stub-pages.ts';
@@ -362,6 +363,11 @@ export class AddressSpace {
   /** What status, statm and getrusage tell of memory. */
   memoryUse(): MemoryUse {
     return memoryUse(this.core);
+  }
+
+  /** Visits the pages of [start, end) that are in memory, in order, and brings none in. */
+  visitResident(start: Addr, end: Addr, visit: ResidentVisitor): void {
+    visitResident(this.core, start, end, visit);
   }
 
   // The platform's pages
