@@ -255,9 +255,9 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
     child.regs.u32[2 * Reg.rflags] = (child.regs.u32[2 * Reg.rflags] as number) & ~TRAP_FLAG;
   if (request.stack !== 0) child.regs.set(Reg.rsp, request.stack);
   if (has(flags, CLONE_SETTLS)) child.regs.set(Reg.fsBase, request.tls);
+  if (parent.debug !== null) child.debug = parent.debug.forChild();
   child.mask = parent.savedMask ?? parent.mask;
   child.name = parent.name;
-  if (parent.debug !== null) child.debug = parent.debug.forChild();
   const isSibling = has(flags, CLONE_PARENT) || has(flags, CLONE_THREAD);
   child.creatorTid = isSibling ? parent.group.leader.creatorTid : parent.tid;
   child.noNewPrivs = parent.noNewPrivs;

@@ -425,8 +425,8 @@ function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   group.exitSignal = SIGCHLD;
   group.dumpable = task.creds.uid === task.creds.euid && task.creds.gid === task.creds.egid ? 1 : 0;
   task.altStack = NO_ALT_STACK;
-  task.rseqAddr = 0;
   clearDebugRegisters(task);
+  task.rseqAddr = 0;
   task.restart = null;
   const { creds } = task;
   if (isSecureExec(creds)) task.parentDeathSignal = 0;

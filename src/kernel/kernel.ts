@@ -595,10 +595,10 @@ export class Kernel implements Sentry {
         this.scheduler.putBack(task);
         return false;
       case 'fault': {
-        if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
         const { signo, code, addr, trapno, errorCode } = event;
         if (trapno === INVALID_OPCODE) this.noteVectorExtension(task);
         if (signo === SIGKILL) this.noteOutOfMemory();
+        if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
         const detail = { trapno, error: errorCode, cr2: trapno === 14 ? BigInt(addr) : 0n };
         forceSignal(task, faultInfo(signo, code, BigInt(addr), detail));
         return true;

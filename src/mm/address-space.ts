@@ -216,7 +216,6 @@ export class AddressSpace {
     return this.pager.handleFault(addr, access);
   }
 
-  // Access by the kernel
   /**
    * Makes the guest's next store to the page of `addr`, or with `all` its next access, fault once: `handleFault` makes the
    * page usable again. The kernel's own access does not fault. For breakpoints.
@@ -225,6 +224,7 @@ export class AddressSpace {
     if (addr < this.end) this.core.guardPage(addr, all ? PTE_USER : PTE_WRITE);
   }
 
+  // Access by the kernel
 
   /** Copies guest bytes to `into`; how many before the first fault. */
   copyIn(addr: Addr, into: Uint8Array, ignorePermissions = false): number {

@@ -107,7 +107,7 @@ export interface SandboxOptions {
   readonly makeTracer?: (trace: TraceSink) => SyscallTracer;
   readonly logger?: Logger;
   readonly limits?: Partial<SandboxLimits>;
-  /** For the line about instructions that the engine lacks; made when first needed. */
+  /** For hardware breakpoints, and for the line about instructions that the engine lacks; made when first needed. */
   readonly disassembler?: () => Disassembler;
   /** Looks at the platform while it runs. @internal */
   readonly observer?: PlatformObserver;
