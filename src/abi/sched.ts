@@ -68,6 +68,7 @@ export const SchedAttr = {
   size: 56,
 } as const;
 export const SCHED_ATTR_SIZE_VER0 = 48;
+export const SCHED_FLAG_RESET_ON_FORK = 0x01;
 export const SCHED_FLAG_KEEP_POLICY = 0x08;
 export const SCHED_FLAG_KEEP_PARAMS = 0x10;
 export const SCHED_FLAG_UTIL_CLAMP = 0x60;

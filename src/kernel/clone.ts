@@ -48,6 +48,7 @@ import { PosixTimers } from './posix-timers.ts';
 import { inherit } from './ptrace/relation.ts';
 import { stopForEvent } from './ptrace/stops.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
+import { inheritScheduling } from './sched-policy.ts';
 import type { SyscallResult } from './syscalls/table.ts';
 import { NO_ALT_STACK, Task } from './task.ts';
 import { ThreadGroup } from './thread-group.ts';
@@ -238,6 +239,7 @@ function makeGroup(parent: Task, child: Task, request: CloneRequest): ThreadGrou
   made.dumpable = group.dumpable;
   made.personality = group.personality;
   made.hasNoHugePages = group.hasNoHugePages;
+  made.barriers = group.barriers;
   made.oomScoreAdj = group.oomScoreAdj;
   timers.bind(made);
   return made;
@@ -262,9 +264,7 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   child.creatorTid = isSibling ? parent.group.leader.creatorTid : parent.tid;
   child.noNewPrivs = parent.noNewPrivs;
   if (parent.seccomp !== null) child.seccomp = parent.seccomp === 'strict' ? 'strict' : parent.seccomp.retain();
-  child.nice = parent.nice;
-  child.schedPolicy = parent.schedPolicy;
-  child.schedPriority = parent.schedPriority;
+  inheritScheduling(parent, child);
   child.ioprio = parent.ioprio;
   child.timerSlackNs = parent.timerSlackNs;
   child.defaultTimerSlackNs = parent.timerSlackNs;

@@ -32,7 +32,7 @@ import type { FsContext } from '../vfs/fs-context.ts';
 import { BufferTransfer, OpenFile } from '../vfs/open-file.ts';
 import { lookupPath } from '../vfs/path-walk.ts';
 import type { Credentials } from './credentials.ts';
-import { afterExec, isSecureExec } from './credentials.ts';
+import { Cap, afterExec, hasCap, isSecureExec } from './credentials.ts';
 import { endOtherTasks, letParentGo } from './exit.ts';
 import { releaseFutexes } from './robust-list.ts';
 import type { Kernel } from './kernel.ts';
@@ -308,7 +308,7 @@ export function spaceLimits(
     addressSpaceBytes: soft(RLIMIT_AS),
     dataBytes: soft(RLIMIT_DATA),
     stackBytes: soft(RLIMIT_STACK),
-    memlockBytes: creds.euid === 0 ? Infinity : soft(RLIMIT_MEMLOCK),
+    memlockBytes: hasCap(creds, Cap.ipcLock) ? Infinity : soft(RLIMIT_MEMLOCK),
   };
 }
 
@@ -423,6 +423,7 @@ function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   group.posixTimers.deleteAll();
   group.hasExeced = true;
   group.exitSignal = SIGCHLD;
+  group.barriers = 0;
   group.dumpable = task.creds.uid === task.creds.euid && task.creds.gid === task.creds.egid ? 1 : 0;
   task.altStack = NO_ALT_STACK;
   clearDebugRegisters(task);

@@ -121,9 +121,8 @@ export class IntervalTimers {
       left = Math.min(left, timer.deadline - now);
     }
     if (this.cpuLimitNs <= now) {
-      // Linux repeats the signal every second until the hard limit kills.
-      this.cpuLimitNs = now + 1e9;
       this.kernel.cpuLimitReached(group);
+      this.cpuLimitNs = Math.max(now + 1, group.softLimit(RLIMIT_CPU) * 1e9);
     }
     for (const watcher of this.cpuWatchers) left = Math.min(left, watcher.check(now));
     return Math.max(1, Math.min(left, this.cpuLimitNs - now));

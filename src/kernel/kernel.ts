@@ -596,6 +596,7 @@ export class Kernel implements Sentry {
         return false;
       case 'fault': {
         const { signo, code, addr, trapno, errorCode } = event;
+        if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
         if (trapno === INVALID_OPCODE) this.noteVectorExtension(task);
         if (signo === SIGKILL) this.noteOutOfMemory();
         if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
@@ -710,8 +711,9 @@ export class Kernel implements Sentry {
 
   /** RLIMIT_CPU's soft limit has struck. */
   cpuLimitReached(group: ThreadGroup): void {
-    const hard = group.limits[RLIMIT_CPU]?.hard ?? 0n;
+    const { soft = 0n, hard = 0n } = group.limits[RLIMIT_CPU] ?? {};
     const seconds = BigInt(Math.floor(group.cpuNs() / 1e9));
+    if (seconds < hard) group.limits[RLIMIT_CPU] = { soft: soft + 1n, hard };
     sendSignal(group, null, kernelInfo(seconds >= hard ? SIGKILL : SIGXCPU));
   }
 }

@@ -149,6 +149,8 @@ export class Task implements GuestContext, Waiter {
   nice = 0;
   schedPolicy = 0;
   schedPriority = 0;
+  /** SCHED_RESET_ON_FORK: children start without what is special to this task's scheduling. */
+  resetsOnFork = false;
   ioprio = 0;
   timerSlackNs = 50_000;
   /** What PR_SET_TIMERSLACK goes back to: the slack that the creator had. */

@@ -21,7 +21,7 @@ it.runIf(hasCompiler('gcc'))(
         'texts bounded',
         'clones 3000, next descriptor 3',
         'signals bounded',
-        'timers 4000, in a child Resource temporarily unavailable',
+        'timers 3999, in a child Resource temporarily unavailable',
         'x|again| 4 E=1',
         'changed 1',
       ]);

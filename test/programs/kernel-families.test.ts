@@ -15,7 +15,9 @@ const FAMILIES = [
   'identity-errors',
   'job-control',
   'processes-errors',
+  'rlimits-errors',
   'sched-attr',
+  'scheduling-errors',
   'seccomp-bpf',
   'signals-errors',
 ];

@@ -96,19 +96,23 @@ function senderOf(kernel: Kernel, info: SignalInfo): number {
   return info.signo === SIGCHLD && info.code > 0 ? pidOf(info) : (kernel.current?.tid ?? 0);
 }
 
-/** Queues of this length are not looked at closer. */
+/** Queues of this length are not looked at closer, unless the limit is lower than any system's. */
 const SHORT_QUEUE = 32;
+const LOW_LIMIT = 1000;
 
-/** Whether RLIMIT_SIGPENDING, which counts what all processes have queued, forbids one more. */
+/** Whether RLIMIT_SIGPENDING forbids one more. */
 function mayNotQueue(group: ThreadGroup, size: number): boolean {
   const limit = group.softLimit(RLIMIT_SIGPENDING);
   if (size >= limit) return true;
-  if (size < SHORT_QUEUE) return false;
-  const { kernel } = group.leader;
+  return (size >= SHORT_QUEUE || limit < LOW_LIMIT) && queuedSignals(group.leader.kernel) >= limit;
+}
+
+/** What RLIMIT_SIGPENDING counts: signals that wait and timers, each of which may send one, of all processes. */
+export function queuedSignals(kernel: Kernel): number {
   let queued = 0;
-  for (const each of kernel.groups.values()) queued += each.pending.size;
+  for (const each of kernel.groups.values()) queued += each.pending.size + each.posixTimers.size;
   for (const each of kernel.tasks.values()) queued += each.pending.size;
-  return queued >= limit;
+  return queued;
 }
 
 /** A tracer sees signals that the process ignores, too. */

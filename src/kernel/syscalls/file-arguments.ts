@@ -59,6 +59,11 @@ export function resolveAt(
   return lookupPath(callerOf(task, cred), start, path, follow);
 }
 
+/** 0 when a descriptor is free, else -EMFILE or -ENFILE: asked before anything is made that would have to be undone. */
+export function mayInstall(task: Task): number {
+  return task.files.mayInstall(task.group.softLimit(RLIMIT_NOFILE));
+}
+
 /** Enters a file; on failure its reference is given back. */
 export function installFile(task: Task, file: OpenFile, cloexec: boolean, min = 0): number {
   const fd = task.files.install(file, cloexec, task.group.softLimit(RLIMIT_NOFILE), min);

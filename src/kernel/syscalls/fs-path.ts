@@ -50,7 +50,7 @@ import {
 } from '../../vfs/namespace.ts';
 import { openPath } from '../../vfs/open.ts';
 import type { Task } from '../task.ts';
-import { callerOf, installFile, readPath, resolveAt, startOf } from './file-arguments.ts';
+import { callerOf, installFile, mayInstall, readPath, resolveAt, startOf } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 
 /** Bits of open that mean something; the older calls ignore the rest. */
@@ -60,6 +60,8 @@ function open(task: Task, dirfd: number, addr: number, flags: number, mode: numb
   const path = readPath(task, addr);
   if (typeof path === 'number') return path;
   if (path === '') return -ENOENT;
+  const refused = mayInstall(task);
+  if (refused < 0) return refused;
   // Under RESOLVE_IN_ROOT the directory is the root, so it matters for absolute paths, too.
   const start = startOf(task, dirfd, (resolve & RESOLVE_IN_ROOT) !== 0 ? '.' : path);
   if (typeof start === 'number') return start;

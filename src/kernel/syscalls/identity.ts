@@ -14,6 +14,7 @@ import { viewOf } from '../../base/bytes.ts';
 import type { Credentials } from '../credentials.ts';
 import { ALL_CAPS, Cap, hasCap, withFsUid, withUserIds } from '../credentials.ts';
 import { reachesTaskLimit } from '../clone.ts';
+import { spaceLimits } from '../exec.ts';
 import type { Task } from '../task.ts';
 import type { Args, SyscallDef } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
@@ -32,6 +33,8 @@ function become(task: Task, next: Credentials): void {
     task.group.dumpable = 0;
     task.parentDeathSignal = 0;
   }
+  if (hasCap(old, Cap.ipcLock) !== hasCap(next, Cap.ipcLock))
+    Object.assign(task.mm.limits, spaceLimits(task.group.limits, next));
   if (old.uid !== next.uid) {
     task.exceedsTaskLimit = reachesTaskLimit(task, task.group.softLimit(RLIMIT_NPROC) + 1);
   }

@@ -17,7 +17,7 @@ import { PendingSend, QueueFile, QueueWaiter as Waiter } from '../ipc/posix-queu
 import { messageQueueInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
 import type { Task } from '../task.ts';
-import { installFile, readPath } from './file-arguments.ts';
+import { installFile, mayInstall, readPath } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 import { readBytes, readTimespecBig, writeBytes } from './times.ts';
 
@@ -31,6 +31,8 @@ function mqOpen(task: Task, nameAddr: number, flags: number, mode: number, attrA
   }
   const name = readPath(task, nameAddr);
   if (typeof name === 'number') return name;
+  const refused = mayInstall(task);
+  if (refused < 0) return refused;
   const file = task.kernel.ipc.queues.open(
     {
       name,

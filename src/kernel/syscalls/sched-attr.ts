@@ -1,40 +1,26 @@
 // SPDX-License-Identifier: MIT
 //
 // sched_setattr(2), sched_getattr(2): policy, nice value and priority in one structure that may grow. Models Linux
-// kernel/sched/core.c (sched_copy_attr, __sched_setscheduler).
+// kernel/sched/core.c (sched_copy_attr).
 
-import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from '../../abi/errno.ts';
-import { RLIMIT_NICE, RLIMIT_RTPRIO } from '../../abi/resource.ts';
+import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, ESRCH } from '../../abi/errno.ts';
 import {
   SCHED_ATTR_SIZE_VER0,
-  SCHED_BATCH,
-  SCHED_FIFO,
   SCHED_FLAG_ALL,
   SCHED_FLAG_KEEP_PARAMS,
   SCHED_FLAG_KEEP_POLICY,
+  SCHED_FLAG_RESET_ON_FORK,
   SCHED_FLAG_UTIL_CLAMP,
-  SCHED_IDLE,
-  SCHED_NORMAL,
-  SCHED_RR,
   SchedAttr,
 } from '../../abi/sched.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
-import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
+import { applyScheduling, checkScheduling, isRealtimePolicy, schedulingTarget } from '../sched-policy.ts';
 import type { SyscallDef } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
 
 const PAGE_BYTES = 4096;
-const MAX_PRIORITY = 99;
-
-function target(task: Task, tid: number): Task | undefined {
-  return tid === 0 ? task : task.kernel.task(tid);
-}
-
-function isRealtime(policy: number): boolean {
-  return policy === SCHED_FIFO || policy === SCHED_RR;
-}
 
 /** The structure as far as it is known; what is longer must be zero. */
 function copyAttr(task: Task, addr: Addr): DataView | number {
@@ -63,48 +49,42 @@ function setAttr(task: Task, tid: number, addr: Addr, flags: number): number {
   const attr = copyAttr(task, addr);
   if (typeof attr === 'number') return attr;
   if (attr.getInt32(SchedAttr.policy, true) < 0) return -EINVAL;
-  const other = target(task, tid);
+  const other = schedulingTarget(task, tid);
   if (other === undefined) return -ESRCH;
   const attrFlags = attr.getBigUint64(SchedAttr.flags, true);
-  const keepsPolicy = (attrFlags & BigInt(SCHED_FLAG_KEEP_POLICY)) !== 0n;
-  const keepsParameters = (attrFlags & BigInt(SCHED_FLAG_KEEP_PARAMS)) !== 0n;
-  const policy = keepsPolicy ? other.schedPolicy : attr.getUint32(SchedAttr.policy, true);
-  const priority = keepsParameters ? other.schedPriority : attr.getUint32(SchedAttr.priority, true);
-  const nice = keepsParameters ? other.nice : Math.max(-20, Math.min(19, attr.getInt32(SchedAttr.nice, true)));
-  if (!isRealtime(policy) && policy !== SCHED_NORMAL && policy !== SCHED_BATCH && policy !== SCHED_IDLE) return -EINVAL;
+  const has = (flag: number): boolean => (attrFlags & BigInt(flag)) !== 0n;
   if ((attrFlags & ~BigInt(SCHED_FLAG_ALL)) !== 0n) return -EINVAL;
-  if (priority > MAX_PRIORITY || isRealtime(policy) !== priority > 0) return -EINVAL;
-  if ((attrFlags & BigInt(SCHED_FLAG_UTIL_CLAMP)) !== 0n) return -EOPNOTSUPP;
-  if (!hasCap(task.creds, Cap.sysNice)) {
-    const { group } = other;
-    if (!isRealtime(policy) && nice < other.nice && 20 - nice > group.softLimit(RLIMIT_NICE)) return -EPERM;
-    if (isRealtime(policy) && priority > other.schedPriority && priority > group.softLimit(RLIMIT_RTPRIO))
-      return -EPERM;
-    if (other.creds.uid !== task.creds.euid && other.creds.euid !== task.creds.euid) return -EPERM;
-  }
+  const keepsParameters = has(SCHED_FLAG_KEEP_PARAMS);
+  const request = {
+    policy: has(SCHED_FLAG_KEEP_POLICY) ? other.schedPolicy : attr.getUint32(SchedAttr.policy, true),
+    priority: keepsParameters ? other.schedPriority : attr.getUint32(SchedAttr.priority, true),
+    nice: keepsParameters ? other.nice : Math.max(-20, Math.min(19, attr.getInt32(SchedAttr.nice, true))),
+    resetOnFork: has(SCHED_FLAG_RESET_ON_FORK),
+  };
+  const refused = checkScheduling(task, other, request);
+  if (refused < 0) return refused;
+  if (has(SCHED_FLAG_UTIL_CLAMP)) return -EOPNOTSUPP;
   // The policy is one of the parameters.
-  if (keepsParameters) return 0;
-  other.schedPolicy = policy;
-  other.schedPriority = priority;
-  if (!isRealtime(policy)) other.nice = nice;
+  if (!keepsParameters) applyScheduling(other, request);
   return 0;
 }
 
 function getAttr(task: Task, tid: number, addr: Addr, size: number, flags: number): number {
   if (addr === 0 || tid < 0 || size > PAGE_BYTES || size < SCHED_ATTR_SIZE_VER0 || flags !== 0) return -EINVAL;
-  const other = target(task, tid);
+  const other = schedulingTarget(task, tid);
   if (other === undefined) return -ESRCH;
   const length = Math.min(size, SchedAttr.size);
   const bytes = new Uint8Array(length);
   const view = viewOf(bytes);
   view.setUint32(SchedAttr.length, length, true);
   view.setUint32(SchedAttr.policy, other.schedPolicy, true);
-  if (isRealtime(other.schedPolicy)) view.setUint32(SchedAttr.priority, other.schedPriority, true);
+  if (other.resetsOnFork) view.setUint32(SchedAttr.flags, SCHED_FLAG_RESET_ON_FORK, true);
+  if (isRealtimePolicy(other.schedPolicy)) view.setUint32(SchedAttr.priority, other.schedPriority, true);
   else view.setInt32(SchedAttr.nice, other.nice, true);
   return writeBytes(task, addr, bytes);
 }
 
-const MISSING = 'SCHED_DEADLINE, SCHED_FLAG_RESET_ON_FORK';
+const MISSING = 'SCHED_DEADLINE';
 
 export const SCHED_ATTR_CALLS: readonly SyscallDef[] = [
   {

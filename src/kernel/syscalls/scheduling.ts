@@ -3,7 +3,6 @@
 // Scheduling: one processor, one class. Policies and priorities are kept and reported, not acted upon. sched(7).
 
 import { EFAULT, EINVAL, EPERM, ESRCH, EACCES } from '../../abi/errno.ts';
-import { RLIMIT_NICE, RLIMIT_RTPRIO } from '../../abi/resource.ts';
 import {
   PRIO_PGRP,
   PRIO_PROCESS,
@@ -20,20 +19,28 @@ import type { Addr } from '../../base/addr.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { SLICE_INSTRUCTIONS } from '../scheduler.ts';
 import type { Task } from '../task.ts';
+import {
+  applyScheduling,
+  checkScheduling,
+  isRealtimePolicy,
+  isSameOwner,
+  mayHaveNice,
+  schedulingTarget,
+} from '../sched-policy.ts';
 import type { SyscallDef } from './table.ts';
 import { readBytes, writeBytes, writeTimespec } from './times.ts';
 
 /** Bytes of a CPU mask that the kernel reads and writes: one word. */
 const CPU_MASK_BYTES = 8;
+/** sched_rr_timeslice_ms as Linux sets it out. */
+const RR_INTERVAL_NS = 1e8;
+// ioprio_set(2)
 const IOPRIO_CLASS_SHIFT = 13;
-
-function target(task: Task, tid: number): Task | undefined {
-  return tid === 0 ? task : task.kernel.task(tid);
-}
-
-function isRealtimePolicy(policy: number): boolean {
-  return policy === SCHED_FIFO || policy === SCHED_RR;
-}
+const IOPRIO_CLASS_NONE = 0;
+const IOPRIO_CLASS_RT = 1;
+const IOPRIO_CLASS_BE = 2;
+const IOPRIO_CLASS_IDLE = 3;
+const IOPRIO_LEVELS = 8;
 
 /** Highest and lowest priority of a policy; undefined for an unknown one. */
 function priorityRange(policy: number): readonly [number, number] | undefined {
@@ -46,31 +53,47 @@ function setScheduler(task: Task, tid: number, policyArg: number | null, paramAd
   if (paramAddr === 0) return -EINVAL;
   const priority = task.mm.readU32(paramAddr);
   if (priority === undefined) return -EFAULT;
-  const other = target(task, tid);
+  const other = schedulingTarget(task, tid);
   if (other === undefined) return -ESRCH;
-  const policy = policyArg === null ? other.schedPolicy : policyArg & ~SCHED_RESET_ON_FORK;
-  const range = priorityRange(policy);
-  if (range === undefined || policy === SCHED_DEADLINE || priority < range[0] || priority > range[1]) return -EINVAL;
-  const mayRaise = hasCap(task.creds, Cap.sysNice) || priority <= task.group.softLimit(RLIMIT_RTPRIO);
-  if (isRealtimePolicy(policy) && !mayRaise) return -EPERM;
-  if (other.creds.uid !== task.creds.euid && !hasCap(task.creds, Cap.sysNice)) return -EPERM;
-  other.schedPolicy = policy;
-  other.schedPriority = priority;
-  return 0;
+  const request = {
+    policy: policyArg === null ? other.schedPolicy : policyArg & ~SCHED_RESET_ON_FORK,
+    priority: priority | 0,
+    nice: other.nice,
+    resetOnFork: policyArg === null ? other.resetsOnFork : (policyArg & SCHED_RESET_ON_FORK) !== 0,
+  };
+  const refused = checkScheduling(task, other, request);
+  if (refused === 0) applyScheduling(other, request);
+  return refused;
+}
+
+function getScheduler(task: Task, tid: number): number {
+  if (tid < 0) return -EINVAL;
+  const other = schedulingTarget(task, tid);
+  if (other === undefined) return -ESRCH;
+  return other.schedPolicy | (other.resetsOnFork ? SCHED_RESET_ON_FORK : 0);
+}
+
+/** The time after which another task of the same priority runs. */
+function roundRobinInterval(task: Task, tid: number, addr: Addr): number {
+  if (tid < 0) return -EINVAL;
+  const other = schedulingTarget(task, tid);
+  if (other === undefined) return -ESRCH;
+  const others = other.schedPolicy === SCHED_FIFO ? 0 : SLICE_INSTRUCTIONS;
+  return writeTimespec(task, addr, other.schedPolicy === SCHED_RR ? RR_INTERVAL_NS : others);
 }
 
 function setAffinity(task: Task, tid: number, size: number, addr: Addr): number {
   const bytes = readBytes(task, addr, Math.min(size, CPU_MASK_BYTES));
   if (bytes === undefined) return -EFAULT;
-  const other = target(task, tid);
+  const other = schedulingTarget(task, tid);
   if (other === undefined) return -ESRCH;
-  if (other.creds.uid !== task.creds.euid && !hasCap(task.creds, Cap.sysNice)) return -EPERM;
+  if (!isSameOwner(task, other) && !hasCap(task.creds, Cap.sysNice)) return -EPERM;
   return ((bytes[0] ?? 0) & 1) === 1 ? 0 : -EINVAL;
 }
 
 function getAffinity(task: Task, tid: number, size: number, addr: Addr): number {
   if (size < CPU_MASK_BYTES || size % 8 !== 0) return -EINVAL;
-  if (target(task, tid) === undefined) return -ESRCH;
+  if (schedulingTarget(task, tid) === undefined) return -ESRCH;
   const mask = new Uint8Array(CPU_MASK_BYTES);
   mask[0] = 1;
   const result = writeBytes(task, addr, mask);
@@ -101,9 +124,9 @@ function setPriority(task: Task, which: number, who: number, value: number): num
   const nice = Math.max(-20, Math.min(19, value));
   let result = 0;
   for (const each of targets) {
-    if (each.creds.uid !== task.creds.euid && each.creds.euid !== task.creds.euid && !hasCap(task.creds, Cap.sysNice)) {
+    if (!isSameOwner(task, each) && !hasCap(task.creds, Cap.sysNice)) {
       result = -EPERM;
-    } else if (nice < each.nice && 20 - nice > each.group.softLimit(RLIMIT_NICE) && !hasCap(task.creds, Cap.sysNice)) {
+    } else if (nice < each.nice && !mayHaveNice(each, nice) && !hasCap(task.creds, Cap.sysNice)) {
       result = -EACCES;
     } else {
       each.nice = nice;
@@ -112,12 +135,33 @@ function setPriority(task: Task, which: number, who: number, value: number): num
   return result;
 }
 
+/** 0 for a class and level that the task may give, else -EPERM or -EINVAL. */
+function checkIoprio(task: Task, value: number): number {
+  const level = value & ((1 << IOPRIO_CLASS_SHIFT) - 1);
+  switch ((value >> IOPRIO_CLASS_SHIFT) & 7) {
+    case IOPRIO_CLASS_NONE:
+      return level === 0 ? 0 : -EINVAL;
+    case IOPRIO_CLASS_RT:
+      if (!hasCap(task.creds, Cap.sysAdmin) && !hasCap(task.creds, Cap.sysNice)) return -EPERM;
+      return level < IOPRIO_LEVELS ? 0 : -EINVAL;
+    case IOPRIO_CLASS_BE:
+      return level < IOPRIO_LEVELS ? 0 : -EINVAL;
+    default:
+      return value >> IOPRIO_CLASS_SHIFT === IOPRIO_CLASS_IDLE ? 0 : -EINVAL;
+  }
+}
+
 function ioprioSet(task: Task, which: number, who: number, value: number): number {
-  if (which < 1 || which > 3 || value >> IOPRIO_CLASS_SHIFT > 3 || value < 0) return -EINVAL;
-  if (value >> IOPRIO_CLASS_SHIFT === 1 && !hasCap(task.creds, Cap.sysAdmin)) return -EPERM;
-  const targets = priorityTargets(task, which - 1, who) ?? [];
+  const refused = checkIoprio(task, value);
+  if (refused < 0) return refused;
+  const targets = which < 1 ? undefined : priorityTargets(task, which - 1, who);
+  if (targets === undefined) return -EINVAL;
   if (targets.length === 0) return -ESRCH;
-  for (const each of targets) each.ioprio = value;
+  for (const each of targets) {
+    const isOwn = each.creds.uid === task.creds.euid || each.creds.uid === task.creds.uid;
+    if (!isOwn && !hasCap(task.creds, Cap.sysNice)) return -EPERM;
+    each.ioprio = value;
+  }
   return 0;
 }
 
@@ -162,7 +206,7 @@ export const schedulingCalls: readonly SyscallDef[] = [
     args: ['pid', 'out:sched_param'],
     call: (task, a) => {
       if (a.int(0) < 0 || a.num(1) === 0) return -EINVAL;
-      const other = target(task, a.int(0));
+      const other = schedulingTarget(task, a.int(0));
       if (other === undefined) return -ESRCH;
       return task.mm.writeU32(a.num(1), other.schedPriority) ? 0 : -EFAULT;
     },
@@ -171,14 +215,14 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 144,
     name: 'sched_setscheduler',
     args: ['pid', 'enum:sched', 'in:sched_param'],
-    partial: 'SCHED_DEADLINE, SCHED_RESET_ON_FORK; all tasks share the processor alike',
+    partial: 'SCHED_DEADLINE; all tasks share the processor alike',
     call: (task, a) => setScheduler(task, a.int(0), a.int(1), a.num(2)),
   },
   {
     nr: 145,
     name: 'sched_getscheduler',
     args: ['pid'],
-    call: (task, a) => (a.int(0) < 0 ? -EINVAL : (target(task, a.int(0))?.schedPolicy ?? -ESRCH)),
+    call: (task, a) => getScheduler(task, a.int(0)),
   },
   {
     nr: 146,
@@ -196,10 +240,7 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 148,
     name: 'sched_rr_get_interval',
     args: ['pid', 'out:timespec'],
-    call: (task, a) => {
-      if (a.int(0) < 0) return -EINVAL;
-      return target(task, a.int(0)) === undefined ? -ESRCH : writeTimespec(task, a.num(1), SLICE_INSTRUCTIONS);
-    },
+    call: (task, a) => roundRobinInterval(task, a.int(0), a.num(1)),
   },
   {
     nr: 203,

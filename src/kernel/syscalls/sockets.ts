@@ -22,7 +22,6 @@ import {
 } from '../../abi/errno.ts';
 import { O_NONBLOCK, O_PATH, O_RDWR } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
-import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import * as S from '../../abi/socket.ts';
 import { S_IFSOCK } from '../../abi/stat.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -32,7 +31,7 @@ import { lookupPath } from '../../vfs/path-walk.ts';
 import { RECEIVE_SHUT, SEND_SHUT, UnixEndpoint } from '../../vfs/unix-endpoint.ts';
 import { SocketFile } from '../../vfs/unix-socket.ts';
 import type { Task } from '../task.ts';
-import { callerOf, installFile, installPair, waitFor } from './file-arguments.ts';
+import { callerOf, installFile, installPair, mayInstall, waitFor } from './file-arguments.ts';
 import { addressBytes, netlinkAddress, readAddress, unixName, writeAddress } from './socket-messages.ts';
 import { getSocketOption, setSocketOption } from './socket-options.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
@@ -224,7 +223,7 @@ function accept(task: Task, fd: number, addr: number, lengthAddr: number, flags:
   const attempt = (): number => {
     if (endpoint.state !== 'listening') return -EINVAL;
     // Before anything is taken: a connection must not get lost because there is no descriptor for it.
-    const refused = task.files.mayInstall(task.group.softLimit(RLIMIT_NOFILE));
+    const refused = mayInstall(task);
     if (refused < 0) return refused;
     const server = endpoint.accept();
     if (server === undefined) return (endpoint.shut & RECEIVE_SHUT) !== 0 ? -EINVAL : -EAGAIN;

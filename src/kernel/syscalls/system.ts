@@ -9,7 +9,6 @@ import {
   RLIMIT_MEMLOCK,
   RLIMIT_NOFILE,
   RLIMIT_STACK,
-  RLIM_NLIMITS,
   RUSAGE_CHILDREN,
   RUSAGE_SELF,
   RUSAGE_THREAD,
@@ -19,6 +18,7 @@ import {
   GRND_INSECURE,
   GRND_NONBLOCK,
   GRND_RANDOM,
+  MEMBARRIER_CMD_FLAG_CPU,
   MEMBARRIER_CMD_PRIVATE_EXPEDITED,
   MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
   MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
@@ -112,7 +112,6 @@ function setLimit(task: Task, group: ThreadGroup, resource: number, bytes: Uint8
 }
 
 function prlimit(task: Task, pid: number, resource: number, newAddr: Addr, oldAddr: Addr): number {
-  if (resource >= RLIM_NLIMITS) return -EINVAL;
   let wanted: Uint8Array | undefined;
   if (newAddr !== 0) {
     wanted = readBytes(task, newAddr, Rlimit.size);
@@ -124,11 +123,12 @@ function prlimit(task: Task, pid: number, resource: number, newAddr: Addr, oldAd
   const isSame = task.creds.uid === theirs.uid && task.creds.uid === theirs.euid && task.creds.uid === theirs.suid;
   if (group !== task.group && !isSame && !hasCap(task.creds, Cap.sysResource)) return -EPERM;
   const old = group.limits[resource];
+  if (old === undefined) return -EINVAL;
   if (wanted !== undefined) {
     const result = setLimit(task, group, resource, wanted);
     if (result < 0) return result;
   }
-  if (oldAddr === 0 || old === undefined) return 0;
+  if (oldAddr === 0) return 0;
   const bytes = new Uint8Array(Rlimit.size);
   const v = viewOf(bytes);
   v.setBigUint64(Rlimit.cur, old.soft, true);
@@ -208,7 +208,7 @@ const ALL_BARRIERS = 0x1ff;
 function membarrier(task: Task, cmd: number, flags: number): number {
   if (cmd === 0) return flags === 0 ? ALL_BARRIERS : -EINVAL;
   if (
-    (flags !== 0 && cmd !== MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ) ||
+    (flags !== 0 && (cmd !== MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ || flags !== MEMBARRIER_CMD_FLAG_CPU)) ||
     (cmd & (cmd - 1)) !== 0 ||
     (cmd & ALL_BARRIERS) === 0
   ) {

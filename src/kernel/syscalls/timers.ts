@@ -27,6 +27,7 @@ import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import type { TimerSetting } from '../interval-timers.ts';
 import type { TimerEvent } from '../posix-timers.ts';
+import { queuedSignals } from '../signals/send.ts';
 import { isValidSignal } from '../signals/signal-sets.ts';
 import type { Task } from '../task.ts';
 import type { SyscallDef } from './table.ts';
@@ -102,9 +103,7 @@ function timerCreate(task: Task, clock: number, eventAddr: Addr, idAddr: Addr): 
   if (clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM) return -EPERM;
   if (!TIMER_CLOCKS.has(clock)) return -EINVAL;
   const { posixTimers } = task.group;
-  let timers = 0;
-  for (const group of task.kernel.groups.values()) timers += group.posixTimers.size;
-  if (timers >= task.group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
+  if (queuedSignals(task.kernel) >= task.group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
   const event = eventAddr === 0 ? undefined : readEvent(task, eventAddr);
   if (event !== undefined && 'errno' in event) return event.errno;
   const timer = posixTimers.create(
