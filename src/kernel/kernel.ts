@@ -596,7 +596,6 @@ export class Kernel implements Sentry {
         return false;
       case 'fault': {
         const { signo, code, addr, trapno, errorCode } = event;
-        if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
         if (trapno === INVALID_OPCODE) this.noteVectorExtension(task);
         if (signo === SIGKILL) this.noteOutOfMemory();
         if (trapno === DEBUG_EXCEPTION) noteDebugException(task, event.debugStatus);
