@@ -9,7 +9,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from './guest-run.ts';
 import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
 
-const PROGRAMS = ['ptrace-stops', 'ptrace-events', 'ptrace-jobs', 'ptrace-data', 'ptrace-errors', 'ptrace-breakpoints'];
+const PROGRAMS = [
+  'ptrace-stops',
+  'ptrace-events',
+  'ptrace-jobs',
+  'ptrace-data',
+  'ptrace-errors',
+  'ptrace-breakpoints',
+  'ptrace-seccomp',
+];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 
 describe.runIf(hasCompiler('gcc'))('programs that trace others', () => {

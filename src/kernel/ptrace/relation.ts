@@ -77,8 +77,9 @@ function threadThatMade(task: Task, parent: ThreadGroup): Task {
 export function checkOptions(tracer: Task, options: number): number {
   if ((options & ~PTRACE_O_MASK) !== 0) return -EINVAL;
   if ((options & PTRACE_O_SUSPEND_SECCOMP) === 0) return 0;
-  // Linux gives the right to a tracer that is not under a filter itself.
-  return hasCap(tracer.creds, Cap.sysAdmin) && tracer.seccomp === null ? 0 : -EPERM;
+  // Who is under a filter, or has put one to rest for its own tracer, could let another do what it may not do itself.
+  const isUnderOther = ((tracer.tracee?.options ?? 0) & PTRACE_O_SUSPEND_SECCOMP) !== 0;
+  return hasCap(tracer.creds, Cap.sysAdmin) && tracer.seccomp === null && !isUnderOther ? 0 : -EPERM;
 }
 
 /** PTRACE_ATTACH, or with `options` PTRACE_SEIZE. */

@@ -4,6 +4,7 @@
 // patched site is judged as a trapped one: number, arguments and the address after its syscall instruction are the same.
 
 import { ENOSYS } from '../../abi/errno.ts';
+import { PTRACE_O_SUSPEND_SECCOMP } from '../../abi/ptrace.ts';
 import { AUDIT_ARCH_X86_64 } from '../../abi/signal-frame.ts';
 import {
   SECCOMP_RET_ACTION_FULL,
@@ -65,8 +66,8 @@ export function enforceSeccomp(
   serve: (task: Task, args: Args) => SyscallResult,
   isTraced = false,
 ): SyscallResult | null {
-  const { seccomp } = task;
-  if (seccomp === null) return null;
+  const { seccomp, tracee } = task;
+  if (seccomp === null || (tracee !== null && (tracee.options & PTRACE_O_SUSPEND_SECCOMP) !== 0)) return null;
   if (seccomp === 'strict') return STRICT_CALLS.includes(sysno) ? null : endStrictly(task);
   if (seccomp.allows(sysno)) return null;
   const { value, author } = seccomp.judge(fillData(task, sysno));
