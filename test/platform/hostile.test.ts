@@ -19,7 +19,7 @@ afterEach(() => {
 const SITE = TEXT + 0x41;
 
 function patched(mode: 'upstream' | 'hardened'): Machine {
-  const m = (machine = new Machine(mode));
+  const m = (machine = new Machine(mode, { isHostile: true }));
   m.poke(SITE - 1, `90 ${call(GETPID)} 90 ${END}`);
   m.run(SITE - 1);
   return m;

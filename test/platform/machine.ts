@@ -17,6 +17,8 @@ import type { PlatformOptions } from '../../src/platform/platform.ts';
 import type { GuestContext, PatchMode, PlatformEvent, Sentry } from '../../src/platform/sentry.ts';
 import { STUB_START } from '../../src/platform/stub-layout.ts';
 import { NULL_TRACE } from '../../src/trace/events.ts';
+import { INVARIANTS } from '../conformance/usertrap/invariant-list.ts';
+import { InvariantObserver } from '../conformance/usertrap/invariant-observer.ts';
 
 export const TEXT = 0x401000;
 export const DATA = 0x500000;
@@ -69,13 +71,30 @@ export class Machine implements Sentry {
   readonly calls: Call[] = [];
   /** Answers a call before the fixed answers do; undefined leaves it to them. */
   answer: ((guest: GuestContext, sysno: number) => boolean | undefined) | null = null;
+  /** Checks the invariants at every event; what it found is looked at when the machine goes. */
+  readonly observer = new InvariantObserver();
+  /** What may not hold: upstream's defects, what a guest does to its own records, or all for a machine that is broken on purpose. */
+  readonly mayBreak: Set<number>;
   #nextTid = 1;
 
-  constructor(patch: PatchMode, options: Partial<PlatformOptions> & { seed?: number } = {}) {
+  constructor(
+    patch: PatchMode,
+    options: Partial<PlatformOptions> & { seed?: number; isHostile?: boolean; isBroken?: boolean } = {},
+  ) {
     this.cpu = openUnicorn({ memoryBytes: 64 * 2 ** 20 });
     this.memory = new PhysicalMemory(this.cpu, 48 * 2 ** 20);
-    const { seed, ...rest } = options;
-    this.platform = new Platform(this.cpu, this, { patch, prng: new Prng(seed ?? 1), trace: NULL_TRACE, ...rest });
+    const { seed, isHostile, isBroken, ...rest } = options;
+    const tolerated = INVARIANTS.filter(
+      (i) =>
+        isBroken === true ||
+        (patch === 'upstream' && i.upstream !== undefined) ||
+        (isHostile === true && i.needsGoodGuest === true),
+    );
+    this.mayBreak = new Set(tolerated.map((i) => i.number));
+    this.observer.cpu = this.cpu;
+    const { observer } = this;
+    const prng = new Prng(seed ?? 1);
+    this.platform = new Platform(this.cpu, this, { patch, prng, trace: NULL_TRACE, observer, ...rest });
     this.mm = this.newSpace();
     this.guest = this.newGuest(this.mm);
   }
@@ -135,8 +154,11 @@ export class Machine implements Sentry {
     throw new Error('the guest runs on and on');
   }
 
+  /** @throws when an invariant did not hold that must */
   dispose(): void {
     this.cpu.dispose();
+    const wrong = this.observer.violations.find((v) => !this.mayBreak.has(v.invariant));
+    if (wrong !== undefined) throw new Error(`invariant ${wrong.invariant} does not hold: ${wrong.text}`);
   }
 }
 

@@ -36,7 +36,7 @@ describe.each(['off', 'upstream', 'hardened'] as const)('random guests, %s', (mo
   it('end by an event or their budget, and leave the next guest unharmed', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const prng = new Prng(seed);
-      const m = new Machine(mode, { seed });
+      const m = new Machine(mode, { seed, isHostile: true });
       m.map(TEXT, 0x4000, PROT_READ | PROT_WRITE | PROT_EXEC);
       const code = new Uint8Array(512);
       prng.fill(code);
