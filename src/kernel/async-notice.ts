@@ -43,6 +43,11 @@ class AsyncNotice implements Waiter {
     if ((told & POLLOUT) !== 0) this.tell(POLL_OUT, BAND_OUT);
   }
 
+  /** ReleaseHook. */
+  released(file: OpenFile): void {
+    file.queue?.remove(this);
+  }
+
   private tell(code: number, band: number): void {
     const { owner, ownerSignal } = this.file;
     if (owner === null) return;
@@ -68,19 +73,16 @@ function maySignal({ uid: ownUid, euid }: EventOwner, group: ThreadGroup): boole
   return euid === 0 || [euid, ownUid].some((uid) => uid === target.suid || uid === target.uid);
 }
 
-const notices = new WeakMap<OpenFile, AsyncNotice>();
-
 /** Sets or clears O_ASYNC; `fd` is what signals name. Files that cannot tell of events stay without it. */
 export function setAsync(kernel: Kernel, file: OpenFile, fd: number, isOn: boolean): void {
   const { queue } = file;
   const isNow = (file.flags & FASYNC) !== 0;
   if (isOn === isNow || queue === null || !file.canSignal) return;
-  const old = notices.get(file);
-  if (old !== undefined) queue.remove(old);
+  if (file.asyncNotice !== null) queue.remove(file.asyncNotice);
   file.flags = isOn ? file.flags | FASYNC : file.flags & ~FASYNC;
   if (!isOn) return;
   const notice = new AsyncNotice(kernel, file, fd);
-  notices.set(file, notice);
+  file.asyncNotice = notice;
   queue.add(notice);
-  file.onRelease(() => queue.remove(notice));
+  file.onRelease(notice);
 }

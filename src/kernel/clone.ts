@@ -49,7 +49,7 @@ import { inherit } from './ptrace/relation.ts';
 import { stopForEvent } from './ptrace/stops.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import { inheritScheduling } from './sched-policy.ts';
-import type { SyscallResult } from './syscalls/table.ts';
+import type { BlockRequest, SyscallResult, WaitSource } from './syscalls/table.ts';
 import { NO_ALT_STACK, Task } from './task.ts';
 import { ThreadGroup } from './thread-group.ts';
 
@@ -180,7 +180,7 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   if (parent.tracee !== null && (isEvent || has(flags, CLONE_PTRACE))) inherit(child, parent.tracee);
   kernel.scheduler.ready(child);
   child.isVforkChild = has(flags, CLONE_VFORK);
-  const finish = (): SyscallResult => (has(flags, CLONE_VFORK) ? waitForVfork(parent, child, tid) : tid);
+  const finish = (): SyscallResult => (has(flags, CLONE_VFORK) ? new VforkWait(parent, child, tid).retry() : tid);
   return isEvent ? stopForEvent(parent, event, tid, finish) : finish();
 }
 
@@ -191,13 +191,25 @@ function eventOf(request: CloneRequest): number {
 }
 
 /** The parent sleeps until the child has let go of its memory. */
-function waitForVfork(parent: Task, child: Task, tid: number): SyscallResult {
-  if (!child.isVforkChild) return stopForEvent(parent, PTRACE_EVENT_VFORK_DONE, tid, () => tid);
-  return parent.block({
-    queues: [{ queue: child.vforkDone }],
-    killableOnly: true,
-    retry: () => waitForVfork(parent, child, tid),
-  });
+class VforkWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly killableOnly = true;
+  private readonly parent: Task;
+  private readonly child: Task;
+  private readonly tid: number;
+
+  constructor(parent: Task, child: Task, tid: number) {
+    this.parent = parent;
+    this.child = child;
+    this.tid = tid;
+    this.queues = [{ queue: child.vforkDone }];
+  }
+
+  retry(): SyscallResult {
+    const { parent, child, tid } = this;
+    if (child.isVforkChild) return parent.block(this);
+    return stopForEvent(parent, PTRACE_EVENT_VFORK_DONE, tid, () => tid);
+  }
 }
 
 function forkSpace(parent: Task): AddressSpace | number {

@@ -45,7 +45,7 @@ import type { Tracee } from './ptrace/tracee.ts';
 import { killInfo } from './signals/siginfo.ts';
 import { sendSignal } from './signals/send.ts';
 import { initialFpu } from './signals/signal-frame.ts';
-import type { SyscallResult } from './syscalls/table.ts';
+import type { BlockRequest, SyscallResult, WaitSource } from './syscalls/table.ts';
 import { REGS_SET } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import type { ProgramParts } from './thread-group.ts';
@@ -385,16 +385,33 @@ function dropProgram(kernel: Kernel, program: PreparedProgram): void {
   program.mm.release();
 }
 
+/** An execve(2) that waits for the other threads to be gone. */
+class ThreadsWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly killableOnly = true;
+  private readonly task: Task;
+  private readonly program: PreparedProgram;
+
+  constructor(task: Task, program: PreparedProgram) {
+    this.task = task;
+    this.program = program;
+    this.queues = [{ queue: task.group.threadsGone }];
+  }
+
+  retry(): SyscallResult {
+    return becomeProgram(this.task, this.program);
+  }
+
+  onCancel(): void {
+    dropProgram(this.task.kernel, this.program);
+  }
+}
+
 /** The point of no return: when the last of the other threads is gone, the old program goes. */
 function becomeProgram(task: Task, program: PreparedProgram): SyscallResult {
   const { kernel, group } = task;
   if (group.tasks.length > 1 || group.deadTracees > 0) {
-    return task.block({
-      queues: [{ queue: group.threadsGone }],
-      killableOnly: true,
-      retry: () => becomeProgram(task, program),
-      onCancel: () => dropProgram(kernel, program),
-    });
+    return task.block(new ThreadsWait(task, program));
   }
   const previousTid = task.tid;
   takeOverLeader(task);

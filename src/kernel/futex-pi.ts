@@ -9,7 +9,7 @@ import { SCHED_FIFO, SCHED_RR } from '../abi/sched.ts';
 import type { Addr } from '../base/addr.ts';
 import type { FutexKey, FutexTable, FutexWaiter, FutexWord } from './futex.ts';
 import { futexKeyOf } from './futex.ts';
-import type { SyscallResult } from './syscalls/table.ts';
+import type { BlockRequest, SyscallResult } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 
 /** A lock that somebody waits for: Linux's pi_state. */
@@ -136,20 +136,36 @@ export function futexLock(
   const waiter: FutexWaiter = { task, key, bitset: 0, lock: null, target: null, woken: false };
   futexes.add(waiter);
   enqueue(futexes, lock, waiter, addr);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      interrupted: -ERESTARTNOINTR,
-      onCancel: () => dequeue(futexes, waiter),
-      retry: (timedOut) => {
-        if (waiter.woken) return 0;
-        if (!timedOut) return sleep();
-        dequeue(futexes, waiter);
-        return -ETIMEDOUT;
-      },
-    });
-  return sleep();
+  return task.block(new LockWait(waiter, deadlineNs));
+}
+
+/** A sleep until the lock comes. */
+class LockWait implements BlockRequest {
+  readonly queues = [];
+  readonly deadlineNs?: number;
+  private readonly waiter: FutexWaiter;
+
+  constructor(waiter: FutexWaiter, deadlineNs: number | undefined) {
+    this.waiter = waiter;
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  /** Once moved from another word, that word has changed: to begin again would find that and say so. */
+  get interrupted(): number {
+    return this.waiter.target === null || this.waiter.lock === null ? -ERESTARTNOINTR : -EAGAIN;
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    if (this.waiter.woken) return 0;
+    if (!timedOut) return this.waiter.task.block(this);
+    this.onCancel();
+    return -ETIMEDOUT;
+  }
+
+  onCancel(): void {
+    const { waiter } = this;
+    dequeue(waiter.task.kernel.futexes, waiter);
+  }
 }
 
 /** FUTEX_UNLOCK_PI: hands the lock to the first waiter. */
@@ -187,23 +203,7 @@ export function futexWaitForLock(
   const target = { key: lockKey, addr: lockAddr };
   const waiter: FutexWaiter = { task, key, bitset: 0xffff_ffff, lock: null, target, woken: false };
   futexes.add(waiter);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      // Once moved, the first word has changed: to begin again would find that and say so.
-      get interrupted() {
-        return waiter.lock === null ? -ERESTARTNOINTR : -EAGAIN;
-      },
-      onCancel: () => dequeue(futexes, waiter),
-      retry: (timedOut) => {
-        if (waiter.woken) return 0;
-        if (!timedOut) return sleep();
-        dequeue(futexes, waiter);
-        return -ETIMEDOUT;
-      },
-    });
-  return sleep();
+  return task.block(new LockWait(waiter, deadlineNs));
 }
 
 /** FUTEX_CMP_REQUEUE_PI, the comparison done: gives one waiter the lock if it is free, and lets the others wait for it. */

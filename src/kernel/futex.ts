@@ -7,7 +7,7 @@ import { EAGAIN, EFAULT, EINVAL, ERESTARTSYS, ERESTART_RESTARTBLOCK, ETIMEDOUT }
 import type { Addr } from '../base/addr.ts';
 import { USER_HALF_END } from '../base/addr.ts';
 import type { PiLock } from './futex-pi.ts';
-import type { SyscallResult } from './syscalls/table.ts';
+import type { BlockRequest, SyscallResult } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 
 export type FutexKey = string | number;
@@ -162,20 +162,39 @@ export function futexWait(task: Task, word: FutexWord, bitset: number, deadlineN
   const { futexes } = task.kernel;
   const waiter: FutexWaiter = { task, key, bitset, lock: null, target: null, woken: false };
   futexes.add(waiter);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [],
-      ...(deadlineNs === undefined ? {} : { deadlineNs, restart: () => futexWait(task, word, bitset, deadlineNs) }),
-      interrupted: deadlineNs === undefined ? -ERESTARTSYS : -ERESTART_RESTARTBLOCK,
-      onCancel: () => futexes.remove(waiter),
-      retry: (timedOut) => {
-        if (waiter.woken) return 0;
-        if (!timedOut) return sleep();
-        futexes.remove(waiter);
-        return -ETIMEDOUT;
-      },
-    });
-  return sleep();
+  return task.block(new FutexWait(waiter, word, deadlineNs));
+}
+
+/** A sleep on one word. */
+class FutexWait implements BlockRequest {
+  readonly queues = [];
+  readonly deadlineNs?: number;
+  readonly interrupted: number;
+  private readonly waiter: FutexWaiter;
+  private readonly word: FutexWord;
+
+  constructor(waiter: FutexWaiter, word: FutexWord, deadlineNs: number | undefined) {
+    this.waiter = waiter;
+    this.word = word;
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+    this.interrupted = deadlineNs === undefined ? -ERESTARTSYS : -ERESTART_RESTARTBLOCK;
+  }
+
+  restart(): SyscallResult {
+    return futexWait(this.waiter.task, this.word, this.waiter.bitset, this.deadlineNs);
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    if (this.waiter.woken) return 0;
+    if (!timedOut) return this.waiter.task.block(this);
+    this.onCancel();
+    return -ETIMEDOUT;
+  }
+
+  onCancel(): void {
+    const { waiter } = this;
+    waiter.task.kernel.futexes.remove(waiter);
+  }
 }
 
 /** futex_waitv(2): sleeps until one of several words is woken; gives its index. */
@@ -193,18 +212,30 @@ export function futexWaitMany(task: Task, words: readonly FutexWord[], deadlineN
     if (value !== word.value) return -EAGAIN;
   }
   for (const waiter of waiters) futexes.add(waiter);
-  const removeAll = (): void => waiters.forEach((waiter) => futexes.remove(waiter));
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      onCancel: removeAll,
-      retry: (timedOut) => {
-        const at = waiters.findIndex((waiter) => waiter.woken);
-        if (at < 0 && !timedOut) return sleep();
-        removeAll();
-        return at >= 0 ? at : -ETIMEDOUT;
-      },
-    });
-  return sleep();
+  return task.block(new FutexWaitMany(task, waiters, deadlineNs));
+}
+
+/** A sleep on several words. */
+class FutexWaitMany implements BlockRequest {
+  readonly queues = [];
+  readonly deadlineNs?: number;
+  private readonly task: Task;
+  private readonly waiters: readonly FutexWaiter[];
+
+  constructor(task: Task, waiters: readonly FutexWaiter[], deadlineNs: number | undefined) {
+    this.task = task;
+    this.waiters = waiters;
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    const at = this.waiters.findIndex((waiter) => waiter.woken);
+    if (at < 0 && !timedOut) return this.task.block(this);
+    this.onCancel();
+    return at >= 0 ? at : -ETIMEDOUT;
+  }
+
+  onCancel(): void {
+    for (const waiter of this.waiters) this.task.kernel.futexes.remove(waiter);
+  }
 }

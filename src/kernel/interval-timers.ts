@@ -42,7 +42,7 @@ export class IntervalTimers {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
-    this.real = new Timer(() => this.fireReal());
+    this.real = new Timer(this);
   }
 
   /** The group that owns the timers; they are made first, because a group needs them. */
@@ -51,7 +51,8 @@ export class IntervalTimers {
     this.limitChanged();
   }
 
-  private fireReal(): void {
+  /** TimerOwner: ITIMER_REAL has struck. */
+  expired(): void {
     const { timers, clock } = this.kernel;
     const { deadline } = this.real;
     const interval = this.realInterval;

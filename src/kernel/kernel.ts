@@ -337,6 +337,11 @@ export class Kernel implements Sentry {
     return this.serve(task, true);
   }
 
+  /** Makes the call in service, which its filter's listener lets pass. */
+  serveAllowed(task: Task): SyscallResult {
+    return task.call === null ? -ENOSYS : task.call.call(task, this.args);
+  }
+
   /** Makes the call whose number is in `task.sysno`. */
   private serve(task: Task, isTraced = false): SyscallResult {
     const args = this.args;
@@ -350,7 +355,7 @@ export class Kernel implements Sentry {
       this.tracer.enter(task.tid, def, args, task.mm, task.regs.get(Reg.rip), this.platform.isPatchedCall);
     }
     if (task.seccomp !== null) {
-      const refusal = enforceSeccomp(task, sysno, args, def.call, isTraced);
+      const refusal = enforceSeccomp(task, sysno, isTraced);
       if (refusal !== null) return refusal;
     }
     return def.call(task, args);
@@ -470,7 +475,7 @@ export class Kernel implements Sentry {
       task.request = null;
       again.onCancel?.();
       result = again.interrupted ?? -ERESTARTSYS;
-      task.restart = result === -ERESTART_RESTARTBLOCK ? (again.restart ?? null) : null;
+      task.restart = result === -ERESTART_RESTARTBLOCK ? again : null;
     }
     this.complete(task, result);
   }
@@ -479,7 +484,7 @@ export class Kernel implements Sentry {
   restartSyscall(task: Task): SyscallResult {
     const { restart } = task;
     task.restart = null;
-    return restart === null ? -EINTR : restart();
+    return restart?.restart?.() ?? -EINTR;
   }
 
   // ---- the loop

@@ -56,7 +56,7 @@ export class PosixTimer {
     this.id = id;
     this.clock = clock;
     this.event = event;
-    this.timer = new Timer(() => this.fire());
+    this.timer = new Timer(this);
   }
 
   private get onCpuClock(): boolean {
@@ -67,7 +67,8 @@ export class PosixTimer {
     return this.clock === CLOCK_THREAD_CPUTIME_ID ? this.owner.cpuNs() : this.group.cpuNs();
   }
 
-  private fire(): void {
+  /** TimerOwner. */
+  expired(): void {
     const at = this.timer.deadline;
     if (this.expire()) this.struck = at;
     else if (this.intervalNs > 0 && this.event.target?.state !== 'ended')

@@ -25,8 +25,9 @@ import { PendingSignals } from './signals/pending-signals.ts';
 import type { FaultDetail } from './signals/siginfo.ts';
 import { HANDLER_DEFAULT } from './signals/signal-actions.ts';
 import { defaultAction, sigBit } from './signals/signal-sets.ts';
-import type { BlockRequest, Blocked, SyscallDef, SyscallResult } from './syscalls/table.ts';
+import type { BlockRequest, Blocked, SyscallDef } from './syscalls/table.ts';
 import { BLOCKED } from './syscalls/table.ts';
+import type { TimerOwner } from './timer-queue.ts';
 import { Timer } from './timer-queue.ts';
 import type { ThreadGroup } from './thread-group.ts';
 
@@ -71,7 +72,7 @@ function hasFatal(task: Task): boolean {
   return false;
 }
 
-export class Task implements GuestContext, Waiter {
+export class Task implements GuestContext, Waiter, TimerOwner {
   readonly kernel: Kernel;
   /** Changes only when a thread other than the leader calls execve: it takes over the leader's. */
   tid: number;
@@ -106,8 +107,8 @@ export class Task implements GuestContext, Waiter {
   call: SyscallDef | null = null;
   /** -ERESTART… of an interrupted call, until it is known whether a handler runs; else 0. */
   restartError = 0;
-  /** What restart_syscall does. */
-  restart: (() => SyscallResult) | null = null;
+  /** The sleep that restart_syscall goes on with. */
+  restart: BlockRequest | null = null;
   readonly sleepTimer: Timer;
 
   /** Something must be looked at before guest code runs on: signals, restart, exit. */
@@ -186,7 +187,7 @@ export class Task implements GuestContext, Waiter {
     this.fs = init.fs;
     this.files = init.files;
     this.creds = init.creds;
-    this.sleepTimer = new Timer(() => this.wakeFor(Wake.timeout));
+    this.sleepTimer = new Timer(this);
     this.startNs = kernel.clock.now();
     // A new process gives its group right after construction, because the group needs its leader.
     this.group = init.group as ThreadGroup;
@@ -201,6 +202,11 @@ export class Task implements GuestContext, Waiter {
   /** Waiter: an event on one of the queues of the request. */
   wake(_events: number): void {
     this.wakeFor(Wake.event);
+  }
+
+  /** TimerOwner: the sleep has lasted long enough. */
+  expired(): void {
+    this.wakeFor(Wake.timeout);
   }
 
   /** Something must be looked at before guest code runs on; ends a sleep that signals may end. */

@@ -24,10 +24,11 @@ export class TimerFile extends OpenFile {
     super(dentry, flags);
     this.kernel = kernel;
     this.clockId = clockId;
-    this.timer = new Timer(() => this.expired());
+    this.timer = new Timer(this);
   }
 
-  private expired(): void {
+  /** TimerOwner. */
+  expired(): void {
     const { clock, timers } = this.kernel;
     this.expiries++;
     if (this.intervalNs > 0) {

@@ -3,17 +3,23 @@
 // Timers in the order of their deadlines, those with equal deadlines in the order in which they were set.
 // A binary heap that knows each timer's place, so that cancelling is cheap.
 
+/** Whom a timer tells. */
+export interface TimerOwner {
+  /** The moment has come; the timer is not set any more. */
+  expired(): void;
+}
+
 /** A moment at which something happens. One object can be set again and again. */
 export class Timer {
-  readonly fire: () => void;
+  readonly owner: TimerOwner;
   /** Monotonic nanoseconds; meaningful while set. */
   deadline = 0;
   /** Place in the heap and order of setting: the queue's own. */
   index = -1;
   order = 0;
 
-  constructor(fire: () => void) {
-    this.fire = fire;
+  constructor(owner: TimerOwner) {
+    this.owner = owner;
   }
 
   get isSet(): boolean {
@@ -70,7 +76,7 @@ export class TimerQueue {
       const first = this.heap[0];
       if (first === undefined || first.deadline > now) return;
       this.cancel(first);
-      first.fire();
+      first.owner.expired();
       if (first.isSet && first.deadline <= now) this.set(first, soonest);
     }
   }

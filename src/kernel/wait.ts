@@ -20,18 +20,23 @@ import {
 import { EventKind } from '../trace/events.ts';
 import { describeStatus, reap, reapTracee } from './exit.ts';
 import type { Tracee } from './ptrace/tracee.ts';
-import type { SyscallResult } from './syscalls/table.ts';
+import type { BlockRequest, SyscallResult, WaitSource } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import type { ChildUsage, ThreadGroup } from './thread-group.ts';
 
 /** Lowest byte of the status of a stop. */
 const STOPPED = 0x7f;
 
-/** Which children and tracees, and which of their changes. */
+/** Which children and tracees, and which of their changes. A child is named by its leader, a tracee by itself. */
 export interface WaitRequest {
-  /** A child by its leader, a tracee by itself. */
-  matches(task: Task): boolean;
+  readonly who: 'all' | { readonly tid: number } | { readonly pgid: number } | { readonly leader: Task };
   readonly options: number;
+}
+
+function matches({ who }: WaitRequest, task: Task): boolean {
+  if (who === 'all') return true;
+  if ('tid' in who) return task.tid === who.tid;
+  return 'pgid' in who ? task.group.pgid === who.pgid : task === who.leader;
 }
 
 /** One change of a child or tracee. */
@@ -138,7 +143,7 @@ function search(waiter: Task, request: WaitRequest): Search {
   let isAny = false;
   for (const child of waiter.group.children) {
     const { leader } = child;
-    if (!request.matches(leader)) continue;
+    if (!matches(request, leader)) continue;
     // A child that the parent traces is a tracee.
     if (leader.tracee !== null && leader.tracee.tracer.group === waiter.group) continue;
     if (!isEligible(child, options)) continue;
@@ -150,7 +155,7 @@ function search(waiter: Task, request: WaitRequest): Search {
   const tracers = (options & __WNOTHREAD) === 0 ? waiter.group.tasks : [waiter];
   for (const tracer of tracers) {
     for (const tracee of tracer.tracees) {
-      if (!request.matches(tracee.task)) continue;
+      if (!matches(request, tracee.task)) continue;
       isAny = true;
       const found = findInTracee(waiter, tracee, options);
       if (typeof found !== 'string') return found;
@@ -159,22 +164,27 @@ function search(waiter: Task, request: WaitRequest): Search {
   return isAny ? 'nothing' : 'none';
 }
 
-/** Sleeps until a child or tracee changes; `done` turns the change (or its absence, with WNOHANG) into the call's result. */
-export function waitForChild(
-  task: Task,
-  request: WaitRequest,
-  done: (change: ChildChange | null) => number,
-): SyscallResult {
-  const { options } = request;
-  const attempt = (): SyscallResult => {
-    const found = search(task, request);
+/** A wait for a change of a child or tracee. */
+export abstract class ChildWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  protected readonly task: Task;
+  private readonly request: WaitRequest;
+
+  constructor(task: Task, request: WaitRequest) {
+    this.task = task;
+    this.request = request;
+    this.queues = [{ queue: task.group.childEvents }];
+  }
+
+  /** Turns the change, or its absence with WNOHANG, into the call's result. */
+  protected abstract finish(change: ChildChange | null): number;
+
+  retry(): SyscallResult {
+    const { options } = this.request;
+    const found = search(this.task, this.request);
     if (found === 'none') return -ECHILD;
-    if (found === 'nothing') {
-      if ((options & WNOHANG) !== 0) return done(null);
-      return task.block({ queues: [{ queue: task.group.childEvents }], retry: attempt });
-    }
+    if (found === 'nothing') return (options & WNOHANG) !== 0 ? this.finish(null) : this.task.block(this);
     if ((options & WNOWAIT) === 0) found.consume();
-    return done(found.change);
-  };
-  return attempt();
+    return this.finish(found.change);
+  }
 }

@@ -38,16 +38,21 @@ export interface PageUser {
 /** @param entry index of the entry's low word in PhysicalMemory.words */
 export type PageVisitor = (user: PageUser, address: number, entry: number) => void;
 
+/** Whose pages they are. */
+export interface PagesOwner {
+  /** The last mapping has gone. A file system that deleted the file may then dispose. */
+  lastUnmapped?(): void;
+  /** A mapping has come or gone and is counted: System V shared memory. */
+  usersChanged?(isAdded: boolean): void;
+}
+
 let nextId = 1;
 
 /** The cached pages of one file (or of one shared anonymous mapping). */
 export class FilePages {
   /** Unique in this process: names the file in futex keys. */
   readonly id = nextId++;
-  /** Called when the last mapping has gone. A file system that deleted the file may then dispose. */
-  onLastUnmap: (() => void) | null = null;
-  /** Told of each mapping that comes or goes, once it is counted: System V shared memory. */
-  onUsersChanged: ((isAdded: boolean) => void) | null = null;
+  private readonly owner: PagesOwner | null;
 
   private memory: PhysicalMemory | null = null;
   private readonly frames = new Map<number, number>();
@@ -56,7 +61,8 @@ export class FilePages {
   /** Pages without a file behind them (shared anonymous memory) are never dropped to make room. */
   private readonly pinned: boolean;
 
-  constructor(pinned = false) {
+  constructor(owner: PagesOwner | null = null, pinned = false) {
+    this.owner = owner;
     this.pinned = pinned;
   }
 
@@ -236,7 +242,7 @@ export class FilePages {
   /** A VMA of `user` maps the file from now on. @internal */
   addUser(user: PageUser): void {
     this.users.set(user, (this.users.get(user) ?? 0) + 1);
-    this.onUsersChanged?.(true);
+    this.owner?.usersChanged?.(true);
   }
 
   /** A VMA of `user` has gone. @internal */
@@ -244,8 +250,8 @@ export class FilePages {
     const left = (this.users.get(user) ?? 0) - 1;
     if (left > 0) this.users.set(user, left);
     else this.users.delete(user);
-    this.onUsersChanged?.(false);
-    if (this.users.size === 0) this.onLastUnmap?.();
+    this.owner?.usersChanged?.(false);
+    if (this.users.size === 0) this.owner?.lastUnmapped?.();
   }
 
   /** Drops clean pages that nobody maps; how many. */

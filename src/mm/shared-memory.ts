@@ -10,14 +10,18 @@ export class SharedMemory implements MappableFile {
   readonly name = '/dev/zero (deleted)';
   readonly deviceNumber = 1;
   readonly inodeNumber: number;
-  readonly pages = new FilePages(true);
+  readonly pages = new FilePages(this, true);
   private readonly size: number;
 
   /** @param inodeNumber shown in maps; unique in one sandbox */
   constructor(size: number, inodeNumber: number) {
     this.size = size;
     this.inodeNumber = inodeNumber;
-    this.pages.onLastUnmap = () => this.pages.dispose();
+  }
+
+  /** PagesOwner. */
+  lastUnmapped(): void {
+    this.pages.dispose();
   }
 
   readPage(): number {

@@ -20,7 +20,7 @@ import { CAP_SYS_ADMIN, hasCapability, SYSTEM_CREDENTIALS } from './credentials.
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import type { DeviceTable } from './device-table.ts';
-import type { FsClock } from './inode.ts';
+import type { FsClock, Inode } from './inode.ts';
 import { MemoryFileSystem } from './memory-file-system.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
@@ -90,15 +90,7 @@ class MemoryDeviceFile extends OpenFile {
 
   override mappable(): MappableFile | number {
     if (this.kind !== 'zero') return -ENODEV;
-    const { fs, ino } = this.inode;
-    return {
-      name: '/dev/zero',
-      deviceNumber: fs.deviceNumber,
-      inodeNumber: ino,
-      readPage: () => 0,
-      sizeInBytes: () => Number.MAX_SAFE_INTEGER,
-      pages: new FilePages(true),
-    };
+    return new ZeroPages(this.inode);
   }
 
   override sync(): number {
@@ -107,6 +99,27 @@ class MemoryDeviceFile extends OpenFile {
 
   override ioctl(request: number, argument: number, memory: UserMemory): number {
     return this.kind === 'random' ? randomIoctl(request, argument, memory, this.isPrivileged) : -ENOTTY;
+  }
+}
+
+/** /dev/zero as mm maps it. */
+class ZeroPages implements MappableFile {
+  readonly name = '/dev/zero';
+  readonly deviceNumber: number;
+  readonly inodeNumber: number;
+  readonly pages = new FilePages(null, true);
+
+  constructor(inode: Inode) {
+    this.deviceNumber = inode.fs.deviceNumber;
+    this.inodeNumber = inode.ino;
+  }
+
+  readPage(): number {
+    return 0;
+  }
+
+  sizeInBytes(): number {
+    return Number.MAX_SAFE_INTEGER;
   }
 }
 

@@ -69,8 +69,6 @@ export class EpollFile extends OpenFile {
   override readonly isPollable = true;
   override readonly queue = new WaitQueue();
   private readonly watches = new Map<OpenFile, Map<number, Watch>>();
-  /** Tell when a watched description goes. */
-  private readonly hooks = new Map<OpenFile, () => void>();
   /** Watches that may be ready, in the order in which they are to be told. */
   private readonly ready = new Set<Watch>();
   private readonly budget: Budget;
@@ -107,9 +105,7 @@ export class EpollFile extends OpenFile {
     if (byFd === undefined) {
       byFd = new Map();
       this.watches.set(file, byFd);
-      const hook = (): void => this.forget(file);
-      this.hooks.set(file, hook);
-      file.onRelease(hook);
+      file.onRelease(this);
     }
     byFd.set(fd, watch);
     file.queue?.add(watch, ~0);
@@ -146,13 +142,15 @@ export class EpollFile extends OpenFile {
     this.ready.delete(watch);
   }
 
-  /** The last descriptor of a watched description is gone. */
+  /** ReleaseHook: the last descriptor of a watched description is gone. */
+  released(file: OpenFile): void {
+    this.forget(file);
+  }
+
   private forget(file: OpenFile): void {
     for (const watch of this.watches.get(file)?.values() ?? []) this.drop(watch);
     this.watches.delete(file);
-    const hook = this.hooks.get(file);
-    if (hook !== undefined) file.offRelease(hook);
-    this.hooks.delete(file);
+    file.offRelease(this);
   }
 
   private reaches(target: EpollFile): boolean {

@@ -5,6 +5,7 @@
 
 import { EBADF, EINVAL, EMFILE, ENFILE } from '../abi/errno.ts';
 import { Budget } from './device-table.ts';
+import type { LockOwner } from './file-locks.ts';
 import type { OpenFile } from './open-file.ts';
 
 interface Slot {
@@ -15,12 +16,13 @@ interface Slot {
 const FIRST_PLACES = 64;
 
 /** The descriptors of a task or of tasks that share them. */
-export class FdTable {
+export class FdTable implements LockOwner {
   /** A map, because one high descriptor must not cost what a long array does. */
   private slots = new Map<number, Slot>();
   /** What all tables together may hold. */
   private readonly budget: Budget;
   private users = 1;
+  waitsFor: object | null = null;
   /** Places that Linux's table would have: what select looks at. */
   private length = FIRST_PLACES;
   /** No descriptor below this one is free. */

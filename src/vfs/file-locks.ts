@@ -18,25 +18,23 @@ export interface RangeLock {
   readonly pid: number;
 }
 
-/** Owners of record locks that sleep, and whom they wait for. */
-const waitsFor = new WeakMap<object, object>();
+/** An owner of record locks. */
+export interface LockOwner {
+  /** Whom it waits for, while it sleeps. */
+  waitsFor: object | null;
+}
+
 /** How far a chain of those who wait for one another is followed (MAX_DEADLK_ITERATIONS). */
 const MAX_CHAIN = 10;
 
 /** Whether `owner` would wait, in the end, for itself. Locks of descriptions are not looked at. */
-export function wouldDeadlock(owner: object, blocker: object): boolean {
-  let at: object | undefined = blocker;
-  for (let i = 0; i < MAX_CHAIN && at !== undefined; i++) {
-    at = waitsFor.get(at);
+export function wouldDeadlock(owner: LockOwner, blocker: object): boolean {
+  let at: object | null = blocker;
+  for (let i = 0; i < MAX_CHAIN && at !== null; i++) {
+    at = 'waitsFor' in at ? (at as LockOwner).waitsFor : null;
     if (at === owner) return true;
   }
   return false;
-}
-
-/** `owner` sleeps until `blocker` gives a lock back; null: not any more. */
-export function setWaiting(owner: object, blocker: object | null): void {
-  if (blocker === null) waitsFor.delete(owner);
-  else waitsFor.set(owner, blocker);
 }
 
 /** Ranges that one file may have locked. */
@@ -47,7 +45,7 @@ export class FileLocks {
   private ranges: RangeLock[] = [];
   private whole: { owner: object; exclusive: boolean }[] = [];
   /** Descriptions that give their locks back when they are closed. */
-  private readonly watched = new WeakSet<OpenFile>();
+  private readonly watched = new Set<OpenFile>();
   /** Woken whenever a lock is given back. */
   readonly queue = new WaitQueue();
 
@@ -66,10 +64,14 @@ export class FileLocks {
   watch(file: OpenFile): void {
     if (this.watched.has(file)) return;
     this.watched.add(file);
-    file.onRelease(() => {
-      this.releaseOwner(file);
-      this.releaseWhole(file);
-    });
+    file.onRelease(this);
+  }
+
+  /** ReleaseHook. */
+  released(file: OpenFile): void {
+    this.watched.delete(file);
+    this.releaseOwner(file);
+    this.releaseWhole(file);
   }
 
   /** Takes, changes or gives back a range; -ENOLCK when there are too many, -EAGAIN when another owner is in the way. */

@@ -405,17 +405,16 @@ class HostFileNode extends RegularInode implements HostNode {
   }
 
   override get pages(): FilePages {
-    if (this.cache === null) {
-      const pages = new FilePages();
-      pages.onLastUnmap = (): void => {
-        this.flushMapped();
-        // The next mapping reads the host's file again: it may have changed by then.
-        pages.dispose();
-        this.closeIfUnused();
-      };
-      this.cache = pages;
-    }
+    this.cache ??= new FilePages(this);
     return this.cache;
+  }
+
+  /** PagesOwner. */
+  lastUnmapped(): void {
+    this.flushMapped();
+    // The next mapping reads the host's file again: it may have changed by then.
+    this.cache?.dispose();
+    this.closeIfUnused();
   }
 
   override get isCached(): boolean {

@@ -62,15 +62,14 @@ export class MemoryFile extends RegularInode {
   }
 
   override get pages(): FilePages {
-    if (this.cache === null) {
-      const pages = new FilePages();
-      pages.onLastUnmap = (): void => {
-        this.flushMapped();
-        this.freeIfUnused();
-      };
-      this.cache = pages;
-    }
+    this.cache ??= new FilePages(this);
     return this.cache;
+  }
+
+  /** PagesOwner. */
+  lastUnmapped(): void {
+    this.flushMapped();
+    this.freeIfUnused();
   }
 
   override get isCached(): boolean {

@@ -6,7 +6,7 @@
 import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
-import type { WaitQueue } from '../base/wait-queue.ts';
+import type { Waiter, WaitQueue } from '../base/wait-queue.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
 import type { Dentry } from './dentry.ts';
 import type { EntryVisitor, Inode } from './inode.ts';
@@ -52,6 +52,11 @@ export interface PendingOpen {
   isReady(): boolean;
 }
 
+/** Told when an open description goes. */
+export interface ReleaseHook {
+  released(file: OpenFile): void;
+}
+
 /** Who is told of events, in whose name; what it means is the kernel's. */
 export interface EventOwner {
   /** F_OWNER_ */
@@ -78,10 +83,12 @@ export abstract class OpenFile {
   /** F_SETOWN and F_SETSIG: who is told of events with O_ASYNC, and by which signal (0: SIGIO). */
   owner: EventOwner | null = null;
   ownerSignal = 0;
+  /** Tells the owner, once O_ASYNC was set. */
+  asyncNotice: Waiter | null = null;
   /** O_ASYNC means something. */
   readonly canSignal: boolean = false;
   private references = 1;
-  private releaseHooks: Set<() => void> | null = null;
+  private releaseHooks: Set<ReleaseHook> | null = null;
 
   constructor(dentry: Dentry, flags: number) {
     this.dentry = dentry;
@@ -221,19 +228,19 @@ export abstract class OpenFile {
     }
     const hooks = this.releaseHooks;
     this.releaseHooks = null;
-    if (hooks !== null) for (const hook of hooks) hook();
+    if (hooks !== null) for (const hook of hooks) hook.released(this);
     this.destroy();
     this.dentry.mount.users--;
   }
 
-  /** Calls `hook` when the last reference goes. */
-  onRelease(hook: () => void): void {
+  /** Tells `hook` when the last reference goes. */
+  onRelease(hook: ReleaseHook): void {
     this.releaseHooks ??= new Set();
     this.releaseHooks.add(hook);
   }
 
   /** Takes a hook of `onRelease` back. */
-  offRelease(hook: () => void): void {
+  offRelease(hook: ReleaseHook): void {
     this.releaseHooks?.delete(hook);
   }
 

@@ -30,7 +30,7 @@ import type { Inode } from './inode.ts';
 import { mayCreate } from './namespace.ts';
 import { notifyCreated, notifyFile, notifyPlace } from './notify.ts';
 import { PathFile } from './open-file.ts';
-import type { OpenFile } from './open-file.ts';
+import type { OpenFile, ReleaseHook } from './open-file.ts';
 import { PathWalk } from './path-walk.ts';
 
 /** Bits of open that a description does not keep. */
@@ -163,10 +163,17 @@ function openInode(dentry: Dentry, inode: Inode, flags: number, caller: Caller):
     const { mount } = dentry;
     inode.writers++;
     mount.writers++;
-    file.onRelease(() => {
-      inode.writers--;
-      mount.writers--;
-    });
+    file.onRelease(WRITER_GONE);
   }
   return file;
 }
+
+/** Counts an open description that may write out again. */
+class WriterGone implements ReleaseHook {
+  released(file: OpenFile): void {
+    file.inode.writers--;
+    file.dentry.mount.writers--;
+  }
+}
+
+const WRITER_GONE = new WriterGone();

@@ -11,7 +11,7 @@ import { WaitQueue } from '../base/wait-queue.ts';
 import type { Dentry } from './dentry.ts';
 import type { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
-import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
+import type { ByteSink, ByteSource, UserMemory, PendingOpen } from './open-file.ts';
 
 export const DEFAULT_PIPE_BYTES = 65536;
 /** fs.pipe-max-size. */
@@ -313,10 +313,29 @@ export function openFifo(dentry: Dentry, flags: number, pipe: Pipe): OpenFile | 
   const file = new PipeFile(dentry, flags, pipe, true);
   pipe.queue.wake(POLLIN | POLLOUT);
   if (isNonblock || mode === O_RDWR) return file;
-  const isReader = mode === O_RDONLY;
-  const seen = isReader ? pipe.writerOpens : pipe.readerOpens;
-  const isReady = (): boolean =>
-    isReader ? pipe.writers > 0 || pipe.writerOpens !== seen : pipe.readers > 0 || pipe.readerOpens !== seen;
-  if (!isReady()) file.pendingOpen = { queue: pipe.queue, isReady };
+  const pending = new OtherEnd(pipe, mode === O_RDONLY);
+  if (!pending.isReady()) file.pendingOpen = pending;
   return file;
+}
+
+/** What an open of one end of a FIFO waits for. */
+class OtherEnd implements PendingOpen {
+  readonly queue: WaitQueue;
+  private readonly pipe: Pipe;
+  private readonly isReader: boolean;
+  /** Openings of the other end when the wait began: one that has come and gone ends it, too. */
+  private readonly seen: number;
+
+  constructor(pipe: Pipe, isReader: boolean) {
+    this.pipe = pipe;
+    this.queue = pipe.queue;
+    this.isReader = isReader;
+    this.seen = isReader ? pipe.writerOpens : pipe.readerOpens;
+  }
+
+  isReady(): boolean {
+    const { pipe, seen } = this;
+    if (this.isReader) return pipe.writers > 0 || pipe.writerOpens !== seen;
+    return pipe.readers > 0 || pipe.readerOpens !== seen;
+  }
 }

@@ -8,7 +8,7 @@ describe('TimerQueue', () => {
   it('fires in the order of deadlines, and equal ones in the order in which they were set', () => {
     const queue = new TimerQueue();
     const fired: string[] = [];
-    const timer = (name: string): Timer => new Timer(() => fired.push(name));
+    const timer = (name: string): Timer => new Timer({ expired: () => fired.push(name) });
     queue.set(timer('late'), 30);
     queue.set(timer('first'), 10);
     queue.set(timer('second'), 10);
@@ -21,11 +21,13 @@ describe('TimerQueue', () => {
   it('fires a timer that another one sets when it is due already', () => {
     const queue = new TimerQueue();
     const fired: number[] = [];
-    const second = new Timer(() => fired.push(2));
+    const second = new Timer({ expired: () => fired.push(2) });
     queue.set(
-      new Timer(() => {
-        fired.push(1);
-        queue.set(second, 5);
+      new Timer({
+        expired: () => {
+          fired.push(1);
+          queue.set(second, 5);
+        },
       }),
       10,
     );
@@ -37,9 +39,11 @@ describe('TimerQueue', () => {
   it.each([10, 2 ** 40, 2 ** 60, 2 ** 63])('fires a timer that sets itself once, at %d', (now) => {
     const queue = new TimerQueue();
     let fired = 0;
-    const timer = new Timer(() => {
-      fired++;
-      queue.set(timer, timer.deadline + 1 / 4096);
+    const timer = new Timer({
+      expired: () => {
+        fired++;
+        queue.set(timer, timer.deadline + 1 / 4096);
+      },
     });
     queue.set(timer, now);
     queue.fireDue(now);
@@ -53,7 +57,7 @@ describe('TimerQueue', () => {
     (steps) => {
       const queue = new TimerQueue();
       const fired: number[] = [];
-      const timers = Array.from({ length: 10 }, (_, i) => new Timer(() => fired.push(i)));
+      const timers = Array.from({ length: 10 }, (_, i) => new Timer({ expired: () => fired.push(i) }));
       let model: { id: number; deadline: number }[] = [];
       for (const { timer: id, deadline } of steps) {
         const timer = timers[id] as Timer;

@@ -407,15 +407,13 @@ describe('file mappings', () => {
 
   it('tell the file system when the last mapping has gone', () => {
     const file = TestFile.ofPages(1);
-    let gone = 0;
-    file.pages.onLastUnmap = () => gone++;
     mm.mmap({ addr: A, length: PAGE_SIZE, prot: RW, flags: M.MAP_SHARED | M.MAP_FIXED, file });
     const child = mm.fork();
     expect(file.pages.mappingCount).toBe(2);
     mm.munmap(A, PAGE_SIZE);
-    expect(gone).toBe(0);
+    expect(file.unmapped).toBe(0);
     child?.release();
-    expect(gone).toBe(1);
+    expect(file.unmapped).toBe(1);
   });
 
   it('zero what MADV_REMOVE takes, in the file too', () => {

@@ -7,12 +7,14 @@ import { FilePages, type MappableFile } from '../../src/mm/address-space.ts';
 
 export class TestFile implements MappableFile {
   readonly deviceNumber = 0x0801;
-  readonly pages = new FilePages();
+  readonly pages = new FilePages(this);
   bytes: Uint8Array;
   readonly name: string;
   readonly inodeNumber: number;
   reads = 0;
   writes = 0;
+  /** How often its last mapping went. */
+  unmapped = 0;
   /** When set, reading fails with it. */
   failure = 0;
 
@@ -20,6 +22,10 @@ export class TestFile implements MappableFile {
     this.bytes = bytes;
     this.name = name;
     this.inodeNumber = inodeNumber;
+  }
+
+  lastUnmapped(): void {
+    this.unmapped++;
   }
 
   /** A file of `pages` pages, each filled with its own byte. */

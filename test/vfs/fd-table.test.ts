@@ -64,7 +64,7 @@ describe('a descriptor table', () => {
     const table = new FdTable();
     const description = file();
     let isClosed = false;
-    description.onRelease(() => (isClosed = true));
+    description.onRelease({ released: () => (isClosed = true) });
     table.install(description, true, 10);
     const copy = table.copy() ?? new FdTable();
     expect(copy.isCloexec(0)).toBe(true);

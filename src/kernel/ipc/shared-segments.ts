@@ -6,7 +6,7 @@
 import { EINVAL, ENOMEM, ENOSPC } from '../../abi/errno.ts';
 import { SHM_DEST, SHMMAX, SHMMNI } from '../../abi/ipc.ts';
 import { PAGE_SIZE } from '../../base/addr.ts';
-import { FilePages, type MappableFile } from '../../mm/file-pages.ts';
+import { FilePages, type MappableFile, type PagesOwner } from '../../mm/file-pages.ts';
 import type { Credentials } from '../credentials.ts';
 import { IpcObject, IpcTable } from './ipc-objects.ts';
 
@@ -18,18 +18,21 @@ export interface IpcActor {
 }
 
 /** A segment, and the file that its attachers map. */
-export class SharedSegment extends IpcObject implements MappableFile {
+export class SharedSegment extends IpcObject implements MappableFile, PagesOwner {
+  private readonly segments: SharedSegments;
   readonly name: string;
   readonly deviceNumber = 1;
-  readonly pages = new FilePages(true);
+  readonly pages = new FilePages(this, true);
   readonly bytes: number;
   readonly creatorPid: number;
   lastPid = 0;
   atime = 0;
   dtime = 0;
 
-  constructor(key: number, mode: number, creds: Credentials, actor: IpcActor, bytes: number) {
+  constructor(segments: SharedSegments, key: number, mode: number, creds: Credentials, bytes: number) {
+    const actor = segments.actor();
     super(key, mode, creds, actor.now);
+    this.segments = segments;
     this.bytes = bytes;
     this.creatorPid = actor.pid;
     this.name = `/SYSV${(key >>> 0).toString(16).padStart(8, '0')} (deleted)`;
@@ -37,6 +40,10 @@ export class SharedSegment extends IpcObject implements MappableFile {
 
   get inodeNumber(): number {
     return this.id;
+  }
+
+  usersChanged(isAdded: boolean): void {
+    this.segments.used(this, isAdded);
   }
 
   get attached(): number {
@@ -64,7 +71,7 @@ export class SharedSegment extends IpcObject implements MappableFile {
 /** All segments. */
 export class SharedSegments {
   readonly table = new IpcTable<SharedSegment>(SHMMNI);
-  private readonly actor: () => IpcActor;
+  readonly actor: () => IpcActor;
   /** Pages of all segments, whether they exist yet or not. */
   totalPages = 0;
 
@@ -81,21 +88,23 @@ export class SharedSegments {
       const pages = Math.ceil(bytes / PAGE_SIZE);
       // As Linux's overcommit check: what could never be there is refused.
       if (pages > memoryPages) return -ENOMEM;
-      return this.watch(new SharedSegment(key, flags, creds, this.actor(), bytes));
+      return this.count(new SharedSegment(this, key, flags, creds, bytes));
     };
     return this.table.get(key, flags, creds, make, (segment) => (segment.bytes < bytes ? -EINVAL : 0));
   }
 
-  private watch(segment: SharedSegment): SharedSegment {
+  private count(segment: SharedSegment): SharedSegment {
     this.totalPages += segment.pageCount;
-    segment.pages.onUsersChanged = (isAdded): void => {
-      const { pid, now } = this.actor();
-      segment.lastPid = pid;
-      if (isAdded) segment.atime = now;
-      else segment.dtime = now;
-      if (segment.attached === 0 && (segment.mode & SHM_DEST) !== 0) this.destroy(segment);
-    };
     return segment;
+  }
+
+  /** A mapping of a segment has come or gone. @internal */
+  used(segment: SharedSegment, isAdded: boolean): void {
+    const { pid, now } = this.actor();
+    segment.lastPid = pid;
+    if (isAdded) segment.atime = now;
+    else segment.dtime = now;
+    if (segment.attached === 0 && (segment.mode & SHM_DEST) !== 0) this.destroy(segment);
   }
 
   /** IPC_RMID: at once, or with the last one who has it attached. */

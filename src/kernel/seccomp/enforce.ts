@@ -27,7 +27,7 @@ import { exitTask } from '../exit.ts';
 import { stopForSeccomp } from '../ptrace/stops.ts';
 import { forceDeath, forceSignal } from '../signals/force.ts';
 import { seccompInfo } from '../signals/siginfo.ts';
-import type { Args, SyscallResult } from '../syscalls/table.ts';
+import type { SyscallResult } from '../syscalls/table.ts';
 import { REGS_SET, TASK_ENDED } from '../syscalls/table.ts';
 import type { Task } from '../task.ts';
 import { askListener } from './listener.ts';
@@ -56,16 +56,9 @@ function fillData(task: Task, sysno: number): Uint32Array {
 
 /**
  * Whether the task may make the call: null lets it pass, anything else is its result.
- * @param serve makes the call after all, when a listener says so
  * @param isTraced a tracer has had its look at the call
  */
-export function enforceSeccomp(
-  task: Task,
-  sysno: number,
-  args: Args,
-  serve: (task: Task, args: Args) => SyscallResult,
-  isTraced = false,
-): SyscallResult | null {
+export function enforceSeccomp(task: Task, sysno: number, isTraced = false): SyscallResult | null {
   const { seccomp, tracee } = task;
   if (seccomp === null || (tracee !== null && (tracee.options & PTRACE_O_SUSPEND_SECCOMP) !== 0)) return null;
   if (seccomp === 'strict') return STRICT_CALLS.includes(sysno) ? null : endStrictly(task);
@@ -87,7 +80,7 @@ export function enforceSeccomp(
       forceSignal(task, seccompInfo(detail, task.regs.u64[Reg.rip] as bigint, sysno, AUDIT_ARCH_X86_64));
       return REGS_SET;
     case SECCOMP_RET_USER_NOTIF:
-      return askListener(task, author?.listener ?? null, data.slice(), () => serve(task, args));
+      return askListener(task, author?.listener ?? null, data.slice());
     case SECCOMP_RET_TRACE:
       // A call is traced once; without a tracer that asked for it the call does not exist.
       if (isTraced) return null;

@@ -25,9 +25,10 @@ import { viewOf } from '../../base/bytes.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import { OpenFile } from '../../vfs/open-file.ts';
-import type { SyscallResult } from '../syscalls/table.ts';
+import type { BlockRequest, SyscallResult, WaitSource } from '../syscalls/table.ts';
 import type { Task } from '../task.ts';
 import type { FilterInput } from './bpf-program.ts';
+import type { SeccompFilter } from './seccomp-filter.ts';
 
 /** A call that waits for its answer. */
 interface Notification {
@@ -50,14 +51,14 @@ export class SeccompListener extends OpenFile {
   private readonly waiting: Notification[] = [];
   private nextId: bigint;
   private isAbandoned = false;
-  private readonly onClosed: () => void;
+  private readonly filter: SeccompFilter;
 
-  /** @param onClosed the last descriptor is gone: nobody will answer */
-  constructor(dentry: Dentry, flags: number, firstId: bigint, waitsKillable: boolean, onClosed: () => void) {
+  /** @param filter is told when the last descriptor is gone: nobody will answer */
+  constructor(dentry: Dentry, flags: number, firstId: bigint, waitsKillable: boolean, filter: SeccompFilter) {
     super(dentry, flags);
     this.nextId = firstId;
     this.waitsKillable = waitsKillable;
-    this.onClosed = onClosed;
+    this.filter = filter;
   }
 
   add(task: Task, data: FilterInput): Notification {
@@ -111,33 +112,44 @@ export class SeccompListener extends OpenFile {
 
   protected override destroy(): void {
     for (const each of [...this.waiting]) if (each.state !== 'replied') this.reply(each, -ENOSYS);
-    this.onClosed();
+    this.filter.listener = null;
   }
 }
 
 /** The call waits for the supervisor's answer. */
-export function askListener(
-  task: Task,
-  listener: SeccompListener | null,
-  data: FilterInput,
-  serve: () => SyscallResult,
-): SyscallResult {
+export function askListener(task: Task, listener: SeccompListener | null, data: FilterInput): SyscallResult {
   if (listener === null) return -ENOSYS;
   const asked = listener.add(task, data);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [{ queue: asked.answered }],
-      get killableOnly() {
-        return listener.waitsKillable && asked.state === 'sent';
-      },
-      onCancel: () => listener.remove(asked),
-      retry: () => {
-        if (asked.state !== 'replied') return sleep();
-        listener.remove(asked);
-        return asked.reply === 'continue' ? serve() : asked.reply;
-      },
-    });
-  return sleep();
+  return task.block(new AnswerWait(task, listener, asked));
+}
+
+class AnswerWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  private readonly task: Task;
+  private readonly listener: SeccompListener;
+  private readonly asked: Notification;
+
+  constructor(task: Task, listener: SeccompListener, asked: Notification) {
+    this.task = task;
+    this.listener = listener;
+    this.asked = asked;
+    this.queues = [{ queue: asked.answered }];
+  }
+
+  get killableOnly(): boolean {
+    return this.listener.waitsKillable && this.asked.state === 'sent';
+  }
+
+  onCancel(): void {
+    this.listener.remove(this.asked);
+  }
+
+  retry(): SyscallResult {
+    const { state, reply } = this.asked;
+    if (state !== 'replied') return this.task.block(this);
+    this.listener.remove(this.asked);
+    return reply === 'continue' ? this.task.kernel.serveAllowed(this.task) : reply;
+  }
 }
 
 /** ioctl(2) on a listener; undefined for a request that is not one of its own. */
@@ -164,22 +176,36 @@ function receive(task: Task, listener: SeccompListener, addr: Addr): SyscallResu
   const bytes = new Uint8Array(SeccompNotif.size);
   if (task.mm.copyIn(addr, bytes) !== bytes.length) return -EFAULT;
   if (bytes.some((byte) => byte !== 0)) return -EINVAL;
-  const take = (): SyscallResult => {
+  return new NotificationWait(task, listener, addr).retry();
+}
+
+class NotificationWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  private readonly task: Task;
+  private readonly listener: SeccompListener;
+  private readonly addr: Addr;
+
+  constructor(task: Task, listener: SeccompListener, addr: Addr) {
+    this.task = task;
+    this.listener = listener;
+    this.addr = addr;
+    this.queues = [{ queue: listener.queue, mask: POLLIN }];
+  }
+
+  retry(): SyscallResult {
+    const { task, listener } = this;
     const next = listener.next();
-    if (next === undefined) {
-      if (listener.isOrphan) return -ENOENT;
-      return task.block({ queues: [{ queue: listener.queue, mask: POLLIN }], retry: take });
-    }
+    if (next === undefined) return listener.isOrphan ? -ENOENT : task.block(this);
+    const bytes = new Uint8Array(SeccompNotif.size);
     const v = viewOf(bytes);
     v.setBigUint64(SeccompNotif.id, next.id, true);
     v.setUint32(SeccompNotif.pid, next.task.tid, true);
     next.data.forEach((word, i) => v.setUint32(SeccompNotif.data + 4 * i, word, true));
-    if (task.mm.copyOut(addr, bytes) !== bytes.length) return -EFAULT;
+    if (task.mm.copyOut(this.addr, bytes) !== bytes.length) return -EFAULT;
     next.state = 'sent';
     listener.queue.wake(POLLOUT | POLLWRNORM);
     return 0;
-  };
-  return take();
+  }
 }
 
 function send(task: Task, listener: SeccompListener, addr: Addr): number {

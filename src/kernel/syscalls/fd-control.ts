@@ -14,7 +14,6 @@ import {
   ENOTDIR,
   ENOTTY,
   EPERM,
-  ERESTARTSYS,
   ESRCH,
 } from '../../abi/errno.ts';
 import { FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, TIOCGPTPEER } from '../../abi/ioctl.ts';
@@ -73,8 +72,8 @@ import { Flock } from '../../abi/stat.ts';
 import { getI64, putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { CAP_SYS_RESOURCE, hasCapability, ownsOrOverrides } from '../../vfs/credentials.ts';
-import { locksOf, setWaiting, wouldDeadlock } from '../../vfs/file-locks.ts';
-import type { FileLocks, RangeLock } from '../../vfs/file-locks.ts';
+import { locksOf, wouldDeadlock } from '../../vfs/file-locks.ts';
+import type { FileLocks, RangeLock, LockOwner } from '../../vfs/file-locks.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { OpenFile } from '../../vfs/open-file.ts';
 import { PipeFile } from '../../vfs/pipe.ts';
@@ -83,7 +82,7 @@ import { SeccompListener, listenerIoctl } from '../seccomp/listener.ts';
 import type { Task } from '../task.ts';
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, setAsync } from '../async-notice.ts';
 import { installFile } from './file-arguments.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 
 function closeRange(task: Task, first: number, last: number, flags: number): number {
   if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) !== 0 || first > last) return -EINVAL;
@@ -184,37 +183,74 @@ function setLock(task: Task, file: OpenFile, addr: number, owner: object, pid: n
   // OFD locks go with their description.
   if (owner === file && wanted.type !== F_UNLCK) locks.watch(file);
   return owner === file || !waits
-    ? waitForLock(task, locks, () => locks.set(wanted), waits)
-    : waitForRecord(task, locks, wanted);
+    ? new LockWait(task, locks, wanted, waits).retry()
+    : new RecordWait(task, locks, wanted, task.files).begin();
 }
 
 /** F_SETLKW: sleeps unless the one in the way waits for us. */
-function waitForRecord(task: Task, locks: FileLocks, wanted: RangeLock): SyscallResult {
-  const result = locks.set(wanted);
-  if (result !== -EAGAIN) return result;
-  const blocker = locks.conflict(wanted)?.owner;
-  if (blocker === undefined) return result;
-  if (wouldDeadlock(wanted.owner, blocker)) return -EDEADLK;
-  setWaiting(wanted.owner, blocker);
-  return task.block({
-    queues: [{ queue: locks.queue }],
-    interrupted: -ERESTARTSYS,
-    retry: () => {
-      setWaiting(wanted.owner, null);
-      return waitForRecord(task, locks, wanted);
-    },
-    onCancel: () => setWaiting(wanted.owner, null),
-  });
+class RecordWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  private readonly task: Task;
+  private readonly locks: FileLocks;
+  private readonly wanted: RangeLock;
+  private readonly owner: LockOwner;
+
+  constructor(task: Task, locks: FileLocks, wanted: RangeLock, owner: LockOwner) {
+    this.task = task;
+    this.locks = locks;
+    this.owner = owner;
+    this.wanted = wanted;
+    this.queues = [{ queue: locks.queue }];
+  }
+
+  retry(): SyscallResult {
+    this.onCancel();
+    return this.begin();
+  }
+
+  begin(): SyscallResult {
+    const { locks, wanted } = this;
+    const result = locks.set(wanted);
+    if (result !== -EAGAIN) return result;
+    const blocker = locks.conflict(wanted)?.owner;
+    if (blocker === undefined) return result;
+    if (wouldDeadlock(this.owner, blocker)) return -EDEADLK;
+    this.owner.waitsFor = blocker;
+    return this.task.block(this);
+  }
+
+  onCancel(): void {
+    this.owner.waitsFor = null;
+  }
 }
 
-function waitForLock(task: Task, locks: FileLocks, attempt: () => number, waits: boolean): SyscallResult {
-  const result = attempt();
-  if (result !== -EAGAIN || !waits) return result;
-  return task.block({
-    queues: [{ queue: locks.queue }],
-    interrupted: -ERESTARTSYS,
-    retry: () => waitForLock(task, locks, attempt, true),
-  });
+/** A lock of a description: a range of it (F_OFD_SETLKW), or all of it, shared or not (flock). */
+class LockWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  private readonly task: Task;
+  private readonly locks: FileLocks;
+  private readonly wanted: RangeLock | WholeLock;
+  private readonly waits: boolean;
+
+  constructor(task: Task, locks: FileLocks, wanted: RangeLock | WholeLock, waits: boolean) {
+    this.task = task;
+    this.locks = locks;
+    this.wanted = wanted;
+    this.waits = waits;
+    this.queues = [{ queue: locks.queue }];
+  }
+
+  retry(): SyscallResult {
+    const { locks, wanted } = this;
+    const result = 'file' in wanted ? locks.setWhole(wanted.file, wanted.isExclusive) : locks.set(wanted);
+    return result === -EAGAIN && this.waits ? this.task.block(this) : result;
+  }
+}
+
+/** What flock(2) asks for. */
+interface WholeLock {
+  readonly file: OpenFile;
+  readonly isExclusive: boolean;
 }
 
 const LOCK_MAND = 32;
@@ -232,7 +268,7 @@ function flock(task: Task, fd: number, operation: number): SyscallResult {
   if (kind !== LOCK_SH && kind !== LOCK_EX) return -EINVAL;
   const locks = locksOf(file.inode);
   locks.watch(file);
-  return waitForLock(task, locks, () => locks.setWhole(file, kind === LOCK_EX), (operation & LOCK_NB) === 0);
+  return new LockWait(task, locks, { file, isExclusive: kind === LOCK_EX }, (operation & LOCK_NB) === 0).retry();
 }
 
 /** Whether somebody has a mapping through which the file may be written. */

@@ -22,13 +22,14 @@ import { RLIMIT_FSIZE } from '../../abi/resource.ts';
 import { SIGPIPE, SIGXFSZ } from '../../abi/signal.ts';
 import type { ByteSink, ByteSource, OpenFile } from '../../vfs/open-file.ts';
 import { BufferTransfer, MAX_FILE_SIZE } from '../../vfs/open-file.ts';
+import type { Pipe } from '../../vfs/pipe.ts';
 import { PipeFile } from '../../vfs/pipe.ts';
 import { TRANSFER_BYTES } from '../../vfs/regular-file.ts';
 import { kernelInfo, killInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
 import type { Task } from '../task.ts';
 import { MAX_RW_COUNT, readTimed, userBuffer, userVector, waitFor } from './file-arguments.ts';
-import type { UserBuffers } from './file-arguments.ts';
+import type { Transfer, UserBuffers } from './file-arguments.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
 
 /** SI_USER: what SIGPIPE says it comes from. */
@@ -58,7 +59,24 @@ function readFile(task: Task, file: OpenFile, sink: ByteSink, count: number, isN
   }
   const read = file.startRead(count);
   if (read !== null) return readTimed(task, file, read, sink, isNonblock);
-  return waitFor(task, file, POLLIN, () => file.readAt(sink, count, 0), undefined, isNonblock);
+  return waitFor(task, file, POLLIN, new StreamRead(file, sink, count), isNonblock);
+}
+
+/** A read from a stream. */
+class StreamRead implements Transfer {
+  private readonly file: OpenFile;
+  private readonly sink: ByteSink;
+  private readonly count: number;
+
+  constructor(file: OpenFile, sink: ByteSink, count: number) {
+    this.file = file;
+    this.sink = sink;
+    this.count = count;
+  }
+
+  attempt(): number {
+    return this.file.readAt(this.sink, this.count, 0);
+  }
 }
 
 /** How much of a write RLIMIT_FSIZE and the largest offset allow; -EFBIG with the signal when nothing. */
@@ -86,18 +104,34 @@ function writeFile(task: Task, file: OpenFile, source: ByteSource, count: number
     }
     return n;
   }
-  let done = 0;
-  const attempt = (): number => {
+  return waitFor(task, file, POLLOUT, new StreamWrite(task, file, source, count), isNonblock);
+}
+
+/** A write to a stream, until everything has gone. */
+class StreamWrite implements Transfer {
+  private readonly task: Task;
+  private readonly file: OpenFile;
+  private readonly source: ByteSource;
+  private readonly count: number;
+  done = 0;
+
+  constructor(task: Task, file: OpenFile, source: ByteSource, count: number) {
+    this.task = task;
+    this.file = file;
+    this.source = source;
+    this.count = count;
+  }
+
+  attempt(): number {
     for (;;) {
-      const n = file.writeAt(source, count - done, 0);
-      if (n === -EPIPE) sendSigpipe(task);
+      const n = this.file.writeAt(this.source, this.count - this.done, 0);
+      if (n === -EPIPE) sendSigpipe(this.task);
       if (n === -EAGAIN) return n;
-      if (n < 0) return done > 0 ? done : n;
-      done += n;
-      if (done >= count || n === 0) return done;
+      if (n < 0) return this.done > 0 ? this.done : n;
+      this.done += n;
+      if (this.done >= this.count || n === 0) return this.done;
     }
-  };
-  return waitFor(task, file, POLLOUT, attempt, () => done, isNonblock);
+  }
 }
 
 function read(task: Task, fd: number, addr: number, count: number): SyscallResult {
@@ -253,33 +287,54 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddr: number, c
   const start = given ?? from.offset;
   // A device never ends, a reader may never come, and nothing interrupts a transfer here.
   const total = Math.min(count, from.inode.isRegular && to.isSeekable ? MAX_RW_COUNT : MAX_AT_ONCE);
-  let done = 0;
-  // The offset moves with each piece, so that it is right however the call ends.
-  const moved = (n: number): void => {
-    done += n;
-    if (given === undefined) from.offset = start + done;
-    else task.mm.writeU64(offsetAddr, start + done);
-  };
+  const sending = new FileSending(task, from, to, { start, total, offsetAddr: given === undefined ? 0 : offsetAddr });
   if (to.isSeekable) {
     const allowed = allowedBytes(task, to, to.offset, total);
     if (allowed < 0) return allowed;
     const n = copyThrough(from, start, to, to.offset, allowed);
     if (n <= 0) return n;
     to.offset += n;
-    moved(n);
+    sending.moved(n);
     return n;
   }
-  const attempt = (): number => {
-    while (done < total) {
-      const n = copyToStream(from, start + done, to, Math.min(total - done, TRANSFER_BYTES));
+  return waitFor(task, to, POLLOUT, sending);
+}
+
+/** A sendfile to a stream. */
+class FileSending implements Transfer {
+  private readonly task: Task;
+  private readonly from: OpenFile;
+  private readonly to: OpenFile;
+  private readonly what: { readonly start: number; readonly total: number; readonly offsetAddr: number };
+  done = 0;
+
+  /** @param what `offsetAddr` is 0 when the file's own offset moves */
+  constructor(task: Task, from: OpenFile, to: OpenFile, what: { start: number; total: number; offsetAddr: number }) {
+    this.task = task;
+    this.from = from;
+    this.to = to;
+    this.what = what;
+  }
+
+  /** The offset moves with each piece, so that it is right however the call ends. */
+  moved(n: number): void {
+    const { start, offsetAddr } = this.what;
+    this.done += n;
+    if (offsetAddr === 0) this.from.offset = start + this.done;
+    else this.task.mm.writeU64(offsetAddr, start + this.done);
+  }
+
+  attempt(): number {
+    const { start, total } = this.what;
+    while (this.done < total) {
+      const n = copyToStream(this.from, start + this.done, this.to, Math.min(total - this.done, TRANSFER_BYTES));
       if (n === -EAGAIN) return n;
-      if (n === -EPIPE) sendSigpipe(task);
-      if (n <= 0) return done > 0 ? done : n;
-      moved(n);
+      if (n === -EPIPE) sendSigpipe(this.task);
+      if (n <= 0) return this.done > 0 ? this.done : n;
+      this.moved(n);
     }
-    return done;
-  };
-  return waitFor(task, to, POLLOUT, attempt, () => done);
+    return this.done;
+  }
 }
 
 /** One piece from a file to a stream; what the stream does not take is read again later. */
@@ -328,8 +383,44 @@ function splice(
   if (!canSplice(from) || !canSplice(to)) return -EINVAL;
   if ((givenIn !== undefined && !from.isSeekable) || (givenOut !== undefined && !to.isSeekable)) return -EINVAL;
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
-  const most = Math.min(count, TRANSFER_BYTES);
-  const attempt = (): number => {
+  const isNonblock = nonblock || ((from.flags | to.flags) & O_NONBLOCK) !== 0;
+  // Whichever side is not ready: one that waits for input, or one that waits for room.
+  const waits = fromPipe !== null && fromPipe.pipe.length === 0 ? from : toPipe !== null ? to : from;
+  const splicing = new Splicing(task, from, to, {
+    most: Math.min(count, TRANSFER_BYTES),
+    givenIn,
+    givenOut,
+    inOffset,
+    outOffset,
+  });
+  return waitFor(task, waits, waits === from ? POLLIN : POLLOUT, splicing, isNonblock);
+}
+
+/** A splice(2): how much at most, and the offsets that are not the files' own with where they are written back. */
+class Splicing implements Transfer {
+  private readonly task: Task;
+  private readonly from: OpenFile;
+  private readonly to: OpenFile;
+  private readonly what: {
+    readonly most: number;
+    readonly givenIn: number | undefined;
+    readonly givenOut: number | undefined;
+    readonly inOffset: number;
+    readonly outOffset: number;
+  };
+
+  constructor(task: Task, from: OpenFile, to: OpenFile, what: Splicing['what']) {
+    this.task = task;
+    this.from = from;
+    this.to = to;
+    this.what = what;
+  }
+
+  attempt(): number {
+    const { task, from, to } = this;
+    const { most, givenIn, givenOut, inOffset, outOffset } = this.what;
+    const fromPipe = from instanceof PipeFile ? from : null;
+    const toPipe = to instanceof PipeFile ? to : null;
     const buffer = new Uint8Array(most);
     // Look before taking: what the target refuses must stay in the source.
     let got: number;
@@ -355,11 +446,7 @@ function splice(
     if (givenOut !== undefined) task.mm.writeU64(outOffset, givenOut + put);
     else if (to.isSeekable) to.offset += put;
     return put;
-  };
-  const isNonblock = nonblock || ((from.flags | to.flags) & O_NONBLOCK) !== 0;
-  // Whichever side is not ready: one that waits for input, or one that waits for room.
-  const waits = fromPipe !== null && fromPipe.pipe.length === 0 ? from : toPipe !== null ? to : from;
-  return waitFor(task, waits, waits === from ? POLLIN : POLLOUT, attempt, undefined, isNonblock);
+  }
 }
 
 function tee(task: Task, inFd: number, outFd: number, count: number, flags: number): SyscallResult {
@@ -370,14 +457,34 @@ function tee(task: Task, inFd: number, outFd: number, count: number, flags: numb
   if (typeof to === 'number') return to;
   if (!(from instanceof PipeFile) || !(to instanceof PipeFile) || from.pipe === to.pipe) return -EINVAL;
   if (count === 0) return 0;
-  const attempt = (): number => {
-    const waiting = from.pipe.peek(Math.min(count, to.pipe.room));
-    if (waiting.length > 0) return to.pipe.write(new BufferTransfer(waiting), waiting.length);
-    if (to.pipe.readers === 0) return -EPIPE;
-    return from.pipe.length === 0 && from.pipe.writers === 0 ? 0 : -EAGAIN;
-  };
   const isNonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
-  return waitFor(task, from.pipe.length === 0 ? from : to, POLLIN | POLLOUT, attempt, undefined, isNonblock);
+  return waitFor(
+    task,
+    from.pipe.length === 0 ? from : to,
+    POLLIN | POLLOUT,
+    new Teeing(from.pipe, to.pipe, count),
+    isNonblock,
+  );
+}
+
+/** A tee(2). */
+class Teeing implements Transfer {
+  private readonly from: Pipe;
+  private readonly to: Pipe;
+  private readonly count: number;
+
+  constructor(from: Pipe, to: Pipe, count: number) {
+    this.from = from;
+    this.to = to;
+    this.count = count;
+  }
+
+  attempt(): number {
+    const waiting = this.from.peek(Math.min(this.count, this.to.room));
+    if (waiting.length > 0) return this.to.write(new BufferTransfer(waiting), waiting.length);
+    if (this.to.readers === 0) return -EPIPE;
+    return this.from.length === 0 && this.from.writers === 0 ? 0 : -EAGAIN;
+  }
 }
 
 function vmsplice(task: Task, fd: number, addr: number, count: number, flags: number): SyscallResult {

@@ -16,7 +16,7 @@ import type { Caller } from '../../vfs/fs-context.ts';
 import type { ByteSink, ByteSource, OpenFile, TimedRead } from '../../vfs/open-file.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
 import type { Task } from '../task.ts';
-import type { SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallResult, WaitSource } from './table.ts';
 
 /** Largest transfer of one call (MAX_RW_COUNT). */
 export const MAX_RW_COUNT = 0x7ffff000;
@@ -175,48 +175,117 @@ export function userVector(task: Task, addr: number, count: number): UserBuffers
   return new UserBuffers(task.mm, segments);
 }
 
-/**
- * Runs `attempt` until it gives something else than -EAGAIN, sleeping on the file's queue in between.
- * @param done result when a signal comes: bytes moved so far, or 0 for "restart the call"
- */
+/** A transfer that may have to wait, between two tries. */
+export interface Transfer {
+  /** Bytes or another result, -EAGAIN to sleep, or another -errno. */
+  attempt(): number;
+  /** Result when a signal comes: what was moved so far; 0 for "restart the call". */
+  readonly done?: number;
+  /** The call is over, however it ended. */
+  end?(): void;
+}
+
+/** A call that sleeps until a file is ready. */
+class FileWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly deadlineNs?: number;
+  private readonly task: Task;
+  private readonly file: OpenFile;
+  private readonly transfer: Transfer;
+
+  constructor(task: Task, file: OpenFile, queues: readonly WaitSource[], limitNs: number, transfer: Transfer) {
+    this.task = task;
+    this.file = file;
+    this.queues = queues;
+    this.transfer = transfer;
+    if (limitNs !== Infinity) this.deadlineNs = task.kernel.clock.now() + limitNs;
+  }
+
+  /** A call that does not wait for ever is not started again: it would wait longer than it was told to. */
+  get interrupted(): number {
+    const done = this.transfer.done ?? 0;
+    return done > 0 ? done : this.deadlineNs === undefined ? -ERESTARTSYS : -EINTR;
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    const result = this.transfer.attempt();
+    if (result === -EAGAIN && !timedOut) return this.task.block(this);
+    this.onCancel();
+    const done = this.transfer.done ?? 0;
+    return result === -EAGAIN && done > 0 ? done : result;
+  }
+
+  onCancel(): void {
+    this.transfer.end?.();
+    this.file.release();
+  }
+}
+
+/** Tries `transfer` until it gives something else than -EAGAIN, sleeping on the file's queue in between. */
 export function waitFor(
   task: Task,
   file: OpenFile,
   mask: number,
-  attempt: () => number,
-  done: () => number = (): number => 0,
+  transfer: Transfer,
   isNonblock = (file.flags & O_NONBLOCK) !== 0,
-  onEnd: (() => void) | null = null,
 ): SyscallResult {
-  const first = attempt();
+  const first = transfer.attempt();
   const { queue } = file;
   if (first !== -EAGAIN || queue === null || isNonblock) {
-    onEnd?.();
-    return first === -EAGAIN && done() > 0 ? done() : first;
+    transfer.end?.();
+    const done = transfer.done ?? 0;
+    return first === -EAGAIN && done > 0 ? done : first;
   }
   // Another thread may close the descriptor meanwhile: the description stays until the call is over.
   file.retain();
-  const limitNs = file.waitLimitNs(mask);
-  const deadlineNs = task.kernel.clock.now() + limitNs;
-  const end = (): void => {
-    onEnd?.();
-    file.release();
-  };
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [{ queue, mask: mask | POLLERR | POLLHUP }],
-      ...(limitNs === Infinity ? {} : { deadlineNs }),
-      // A call that does not wait for ever is not started again: it would wait longer than it was told to.
-      interrupted: done() > 0 ? done() : limitNs === Infinity ? -ERESTARTSYS : -EINTR,
-      retry: (timedOut) => {
-        const result = attempt();
-        if (result === -EAGAIN && !timedOut) return sleep();
-        end();
-        return result === -EAGAIN && done() > 0 ? done() : result;
-      },
-      onCancel: end,
-    });
-  return sleep();
+  const queues = [{ queue, mask: mask | POLLERR | POLLHUP }];
+  return task.block(new FileWait(task, file, queues, file.waitLimitNs(mask), transfer));
+}
+
+/** A read that sleeps and may end by time. */
+class TimedWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  deadlineNs?: number;
+  private readonly task: Task;
+  private readonly file: OpenFile;
+  private readonly read: TimedRead;
+  private readonly sink: ByteSink;
+  /** What had been read when the time was set. */
+  private counted = -1;
+
+  constructor(task: Task, file: OpenFile, queues: readonly WaitSource[], read: TimedRead, sink: ByteSink) {
+    this.task = task;
+    this.file = file;
+    this.queues = queues;
+    this.read = read;
+    this.sink = sink;
+  }
+
+  get interrupted(): number {
+    return this.read.done > 0 ? this.read.done : -ERESTARTSYS;
+  }
+
+  sleep(): SyscallResult {
+    const { read } = this;
+    if (read.done !== this.counted) {
+      this.counted = read.done;
+      const timeout = read.timeoutNs();
+      if (timeout === null) delete this.deadlineNs;
+      else this.deadlineNs = this.task.kernel.clock.now() + timeout;
+    }
+    return this.task.block(this);
+  }
+
+  retry(isLate: boolean): SyscallResult {
+    const result = this.read.attempt(this.sink, isLate);
+    if (result === -EAGAIN) return this.sleep();
+    this.file.release();
+    return result;
+  }
+
+  onCancel(): void {
+    this.file.release();
+  }
 }
 
 /** One read call that may end by time, and that keeps what it has read when it sleeps. */
@@ -228,31 +297,9 @@ export function readTimed(
   isNonblock = (file.flags & O_NONBLOCK) !== 0,
 ): SyscallResult {
   const { queue } = file;
-  const { clock } = task.kernel;
   const first = read.attempt(sink, false);
   if (first !== -EAGAIN || queue === null) return first;
   if (isNonblock) return read.done > 0 ? read.done : -EAGAIN;
   file.retain();
-  let counted = -1;
-  let deadline: number | undefined;
-  const sleep = (): SyscallResult => {
-    if (read.done !== counted) {
-      counted = read.done;
-      const timeout = read.timeoutNs();
-      deadline = timeout === null ? undefined : clock.now() + timeout;
-    }
-    return task.block({
-      queues: [{ queue, mask: POLLIN | POLLERR | POLLHUP }],
-      ...(deadline === undefined ? {} : { deadlineNs: deadline }),
-      interrupted: read.done > 0 ? read.done : -ERESTARTSYS,
-      retry: (isLate) => {
-        const result = read.attempt(sink, isLate);
-        if (result === -EAGAIN) return sleep();
-        file.release();
-        return result;
-      },
-      onCancel: () => file.release(),
-    });
-  };
-  return sleep();
+  return new TimedWait(task, file, [{ queue, mask: POLLIN | POLLERR | POLLHUP }], read, sink).sleep();
 }

@@ -14,7 +14,6 @@ import {
   ENOTDIR,
   EOPNOTSUPP,
   ERANGE,
-  ERESTARTSYS,
 } from '../../abi/errno.ts';
 import {
   AT_EMPTY_PATH,
@@ -48,10 +47,11 @@ import {
   rename,
   unlink,
 } from '../../vfs/namespace.ts';
+import type { OpenFile, PendingOpen } from '../../vfs/open-file.ts';
 import { openPath } from '../../vfs/open.ts';
 import type { Task } from '../task.ts';
 import { callerOf, installFile, mayInstall, readPath, resolveAt, startOf } from './file-arguments.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 
 /** Bits of open that mean something; the older calls ignore the rest. */
 const OPEN_FLAGS = 0o37777703 | O_CREAT;
@@ -70,14 +70,32 @@ function open(task: Task, dirfd: number, addr: number, flags: number, mode: numb
   const cloexec = (flags & O_CLOEXEC) !== 0;
   const pending = file.pendingOpen;
   if (pending === null) return installFile(task, file, cloexec);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [{ queue: pending.queue, mask: POLLIN | POLLOUT }],
-      interrupted: -ERESTARTSYS,
-      retry: () => (pending.isReady() ? installFile(task, file, cloexec) : sleep()),
-      onCancel: () => file.release(),
-    });
-  return sleep();
+  return task.block(new OpenWait(task, file, pending, cloexec));
+}
+
+/** An open(2) that waits for the other end of a FIFO. */
+class OpenWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  private readonly task: Task;
+  private readonly file: OpenFile;
+  private readonly pending: PendingOpen;
+  private readonly cloexec: boolean;
+
+  constructor(task: Task, file: OpenFile, pending: PendingOpen, cloexec: boolean) {
+    this.task = task;
+    this.file = file;
+    this.pending = pending;
+    this.cloexec = cloexec;
+    this.queues = [{ queue: pending.queue, mask: POLLIN | POLLOUT }];
+  }
+
+  retry(): SyscallResult {
+    return this.pending.isReady() ? installFile(this.task, this.file, this.cloexec) : this.task.block(this);
+  }
+
+  onCancel(): void {
+    this.file.release();
+  }
 }
 
 /** struct open_how: flags, mode, resolve. */

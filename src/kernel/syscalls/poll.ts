@@ -29,7 +29,7 @@ import { EpollFile } from '../../vfs/epoll.ts';
 import { readSigset, withTemporaryMask } from '../signals/masks.ts';
 import type { Task } from '../task.ts';
 import { installFile } from './file-arguments.ts';
-import type { SyscallDef, SyscallResult, WaitSource } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 import { readTimespec, readTimeval, writeTimespec, writeTimeval } from './times.ts';
 import type { Failure } from './times.ts';
 
@@ -75,32 +75,35 @@ function queuesOf(task: Task, entries: readonly PollEntry[]): WaitSource[] {
   return queues;
 }
 
-/**
- * Waits until an entry has events.
- * @param finish turns the number of ready entries into the call's result
- * @param restart for poll: continues after a signal without a handler
- */
-function waitForEvents(
-  task: Task,
-  entries: readonly PollEntry[],
-  deadlineNs: number | undefined,
-  interrupted: number,
-  finish: (ready: number) => number,
-  onCancel?: () => void,
-): SyscallResult {
-  const ready = lookAt(task, entries);
-  if (ready > 0 || (deadlineNs !== undefined && deadlineNs <= task.kernel.clock.now())) return finish(ready);
-  return task.block({
-    queues: queuesOf(task, entries),
-    ...(deadlineNs === undefined ? {} : { deadlineNs }),
-    interrupted,
-    restart: () => waitForEvents(task, entries, deadlineNs, interrupted, finish, onCancel),
-    retry: (timedOut) =>
-      timedOut
-        ? finish(lookAt(task, entries))
-        : waitForEvents(task, entries, deadlineNs, interrupted, finish, onCancel),
-    ...(onCancel === undefined ? {} : { onCancel }),
-  });
+/** A sleep until an entry has events: poll(2), select(2) and their kin. */
+abstract class EventWait implements BlockRequest {
+  protected readonly task: Task;
+  protected readonly entries: readonly PollEntry[];
+  queues: readonly WaitSource[] = [];
+  readonly deadlineNs?: number;
+  abstract readonly interrupted: number;
+
+  constructor(task: Task, entries: readonly PollEntry[], deadlineNs: number | undefined) {
+    this.task = task;
+    this.entries = entries;
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  /** Turns the number of ready entries into the call's result. */
+  protected abstract finish(ready: number): number;
+
+  /** Goes on waiting: at the start, after a wake-up, after a signal without a handler. */
+  restart(): SyscallResult {
+    const ready = lookAt(this.task, this.entries);
+    const isOver = this.deadlineNs !== undefined && this.deadlineNs <= this.task.kernel.clock.now();
+    if (ready > 0 || isOver) return this.finish(ready);
+    this.queues = queuesOf(this.task, this.entries);
+    return this.task.block(this);
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    return timedOut ? this.finish(lookAt(this.task, this.entries)) : this.restart();
+  }
 }
 
 function readPollFds(task: Task, addr: number, count: number): PollEntry[] | number {
@@ -122,17 +125,35 @@ function writePollFds(task: Task, addr: number, entries: readonly PollEntry[], r
   return ready;
 }
 
+class PollWait extends EventWait {
+  override readonly interrupted: number = -ERESTART_RESTARTBLOCK;
+  private readonly addr: number;
+
+  constructor(task: Task, addr: number, entries: readonly PollEntry[], deadlineNs: number | undefined) {
+    super(task, entries, deadlineNs);
+    this.addr = addr;
+  }
+
+  protected override finish(ready: number): number {
+    return writePollFds(this.task, this.addr, this.entries, ready);
+  }
+}
+
 function poll(task: Task, addr: number, count: number, timeoutMs: number): SyscallResult {
   const entries = readPollFds(task, addr, count);
   if (typeof entries === 'number') return entries;
   const deadline = timeoutMs < 0 ? undefined : deadlineAfter(task, timeoutMs * 1e6);
-  return waitForEvents(task, entries, deadline, -ERESTART_RESTARTBLOCK, (ready) =>
-    writePollFds(task, addr, entries, ready),
-  );
+  return new PollWait(task, addr, entries, deadline).restart();
+}
+
+/** A timeout that is written back. */
+interface TimeoutPlace {
+  readonly addr: number;
+  readonly isTimeval: boolean;
 }
 
 /** Writes the time that is left back to the caller's timeout, as Linux's ppoll, pselect6 and select do. */
-function writeRest(task: Task, addr: number, deadline: number | undefined, isTimeval: boolean): void {
+function writeRest(task: Task, { addr, isTimeval }: TimeoutPlace, deadline: number | undefined): void {
   if (addr === 0 || deadline === undefined) return;
   const rest = Math.max(0, deadline - task.kernel.clock.now());
   if (isTimeval) writeTimeval(task, addr, rest);
@@ -146,12 +167,32 @@ function ppoll(task: Task, addr: number, count: number, timeout: number, mask: n
   if (failed < 0) return failed;
   const entries = readPollFds(task, addr, count);
   if (typeof entries === 'number') return entries;
-  const rest = (): void => writeRest(task, timeout, deadline, false);
-  const finish = (ready: number): number => {
-    rest();
-    return writePollFds(task, addr, entries, ready);
-  };
-  return waitForEvents(task, entries, deadline, -ERESTARTNOHAND, finish, rest);
+  return new TimedPollWait(task, addr, entries, deadline, { addr: timeout, isTimeval: false }).restart();
+}
+
+class TimedPollWait extends PollWait {
+  override readonly interrupted = -ERESTARTNOHAND;
+  private readonly timeout: TimeoutPlace;
+
+  constructor(
+    task: Task,
+    addr: number,
+    entries: readonly PollEntry[],
+    deadlineNs: number | undefined,
+    timeout: TimeoutPlace,
+  ) {
+    super(task, addr, entries, deadlineNs);
+    this.timeout = timeout;
+  }
+
+  protected override finish(ready: number): number {
+    this.onCancel();
+    return super.finish(ready);
+  }
+
+  onCancel(): void {
+    writeRest(this.task, this.timeout, this.deadlineNs);
+  }
 }
 
 function readDeadline(task: Task, addr: number, isTimeval: boolean): number | undefined | Failure {
@@ -171,7 +212,7 @@ function select(
   count: number,
   sets: readonly [number, number, number],
   deadline: number | undefined,
-  rest: () => void,
+  timeout: TimeoutPlace,
 ): SyscallResult {
   if (count < 0) return -EINVAL;
   const n = Math.min(count, task.files.places);
@@ -193,29 +234,53 @@ function select(
     if (task.files.get(fd) === undefined) return -EBADF;
     entries.push({ fd, events, revents: 0 });
   }
-  const finish = (): number => {
-    rest();
+  return new SelectWait(task, entries, deadline, { sets, masks, length, timeout }).restart();
+}
+
+/** The sets of a select(2), where they are and what was in them. */
+interface SelectSets {
+  readonly sets: readonly [number, number, number];
+  readonly masks: readonly (Uint8Array | null)[];
+  readonly length: number;
+  readonly timeout: TimeoutPlace;
+}
+
+class SelectWait extends EventWait {
+  override readonly interrupted = -ERESTARTNOHAND;
+  private readonly asked: SelectSets;
+
+  constructor(task: Task, entries: readonly PollEntry[], deadlineNs: number | undefined, asked: SelectSets) {
+    super(task, entries, deadlineNs);
+    this.asked = asked;
+  }
+
+  protected override finish(): number {
+    this.onCancel();
+    const { sets, masks, length } = this.asked;
     let bits = 0;
     for (const [k, bytes] of masks.entries()) {
       if (bytes === null) continue;
       const out = new Uint8Array(length);
-      for (const { fd, revents } of entries) {
+      for (const { fd, revents } of this.entries) {
         const asked = ((bytes[fd >> 3] ?? 0) & (1 << (fd & 7))) !== 0;
         if (!asked || (revents & (SET_EVENTS[k] ?? 0)) === 0) continue;
         out[fd >> 3] = (out[fd >> 3] ?? 0) | (1 << (fd & 7));
         bits++;
       }
-      if (task.mm.copyOut(sets[k] ?? 0, out) < length) return -EFAULT;
+      if (this.task.mm.copyOut(sets[k] ?? 0, out) < length) return -EFAULT;
     }
     return bits;
-  };
-  return waitForEvents(task, entries, deadline, -ERESTARTNOHAND, finish, rest);
+  }
+
+  onCancel(): void {
+    writeRest(this.task, this.asked.timeout, this.deadlineNs);
+  }
 }
 
 function selectOld(task: Task, n: number, r: number, w: number, x: number, timeout: number): SyscallResult {
   const deadline = readDeadline(task, timeout, true);
   if (typeof deadline === 'object') return deadline.errno;
-  return select(task, n, [r, w, x], deadline, () => writeRest(task, timeout, deadline, true));
+  return select(task, n, [r, w, x], deadline, { addr: timeout, isTimeval: true });
 }
 
 function pselect6(
@@ -235,7 +300,7 @@ function pselect6(
     const failed = useMask(task, getU64(viewOf(bytes), 0), getU64(viewOf(bytes), 8));
     if (failed < 0) return failed;
   }
-  return select(task, n, [r, w, x], deadline, () => writeRest(task, timeout, deadline, false));
+  return select(task, n, [r, w, x], deadline, { addr: timeout, isTimeval: false });
 }
 
 function epollCreate(task: Task, flags: number): number {
@@ -284,27 +349,45 @@ function epollWait(task: Task, epfd: number, addr: number, max: number, deadline
   if (max <= 0 || max > 0x7fffffff / EpollEvent.size) return -EINVAL;
   const epoll = epollOf(task, epfd);
   if (typeof epoll === 'number') return epoll;
-  const attempt = (): number => {
-    const ready = epoll.collect(max);
+  return new EpollWait(task, epoll, addr, max, deadline).retry(false);
+}
+
+/** An epoll_wait(2). */
+class EpollWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly deadlineNs?: number;
+  readonly interrupted = -EINTR;
+  private readonly task: Task;
+  private readonly epoll: EpollFile;
+  private readonly addr: number;
+  private readonly max: number;
+
+  constructor(task: Task, epoll: EpollFile, addr: number, max: number, deadlineNs: number | undefined) {
+    this.task = task;
+    this.epoll = epoll;
+    this.addr = addr;
+    this.max = max;
+    this.queues = [{ queue: epoll.queue, mask: POLLIN }];
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  private attempt(): number {
+    const ready = this.epoll.collect(this.max);
     const bytes = new Uint8Array(ready.length * EpollEvent.size);
     const view = viewOf(bytes);
     for (const [i, event] of ready.entries()) {
       view.setUint32(i * EpollEvent.size, event.events, true);
       view.setBigUint64(i * EpollEvent.size + EpollEvent.data, event.data, true);
     }
-    return task.mm.copyOut(addr, bytes) === bytes.length ? ready.length : -EFAULT;
-  };
-  const wait = (): SyscallResult => {
-    const n = attempt();
-    if (n !== 0 || (deadline !== undefined && deadline <= task.kernel.clock.now())) return n;
-    return task.block({
-      queues: [{ queue: epoll.queue, mask: POLLIN }],
-      ...(deadline === undefined ? {} : { deadlineNs: deadline }),
-      interrupted: -EINTR,
-      retry: (timedOut) => (timedOut ? attempt() : wait()),
-    });
-  };
-  return wait();
+    return this.task.mm.copyOut(this.addr, bytes) === bytes.length ? ready.length : -EFAULT;
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    const n = this.attempt();
+    if (n !== 0 || timedOut) return n;
+    if (this.deadlineNs !== undefined && this.deadlineNs <= this.task.kernel.clock.now()) return n;
+    return this.task.block(this);
+  }
 }
 
 function epollPwait(

@@ -2,7 +2,7 @@
 //
 // POSIX message queues: mq_open(3) and its relatives as calls. Models Linux ipc/mqueue.c.
 
-import { EAGAIN, EBADF, EFAULT, EINVAL, EMSGSIZE, ENOTSOCK, ERESTARTSYS, ETIMEDOUT } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EFAULT, EINVAL, EMSGSIZE, ENOTSOCK, ETIMEDOUT } from '../../abi/errno.ts';
 import { MqAttr, MQ_PRIO_MAX, NOTIFY_COOKIE_LEN, NOTIFY_REMOVED, NOTIFY_WOKENUP } from '../../abi/ipc.ts';
 import { O_CREAT, O_NONBLOCK } from '../../abi/open.ts';
 import { RLIMIT_MSGQUEUE } from '../../abi/resource.ts';
@@ -11,14 +11,17 @@ import { NSIG, SI_MESGQ, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../ab
 import { AF_NETLINK } from '../../abi/socket.ts';
 import { getI64, getU64, putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import type { UnixEndpoint } from '../../vfs/unix-endpoint.ts';
 import { SocketFile } from '../../vfs/unix-socket.ts';
 import type { PosixQueue, QueuedMessage, QueueNotification, QueueWaiter } from '../ipc/posix-queues.ts';
 import { PendingSend, QueueFile, QueueWaiter as Waiter } from '../ipc/posix-queues.ts';
 import { messageQueueInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
+import type { Kernel } from '../kernel.ts';
 import type { Task } from '../task.ts';
+import type { ThreadGroup } from '../thread-group.ts';
 import { installFile, mayInstall, readPath } from './file-arguments.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 import { readBytes, readTimespecBig, writeBytes } from './times.ts';
 
 function mqOpen(task: Task, nameAddr: number, flags: number, mode: number, attrAddr: number): number {
@@ -63,34 +66,78 @@ function readDeadline(task: Task, addr: number): number | undefined | { readonly
   return typeof at === 'object' ? at : task.kernel.clock.realtimeToMonotonic(at);
 }
 
-/** Sleeps in `line` until somebody gives the result, or the deadline strikes. */
-function waitInLine<T, W extends QueueWaiter<T>>(
-  task: Task,
-  line: W[],
-  waiter: W,
-  deadlineNs: number | undefined,
-  finish: (result: T) => number,
-): SyscallResult {
-  if (deadlineNs !== undefined && deadlineNs <= task.kernel.clock.now()) return -ETIMEDOUT;
-  const leave = (): void => {
-    const at = line.indexOf(waiter);
-    if (at >= 0) line.splice(at, 1);
-  };
-  line.push(waiter);
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [{ queue: waiter.done }],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      interrupted: -ERESTARTSYS,
-      retry: (timedOut) => {
-        if (waiter.result !== null) return finish(waiter.result);
-        if (!timedOut) return sleep();
-        leave();
-        return -ETIMEDOUT;
-      },
-      onCancel: leave,
-    });
-  return sleep();
+/** A sleep in the line of a queue, until somebody gives the result or the deadline strikes. */
+abstract class LineWait<T, W extends QueueWaiter<T>> implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly deadlineNs?: number;
+  protected readonly task: Task;
+  private readonly line: W[];
+  private readonly waiter: W;
+
+  constructor(task: Task, line: W[], waiter: W, deadlineNs: number | undefined) {
+    this.task = task;
+    this.line = line;
+    this.waiter = waiter;
+    this.queues = [{ queue: waiter.done }];
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  protected abstract finish(result: T): number;
+
+  begin(): SyscallResult {
+    if (this.deadlineNs !== undefined && this.deadlineNs <= this.task.kernel.clock.now()) return -ETIMEDOUT;
+    this.line.push(this.waiter);
+    return this.task.block(this);
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    if (this.waiter.result !== null) return this.finish(this.waiter.result);
+    if (!timedOut) return this.task.block(this);
+    this.onCancel();
+    return -ETIMEDOUT;
+  }
+
+  onCancel(): void {
+    const at = this.line.indexOf(this.waiter);
+    if (at >= 0) this.line.splice(at, 1);
+  }
+}
+
+class QueueSendWait extends LineWait<0, PendingSend> {
+  protected override finish(result: 0): number {
+    return result;
+  }
+}
+
+class QueueReceiveWait extends LineWait<QueuedMessage, QueueWaiter<QueuedMessage>> {
+  private readonly place: MessagePlace;
+
+  constructor(
+    task: Task,
+    line: QueueWaiter<QueuedMessage>[],
+    waiter: QueueWaiter<QueuedMessage>,
+    deadlineNs: number | undefined,
+    place: MessagePlace,
+  ) {
+    super(task, line, waiter, deadlineNs);
+    this.place = place;
+  }
+
+  protected override finish(message: QueuedMessage): number {
+    return deliver(this.task, this.place, message);
+  }
+}
+
+/** Where a message and its priority go. */
+interface MessagePlace {
+  readonly addr: number;
+  /** 0 for nowhere. */
+  readonly priorityAddr: number;
+}
+
+function deliver(task: Task, { addr, priorityAddr }: MessagePlace, message: QueuedMessage): number {
+  if (priorityAddr !== 0 && !task.mm.writeU32(priorityAddr, message.priority)) return -EFAULT;
+  return writeBytes(task, addr, message.bytes) < 0 ? -EFAULT : message.bytes.length;
 }
 
 function mqSend(
@@ -114,7 +161,7 @@ function mqSend(
   const message = { priority, bytes };
   const result = queue.send(message);
   if (result !== -EAGAIN || (file.flags & O_NONBLOCK) !== 0) return result;
-  return waitInLine<0, PendingSend>(task, queue.senders, new PendingSend(message), deadlineNs, (r) => r);
+  return new QueueSendWait(task, queue.senders, new PendingSend(message), deadlineNs).begin();
 }
 
 function mqReceive(
@@ -132,14 +179,11 @@ function mqReceive(
   if (!file.canRead) return -EBADF;
   const queue = file.messages;
   if (room < queue.messageBytes) return -EMSGSIZE;
-  const deliver = (message: QueuedMessage): number => {
-    if (priorityAddr !== 0 && !task.mm.writeU32(priorityAddr, message.priority)) return -EFAULT;
-    return writeBytes(task, addr, message.bytes) < 0 ? -EFAULT : message.bytes.length;
-  };
+  const place = { addr, priorityAddr };
   const message = queue.receive();
-  if (message !== undefined) return deliver(message);
+  if (message !== undefined) return deliver(task, place, message);
   if ((file.flags & O_NONBLOCK) !== 0) return -EAGAIN;
-  return waitInLine(task, queue.receivers, new Waiter<QueuedMessage>(), deadlineNs, deliver);
+  return new QueueReceiveWait(task, queue.receivers, new Waiter<QueuedMessage>(), deadlineNs, place).begin();
 }
 
 function mqNotify(task: Task, fd: number, addr: number): number {
@@ -158,40 +202,72 @@ function mqNotify(task: Task, fd: number, addr: number): number {
     if (socket === undefined) return -EBADF;
     if (!(socket instanceof SocketFile)) return -ENOTSOCK;
     if (socket.endpoint.family !== AF_NETLINK) return -EINVAL;
-    return withQueue(task, fd, (queue) => queue.register(cookieNotification(task, socket, cookie), task.group));
+    const notification = new CookieNotification(task.group, socket.endpoint, cookie);
+    return withQueue(task, fd, (queue) => queue.register(notification, task.group));
   }
   const value = view.getBigUint64(Sigevent.value, true);
   const { group } = task;
-  const notification: QueueNotification = {
-    owner: group,
-    pid: group.tgid,
-    notify,
-    signo,
-    tell: () => {
-      const sender = task.kernel.current;
-      if (notify !== SIGEV_SIGNAL || signo === 0 || sender === null) return;
-      sendSignal(group, null, messageQueueInfo(signo, SI_MESGQ, sender.group.tgid, sender.creds.uid, value));
-    },
-    removed: () => undefined,
-  };
+  const notification = new SignalNotification(task.kernel, group, { notify, signo, value });
   return withQueue(task, fd, (queue) => queue.register(notification, group));
 }
 
+/** SIGEV_SIGNAL, and SIGEV_NONE, which tells nobody. */
+class SignalNotification implements QueueNotification {
+  readonly owner: ThreadGroup;
+  readonly pid: number;
+  readonly notify: number;
+  readonly signo: number;
+  private readonly kernel: Kernel;
+  private readonly value: bigint;
+
+  constructor(kernel: Kernel, group: ThreadGroup, event: { notify: number; signo: number; value: bigint }) {
+    this.kernel = kernel;
+    this.owner = group;
+    this.pid = group.tgid;
+    this.notify = event.notify;
+    this.signo = event.signo;
+    this.value = event.value;
+  }
+
+  tell(): void {
+    const sender = this.kernel.current;
+    if (this.notify !== SIGEV_SIGNAL || this.signo === 0 || sender === null) return;
+    const { group, creds } = sender;
+    sendSignal(this.owner, null, messageQueueInfo(this.signo, SI_MESGQ, group.tgid, creds.uid, this.value));
+  }
+
+  removed(): void {}
+}
+
 /** SIGEV_THREAD: the C library reads its own cookie from a netlink socket, and why it comes in the last byte. */
-function cookieNotification(task: Task, { endpoint }: SocketFile, cookie: Uint8Array): QueueNotification {
-  const post = (why: number): void => {
-    const bytes = cookie.slice();
+class CookieNotification implements QueueNotification {
+  readonly owner: ThreadGroup;
+  readonly pid: number;
+  readonly notify = SIGEV_THREAD;
+  readonly signo = 0;
+  private readonly endpoint: UnixEndpoint;
+  private readonly cookie: Uint8Array;
+
+  constructor(group: ThreadGroup, endpoint: UnixEndpoint, cookie: Uint8Array) {
+    this.owner = group;
+    this.pid = group.tgid;
+    this.endpoint = endpoint;
+    this.cookie = cookie;
+  }
+
+  tell(): void {
+    this.post(NOTIFY_WOKENUP);
+  }
+
+  removed(): void {
+    this.post(NOTIFY_REMOVED);
+  }
+
+  private post(why: number): void {
+    const bytes = this.cookie.slice();
     bytes[NOTIFY_COOKIE_LEN - 1] = why;
-    endpoint.post(bytes);
-  };
-  return {
-    owner: task.group,
-    pid: task.group.tgid,
-    notify: SIGEV_THREAD,
-    signo: 0,
-    tell: () => post(NOTIFY_WOKENUP),
-    removed: () => post(NOTIFY_REMOVED),
-  };
+    this.endpoint.post(bytes);
+  }
 }
 
 function withQueue(task: Task, fd: number, call: (queue: PosixQueue) => number): number {

@@ -60,8 +60,8 @@ import { PidFile, openPidFile } from '../pid-file.ts';
 import { childInfo } from '../signals/siginfo.ts';
 import type { Task } from '../task.ts';
 import type { ChildUsage, ThreadGroup } from '../thread-group.ts';
-import type { ChildChange } from '../wait.ts';
-import { waitForChild } from '../wait.ts';
+import type { ChildChange, WaitRequest } from '../wait.ts';
+import { ChildWait } from '../wait.ts';
 import type { Args, SyscallDef, SyscallResult } from './table.ts';
 import { TASK_ENDED } from './table.ts';
 import type { Failure } from './times.ts';
@@ -198,12 +198,9 @@ export function rusageBytes(usage: ChildUsage): Uint8Array {
   return bytes;
 }
 
-function selectPid(task: Task, pid: number): (child: Task) => boolean {
-  const { pgid } = task.group;
-  if (pid > 0) return (child) => child.tid === pid;
-  if (pid === -1) return () => true;
-  const wanted = pid === 0 ? pgid : -pid;
-  return (child) => child.group.pgid === wanted;
+function selectPid(task: Task, pid: number): WaitRequest['who'] {
+  if (pid > 0) return { tid: pid };
+  return pid === -1 ? 'all' : { pgid: pid === 0 ? task.group.pgid : -pid };
 }
 
 function wait4(task: Task, a: Args): SyscallResult {
@@ -213,12 +210,28 @@ function wait4(task: Task, a: Args): SyscallResult {
   const usageAddr = a.num(3);
   if ((options & ~(WNOHANG | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) !== 0) return -EINVAL;
   if (pid === -(2 ** 31)) return -ESRCH;
-  return waitForChild(task, { matches: selectPid(task, pid), options: options | WEXITED }, (change) => {
+  const who = selectPid(task, pid);
+  return new StatusWait(task, { who, options: options | WEXITED }, statusAddr, usageAddr).retry();
+}
+
+/** A wait4(2). */
+class StatusWait extends ChildWait {
+  private readonly statusAddr: Addr;
+  private readonly usageAddr: Addr;
+
+  constructor(task: Task, request: WaitRequest, statusAddr: Addr, usageAddr: Addr) {
+    super(task, request);
+    this.statusAddr = statusAddr;
+    this.usageAddr = usageAddr;
+  }
+
+  protected override finish(change: ChildChange | null): number {
+    const { task, statusAddr, usageAddr } = this;
     if (change === null) return 0;
     if (statusAddr !== 0 && !task.mm.writeU32(statusAddr, change.status)) return -EFAULT;
     if (usageAddr !== 0 && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0) return -EFAULT;
     return change.pid;
-  });
+  }
 }
 
 function writeWaitInfo(task: Task, addr: Addr, change: ChildChange | null): number {
@@ -239,23 +252,37 @@ function waitid(task: Task, a: Args): SyscallResult {
   const usageAddr = a.num(4);
   const known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
   if ((options & ~known) !== 0 || (options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return -EINVAL;
-  let matches: (child: Task) => boolean;
+  let who: WaitRequest['who'];
   let isNonblocking = false;
-  if (type === P_ALL) matches = () => true;
-  else if (type === P_PID && id > 0) matches = (child) => child.tid === id;
-  else if (type === P_PGID && id >= 0) matches = selectPid(task, id === 0 ? 0 : -id);
+  if (type === P_ALL) who = 'all';
+  else if (type === P_PID && id > 0) who = { tid: id };
+  else if (type === P_PGID && id >= 0) who = { pgid: id === 0 ? task.group.pgid : id };
   else if (type === P_PIDFD && id >= 0) {
     const file = task.files.get(id);
     if (!(file instanceof PidFile)) return -EBADF;
-    matches = (child) => child === file.group.leader;
+    who = { leader: file.group.leader };
     isNonblocking = (file.flags & O_NONBLOCK) !== 0 && (options & WNOHANG) === 0;
   } else return -EINVAL;
-  return waitForChild(task, { matches, options: isNonblocking ? options | WNOHANG : options }, (change) => {
+  const request = { who, options: isNonblocking ? options | WNOHANG : options };
+  return new InfoWait(task, request, { infoAddr, usageAddr, isNonblocking }).retry();
+}
+
+/** A waitid(2). */
+class InfoWait extends ChildWait {
+  private readonly what: { readonly infoAddr: Addr; readonly usageAddr: Addr; readonly isNonblocking: boolean };
+
+  constructor(task: Task, request: WaitRequest, what: InfoWait['what']) {
+    super(task, request);
+    this.what = what;
+  }
+
+  protected override finish(change: ChildChange | null): number {
+    const { infoAddr, usageAddr, isNonblocking } = this.what;
     if (change === null && isNonblocking) return -EAGAIN;
-    if (usageAddr !== 0 && change !== null && writeBytes(task, usageAddr, rusageBytes(change.usage)) < 0)
+    if (usageAddr !== 0 && change !== null && writeBytes(this.task, usageAddr, rusageBytes(change.usage)) < 0)
       return -EFAULT;
-    return writeWaitInfo(task, infoAddr, change);
-  });
+    return writeWaitInfo(this.task, infoAddr, change);
+  }
 }
 
 const UNSHARABLE =

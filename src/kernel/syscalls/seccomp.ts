@@ -120,9 +120,7 @@ function openListener(task: Task, filter: SeccompFilter, waitsKillable: boolean)
   const cookie = new Uint8Array(8);
   task.kernel.fillRandom(cookie);
   const dentry = task.kernel.vfs.anonymous.dentry('anon_inode:seccomp notify');
-  const listener = new SeccompListener(dentry, O_RDWR, viewOf(cookie).getBigUint64(0, true), waitsKillable, () => {
-    filter.listener = null;
-  });
+  const listener = new SeccompListener(dentry, O_RDWR, viewOf(cookie).getBigUint64(0, true), waitsKillable, filter);
   const fd = task.files.install(listener, true, task.group.softLimit(RLIMIT_NOFILE));
   if (fd < 0) listener.release();
   else filter.listener = listener;

@@ -35,7 +35,7 @@ import { KNOWN_SIGINFO_BYTES, SIGINFO_BYTES, hasKnownLayout, killInfo, rawInfo }
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from '../signals/signal-actions.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult } from './table.ts';
 import { REGS_SET } from './table.ts';
 import { readBytes, readTimespec, writeBytes } from './times.ts';
 
@@ -188,9 +188,23 @@ function sigsuspend(task: Task, addr: Addr, size: number): SyscallResult {
   return pause(task);
 }
 
+/** A sleep that only a signal ends. */
+class Pause implements BlockRequest {
+  readonly queues = [];
+  readonly interrupted = -ERESTARTNOHAND;
+  private readonly task: Task;
+
+  constructor(task: Task) {
+    this.task = task;
+  }
+
+  retry(): SyscallResult {
+    return this.task.block(this);
+  }
+}
+
 function pause(task: Task): SyscallResult {
-  const sleep = (): SyscallResult => task.block({ queues: [], interrupted: -ERESTARTNOHAND, retry: () => sleep() });
-  return sleep();
+  return task.block(new Pause(task));
 }
 
 function sigpending(task: Task, addr: Addr, size: number): number {
@@ -210,35 +224,52 @@ function sigtimedwait(task: Task, setAddr: Addr, infoAddr: Addr, timeoutAddr: Ad
     if (typeof timeout === 'object') return timeout.errno;
     deadlineNs = task.kernel.clock.now() + timeout;
   }
-  const take = (): number | undefined => {
-    const info = takeSignal(task, set);
+  const wait = new SignalWait(task, set, infoAddr, deadlineNs);
+  const first = wait.take();
+  if (first !== undefined) return first;
+  return deadlineNs !== undefined && deadlineNs <= task.kernel.clock.now() ? -EAGAIN : wait.retry(false);
+}
+
+/** An rt_sigtimedwait(2). */
+class SignalWait implements BlockRequest {
+  readonly queues = [];
+  readonly deadlineNs?: number;
+  readonly interrupted = -EINTR;
+  private readonly task: Task;
+  private readonly set: bigint;
+  private readonly infoAddr: Addr;
+
+  constructor(task: Task, set: bigint, infoAddr: Addr, deadlineNs: number | undefined) {
+    this.task = task;
+    this.set = set;
+    this.infoAddr = infoAddr;
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  /** The call's result, when one of the signals is there. */
+  take(): number | undefined {
+    const { task, infoAddr } = this;
+    const info = takeSignal(task, this.set);
     if (info === undefined) return undefined;
     task.waitingFor = 0n;
     if (infoAddr !== 0 && writeBytes(task, infoAddr, info.bytes) !== 0) return -EFAULT;
     return info.signo;
-  };
-  const sleep = (): SyscallResult => {
-    const taken = take();
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    const taken = this.take();
+    if (timedOut) {
+      this.onCancel();
+      return taken ?? -EAGAIN;
+    }
     if (taken !== undefined) return taken;
-    task.waitingFor = set;
-    return task.block({
-      queues: [],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      interrupted: -EINTR,
-      onCancel: () => {
-        task.waitingFor = 0n;
-      },
-      retry: (timedOut) => {
-        if (!timedOut) return sleep();
-        const last = take();
-        task.waitingFor = 0n;
-        return last ?? -EAGAIN;
-      },
-    });
-  };
-  const first = take();
-  if (first !== undefined) return first;
-  return deadlineNs !== undefined && deadlineNs <= task.kernel.clock.now() ? -EAGAIN : sleep();
+    this.task.waitingFor = this.set;
+    return this.task.block(this);
+  }
+
+  onCancel(): void {
+    this.task.waitingFor = 0n;
+  }
 }
 
 function pidfdSendSignal(task: Task, fd: number, signo: number, infoAddr: Addr, flags: number): number {

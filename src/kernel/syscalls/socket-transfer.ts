@@ -14,7 +14,7 @@ import { killInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
 import type { Task } from '../task.ts';
 import { userBuffer, waitFor } from './file-arguments.ts';
-import type { UserBuffers } from './file-arguments.ts';
+import type { Transfer, UserBuffers } from './file-arguments.ts';
 import type { Ancillary, MessageHeader } from './socket-messages.ts';
 import {
   addressBytes,
@@ -34,7 +34,7 @@ import { readTimespec, writeTimespec } from './times.ts';
 // ---- sending
 
 /** One message, or a stream's bytes until they have gone. */
-class Sending {
+class Sending implements Transfer {
   private readonly task: Task;
   private readonly file: SocketFile;
   private readonly buffers: UserBuffers;
@@ -150,15 +150,7 @@ function sendto(
   const ancillary = { identity: task.kernel.vfs.unix.caller.sender(), files: [] };
   const sending = prepareSend(task, file, buffer, address, ancillary, flags);
   if (typeof sending === 'number') return sending;
-  return waitFor(
-    task,
-    file,
-    POLLOUT,
-    () => sending.attempt(),
-    () => sending.done,
-    nonblock(flags),
-    () => sending.end(),
-  );
+  return waitFor(task, file, POLLOUT, sending, nonblock(flags));
 }
 
 function nonblock(flags: number): true | undefined {
@@ -181,50 +173,64 @@ function sendmsg(task: Task, fd: number, addr: number, flags: number): SyscallRe
   if (typeof file === 'number') return file;
   const sending = prepareMessage(task, file, addr, flags);
   if (typeof sending === 'number') return sending;
-  return waitFor(
-    task,
-    file,
-    POLLOUT,
-    () => sending.attempt(),
-    () => sending.done,
-    nonblock(flags),
-    () => sending.end(),
-  );
+  return waitFor(task, file, POLLOUT, sending, nonblock(flags));
 }
 
 function sendmmsg(task: Task, fd: number, addr: number, count: number, flags: number): SyscallResult {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const most = Math.min(count, IOV_MAX);
-  let sent = 0;
-  let sending: Sending | number | null = null;
-  const end = (): void => {
-    if (sending instanceof Sending) sending.end();
-  };
-  const attempt = (): number => {
-    while (sent < most) {
-      const at = addr + sent * S.Mmsghdr.size;
-      sending ??= prepareMessage(task, file, at, flags);
+  return waitFor(task, file, POLLOUT, new SendingMany(task, file, addr, most, flags), nonblock(flags));
+}
+
+/** Several messages. */
+class SendingMany implements Transfer {
+  private readonly task: Task;
+  private readonly file: SocketFile;
+  private readonly addr: number;
+  private readonly most: number;
+  private readonly flags: number;
+  /** The message that waits for room. */
+  private sending: Sending | null = null;
+  /** Messages that have gone. */
+  done = 0;
+
+  constructor(task: Task, file: SocketFile, addr: number, most: number, flags: number) {
+    this.task = task;
+    this.file = file;
+    this.addr = addr;
+    this.most = most;
+    this.flags = flags;
+  }
+
+  attempt(): number {
+    while (this.done < this.most) {
+      const at = this.addr + this.done * S.Mmsghdr.size;
+      const sending = this.sending ?? prepareMessage(this.task, this.file, at, this.flags);
+      if (typeof sending !== 'number') this.sending = sending;
       const n = typeof sending === 'number' ? sending : sending.attempt();
       if (n === -EAGAIN) return n;
-      if (n < 0) return sent > 0 ? sent : n;
-      end();
-      sending = null;
-      if (!task.mm.writeU32(at + S.Mmsghdr.length, n)) return sent > 0 ? sent : -EFAULT;
-      sent++;
+      if (n < 0) return this.done > 0 ? this.done : n;
+      this.end();
+      if (!this.task.mm.writeU32(at + S.Mmsghdr.length, n)) return this.done > 0 ? this.done : -EFAULT;
+      this.done++;
     }
-    return sent;
-  };
-  return waitFor(task, file, POLLOUT, attempt, () => sent, nonblock(flags), end);
+    return this.done;
+  }
+
+  end(): void {
+    this.sending?.end();
+    this.sending = null;
+  }
 }
 
 // ---- receiving
 
 /** One message, or a stream's bytes as far as the flags want them. */
-class Receiving {
-  private readonly file: SocketFile;
-  private readonly buffers: UserBuffers;
-  private readonly flags: number;
+class Receiving implements Transfer {
+  protected readonly file: SocketFile;
+  protected readonly buffers: UserBuffers;
+  protected readonly flags: number;
   done = 0;
   /** What came, the first time. */
   first: Received | null = null;
@@ -294,16 +300,30 @@ function recvfrom(
   if (typeof buffer === 'number') return buffer;
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
-  const receiving = new Receiving(file, buffer, flags);
-  const attempt = (): number => {
-    const result = receiving.attempt();
+  return waitFor(task, file, POLLIN, new ReceivingFrom(task, file, buffer, flags, from, fromLength), nonblock(flags));
+}
+
+/** recvfrom(2): tells the sender's address, too. */
+class ReceivingFrom extends Receiving {
+  private readonly task: Task;
+  private readonly from: number;
+  private readonly fromLength: number;
+
+  constructor(task: Task, file: SocketFile, buffers: UserBuffers, flags: number, from: number, fromLength: number) {
+    super(file, buffers, flags);
+    this.task = task;
+    this.from = from;
+    this.fromLength = fromLength;
+  }
+
+  override attempt(): number {
+    const result = super.attempt();
     if (result < 0) return result;
-    task.kernel.vfs.unix.release(receiving.first?.files ?? []);
-    if (from === 0) return result;
-    const failed = writeAddress(task, receiving.address, from, fromLength);
+    this.task.kernel.vfs.unix.release(this.first?.files ?? []);
+    if (this.from === 0) return result;
+    const failed = writeAddress(this.task, this.address, this.from, this.fromLength);
     return failed < 0 ? failed : result;
-  };
-  return waitFor(task, file, POLLIN, attempt, () => receiving.done, nonblock(flags));
+  }
 }
 
 /** Writes what a struct msghdr tells after a message has come. */
@@ -338,14 +358,28 @@ function recvmsg(task: Task, fd: number, addr: number, flags: number): SyscallRe
   if (typeof file === 'number') return file;
   const header = readHeader(task, addr);
   if (typeof header === 'number') return header;
-  const receiving = new Receiving(file, header.buffers, flags);
-  const attempt = (): number => {
-    const result = receiving.attempt();
+  return waitFor(task, file, POLLIN, new ReceivingMessage(task, file, addr, header, flags), nonblock(flags));
+}
+
+/** recvmsg(2): fills in a struct msghdr. */
+class ReceivingMessage extends Receiving {
+  private readonly task: Task;
+  private readonly addr: number;
+  private readonly header: MessageHeader;
+
+  constructor(task: Task, file: SocketFile, addr: number, header: MessageHeader, flags: number) {
+    super(file, header.buffers, flags);
+    this.task = task;
+    this.addr = addr;
+    this.header = header;
+  }
+
+  override attempt(): number {
+    const result = super.attempt();
     if (result < 0) return result;
-    const failed = finishMessage(task, file, addr, header, receiving, flags);
+    const failed = finishMessage(this.task, this.file, this.addr, this.header, this, this.flags);
     return failed < 0 ? failed : result;
-  };
-  return waitFor(task, file, POLLIN, attempt, () => receiving.done, nonblock(flags));
+  }
 }
 
 function recvmmsg(task: Task, fd: number, addr: number, count: number, flags: number, timeout: number): SyscallResult {
@@ -358,41 +392,69 @@ function recvmmsg(task: Task, fd: number, addr: number, count: number, flags: nu
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const most = Math.min(count, IOV_MAX);
-  let got = 0;
-  let current: { header: MessageHeader; receiving: Receiving } | null = null;
-  const attempt = (): number => {
-    while (got < most) {
-      const at = addr + got * S.Mmsghdr.size;
-      if (current === null) {
+  const receiving = new ReceivingMany(task, file, { addr, most, flags, timeout, deadlineNs });
+  return waitFor(task, file, POLLIN, receiving, nonblock(flags));
+}
+
+/** Several messages. */
+class ReceivingMany implements Transfer {
+  private readonly task: Task;
+  private readonly file: SocketFile;
+  private readonly what: {
+    readonly addr: number;
+    readonly most: number;
+    readonly flags: number;
+    /** Where the caller's time is, and when it is over. */
+    readonly timeout: number;
+    readonly deadlineNs: number;
+  };
+  private current: { readonly header: MessageHeader; readonly receiving: Receiving } | null = null;
+  /** Messages that have come. */
+  done = 0;
+
+  constructor(task: Task, file: SocketFile, what: ReceivingMany['what']) {
+    this.task = task;
+    this.file = file;
+    this.what = what;
+  }
+
+  attempt(): number {
+    const result = this.receive();
+    return result === -EAGAIN ? result : this.finish(result);
+  }
+
+  private receive(): number {
+    const { task, file } = this;
+    const { addr, most, flags, deadlineNs } = this.what;
+    while (this.done < most) {
+      const at = addr + this.done * S.Mmsghdr.size;
+      if (this.current === null) {
         const header = readHeader(task, at);
-        if (typeof header === 'number') return got > 0 ? got : header;
-        current = { header, receiving: new Receiving(file, header.buffers, flags) };
+        if (typeof header === 'number') return this.done > 0 ? this.done : header;
+        this.current = { header, receiving: new Receiving(file, header.buffers, flags) };
       }
-      const { header, receiving } = current;
+      const { header, receiving } = this.current;
       const result = receiving.attempt();
       // One that waits for the first message only takes what is there after it.
-      if (result === -EAGAIN) return got > 0 && (flags & S.MSG_WAITFORONE) !== 0 ? got : result;
-      if (result < 0) return got > 0 ? got : result;
-      current = null;
-      if (finishMessage(task, file, at, header, receiving, flags) < 0) return got > 0 ? got : -EFAULT;
-      if (!task.mm.writeU32(at + S.Mmsghdr.length, result)) return got > 0 ? got : -EFAULT;
-      got++;
+      if (result === -EAGAIN) return this.done > 0 && (flags & S.MSG_WAITFORONE) !== 0 ? this.done : result;
+      if (result < 0) return this.done > 0 ? this.done : result;
+      this.current = null;
+      if (finishMessage(task, file, at, header, receiving, flags) < 0) return this.done > 0 ? this.done : -EFAULT;
+      if (!task.mm.writeU32(at + S.Mmsghdr.length, result)) return this.done > 0 ? this.done : -EFAULT;
+      this.done++;
       // The time is only looked at after each message, as Linux does it.
-      if (task.kernel.clock.now() >= deadlineNs) return got;
+      if (task.kernel.clock.now() >= deadlineNs) return this.done;
     }
-    return got;
-  };
+    return this.done;
+  }
+
   /** What is left of the time is written back once something has come. */
-  const finish = (result: number): number => {
+  private finish(result: number): number {
+    const { timeout, deadlineNs } = this.what;
     if (timeout === 0 || result <= 0) return result;
-    const left = Math.max(0, deadlineNs - task.kernel.clock.now());
-    return writeTimespec(task, timeout, left) < 0 ? -EFAULT : result;
-  };
-  const tries = (): number => {
-    const result = attempt();
-    return result === -EAGAIN ? result : finish(result);
-  };
-  return waitFor(task, file, POLLIN, tries, () => got, nonblock(flags));
+    const left = Math.max(0, deadlineNs - this.task.kernel.clock.now());
+    return writeTimespec(this.task, timeout, left) < 0 ? -EFAULT : result;
+  }
 }
 
 const NO_OUT_OF_BAND = 'MSG_OOB';

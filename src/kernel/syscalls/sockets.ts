@@ -29,9 +29,11 @@ import { checkPermission, MAY_WRITE } from '../../vfs/credentials.ts';
 import { makeNode } from '../../vfs/namespace.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
 import { RECEIVE_SHUT, SEND_SHUT, UnixEndpoint } from '../../vfs/unix-endpoint.ts';
+import type { SocketIdentity } from '../../vfs/unix-namespace.ts';
 import { SocketFile } from '../../vfs/unix-socket.ts';
 import type { Task } from '../task.ts';
 import { callerOf, installFile, installPair, mayInstall, waitFor } from './file-arguments.ts';
+import type { Transfer } from './file-arguments.ts';
 import { addressBytes, netlinkAddress, readAddress, unixName, writeAddress } from './socket-messages.ts';
 import { getSocketOption, setSocketOption } from './socket-options.ts';
 import type { SyscallDef, SyscallResult } from './table.ts';
@@ -206,12 +208,28 @@ function connect(task: Task, fd: number, addr: number, length: number): SyscallR
     endpoint.setPeer(target);
     return 0;
   }
-  const identity = task.kernel.vfs.unix.caller.peer();
-  const attempt = (): number => {
-    const target = findNamed(task, name, endpoint.kind);
-    return typeof target === 'number' ? target : endpoint.connectTo(target, identity, task.creds.groups);
-  };
-  return waitFor(task, file, POLLOUT, attempt);
+  return waitFor(task, file, POLLOUT, new Connecting(task, endpoint, name));
+}
+
+/** A connect(2) of a stream. */
+class Connecting implements Transfer {
+  private readonly task: Task;
+  private readonly endpoint: UnixEndpoint;
+  private readonly name: string;
+  private readonly identity: SocketIdentity;
+
+  constructor(task: Task, endpoint: UnixEndpoint, name: string) {
+    this.task = task;
+    this.endpoint = endpoint;
+    this.name = name;
+    this.identity = task.kernel.vfs.unix.caller.peer();
+  }
+
+  attempt(): number {
+    const { task, endpoint } = this;
+    const target = findNamed(task, this.name, endpoint.kind);
+    return typeof target === 'number' ? target : endpoint.connectTo(target, this.identity, task.creds.groups);
+  }
 }
 
 function accept(task: Task, fd: number, addr: number, lengthAddr: number, flags: number): SyscallResult {
@@ -220,7 +238,24 @@ function accept(task: Task, fd: number, addr: number, lengthAddr: number, flags:
   if (typeof file === 'number') return file;
   const { endpoint } = file;
   if (endpoint.kind === S.SOCK_DGRAM) return -EOPNOTSUPP;
-  const attempt = (): number => {
+  return waitFor(task, file, POLLIN, new Accepting(task, endpoint, { addr, lengthAddr, flags }));
+}
+
+/** An accept4(2). */
+class Accepting implements Transfer {
+  private readonly task: Task;
+  private readonly endpoint: UnixEndpoint;
+  private readonly what: { readonly addr: number; readonly lengthAddr: number; readonly flags: number };
+
+  constructor(task: Task, endpoint: UnixEndpoint, what: { addr: number; lengthAddr: number; flags: number }) {
+    this.task = task;
+    this.endpoint = endpoint;
+    this.what = what;
+  }
+
+  attempt(): number {
+    const { task, endpoint } = this;
+    const { addr, lengthAddr, flags } = this.what;
     if (endpoint.state !== 'listening') return -EINVAL;
     // Before anything is taken: a connection must not get lost because there is no descriptor for it.
     const refused = mayInstall(task);
@@ -232,8 +267,7 @@ function accept(task: Task, fd: number, addr: number, lengthAddr: number, flags:
     const failed = writeAddress(task, addressBytes(server.peer?.name ?? null), addr, lengthAddr);
     if (failed < 0) task.files.close(newFd);
     return failed < 0 ? failed : newFd;
-  };
-  return waitFor(task, file, POLLIN, attempt);
+  }
 }
 
 function shutdown(task: Task, fd: number, how: number): number {

@@ -11,7 +11,7 @@ import { checkIpcAccess, checkIpcOwner } from '../ipc/ipc-objects.ts';
 import type { MessageList, TypedMessage } from '../ipc/message-lists.ts';
 import { PendingReceive } from '../ipc/message-lists.ts';
 import type { Task } from '../task.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
 
 const READ_ACCESS = 0o444;
@@ -32,15 +32,34 @@ function msgsnd(task: Task, id: number, addr: number, length: number, flags: num
   const { messages } = task.kernel.ipc;
   const list = messages.table.find(id);
   if (typeof list === 'number') return list;
-  const attempt = (): SyscallResult => {
+  return new SendWait(task, list, { type, bytes }, (flags & I.IPC_NOWAIT) === 0).retry();
+}
+
+/** A msgsnd(2) that waits for room. */
+class SendWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly interrupted = -ERESTARTNOHAND;
+  private readonly task: Task;
+  private readonly list: MessageList;
+  private readonly message: TypedMessage;
+  private readonly waits: boolean;
+
+  constructor(task: Task, list: MessageList, message: TypedMessage, waits: boolean) {
+    this.task = task;
+    this.list = list;
+    this.message = message;
+    this.waits = waits;
+    this.queues = [{ queue: list.room }];
+  }
+
+  retry(): SyscallResult {
+    const { task, list } = this;
     if (list.isRemoved) return -EIDRM;
     const denied = checkIpcAccess(list, task.creds, WRITE_ACCESS);
     if (denied < 0) return denied;
-    const result = messages.send(list, { type, bytes });
-    if (result !== -EAGAIN || (flags & I.IPC_NOWAIT) !== 0) return result;
-    return task.block({ queues: [{ queue: list.room }], interrupted: -ERESTARTNOHAND, retry: attempt });
-  };
-  return attempt();
+    const result = task.kernel.ipc.messages.send(list, this.message);
+    return result === -EAGAIN && this.waits ? task.block(this) : result;
+  }
 }
 
 function msgrcv(task: Task, id: number, addr: number, room: number, type: bigint, flags: number): SyscallResult {
@@ -50,41 +69,66 @@ function msgrcv(task: Task, id: number, addr: number, room: number, type: bigint
   const { messages } = task.kernel.ipc;
   const list = messages.table.find(id);
   if (typeof list === 'number') return list;
-  const attempt = (): SyscallResult => {
-    if (list.isRemoved) return -EIDRM;
-    const denied = checkIpcAccess(list, task.creds, READ_ACCESS);
-    if (denied < 0) return denied;
-    const index = isCopy ? Number(type) : list.indexOf(type, flags);
-    const message = list.messages[index];
-    if (message !== undefined) {
-      if (room < message.bytes.length && (flags & I.MSG_NOERROR) === 0) return -E2BIG;
-      if (!isCopy) messages.take(list, index);
-      return deliver(task, addr, room, message);
-    }
-    return (flags & I.IPC_NOWAIT) !== 0 ? -ENOMSG : sleep();
-  };
-  const sleep = (): SyscallResult => {
-    const receiver = new PendingReceive(type, flags, room, task.group.tgid);
-    list.receivers.push(receiver);
-    const wait = (): SyscallResult =>
-      task.block({
-        queues: [{ queue: receiver.done }],
-        interrupted: -ERESTARTNOHAND,
-        retry: () => {
-          const { result } = receiver;
-          if (result === null) return wait();
-          // Limits or rights have changed.
-          if (result === -EAGAIN) return attempt();
-          return typeof result === 'number' ? result : deliver(task, addr, room, result);
-        },
-        onCancel: () => {
-          const at = list.receivers.indexOf(receiver);
-          if (at >= 0) list.receivers.splice(at, 1);
-        },
-      });
-    return wait();
-  };
-  return attempt();
+  return receive(task, list, { addr, room, type, flags });
+}
+
+/** What a msgrcv(2) asks for. */
+interface Wanted {
+  readonly addr: number;
+  readonly room: number;
+  readonly type: bigint;
+  readonly flags: number;
+}
+
+function receive(task: Task, list: MessageList, wanted: Wanted): SyscallResult {
+  const { addr, room, type, flags } = wanted;
+  const isCopy = (flags & I.MSG_COPY) !== 0;
+  if (list.isRemoved) return -EIDRM;
+  const denied = checkIpcAccess(list, task.creds, READ_ACCESS);
+  if (denied < 0) return denied;
+  const index = isCopy ? Number(type) : list.indexOf(type, flags);
+  const message = list.messages[index];
+  if (message !== undefined) {
+    if (room < message.bytes.length && (flags & I.MSG_NOERROR) === 0) return -E2BIG;
+    if (!isCopy) task.kernel.ipc.messages.take(list, index);
+    return deliver(task, addr, room, message);
+  }
+  if ((flags & I.IPC_NOWAIT) !== 0) return -ENOMSG;
+  const receiver = new PendingReceive(type, flags, room, task.group.tgid);
+  list.receivers.push(receiver);
+  return task.block(new ReceiveWait(task, list, receiver, wanted));
+}
+
+/** A msgrcv(2) that waits for a message. */
+class ReceiveWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly interrupted = -ERESTARTNOHAND;
+  private readonly task: Task;
+  private readonly list: MessageList;
+  private readonly receiver: PendingReceive;
+  private readonly wanted: Wanted;
+
+  constructor(task: Task, list: MessageList, receiver: PendingReceive, wanted: Wanted) {
+    this.task = task;
+    this.list = list;
+    this.receiver = receiver;
+    this.wanted = wanted;
+    this.queues = [{ queue: receiver.done }];
+  }
+
+  retry(): SyscallResult {
+    const { result } = this.receiver;
+    if (result === null) return this.task.block(this);
+    // Limits or rights have changed.
+    if (result === -EAGAIN) return receive(this.task, this.list, this.wanted);
+    return typeof result === 'number' ? result : deliver(this.task, this.wanted.addr, this.wanted.room, result);
+  }
+
+  onCancel(): void {
+    const { receivers } = this.list;
+    const at = receivers.indexOf(this.receiver);
+    if (at >= 0) receivers.splice(at, 1);
+  }
 }
 
 /** The message is out of the queue, whatever the caller's memory says to it. */

@@ -10,7 +10,7 @@ import { checkIpcAccess, checkIpcOwner } from '../ipc/ipc-objects.ts';
 import type { SemaphoreOperation, SemaphoreSet, Undo } from '../ipc/semaphore-sets.ts';
 import { PendingOperation, UndoList } from '../ipc/semaphore-sets.ts';
 import type { Task } from '../task.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 import { readBytes, readTimespec, writeBytes } from './times.ts';
 
 const READ_ACCESS = 0o444;
@@ -67,24 +67,37 @@ function semtimedop(task: Task, id: number, addr: number, count: number, timeout
   const sleeper = new PendingOperation(operations, undo, pid, result);
   set.block(sleeper, result);
   set.pending.push(sleeper);
-  const leave = (): void => {
-    const at = set.pending.indexOf(sleeper);
-    if (at >= 0) set.pending.splice(at, 1);
-  };
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [{ queue: sleeper.done }],
-      ...(deadlineNs === undefined ? {} : { deadlineNs }),
-      interrupted: -EINTR,
-      retry: (timedOut) => {
-        if (sleeper.result !== null) return sleeper.result;
-        if (!timedOut) return sleep();
-        leave();
-        return -EAGAIN;
-      },
-      onCancel: leave,
-    });
-  return sleep();
+  return task.block(new SemaphoreWait(task, set, sleeper, deadlineNs));
+}
+
+/** A sleeping semtimedop(2). */
+class SemaphoreWait implements BlockRequest {
+  readonly queues: readonly WaitSource[];
+  readonly deadlineNs?: number;
+  readonly interrupted = -EINTR;
+  private readonly task: Task;
+  private readonly set: SemaphoreSet;
+  private readonly sleeper: PendingOperation;
+
+  constructor(task: Task, set: SemaphoreSet, sleeper: PendingOperation, deadlineNs: number | undefined) {
+    this.task = task;
+    this.set = set;
+    this.sleeper = sleeper;
+    this.queues = [{ queue: sleeper.done }];
+    if (deadlineNs !== undefined) this.deadlineNs = deadlineNs;
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    if (this.sleeper.result !== null) return this.sleeper.result;
+    if (!timedOut) return this.task.block(this);
+    this.onCancel();
+    return -EAGAIN;
+  }
+
+  onCancel(): void {
+    const at = this.set.pending.indexOf(this.sleeper);
+    if (at >= 0) this.set.pending.splice(at, 1);
+  }
 }
 
 /** Where SEM_UNDO keeps its adjustments; null when no operation asks for it. */

@@ -33,7 +33,7 @@ export interface WaitSource {
   readonly mask?: number;
 }
 
-/** Why and how a task sleeps. */
+/** Why and how a task sleeps. A checkpoint holds it, so it is an object of a class, and what it needs are its fields. */
 export interface BlockRequest {
   readonly queues: readonly WaitSource[];
   /** Virtual time (kernel.clock.now()) at which `retry(true)` is called. */
@@ -46,7 +46,7 @@ export interface BlockRequest {
   /** Result when a signal ends the sleep; default -ERESTARTSYS. */
   readonly interrupted?: number;
   /** For -ERESTART_RESTARTBLOCK: what restart_syscall then does. */
-  readonly restart?: () => SyscallResult;
+  restart?(): SyscallResult;
   /** The sleep ended by a signal or the task's end: undo what was queued elsewhere. */
   onCancel?(): void;
   /** An uninterruptible sleep (vfork): only a fatal signal ends it. */

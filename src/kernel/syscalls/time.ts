@@ -31,7 +31,7 @@ import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import type { Task } from '../task.ts';
-import type { SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult } from './table.ts';
 import {
   absoluteDeadline,
   isRealtimeClock,
@@ -91,20 +91,36 @@ function clockGettime(task: Task, clock: number, addr: Addr): number {
 
 /** Sleeps to a monotonic moment; on a signal writes what is left and arranges for restart_syscall. */
 function sleepUntil(task: Task, deadlineNs: number, remainAddr: Addr, isAbsolute: boolean): SyscallResult {
-  const { clock } = task.kernel;
-  if (deadlineNs <= clock.now()) return 0;
-  const sleep = (): SyscallResult =>
-    task.block({
-      queues: [],
-      deadlineNs,
-      interrupted: isAbsolute ? -ERESTARTNOHAND : -ERESTART_RESTARTBLOCK,
-      restart: () => sleepUntil(task, deadlineNs, remainAddr, isAbsolute),
-      onCancel: () => {
-        if (remainAddr !== 0 && !isAbsolute) writeTimespec(task, remainAddr, Math.max(0, deadlineNs - clock.now()));
-      },
-      retry: (timedOut) => (timedOut ? 0 : sleep()),
-    });
-  return sleep();
+  return new Nanosleep(task, deadlineNs, remainAddr, isAbsolute).restart();
+}
+
+class Nanosleep implements BlockRequest {
+  readonly queues = [];
+  readonly deadlineNs: number;
+  readonly interrupted: number;
+  private readonly task: Task;
+  /** Where what is left is written; 0 for nowhere. */
+  private readonly remainAddr: Addr;
+
+  constructor(task: Task, deadlineNs: number, remainAddr: Addr, isAbsolute: boolean) {
+    this.task = task;
+    this.deadlineNs = deadlineNs;
+    this.remainAddr = isAbsolute ? 0 : remainAddr;
+    this.interrupted = isAbsolute ? -ERESTARTNOHAND : -ERESTART_RESTARTBLOCK;
+  }
+
+  restart(): SyscallResult {
+    return this.retry(this.deadlineNs <= this.task.kernel.clock.now());
+  }
+
+  retry(timedOut: boolean): SyscallResult {
+    return timedOut ? 0 : this.task.block(this);
+  }
+
+  onCancel(): void {
+    const left = Math.max(0, this.deadlineNs - this.task.kernel.clock.now());
+    if (this.remainAddr !== 0) writeTimespec(this.task, this.remainAddr, left);
+  }
 }
 
 function clockNanosleep(task: Task, clock: number, flags: number, request: Addr, remain: Addr): SyscallResult {
@@ -126,18 +142,33 @@ function clockNanosleep(task: Task, clock: number, flags: number, request: Addr,
   return sleepUntil(task, task.kernel.clock.now() + ns, remain, false);
 }
 
-/** A CPU clock runs only while others run: looked at again whenever as much time has passed. */
 function sleepOnCpuClock(task: Task, clock: number, until: number): SyscallResult {
-  const now = readClock(task, clock);
-  if (now === undefined) return -ESRCH;
-  const left = until - Number(now);
-  if (left <= 0) return 0;
-  return task.block({
-    queues: [],
-    deadlineNs: task.kernel.clock.now() + left,
-    interrupted: -EINTR,
-    retry: () => sleepOnCpuClock(task, clock, until),
-  });
+  return new CpuClockSleep(task, clock, until).retry();
+}
+
+/** A CPU clock runs only while others run: looked at again whenever as much time has passed. */
+class CpuClockSleep implements BlockRequest {
+  readonly queues = [];
+  deadlineNs = 0;
+  readonly interrupted = -EINTR;
+  private readonly task: Task;
+  private readonly clock: number;
+  private readonly until: number;
+
+  constructor(task: Task, clock: number, until: number) {
+    this.task = task;
+    this.clock = clock;
+    this.until = until;
+  }
+
+  retry(): SyscallResult {
+    const now = readClock(this.task, this.clock);
+    if (now === undefined) return -ESRCH;
+    const left = this.until - Number(now);
+    if (left <= 0) return 0;
+    this.deadlineNs = this.task.kernel.clock.now() + left;
+    return this.task.block(this);
+  }
 }
 
 function times(task: Task, addr: Addr): number {
