@@ -37,32 +37,35 @@ const TRAP: Stop = { kind: 'debug', address: 0, access: 'read', present: false, 
 export type OperandReader = (code: Uint8Array, address: number) => readonly MemoryOperand[];
 
 export class BreakpointUnit {
-  readonly #cpu: Cpu;
-  readonly #readOperands: OperandReader;
+  private readonly cpu: Cpu;
+  private readonly readOperands: OperandReader;
   /** Serves the call whose instruction was stepped; true when the task goes on at once. */
-  readonly #serveCall: () => boolean;
-  readonly #code = new Uint8Array(MAX_INSTRUCTION_BYTES);
-  readonly #known = new Map<number, { readonly code: Uint8Array; readonly operands: readonly MemoryOperand[] }>();
+  private readonly serveCall: () => boolean;
+  private readonly code = new Uint8Array(MAX_INSTRUCTION_BYTES);
+  private readonly known = new Map<
+    number,
+    { readonly code: Uint8Array; readonly operands: readonly MemoryOperand[] }
+  >();
   /** DR6 as the last trap set it; 0 when it was none of this unit's. */
-  #status = 0;
+  private status = 0;
 
   constructor(cpu: Cpu, readOperands: OperandReader, serveCall: () => boolean) {
-    this.#cpu = cpu;
-    this.#readOperands = readOperands;
-    this.#serveCall = serveCall;
+    this.cpu = cpu;
+    this.readOperands = readOperands;
+    this.serveCall = serveCall;
   }
 
   /** Cpu.run for a context with breakpoints. Returns early where something may have made a guarded page usable. */
   run(ctx: GuestContext, breakpoints: readonly Breakpoint[], budget: number): Stop {
     const { regs } = ctx;
-    this.#status = 0;
-    const end = this.#cpu.instructions + budget;
+    this.status = 0;
+    const end = this.cpu.instructions + budget;
     // The engine forgets the flag that lets the instruction run that a breakpoint has held back.
     const isResumed = ((regs.u64[Reg.rflags] as bigint) & RESUME_FLAG) !== 0n;
     const resumedAt = isResumed ? regs.get(Reg.rip) : -1;
     for (const { address, kind } of breakpoints) ctx.mm.guardPage(address, kind !== 'write');
-    let stop = this.#cpu.run(budget);
-    if (stop.kind === 'page-fault') stop = this.#pass(ctx, breakpoints, stop, end, resumedAt);
+    let stop = this.cpu.run(budget);
+    if (stop.kind === 'page-fault') stop = this.pass(ctx, breakpoints, stop, end, resumedAt);
     // Not yet run, or a repeated instruction of which iterations are left.
     if (isResumed && ctx.regs.get(Reg.rip) === resumedAt) {
       ctx.regs.u64[Reg.rflags] = (ctx.regs.u64[Reg.rflags] as bigint) | RESUME_FLAG;
@@ -75,56 +78,62 @@ export class BreakpointUnit {
    * breakpoint for execution.
    * @returns what the run ends with instead; the fault itself when it is the guest's
    */
-  #pass(ctx: GuestContext, breakpoints: readonly Breakpoint[], fault: Stop, end: number, resumedAt: number): Stop {
+  private pass(
+    ctx: GuestContext,
+    breakpoints: readonly Breakpoint[],
+    fault: Stop,
+    end: number,
+    resumedAt: number,
+  ): Stop {
     const page = pageDown(fault.address);
-    if (!breakpoints.some(({ address }) => pageDown(address) === page) || !this.#makeUsable(ctx, fault)) return fault;
+    if (!breakpoints.some(({ address }) => pageDown(address) === page) || !this.makeUsable(ctx, fault)) return fault;
     const { regs } = ctx;
     let exempt = resumedAt;
     do {
       const rip = regs.get(Reg.rip);
       if (rip !== exempt) {
         exempt = -1;
-        this.#status = statusAt(breakpoints, rip);
-        if (this.#status !== 0) return TRAP;
+        this.status = statusAt(breakpoints, rip);
+        if (this.status !== 0) return TRAP;
       }
-      const status = this.#statusOfData(ctx, breakpoints, rip);
-      const stop = this.#step(ctx);
-      if (stop.kind === 'syscall') return this.#serveCall() ? GOES_ON : stop;
+      const status = this.statusOfData(ctx, breakpoints, rip);
+      const stop = this.step(ctx);
+      if (stop.kind === 'syscall') return this.serveCall() ? GOES_ON : stop;
       if (stop.kind !== 'budget' && stop.kind !== 'debug') return stop;
       if (status !== 0) {
-        this.#status = stop.kind === 'debug' ? status | STATUS_STEP : status;
+        this.status = stop.kind === 'debug' ? status | STATUS_STEP : status;
         return TRAP;
       }
       if (stop.kind === 'debug') return stop;
-    } while (this.#cpu.instructions < end && isOnPage(breakpoints, regs.get(Reg.rip)));
+    } while (this.cpu.instructions < end && isOnPage(breakpoints, regs.get(Reg.rip)));
     return GOES_ON;
   }
 
   /** Says of a debug exception which breakpoints caused it. */
   describe(event: PlatformEvent): void {
-    if (this.#status === 0) return;
-    event.debugStatus = this.#status;
-    if ((this.#status & STATUS_STEP) === 0) event.code = TRAP_HWBKPT;
+    if (this.status === 0) return;
+    event.debugStatus = this.status;
+    if ((this.status & STATUS_STEP) === 0) event.code = TRAP_HWBKPT;
   }
 
-  #step(ctx: GuestContext): Stop {
+  private step(ctx: GuestContext): Stop {
     for (;;) {
-      const stop = this.#cpu.step();
-      if (stop.kind !== 'page-fault' || !this.#makeUsable(ctx, stop)) return stop;
+      const stop = this.cpu.step();
+      if (stop.kind !== 'page-fault' || !this.makeUsable(ctx, stop)) return stop;
     }
   }
 
-  #makeUsable(ctx: GuestContext, { address, access, present }: Stop): boolean {
+  private makeUsable(ctx: GuestContext, { address, access, present }: Stop): boolean {
     if (ctx.mm.handleFault(address, access, present, ctx.regs.get(Reg.rsp)) !== 'fixed') return false;
     if (!present) ctx.faultsServed++;
     return true;
   }
 
   /** The breakpoints for data that the instruction at `rip` meets with the registers as they are. */
-  #statusOfData(ctx: GuestContext, breakpoints: readonly Breakpoint[], rip: number): number {
+  private statusOfData(ctx: GuestContext, breakpoints: readonly Breakpoint[], rip: number): number {
     if (breakpoints.every(({ kind }) => kind === 'execute')) return 0;
     let status = 0;
-    for (const operand of this.#operandsAt(ctx, rip)) {
+    for (const operand of this.operandsAt(ctx, rip)) {
       const start = addressOf(operand, ctx.regs);
       for (const each of breakpoints) {
         const counts = each.kind === 'access' || (each.kind === 'write' && operand.writes);
@@ -134,15 +143,15 @@ export class BreakpointUnit {
     return status;
   }
 
-  #operandsAt(ctx: GuestContext, rip: number): readonly MemoryOperand[] {
-    const code = this.#code.subarray(0, ctx.mm.copyIn(rip, this.#code, true));
-    const known = this.#known.get(rip);
+  private operandsAt(ctx: GuestContext, rip: number): readonly MemoryOperand[] {
+    const code = this.code.subarray(0, ctx.mm.copyIn(rip, this.code, true));
+    const known = this.known.get(rip);
     if (known !== undefined && known.code.length === code.length && known.code.every((byte, i) => byte === code[i])) {
       return known.operands;
     }
-    const operands = this.#readOperands(code, rip);
-    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-    this.#known.set(rip, { code: code.slice(), operands });
+    const operands = this.readOperands(code, rip);
+    if (this.known.size >= MAX_KNOWN) this.known.clear();
+    this.known.set(rip, { code: code.slice(), operands });
     return operands;
   }
 }

@@ -34,22 +34,22 @@ interface RefusedTotal {
 
 /** The sites of all address spaces, in the order in which they were first patched or refused. */
 export class SiteBook {
-  readonly #trace: TraceSink;
-  readonly #open = new Set<SpaceTraps>();
+  private readonly trace: TraceSink;
+  private readonly open = new Set<SpaceTraps>();
   /** Counts of spaces that are gone; entries are made early, so that they keep the order. */
-  readonly #patched = new Map<string, PatchedTotal>();
-  readonly #refused = new Map<string, RefusedTotal>();
+  private readonly patchedTotals = new Map<string, PatchedTotal>();
+  private readonly refusedTotals = new Map<string, RefusedTotal>();
 
   constructor(trace: TraceSink) {
-    this.#trace = trace;
+    this.trace = trace;
   }
 
   /** A site of `traps` was patched, or came with a forked space. */
   add(traps: SpaceTraps, site: PatchedSite): void {
-    this.#open.add(traps);
+    this.open.add(traps);
     traps.refused.delete(site.address);
     traps.addSite(site);
-    this.#patchedTotal(this.#patched, site);
+    this.patchedTotal(this.patchedTotals, site);
   }
 
   /** A call trapped at bytes that are no site for it. */
@@ -60,11 +60,11 @@ export class SiteBook {
   ): RefusedSite | null {
     const known = traps.refused.get(site.address);
     if (known === undefined && traps.refused.size >= MAX_REFUSED) return null;
-    if (known !== undefined) this.#refusedTotal(this.#refused, known).traps += known.traps;
+    if (known !== undefined) this.refusedTotal(this.refusedTotals, known).traps += known.traps;
     const refused = { ...site, rule, traps: 1, isFinal: false };
     traps.refused.set(site.address, refused);
-    this.#open.add(traps);
-    this.#refusedTotal(this.#refused, refused);
+    this.open.add(traps);
+    this.refusedTotal(this.refusedTotals, refused);
     return refused;
   }
 
@@ -89,45 +89,45 @@ export class SiteBook {
     refused.sysno = site.sysno;
     refused.isFinal = refused.traps >= finalAfter;
     const index = PATCH_RULES.indexOf(rule);
-    if (this.#trace.wantsText) {
-      this.#trace.emitText(EventKind.siteRefused, tid, rule, site.address, index, refused.traps);
-    } else this.#trace.emit(EventKind.siteRefused, tid, site.address, index, refused.traps);
+    if (this.trace.wantsText) {
+      this.trace.emitText(EventKind.siteRefused, tid, rule, site.address, index, refused.traps);
+    } else this.trace.emit(EventKind.siteRefused, tid, site.address, index, refused.traps);
   }
 
   /** A space is gone: its counts go into the totals. */
   close(traps: SpaceTraps): void {
-    if (!this.#open.delete(traps)) return;
-    this.#total(traps, this.#patched, this.#refused);
+    if (!this.open.delete(traps)) return;
+    this.total(traps, this.patchedTotals, this.refusedTotals);
   }
 
   /** Sites of the same address, slot and number in several spaces count as one. */
   patched(): SiteMetric[] {
-    return [...this.#all().patched.values()];
+    return [...this.all().patched.values()];
   }
 
   /** Sites that match and were left alone. */
   refused(): RefusedMetric[] {
-    return [...this.#all().refused.values()].filter((r) => r.traps > 0 && !isUnpatchable(r.rule));
+    return [...this.all().refused.values()].filter((r) => r.traps > 0 && !isUnpatchable(r.rule));
   }
 
   /** Other places whose calls trapped. */
   unpatchable(): RefusedMetric[] {
-    return [...this.#all().refused.values()].filter((r) => r.traps > 0 && isUnpatchable(r.rule));
+    return [...this.all().refused.values()].filter((r) => r.traps > 0 && isUnpatchable(r.rule));
   }
 
-  #all(): { patched: Map<string, PatchedTotal>; refused: Map<string, RefusedTotal> } {
-    const patched = new Map([...this.#patched].map(([key, total]) => [key, { ...total }]));
-    const refused = new Map([...this.#refused].map(([key, total]) => [key, { ...total }]));
-    for (const traps of this.#open) this.#total(traps, patched, refused);
+  private all(): { patched: Map<string, PatchedTotal>; refused: Map<string, RefusedTotal> } {
+    const patched = new Map([...this.patchedTotals].map(([key, total]) => [key, { ...total }]));
+    const refused = new Map([...this.refusedTotals].map(([key, total]) => [key, { ...total }]));
+    for (const traps of this.open) this.total(traps, patched, refused);
     return { patched, refused };
   }
 
-  #total(traps: SpaceTraps, patched: Map<string, PatchedTotal>, refused: Map<string, RefusedTotal>): void {
-    for (const site of traps.sites) this.#patchedTotal(patched, site).calls += site.calls;
-    for (const site of traps.refused.values()) this.#refusedTotal(refused, site).traps += site.traps;
+  private total(traps: SpaceTraps, patched: Map<string, PatchedTotal>, refused: Map<string, RefusedTotal>): void {
+    for (const site of traps.sites) this.patchedTotal(patched, site).calls += site.calls;
+    for (const site of traps.refused.values()) this.refusedTotal(refused, site).traps += site.traps;
   }
 
-  #patchedTotal(totals: Map<string, PatchedTotal>, { address, sysno, slot }: PatchedSite): PatchedTotal {
+  private patchedTotal(totals: Map<string, PatchedTotal>, { address, sysno, slot }: PatchedSite): PatchedTotal {
     const key = `${address}/${slot}/${sysno}`;
     let total = totals.get(key);
     if (total === undefined) {
@@ -137,7 +137,7 @@ export class SiteBook {
     return total;
   }
 
-  #refusedTotal(totals: Map<string, RefusedTotal>, { address, bytes, rule }: RefusedSite): RefusedTotal {
+  private refusedTotal(totals: Map<string, RefusedTotal>, { address, bytes, rule }: RefusedSite): RefusedTotal {
     const key = `${address}/${bytes}/${rule}`;
     let total = totals.get(key);
     if (total === undefined) {

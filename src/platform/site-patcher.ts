@@ -33,11 +33,11 @@ export class SitePatcher {
   readonly book: SiteBook;
   /** Most slots that any one table has used. */
   mostSlots = 0;
-  readonly #cpu: Cpu;
-  readonly #config: PatchConfig;
-  readonly #trace: TraceSink;
-  readonly #remembersRefusals: boolean;
-  readonly #observer: PlatformObserver | null;
+  private readonly cpu: Cpu;
+  private readonly config: PatchConfig;
+  private readonly trace: TraceSink;
+  private readonly remembersRefusals: boolean;
+  private readonly observer: PlatformObserver | null;
 
   /** @param remembersRefusals a refusal that cannot change is not asked for again; upstream tries at each trap */
   constructor(
@@ -47,11 +47,11 @@ export class SitePatcher {
     remembersRefusals: boolean,
     observer: PlatformObserver | null,
   ) {
-    this.#observer = observer;
-    this.#cpu = cpu;
-    this.#config = config;
-    this.#trace = trace;
-    this.#remembersRefusals = remembersRefusals;
+    this.observer = observer;
+    this.cpu = cpu;
+    this.config = config;
+    this.trace = trace;
+    this.remembersRefusals = remembersRefusals;
     this.book = new SiteBook(trace);
   }
 
@@ -60,7 +60,7 @@ export class SitePatcher {
    * one only keeps calls from other sites cheap: no allocation.
    */
   mayPatch(ctx: GuestContext): boolean {
-    const { regs } = this.#cpu;
+    const { regs } = this.cpu;
     const before = ctx.mm.readU32(regs.get(Reg.rip) - SITE_BYTES - 1);
     if (before === undefined) return true;
     return ((before >>> 8) & 0xff) === MOV_EAX_IMM32 && before >>> 16 === ((regs.u32[0] as number) & 0xffff);
@@ -71,7 +71,7 @@ export class SitePatcher {
    * why. No trace event: at such an address every call traps.
    */
   countUnpatchable(traps: SpaceTraps): void {
-    const { regs } = this.#cpu;
+    const { regs } = this.cpu;
     const address = regs.get(Reg.rip) - SITE_BYTES;
     const known = traps.refused.get(address);
     if (known !== undefined) {
@@ -85,7 +85,7 @@ export class SitePatcher {
 
   /** Checks and patches; true when the task runs the site again instead of being served. */
   patch(ctx: GuestContext, traps: SpaceTraps): boolean {
-    const { regs } = this.#cpu;
+    const { regs } = this.cpu;
     const ip = regs.get(Reg.rip);
     const sysno = regs.u32[0] as number;
     const known = traps.refused.get(ip - SITE_BYTES);
@@ -97,35 +97,35 @@ export class SitePatcher {
     const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint), traps);
     if (check.kind === 'rewind') {
       regs.set(Reg.rip, check.ip);
-      if (this.#observer !== null) this.#observer.onRewind(ctx, traps, check.ip);
+      if (this.observer !== null) this.observer.onRewind(ctx, traps, check.ip);
       return true;
     }
     if (!check.canBePatched) return false;
     const hasTracer = ctx.hasTracer || traps.tracees > 0;
     const { closed, freedSlot } = traps;
-    const request = { ip, sysno, hasTracer, closed, knownBoundary: this.#cpu.blockStart, freedSlot };
-    const outcome = drain(patchSyscall(request, this.#config), traps);
-    this.#note(ctx, traps, outcome, sysno);
-    if (this.#observer !== null) this.#observer.onPatch(ctx, traps, request, outcome);
+    const request = { ip, sysno, hasTracer, closed, knownBoundary: this.cpu.blockStart, freedSlot };
+    const outcome = drain(patchSyscall(request, this.config), traps);
+    this.note(ctx, traps, outcome, sysno);
+    if (this.observer !== null) this.observer.onPatch(ctx, traps, request, outcome);
     return false;
   }
 
-  #note(ctx: GuestContext, traps: SpaceTraps, outcome: PatchOutcome, sysno: number): void {
+  private note(ctx: GuestContext, traps: SpaceTraps, outcome: PatchOutcome, sysno: number): void {
     if (outcome.kind === 'patched') {
       this.book.add(traps, { address: outcome.site, sysno, slot: outcome.slot, calls: 0 });
-      const used = usedSlots(traps.next, this.#config.guards) - traps.freed.length;
+      const used = usedSlots(traps.next, this.config.guards) - traps.freed.length;
       this.mostSlots = Math.max(this.mostSlots, used);
-      this.#trace.emit(EventKind.sitePatched, ctx.tid, outcome.site, sysno, outcome.index);
-      this.#trace.emit(EventKind.slotUsed, ctx.tid, used, tableCapacity(this.#config.guards), outcome.slot);
+      this.trace.emit(EventKind.sitePatched, ctx.tid, outcome.site, sysno, outcome.index);
+      this.trace.emit(EventKind.slotUsed, ctx.tid, used, tableCapacity(this.config.guards), outcome.slot);
     } else if (outcome.rule !== 'not-mov-eax') {
-      this.#refuse(ctx, traps, outcome.site, sysno, outcome.rule);
+      this.refuse(ctx, traps, outcome.site, sysno, outcome.rule);
     }
   }
 
-  #refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
+  private refuse(ctx: GuestContext, traps: SpaceTraps, address: number, sysno: number, rule: PatchRule): void {
     const bytes = bytesAround(traps, address);
     const never = Number.POSITIVE_INFINITY;
-    const finalAfter = this.#remembersRefusals ? (FINAL_RULES.get(rule) ?? never) : never;
+    const finalAfter = this.remembersRefusals ? (FINAL_RULES.get(rule) ?? never) : never;
     this.book.refuse(traps, ctx.tid, { address, sysno, bytes: toHex(bytes, ' ') }, rule, finalAfter);
   }
 }

@@ -57,10 +57,10 @@ const MAX_SITES = 4096;
 /** The trap table of one address space and what the Sentry knows of its sites. */
 export class SpaceTraps implements StepPerformer, RangeWatcher {
   readonly mm: AddressSpace;
-  readonly #prng: Prng;
-  readonly #trace: TraceSink;
-  readonly #guards: Guards;
-  readonly #observer: PlatformObserver | null;
+  private readonly prng: Prng;
+  private readonly trace: TraceSink;
+  private readonly guards: Guards;
+  private readonly observer: PlatformObserver | null;
   /** Next unused index; 0 before the first use. */
   next = 0;
   base = 0;
@@ -84,11 +84,11 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   tid = 0;
 
   constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
-    this.#guards = guards;
-    this.#observer = observer;
+    this.guards = guards;
+    this.observer = observer;
     this.mm = mm;
-    this.#prng = prng;
-    this.#trace = trace;
+    this.prng = prng;
+    this.trace = trace;
   }
 
   /** Whether an address lies in a slot of this table. */
@@ -104,7 +104,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   addSite(site: PatchedSite): void {
     // A site that is patched a second time was written anew: nobody jumps through its old slot.
     const before = this.byReturn.get(site.address + SITE_BYTES);
-    if (before !== undefined && before.slot !== site.slot) this.#forget(before);
+    if (before !== undefined && before.slot !== site.slot) this.forget(before);
     if (this.freedSlot === site.slot) this.freed.pop();
     this.version++;
     this.sites.push(site);
@@ -112,11 +112,11 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     this.bySlot.set(site.slot, site);
   }
 
-  #forget(site: PatchedSite): void {
+  private forget(site: PatchedSite): void {
     this.version++;
     this.byReturn.delete(site.address + SITE_BYTES);
     this.bySlot.delete(site.slot);
-    if (this.#guards.reuseSlots && this.sites.length < MAX_SITES) this.freed.push(site.slot);
+    if (this.guards.reuseSlots && this.sites.length < MAX_SITES) this.freed.push(site.slot);
   }
 
   /**
@@ -125,7 +125,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
    */
   beforeChange(start: number, end: number, change: RangeChange, prot: number): void {
     if (this.base === 0) return;
-    const guards = this.#guards;
+    const guards = this.guards;
     if (guards.surviveTableLoss && start < this.base + TABLE_BYTES && end > this.base) {
       this.loseTable();
       return;
@@ -138,7 +138,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     for (const site of this.bySlot.values()) {
       // Written so that a length that makes no sense means every site: the change may fail or not.
       if (site.address >= end || site.address + SITE_BYTES <= start) continue;
-      if (this.#restore(site)) this.#forget(site);
+      if (this.restore(site)) this.forget(site);
     }
   }
 
@@ -147,7 +147,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
    * No other task is between the stores or in a slot: one processor runs one task, a preempted one was taken through its
    * slot first (hideSlotRip), and one behind the mov needs just the syscall that it finds there again.
    */
-  #restore(site: PatchedSite): boolean {
+  private restore(site: PatchedSite): boolean {
     const now = new Uint8Array(SITE_BYTES);
     if (this.mm.copyIn(site.address, now, true) !== SITE_BYTES) return true;
     if (!looksPatched(now) || jumpOperand(now) !== site.slot) return true;
@@ -156,10 +156,10 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
 
   /** Gives all patched sites their bytes back. */
   restoreSites(): void {
-    for (const site of this.bySlot.values()) this.#restore(site);
+    for (const site of this.bySlot.values()) this.restore(site);
   }
 
-  #forgetAll(): void {
+  private forgetAll(): void {
     this.version++;
     this.byReturn.clear();
     this.bySlot.clear();
@@ -170,7 +170,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   addTracee(): void {
     if (this.tracees++ > 0 || this.bySlot.size === 0) return;
     this.restoreSites();
-    this.#forgetAll();
+    this.forgetAll();
     this.next = 1;
     this.mm.copyOut(this.base, headerBytes(1), true);
   }
@@ -178,20 +178,20 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
   loseTable(): void {
     this.restoreSites();
-    this.#trace.emit(EventKind.tableLost, this.tid, this.base, 0);
+    this.trace.emit(EventKind.tableLost, this.tid, this.base, 0);
     this.closed = 'table-lost';
     this.next = 0;
     this.base = 0;
-    this.#forgetAll();
+    this.forgetAll();
   }
 
   perform(step: Step): StepResult {
-    const result = this.#perform(step);
-    if (this.#observer !== null) this.#observer.onStep(this, step, result);
+    const result = this.performStep(step);
+    if (this.observer !== null) this.observer.onStep(this, step, result);
     return result;
   }
 
-  #perform(step: Step): StepResult {
+  private performStep(step: Step): StepResult {
     switch (step.op) {
       // One task runs at a time and steps are not interleaved: the lock is free, the others stand still, no code is stale.
       case 'lock':
@@ -205,8 +205,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
         return this.mm.copyIn(step.addr, bytes) === step.length ? bytes : null;
       }
       case 'store':
-        this.#trace.emit(EventKind.patchStore, this.tid, step.addr, step.bytes.length, littleEndian(step.bytes));
-        return this.#store(step.addr, step.bytes);
+        this.trace.emit(EventKind.patchStore, this.tid, step.addr, step.bytes.length, littleEndian(step.bytes));
+        return this.store(step.addr, step.bytes);
       case 'get':
         return this[step.field];
       case 'set':
@@ -215,7 +215,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       case 'find-table':
         return this.mm.findVmaByName(TABLE_NAME, WINDOW_START, WINDOW_END)?.start ?? 0;
       case 'map-table':
-        return this.#mapTable(step.addr);
+        return this.mapTable(step.addr);
       case 'is-free': {
         const above = this.mm.findVmaAbove(step.addr);
         return above === undefined || above.start >= step.addr + step.length ? 1 : 0;
@@ -223,24 +223,24 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       case 'is-shared':
         return this.mm.findVma(step.addr)?.shared === true ? 1 : 0;
       case 'random':
-        return this.#prng.below(step.below);
+        return this.prng.below(step.below);
     }
   }
 
   /** A store may copy the page first: the file's pages stay as they are. */
-  #store(addr: number, bytes: Uint8Array): StepResult {
+  private store(addr: number, bytes: Uint8Array): StepResult {
     const { mm } = this;
     const before = mm.physicalOf(addr, 'read', true);
     if (mm.copyOut(addr, bytes, true) !== bytes.length) return 0;
     if (mm.physicalOf(addr, 'read', true) !== before) {
-      this.#trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
+      this.trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
     }
     return 1;
   }
 
-  #mapTable(addr: number): number {
+  private mapTable(addr: number): number {
     const { mm } = this;
-    if (!this.#guards.exemptFromMemlock && mm.memoryUse().vmLocked + TABLE_BYTES > mm.limits.memlockBytes)
+    if (!this.guards.exemptFromMemlock && mm.memoryUse().vmLocked + TABLE_BYTES > mm.limits.memlockBytes)
       return -EAGAIN;
     const got = mm.mmap({
       addr,

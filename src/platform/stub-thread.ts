@@ -59,11 +59,11 @@ export class StubThread extends ContextState {
   readonly msgLow: number;
   readonly stackTopLow: number;
   /** The three pages: stack, Msg, thread context. */
-  readonly #pages: readonly PhysAddr[];
+  private readonly pages: readonly PhysAddr[];
   /** Msg as words. */
   readonly msg: Uint32Array;
-  readonly #context: Uint32Array;
-  #mm: AddressSpace;
+  private readonly context: Uint32Array;
+  private mm: AddressSpace;
   traps: SpaceTraps;
   /** What GS base holds when this thread runs; upstream never puts it back. */
   gsBase: bigint;
@@ -83,7 +83,7 @@ export class StubThread extends ContextState {
       pages.push(page);
     }
     const thread = new StubThread(id, traps, pages);
-    if (thread.#map()) return thread;
+    if (thread.map()) return thread;
     thread.dispose();
     return undefined;
   }
@@ -92,8 +92,8 @@ export class StubThread extends ContextState {
     super();
     this.id = id;
     this.traps = traps;
-    this.#mm = traps.mm;
-    this.#pages = pages;
+    this.mm = traps.mm;
+    this.pages = pages;
     const block = STUB_THREADS + id * STUB_BLOCK_BYTES;
     this.msgAddr = block + BLOCK_MSG;
     this.stackTop = block + BLOCK_STACK_TOP;
@@ -103,20 +103,20 @@ export class StubThread extends ContextState {
     this.gsBase = BigInt(this.msgAddr);
     const arena = traps.mm.memory.mmu.memory;
     this.msg = new Uint32Array(arena, pages[1] ?? 0, WORDS);
-    this.#context = new Uint32Array(arena, pages[2] ?? 0, WORDS);
+    this.context = new Uint32Array(arena, pages[2] ?? 0, WORDS);
     this.initialise();
   }
 
   /** Fills the record as the Sentry does when it makes a thread (SP:1111-1159). */
   initialise(): void {
     this.msg.fill(0);
-    this.#setMsg(Msg.self, this.msgAddr);
-    this.#setMsg(Msg.syshandler, STUB_CODE);
-    this.#setMsg(Msg.syshandlerStack, this.stackTop);
-    this.#setMsg(Msg.context, this.contextAddr);
+    this.setMsg(Msg.self, this.msgAddr);
+    this.setMsg(Msg.syshandler, STUB_CODE);
+    this.setMsg(Msg.syshandlerStack, this.stackTop);
+    this.setMsg(Msg.context, this.contextAddr);
     this.msg[Msg.threadId / 4] = this.id;
-    this.#context[Context.threadId / 4] = this.id;
-    this.#context[Context.lastThreadId / 4] = this.id;
+    this.context[Context.threadId / 4] = this.id;
+    this.context[Context.lastThreadId / 4] = this.id;
   }
 
   /** Puts back what the guest may have overwritten, while this thread is in none of the stub's code. Hot: no allocation. */
@@ -131,18 +131,18 @@ export class StubThread extends ContextState {
 
   /** Moves to another address space (execve). False when memory for its page tables is out. */
   moveTo(traps: SpaceTraps): boolean {
-    this.#unmap();
-    this.#mm = traps.mm;
+    this.unmap();
+    this.mm = traps.mm;
     this.traps = traps;
     this.gsBase = BigInt(this.msgAddr);
     this.ownsGs = false;
     this.initialise();
-    return this.#map();
+    return this.map();
   }
 
   dispose(): void {
-    this.#unmap();
-    for (const page of this.#pages) this.#mm.memory.releasePage(page);
+    this.unmap();
+    for (const page of this.pages) this.mm.memory.releasePage(page);
   }
 
   get isPreparing(): boolean {
@@ -156,7 +156,7 @@ export class StubThread extends ContextState {
 
   /** Loads the registers that the syshandler stored; returns the syscall number. Hot: no allocation. */
   loadContext(into: Regs): number {
-    const context = this.#context;
+    const context = this.context;
     const words = into.u32;
     for (let i = 0; i < RECORD_INDEX.length; i++)
       words[BLOCK_INDEX[i] as number] = context[RECORD_INDEX[i] as number] as number;
@@ -168,7 +168,7 @@ export class StubThread extends ContextState {
 
   /** Stores the registers for the syshandler to load. Hot: no allocation. */
   storeContext(from: Regs): void {
-    const context = this.#context;
+    const context = this.context;
     const words = from.u32;
     for (let i = 0; i < RECORD_INDEX.length; i++)
       context[RECORD_INDEX[i] as number] = words[BLOCK_INDEX[i] as number] as number;
@@ -176,24 +176,24 @@ export class StubThread extends ContextState {
     context[FS_BASE_INDEX + 1] = words[2 * Reg.fsBase + 1] as number;
   }
 
-  #setMsg(offset: number, address: number): void {
+  private setMsg(offset: number, address: number): void {
     this.msg[offset / 4] = address % 2 ** 32;
     this.msg[offset / 4 + 1] = Math.floor(address / 2 ** 32);
   }
 
   /** DIVERGES: of the block's eight pages only the two that are used exist: the signal path is Sentry code here. */
-  #map(): boolean {
-    const [stack, msg, context] = this.#pages;
+  private map(): boolean {
+    const [stack, msg, context] = this.pages;
     return (
-      this.#mm.mapStub(this.stackTop - PAGE_SIZE, stack ?? 0, true, false) &&
-      this.#mm.mapStub(this.msgAddr, msg ?? 0, true, false) &&
-      this.#mm.mapStub(this.contextAddr, context ?? 0, true, false)
+      this.mm.mapStub(this.stackTop - PAGE_SIZE, stack ?? 0, true, false) &&
+      this.mm.mapStub(this.msgAddr, msg ?? 0, true, false) &&
+      this.mm.mapStub(this.contextAddr, context ?? 0, true, false)
     );
   }
 
-  #unmap(): void {
-    this.#mm.unmapStub(this.stackTop - PAGE_SIZE);
-    this.#mm.unmapStub(this.msgAddr);
-    this.#mm.unmapStub(this.contextAddr);
+  private unmap(): void {
+    this.mm.unmapStub(this.stackTop - PAGE_SIZE);
+    this.mm.unmapStub(this.msgAddr);
+    this.mm.unmapStub(this.contextAddr);
   }
 }

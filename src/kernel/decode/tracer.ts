@@ -13,15 +13,15 @@ import { siginfoText } from './signal-text.ts';
 
 /** Records entries and exits of syscalls. */
 export class SyscallTracer {
-  readonly #trace: TraceSink;
+  private readonly trace: TraceSink;
 
   /** The call of each task that restart_syscall would go on with, by name. */
-  readonly #interrupted = new Map<number, string>();
+  private readonly interrupted = new Map<number, string>();
   /** What the calls in service overwrite, by task. */
-  readonly #before = new Map<number, number>();
+  private readonly before = new Map<number, number>();
 
   constructor(trace: TraceSink) {
-    this.#trace = trace;
+    this.trace = trace;
   }
 
   /**
@@ -29,15 +29,15 @@ export class SyscallTracer {
    * @param patched the call came through a trampoline
    */
   enter(tid: number, shape: CallShape, args: RawArgs, memory: GuestMemory, rip: number, patched: boolean): void {
-    const trace = this.#trace;
+    const trace = this.trace;
     const via = patched ? 1 : 0;
     if (trace.wantsText) {
       const text =
         shape.nr === SYS.restart_syscall
-          ? `<... resuming interrupted ${this.#interrupted.get(tid) ?? 'system call'} ...>`
+          ? `<... resuming interrupted ${this.interrupted.get(tid) ?? 'system call'} ...>`
           : decodeEnter(shape, args, memory);
       const before = valueBefore(shape, args, memory);
-      if (before !== undefined) this.#before.set(tid, before);
+      if (before !== undefined) this.before.set(tid, before);
       trace.emitText(EventKind.syscallEnter, tid, text, shape.nr, rip, via);
     } else {
       trace.emit(EventKind.syscallEnter, tid, shape.nr, rip, via);
@@ -56,14 +56,14 @@ export class SyscallTracer {
    * @param result >= 0, -errno, or an internal restart code (-512 to -516) when a signal interrupts the call
    */
   exit(tid: number, shape: CallShape, args: RawArgs, memory: GuestMemory, result: number): void {
-    const trace = this.#trace;
+    const trace = this.trace;
     if (!trace.wantsText) {
       trace.emit(EventKind.syscallExit, tid, shape.nr, result);
       return;
     }
-    if (result === -ERESTART_RESTARTBLOCK && shape.nr !== SYS.restart_syscall) this.#interrupted.set(tid, shape.name);
-    const text = decodeExit(shape, args, memory, result, this.#before.get(tid));
-    this.#before.delete(tid);
+    if (result === -ERESTART_RESTARTBLOCK && shape.nr !== SYS.restart_syscall) this.interrupted.set(tid, shape.name);
+    const text = decodeExit(shape, args, memory, result, this.before.get(tid));
+    this.before.delete(tid);
     trace.emitText(EventKind.syscallExit, tid, text.args + text.result, shape.nr, result, text.args.length);
   }
 }
