@@ -7,6 +7,7 @@ import { RACE_SCENARIOS, runRaceCommand } from '../race/command.ts';
 import type { RaceCommandOptions } from '../race/command.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
+import { racePoll } from './race-progress.ts';
 import { parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -21,7 +22,14 @@ export function raceCommand(scenario: string | undefined, raw: RawRaceOptions): 
   const json = text('json');
   const file = json === undefined ? undefined : new ResultFile('--json', json);
   try {
-    const result = runRaceCommand({ scenario, makeCpu: openUnicorn, ...names(text), ...numbers(text) });
+    const result = runRaceCommand({
+      scenario,
+      makeCpu: openUnicorn,
+      page: raw['page'] === true,
+      poll: racePoll(text('time')),
+      ...names(text),
+      ...numbers(text),
+    });
     writeToStdout(result.text);
     file?.finish(`${JSON.stringify(result.json, null, 2)}\n`);
     return result.exitCode;
@@ -31,11 +39,14 @@ export function raceCommand(scenario: string | undefined, raw: RawRaceOptions): 
   }
 }
 
-type Names = Partial<Pick<RaceCommandOptions, 'patch' | 'protocol' | 'model' | 'grain'>>;
-type Numbers = Partial<Record<'threads' | 'offset' | 'nr' | 'table' | 'budget', number>>;
+type Names = Partial<Pick<RaceCommandOptions, (typeof NAMES)[number]>>;
+type Numbers = Partial<Record<(typeof NUMBERS)[number] | 'startAt', number>>;
+
+const NAMES = ['patch', 'protocol', 'model', 'grain', 'return', 'strategy'] as const;
+const NUMBERS = ['threads', 'offset', 'nr', 'table', 'budget', 'granule', 'atom', 'seed'] as const;
 
 function names(text: (name: string) => string | undefined): Names {
-  const given = (['patch', 'protocol', 'model', 'grain'] as const).flatMap((name) => {
+  const given = NAMES.flatMap((name) => {
     const value = text(name);
     return value === undefined ? [] : [[name, value] as const];
   });
@@ -43,9 +54,11 @@ function names(text: (name: string) => string | undefined): Names {
 }
 
 function numbers(text: (name: string) => string | undefined): Numbers {
-  const given = (['threads', 'offset', 'nr', 'table', 'budget'] as const).flatMap((name) => {
+  const given = NUMBERS.flatMap((name) => {
     const value = text(name);
     return value === undefined ? [] : [[name, parseCount(`--${name}`, value, 0, Number.MAX_SAFE_INTEGER)] as const];
   });
-  return Object.fromEntries(given);
+  const start = text('start');
+  const startAt = start === undefined ? {} : { startAt: parseCount('--start', start, 0, 5) };
+  return { ...Object.fromEntries(given), ...startAt };
 }

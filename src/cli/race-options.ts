@@ -14,14 +14,25 @@ export function declareRaceOptions(command: Command): void {
     .option('--patch <MODE>', 'upstream or hardened')
     .option(
       '--protocol <NAME>',
-      'how a site is patched: gvisor, abc-sync, one-shot, or an order of the stores a, b, c such as acb',
+      'how a site is patched: gvisor, abc-sync, one-shot, one-store, an order of the steps a, b, c such as acb, or stores such as 5,1.4,5.2,0; then :sync=ab :split=byte :guard=cc :stop :nolock :single-read :die=1',
     )
-    .option('--model <NAME>', 'what a fetch may see: coherent')
-    .option('--grain <NAME>', 'how finely threads interleave: isa, step, byte')
+    .option('--model <NAME>', 'what a fetch may see: coherent, torn-asc, torn-any, stale-window=N, stale, xmc-strict')
+    .option('--granule <N>', 'bytes that a fetch reads at once: 64, 32, 16, 8, 1')
+    .option('--grain <NAME>', 'how a copy becomes stores: isa, step, byte')
+    .option('--atom <N>', 'a store is split where it crosses a multiple of 64, 8 or 1 bytes')
+    .option('--return <HOW>', 'how the kernel returns from a signal: iret (serialises) or sysret')
     .option('--threads <N>', 'threads that execute the site')
     .option('--offset <N>', 'of the site in its 64-byte line')
+    .option('--page', 'the line is the last of its page')
+    .option('--start <N>', 'byte of the site that the threads start at: 0 or 5')
     .option('--nr <N>', 'system call number of the site')
     .option('--table <ADDRESS>', 'address of the trap table')
-    .option('--budget <N>', 'states to visit at most')
+    .option(
+      '--strategy <NAME>',
+      'exhaustive, or sampling: random, pct, urw, portfolio; dpor for a search that keeps no states',
+    )
+    .option('--seed <N>', 'of everything that sampling chooses')
+    .option('--budget <N>', 'states to visit at most; schedules to run at most for the other strategies')
+    .option('--time <SECONDS>', 'stop after so long: incomplete unless something failed')
     .option('--json <FILE>', 'write the result as one JSON object');
 }

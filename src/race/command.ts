@@ -1,31 +1,45 @@
 // SPDX-License-Identifier: MIT
 //
-// `trapline race`: options to scenario, exploration, report and exit status. The caller brings the engine.
+// `trapline race` and `trapline replay`: options to scenario, exploration, report and exit status. The caller brings
+// the engine, and clocks and signals as `poll`.
 
 import { TraplineError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
-import { protocolNamed } from '../usertrap/protocol.ts';
-import { explore } from './explorer.ts';
-import { RACE_MEMORY_BYTES } from './patch-machine.ts';
-import { patchReport, scheduleToken } from './patch-report.ts';
-import type { PatchRaceParameters } from './patch-report.ts';
-import { PatchVersusExec } from './patch-vs-exec.ts';
-import { parseSchedule, replay } from './schedule.ts';
+import { parseProtocol } from './protocols.ts';
+import { raceReport } from './report.ts';
+import { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
+import { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
+import type { ScenarioParameters } from './scenarios/scenario.ts';
+import { explore } from './search/explore.ts';
+import { parseSchedule, replay } from './search/schedule.ts';
+import type { Limits } from './search/system.ts';
+import { parseToken, scheduleToken } from './token.ts';
+import { RACE_MEMORY_BYTES } from './world/machine.ts';
+import { fetchName, fetchNamed } from './world/model.ts';
+import type { Model } from './world/model.ts';
 
 /** Options as the command line has them; all but the scenario optional. */
 export interface RaceCommandOptions {
   readonly scenario: string;
   readonly patch?: string;
   readonly protocol?: string;
-  readonly grain?: string;
   readonly model?: string;
+  readonly granule?: number;
+  readonly grain?: string;
+  readonly atom?: number;
+  readonly return?: string;
   readonly threads?: number;
   readonly offset?: number;
+  readonly page?: boolean;
+  readonly startAt?: number;
   readonly nr?: number;
   /** Address of the trap table. */
   readonly table?: number;
-  /** States at most. */
+  readonly strategy?: string;
+  readonly seed?: number;
+  /** States at most for an exhaustive search, schedules at most for the others. */
   readonly budget?: number;
+  readonly poll?: Limits['poll'];
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;
 }
 
@@ -38,15 +52,20 @@ export interface RaceCommandResult {
 }
 
 /** Scenarios, for `--list`. */
-export const RACE_SCENARIOS: readonly { readonly name: string; readonly summary: string }[] = [
-  { name: 'patch-vs-exec', summary: 'one site, a patcher, and threads that execute it' },
-];
+export const RACE_SCENARIOS: readonly { readonly name: string; readonly summary: string }[] = SCENARIOS;
+
+const DEFAULT_BUDGETS: Readonly<Record<string, number>> = { exhaustive: 5_000_000 };
+const DEFAULT_SCHEDULES = 20_000;
 
 function usage(message: string): TraplineError {
   return new TraplineError('RACE_OPTION', message);
 }
 
-function oneOf<T extends string>(option: string, value: string | undefined, allowed: readonly T[]): T {
+function oneOf<T extends string | number>(
+  option: string,
+  value: string | number | undefined,
+  allowed: readonly T[],
+): T {
   const found = allowed.find((a) => a === (value ?? allowed[0]));
   if (found === undefined) throw usage(`--${option} ${value ?? ''} is not known; use one of ${allowed.join(', ')}`);
   return found;
@@ -59,66 +78,69 @@ function integer(option: string, value: number | undefined, fallback: number, lo
   return n;
 }
 
-interface Resolved {
-  readonly parameters: PatchRaceParameters;
-  readonly make: (cpu: Cpu) => PatchVersusExec;
-}
-
-function resolve(options: RaceCommandOptions): Resolved {
-  if (!RACE_SCENARIOS.some((s) => s.name === options.scenario)) {
-    throw usage(`there is no scenario "${options.scenario}"; see trapline race --list`);
-  }
-  oneOf('model', options.model, ['coherent']);
-  const patch = oneOf('patch', options.patch, ['upstream', 'hardened']);
-  const grain = oneOf('grain', options.grain, ['isa', 'step', 'byte']);
-  const name = options.protocol ?? 'abc';
-  const protocol = protocolNamed(name);
-  if (protocol === undefined)
-    throw usage(
-      `--protocol ${name} is not known; use gvisor, abc-sync, one-shot or an order of a, b and c such as acb`,
-    );
-  const threads = integer('threads', options.threads, 1, 1, 6);
-  const offset = integer('offset', options.offset, 0, 0, 63);
-  const sysno = integer('nr', options.nr, 39, 0, 2 ** 32 - 1);
-  const table = integer('table', options.table, 0x61000, 0x60000, 0x6a000);
-  if (table % 4096 !== 0) throw usage('--table must be the address of a page');
+/**
+ * The parameters that options stand for.
+ * @throws TraplineError `RACE_…` for what is not known
+ */
+export function resolveParameters(options: Omit<RaceCommandOptions, 'makeCpu'>): ScenarioParameters {
+  const model: Model = {
+    ...fetchNamed(options.model ?? 'coherent'),
+    granule: oneOf('granule', options.granule, [64, 32, 16, 8, 1]),
+    atom: oneOf('atom', options.atom, [64, 8, 1]),
+    grain: oneOf('grain', options.grain, ['isa', 'step', 'byte']),
+    returnBy: oneOf('return', options.return, ['iret', 'sysret']),
+  };
   return {
-    parameters: { patch, protocol: protocol.name, grain, offset, sysno, table, threads },
-    make: (cpu) => new PatchVersusExec({ cpu, patch, protocol, grain, threads, offset, sysno, tableBase: table }),
+    model,
+    patch: oneOf('patch', options.patch, ['upstream', 'hardened']),
+    protocol: parseProtocol(options.protocol ?? DEFAULT_PARAMETERS.protocol.text),
+    threads: integer('threads', options.threads, DEFAULT_PARAMETERS.threads, 1, 6),
+    offset: integer('offset', options.offset, 0, 0, 63),
+    atPageEnd: options.page ?? false,
+    startAt: oneOf('start', options.startAt, [0, 5]),
+    sysno: integer('nr', options.nr, DEFAULT_PARAMETERS.sysno, 0, 2 ** 32 - 1),
+    table: integer('table', options.table, DEFAULT_PARAMETERS.table, 0, 2 ** 32),
   };
 }
 
 /**
- * Explores a scenario exhaustively.
- * @throws TraplineError `RACE_OPTION` for an option that is not known
+ * Explores a scenario.
+ * @throws TraplineError `RACE_…` for an option that is not known
  */
 export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
-  const { parameters, make } = resolve(options);
-  const budget = integer('budget', options.budget, 200_000, 1, 2 ** 31);
+  const scenario = scenarioNamed(options.scenario);
+  const parameters = resolveParameters(options);
+  const strategy = options.strategy ?? 'exhaustive';
+  const budget = integer('budget', options.budget, DEFAULT_BUDGETS[strategy] ?? DEFAULT_SCHEDULES, 1, 2 ** 31);
+  const seed = integer('seed', options.seed, 1, 0, Number.MAX_SAFE_INTEGER);
   const cpu = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
-    const system = make(cpu);
-    const result = explore(system, budget);
+    const world = scenario.build(parameters, { cpu });
+    const result = explore(world, { strategy, seed, budget, ...(options.poll && { poll: options.poll }) });
+    const { model, protocol, ...placement } = parameters;
     const json = {
       version: 1,
-      scenario: options.scenario,
-      ...parameters,
-      model: 'coherent',
+      scenario: scenario.name,
+      ...placement,
+      protocol: protocol.text,
+      model: { ...model, name: fetchName(model) },
+      strategy,
       verdict: result.verdict,
       complete: result.complete,
       states: result.states,
       transitions: result.transitions,
+      schedules: result.schedules,
       outcomes: Object.fromEntries(result.outcomes),
       failures: result.witnesses.map((w) => ({
         signature: w.failure.signature,
         text: w.failure.text,
         switches: w.switches,
         steps: w.steps.length,
-        schedule: scheduleToken(system.actors, parameters, w),
+        schedule: scheduleToken(scenario.name, parameters, world.actors, w.steps),
       })),
     };
     const exitCode = result.verdict === 'holds' ? 0 : result.verdict === 'fails' ? 1 : 3;
-    return { text: patchReport(parameters, result, system), exitCode, json };
+    return { text: raceReport(scenario, parameters, result, world), exitCode, json };
   } finally {
     cpu.dispose();
   }
@@ -130,27 +152,12 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
  * @throws TraplineError `RACE_SCHEDULE` when the text is no schedule
  */
 export function replayCommand(token: string, makeCpu: RaceCommandOptions['makeCpu']): RaceCommandResult {
-  const [head = '', ...rest] = token.trim().split(/\s*\n\s*/);
-  const fields = new Map(head.split(';').map((part) => part.split('=', 2) as [string, string | undefined]));
-  if (!fields.has('xr1') || rest.length === 0)
-    throw new TraplineError('RACE_SCHEDULE', 'a schedule starts with "xr1;scn=…" and has its steps on the next line');
-  const number = (name: string, radix = 10): number => Number.parseInt(fields.get(name) ?? '', radix);
-  const { make } = resolve({
-    scenario: fields.get('scn') ?? '',
-    patch: fields.get('patch') ?? '',
-    protocol: fields.get('protocol') ?? '',
-    grain: fields.get('grain') ?? '',
-    model: fields.get('model') ?? '',
-    offset: number('off'),
-    nr: number('nr'),
-    table: number('tbl', 16),
-    threads: number('threads'),
-    makeCpu,
-  });
+  const { scenario: name, parameters, schedule } = parseToken(token);
+  const scenario = scenarioNamed(name);
   const cpu = makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
-    const system = make(cpu);
-    const result = replay(system, parseSchedule(system.actors, rest.join(' ')));
+    const world = scenario.build(parameters, { cpu });
+    const result = replay(world.plain, parseSchedule(world.actors, schedule));
     const what =
       result.kind === 'failed'
         ? `FAIL  ${result.failure?.text ?? ''}`
@@ -158,7 +165,7 @@ export function replayCommand(token: string, makeCpu: RaceCommandOptions['makeCp
           ? 'PASS  the schedule runs without a failure'
           : `DIVERGED  ${result.problem ?? ''}`;
     const steps = result.steps.map(
-      (s, i) => `${String(i + 1).padStart(2)}  ${(system.actors[s.actor] ?? '').padEnd(4)}${s.text}`,
+      (s, i) => `${String(i + 1).padStart(2)}  ${(world.actors[s.actor] ?? '').padEnd(4)}${s.text}`,
     );
     const exitCode = result.kind === 'failed' ? 1 : result.kind === 'passed' ? 0 : 3;
     return {

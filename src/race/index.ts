@@ -4,8 +4,16 @@
 
 export { replayCommand, runRaceCommand } from './command.ts';
 export type { RaceCommandOptions, RaceCommandResult } from './command.ts';
-export { explore } from './explorer.ts';
-export type { Exploration, ExplorableSystem, Failure, Witness } from './explorer.ts';
-export { PatchVersusExec } from './patch-vs-exec.ts';
-export type { PatchRaceOptions } from './patch-vs-exec.ts';
-export { finish, parseSchedule, replay } from './schedule.ts';
+export { parseProtocol } from './protocols.ts';
+export { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
+export { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
+export type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';
+export { exhaustive } from './search/exhaustive.ts';
+export { explore } from './search/explore.ts';
+export { NumberedSystem } from './search/numbered-system.ts';
+export type { KeyedSystem } from './search/numbered-system.ts';
+export { finish, formatSchedule, parseSchedule, replay } from './search/schedule.ts';
+export type { Exploration, Failure, TransitionSystem, Witness } from './search/system.ts';
+export { RACE_MEMORY_BYTES } from './world/machine.ts';
+export { COHERENT, fetchNamed } from './world/model.ts';
+export type { Model } from './world/model.ts';

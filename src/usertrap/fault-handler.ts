@@ -7,6 +7,7 @@ import { SITE_BYTES, SYSCALL_BYTES } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import {
   GUARD_OFFSET,
+  GUARD_OPCODE,
   jumpOperand,
   looksPatched,
   originalBytes,
@@ -36,19 +37,20 @@ const NOT_OURS: FaultOutcome = { kind: 'not-ours' };
 /**
  * Looks at an invalid-opcode fault at `ip`.
  * @param rax 64 bits of rax at the fault
+ * @param guard another guard byte, for tables outside the window
  */
-export function* handleFault(ip: number, rax: bigint, guards: Guards): Steps<FaultOutcome> {
+export function* handleFault(ip: number, rax: bigint, guards: Guards, guard = GUARD_OPCODE): Steps<FaultOutcome> {
   // The shared lock waits for a patch under way: after it the site is whole.
   yield* lock(false);
-  const outcome = yield* recover(ip, rax, guards);
+  const outcome = yield* recover(ip, rax, guards, guard);
   yield* unlock(false);
   return outcome;
 }
 
-function* recover(ip: number, rax: bigint, guards: Guards): Steps<FaultOutcome> {
+function* recover(ip: number, rax: bigint, guards: Guards, guard: number): Steps<FaultOutcome> {
   const site = ip - GUARD_OFFSET;
   const bytes = yield* load(site, SITE_BYTES, 'faulting site');
-  if (bytes === null || !looksPatched(bytes)) return NOT_OURS;
+  if (bytes === null || !looksPatched(bytes, guard)) return NOT_OURS;
   const asSyscall: FaultOutcome = { kind: 'handle-as-syscall', ip: ip + SYSCALL_BYTES };
   const restart: FaultOutcome = { kind: 'restart', ip: site };
   if (!guards.checkSlot && !guards.compareSysno) return rax === BigInt(SYS_RESTART_SYSCALL) ? asSyscall : restart;

@@ -91,9 +91,12 @@ export function originalBytes(sysno: number): Uint8Array {
   return bytes;
 }
 
-/** `jmp *slot` with the guard in its place: the test of gVisor's HandleFault (UT:326-331). */
-export function looksPatched(bytes: Uint8Array): boolean {
-  return JUMP_OPCODE.every((b, i) => bytes[i] === b) && bytes[GUARD_OFFSET] === GUARD_OPCODE;
+/**
+ * `jmp *slot` with the guard in its place: the test of gVisor's HandleFault (UT:326-331).
+ * @param guard another one for tables outside the window
+ */
+export function looksPatched(bytes: Uint8Array, guard = GUARD_OPCODE): boolean {
+  return JUMP_OPCODE.every((b, i) => bytes[i] === b) && bytes[GUARD_OFFSET] === guard;
 }
 
 /** Address that a patched site jumps through. */

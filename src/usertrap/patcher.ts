@@ -137,6 +137,18 @@ function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null>
   return guards.instructionBoundary ? yield* checkBoundary(site, bytes, request.knownBoundary) : null;
 }
 
+/** The site as it will be, with the bytes behind it that the protocol's stores cover. */
+function* imageOf(site: number, slot: number, protocol: PatchProtocol): Steps<Uint8Array> {
+  const end = Math.max(SITE_BYTES, ...protocol.steps.map((step) => step.offset + step.length));
+  const image = new Uint8Array(end);
+  if (end > SITE_BYTES) {
+    const behind = yield* load(site + SITE_BYTES, end - SITE_BYTES, 'bytes behind the site');
+    if (behind !== null) image.set(behind, SITE_BYTES);
+  }
+  image.set(patchedBytes(slot));
+  return image;
+}
+
 /**
  * Writes the site. The seven bytes cannot change at once, so other tasks run between any two stores; in gVisor's
  * order each store leaves text that is either right or faults at `site + 5`:
@@ -154,14 +166,15 @@ function* writeSite(
   slot: number,
   protocol: PatchProtocol,
 ): Steps<{ written: number; complete: boolean }> {
-  const bytes = patchedBytes(slot);
+  const bytes = yield* imageOf(site, slot, protocol);
   let written = 0;
   if (protocol.stopsOthers === true) yield { op: 'stop', what: 'stop the others' };
   for (const step of protocol.steps) {
     for (const piece of storePieces(site + step.offset, step.length, protocol.split)) {
       const from = step.offset + piece.offset;
       const what = `step ${step.name}`;
-      if (!(yield* store(site + from, bytes.slice(from, from + piece.length), what))) {
+      const image = step.bytes?.slice(piece.offset, piece.offset + piece.length);
+      if (!(yield* store(site + from, image ?? bytes.slice(from, from + piece.length), what))) {
         if (protocol.stopsOthers === true) yield { op: 'resume', what: 'let the others go' };
         return { written, complete: false };
       }

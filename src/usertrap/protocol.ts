@@ -10,9 +10,11 @@ import { GUARD_OFFSET } from './layout.ts';
 /** One copy into the site. */
 export interface ProtocolStep {
   readonly name: string;
-  /** First byte of the site that it writes. */
+  /** First byte of the site that it writes. Bytes behind the site, if any, are read before and stay as they are. */
   readonly offset: number;
   readonly length: number;
+  /** What it writes, where that is not yet what stays. */
+  readonly bytes?: Uint8Array;
 }
 
 export interface PatchProtocol {
@@ -47,14 +49,23 @@ const ONE_SHOT: PatchProtocol = {
   syncAfter: [],
 };
 
+/** One store of the site and the byte behind it: never seen half done where it lies in one word. */
+export const ONE_STORE: PatchProtocol = {
+  name: 'one-store',
+  steps: [{ name: 'all', offset: 0, length: 8 }],
+  split: 'memcpy',
+  syncAfter: [],
+};
+
 /**
- * A protocol by name: `gvisor`, `abc-sync`, `one-shot`, or an order of the steps a, b and c such as `acb` or `bc`.
+ * A protocol by name: `gvisor`, `abc-sync`, `one-shot`, `one-store`, or an order of the steps a, b and c such as `acb` or `bc`.
  * @returns undefined when there is none of that name
  */
 export function protocolNamed(name: string): PatchProtocol | undefined {
   if (name === 'gvisor') return GVISOR_PROTOCOL;
   if (name === SYNCED_PROTOCOL.name) return SYNCED_PROTOCOL;
   if (name === ONE_SHOT.name) return ONE_SHOT;
+  if (name === ONE_STORE.name) return ONE_STORE;
   if (!/^[abc]{1,3}$/.test(name) || new Set(name).size !== name.length) return undefined;
   const steps = [...name].map((letter) => BY_NAME[letter]).filter((step) => step !== undefined);
   return { name, steps, split: 'memcpy', syncAfter: [] };

@@ -26,13 +26,14 @@ export function isPatchable(probe: Uint8Array, rax: bigint): boolean {
 /**
  * @param ip instruction pointer after the `syscall`
  * @param rax 64 bits of rax
+ * @param guard another one for tables outside the window
  */
-export function* checkTrappedSite(ip: number, rax: bigint): Steps<StubOutcome> {
+export function* checkTrappedSite(ip: number, rax: bigint, guard = GUARD_OPCODE): Steps<StubOutcome> {
   const first = yield* load(ip - PROBE_BYTES, PROBE_BYTES, 'stub read 1');
   // DIVERGES: where the byte before the site is not mapped, upstream compares what a register happened to hold; in
   // practice that never matches, so here it does not.
   if (first === null) return { kind: 'report', canBePatched: false };
   const second = yield* load(ip - PROBE_BYTES, PROBE_BYTES, 'stub read 2');
-  if (second !== null && second[OPCODE_AT] === GUARD_OPCODE) return { kind: 'rewind', ip: ip - SITE_BYTES };
+  if (second !== null && second[OPCODE_AT] === guard) return { kind: 'rewind', ip: ip - SITE_BYTES };
   return { kind: 'report', canBePatched: isPatchable(first, rax) };
 }

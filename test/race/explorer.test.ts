@@ -4,9 +4,11 @@
 
 import { describe, expect, it } from 'vitest';
 
-import { explore } from '../../src/race/explorer.ts';
-import type { ExplorableSystem, Failure, Transition } from '../../src/race/explorer.ts';
-import { finish, formatSchedule, parseSchedule, replay } from '../../src/race/schedule.ts';
+import { exhaustive } from '../../src/race/search/exhaustive.ts';
+import { NumberedSystem } from '../../src/race/search/numbered-system.ts';
+import type { KeyedSystem, KeyedTransition } from '../../src/race/search/numbered-system.ts';
+import { finish, formatSchedule, parseSchedule, replay } from '../../src/race/search/schedule.ts';
+import type { Exploration, Failure } from '../../src/race/search/system.ts';
 
 interface Counter {
   readonly pc: readonly number[];
@@ -15,7 +17,7 @@ interface Counter {
 }
 
 /** Each actor reads a shared counter and writes back one more, without a lock. */
-class LostUpdate implements ExplorableSystem<Counter> {
+class LostUpdate implements KeyedSystem<Counter> {
   readonly actors: readonly string[];
 
   constructor(actors: number) {
@@ -30,24 +32,18 @@ class LostUpdate implements ExplorableSystem<Counter> {
     return JSON.stringify(state);
   }
 
-  enabled(state: Counter): readonly number[] {
-    return state.pc.flatMap((pc, i) => (pc < 2 ? [i] : []));
-  }
-
-  step(state: Counter, actor: number): Transition<Counter> {
+  steps(state: Counter, actor: number): KeyedTransition<Counter>[] {
+    if ((state.pc[actor] ?? 2) >= 2) return [];
     const pc = state.pc.map((p, i) => (i === actor ? p + 1 : p));
     if (state.pc[actor] === 0) {
-      return {
-        state: { pc, held: state.held.map((h, i) => (i === actor ? state.value : h)), value: state.value },
-        name: 'read',
-        text: 'read',
-      };
+      const held = state.held.map((h, i) => (i === actor ? state.value : h));
+      return [
+        { state: { pc, held, value: state.value }, name: 'read', text: 'read', footprint: { reads: 1, writes: 0 } },
+      ];
     }
-    return {
-      state: { pc, held: state.held.map((h, i) => (i === actor ? 0 : h)), value: (state.held[actor] ?? 0) + 1 },
-      name: 'write',
-      text: 'write',
-    };
+    const held = state.held.map((h, i) => (i === actor ? 0 : h));
+    const value = (state.held[actor] ?? 0) + 1;
+    return [{ state: { pc, held, value }, name: 'write', text: 'write', footprint: { reads: 0, writes: 1 } }];
   }
 
   stuck(state: Counter): Failure | undefined {
@@ -64,10 +60,14 @@ class LostUpdate implements ExplorableSystem<Counter> {
 /** All final values, by trying every interleaving. */
 function bruteForce(system: LostUpdate, state = system.initial()): Set<string> {
   const out = new Set<string>();
-  const enabled = system.enabled(state);
-  if (enabled.length === 0) out.add(system.outcome(state));
-  for (const actor of enabled) for (const end of bruteForce(system, system.step(state, actor).state)) out.add(end);
+  const next = system.actors.flatMap((_, actor) => system.steps(state, actor));
+  if (next.length === 0) out.add(system.outcome(state));
+  for (const step of next) for (const end of bruteForce(system, step.state)) out.add(end);
   return out;
+}
+
+function explore(system: LostUpdate, budget = 100_000): Exploration {
+  return exhaustive(new NumberedSystem(system), { budget });
 }
 
 describe('explore', () => {
@@ -102,8 +102,9 @@ describe('explore', () => {
 
 describe('schedules', () => {
   it('round-trip through their text and replay to the same failure', () => {
-    const system = new LostUpdate(2);
-    const [witness] = explore(system).witnesses;
+    const keyed = new LostUpdate(2);
+    const system = new NumberedSystem(keyed);
+    const [witness] = explore(keyed).witnesses;
     const text = formatSchedule(system.actors, witness?.steps ?? []);
     const replayed = replay(system, parseSchedule(system.actors, text));
     expect(replayed.kind).toBe('passed');
@@ -111,14 +112,14 @@ describe('schedules', () => {
   });
 
   it('say where they no longer fit', () => {
-    const system = new LostUpdate(2);
+    const system = new NumberedSystem(new LostUpdate(2));
     expect(replay(system, parseSchedule(system.actors, 'A0:write'))).toMatchObject({
       kind: 'diverged',
       problem: 'step 1: A0 does read, not write',
     });
     expect(replay(system, parseSchedule(system.actors, 'A0:read write read'))).toMatchObject({
       kind: 'diverged',
-      problem: 'step 3: A0 cannot go on (read was expected)',
+      problem: 'step 3: A0 cannot go on, not read',
     });
   });
 

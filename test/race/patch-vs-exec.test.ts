@@ -5,10 +5,15 @@
 import { describe, expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
-import { explore, PatchVersusExec, replayCommand, runRaceCommand } from '../../src/race/index.ts';
-import type { PatchRaceOptions } from '../../src/race/index.ts';
-import { RACE_MEMORY_BYTES } from '../../src/race/patch-machine.ts';
-import { protocolNamed } from '../../src/usertrap/protocol.ts';
+import {
+  DEFAULT_PARAMETERS,
+  exhaustive,
+  RACE_MEMORY_BYTES,
+  replayCommand,
+  runRaceCommand,
+} from '../../src/race/index.ts';
+import { parseProtocol, scenarioNamed } from '../../src/race/index.ts';
+import type { Model, ScenarioParameters } from '../../src/race/index.ts';
 
 interface Verdict {
   verdict: string;
@@ -16,12 +21,15 @@ interface Verdict {
   switches: number | undefined;
 }
 
-function verdict(order: string, options: Partial<PatchRaceOptions> = {}): Verdict {
-  const protocol = protocolNamed(order);
-  if (protocol === undefined) throw new Error(`no protocol ${order}`);
+type Options = Partial<Omit<ScenarioParameters, 'model' | 'protocol'>> & Partial<Model>;
+
+function verdict(order: string, options: Options = {}): Verdict {
   const cpu = openUnicorn({ memoryBytes: RACE_MEMORY_BYTES });
   try {
-    const result = explore(new PatchVersusExec({ cpu, patch: 'upstream', protocol, ...options }));
+    const model = { ...DEFAULT_PARAMETERS.model, ...options };
+    const parameters = { ...DEFAULT_PARAMETERS, ...options, model, protocol: parseProtocol(order) };
+    const world = scenarioNamed('patch-vs-exec').build(parameters, { cpu, recheckEvery: 7 });
+    const result = exhaustive(world, { budget: 1_000_000 });
     expect(result.complete).toBe(true);
     const failures = result.witnesses.map((w) => w.failure.signature);
     return { verdict: result.verdict, failures, switches: result.witnesses[0]?.switches };
@@ -61,7 +69,7 @@ describe('orders of the three steps, one thread', () => {
   });
 
   it('recovery without the lock gives the program a SIGILL', () => {
-    expect(verdict('abc', { unlockedRecovery: true }).failures).toEqual(['SIGILL']);
+    expect(verdict('abc:nolock').failures).toEqual(['SIGILL']);
   });
 });
 
@@ -85,7 +93,7 @@ describe('the race command', () => {
 
   it('reports the order that holds', () => {
     expect(command({}).text).toMatchInlineSnapshot(`
-      "HOLDS patch versus execute, upstream, order abc: every thread makes its syscall once, with its own number
+      "HOLDS patch-vs-exec, upstream, order abc: every thread makes its syscall once, with its own number
       model coherent: an instruction is fetched at once, from memory as it is. Stores: isa.   site at line offset 0
       70 states, 104 transitions, complete
 
@@ -101,9 +109,9 @@ describe('the race command', () => {
     const result = command({ protocol: 'acb', offset: 61 });
     expect(result.exitCode).toBe(1);
     expect(result.text).toMatchInlineSnapshot(`
-      "FAIL  patch versus execute, upstream, order acb: T0 decoded "ff 27" at site+0 (SIGSEGV: read of 0x0)
+      "FAIL  patch-vs-exec, upstream, order acb: T0 decoded "ff 27" at site+0 (SIGSEGV: read of 0x0)
       model coherent: an instruction is fetched at once, from memory as it is. Stores: isa.   site at line offset 61
-      61 states, 92 transitions, complete
+      79 states, 131 transitions, complete
 
       1 context switch (minimal), 4 steps:
 
@@ -118,14 +126,16 @@ describe('the race command', () => {
       passes if step 4 (T0 X) comes before step 3 (P +0)
 
       replay:
-        xr1;scn=patch-vs-exec;model=coherent;patch=upstream;protocol=acb;grain=isa;off=61;nr=39;tbl=61000;threads=1
+        xr1;scn=patch-vs-exec;model=coherent;patch=upstream;protocol=acb;g=64;atom=64;grain=isa;return=iret;off=61;page=0;start=0;nr=39;tbl=61000;threads=1
         P:lock +5 +0 | T0:X
 
       other failures:
-        T0 decoded jmp *0x5061050 at site+0 (SIGSEGV: read of 0x5061050) (1 switches)
+        T0 decoded jmp *0x5060000 at site+0 (SIGSEGV: read of 0x5060000) (1 switch)
+        T0 decoded jmp *0x5061050 at site+0 (SIGSEGV: read of 0x5061050) (1 switch)
 
       outcomes (states that end so):
-            2  illegal decode "ff 27" at site+0
+            4  illegal decode "ff 27" at site+0
+            2  illegal decode jmp *0x5060000 at site+0
             2  illegal decode jmp *0x5061050 at site+0
             1  P trap 39, T0 trampoline 39
             1  P trap 39, T0 trap 39
@@ -139,13 +149,13 @@ describe('the race command', () => {
 
   it('is incomplete, not passed, when the bound ends it', () => {
     expect(command({ budget: 20 })).toMatchObject({ exitCode: 3 });
-    expect(command({ budget: 5 }).text).toMatch(/^INCOMPLETE [^\n]+: nothing wrong in the few states that the budget/);
+    expect(command({ budget: 5 }).text).toMatch(/^INCOMPLETE [^\n]+: nothing wrong in what the budget allows/);
   });
 
   it('refuses what it does not know', () => {
     expect(() => command({ scenario: 'nothing' })).toThrow('there is no scenario "nothing"');
-    expect(() => command({ protocol: 'xyz' })).toThrow('--protocol xyz is not known');
-    expect(() => command({ model: 'stale' })).toThrow('--model stale is not known');
+    expect(() => command({ protocol: 'xyz' })).toThrow('--protocol xyz: "xyz" is not known');
+    expect(() => command({ model: 'old' })).toThrow('there is no model "old"');
     expect(() => command({ offset: 64 })).toThrow('--offset must be a whole number from 0 to 63');
     expect(() => replayCommand('nonsense', openUnicorn)).toThrow('a schedule starts with');
   });

@@ -7,19 +7,23 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
-import { explore, PatchVersusExec } from '../../src/race/index.ts';
-import { RACE_MEMORY_BYTES } from '../../src/race/patch-machine.ts';
-import { protocolNamed } from '../../src/usertrap/protocol.ts';
+import {
+  DEFAULT_PARAMETERS,
+  exhaustive,
+  parseProtocol,
+  RACE_MEMORY_BYTES,
+  scenarioNamed,
+} from '../../src/race/index.ts';
 
 const ORDERS = ['abc', 'acb', 'bac', 'bca', 'cab', 'cba', 'bc', 'one-shot'];
 const GRAINS = ['step', 'isa', 'byte'] as const;
 
 function cell(order: string, grain: (typeof GRAINS)[number]): string {
-  const protocol = protocolNamed(order);
-  if (protocol === undefined) throw new Error(`no protocol ${order}`);
   const cpu = openUnicorn({ memoryBytes: RACE_MEMORY_BYTES });
   try {
-    const result = explore(new PatchVersusExec({ cpu, patch: 'upstream', protocol, grain }));
+    const model = { ...DEFAULT_PARAMETERS.model, grain };
+    const parameters = { ...DEFAULT_PARAMETERS, model, protocol: parseProtocol(order) };
+    const result = exhaustive(scenarioNamed('patch-vs-exec').build(parameters, { cpu }), { budget: 1_000_000 });
     expect(result.complete).toBe(true);
     const [first] = result.witnesses;
     if (first === undefined) return 'holds';

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//
+// Protocols for `--protocol`, as text and as data: an order of gVisor's three steps or a list of stores, and what is
+// changed about it. `abc` `acb:split=byte` `abc:sync=ab` `abc:nolock` `abc:die=2` `5,1.4,5.2,0` …
+
+import { TraplineError } from '../base/errors.ts';
+import { SITE_BYTES } from '../isa/syscall-site.ts';
+import { GUARD_OFFSET } from '../usertrap/layout.ts';
+import { GVISOR_PROTOCOL, protocolNamed } from '../usertrap/protocol.ts';
+import type { PatchProtocol } from '../usertrap/protocol.ts';
+
+/** A protocol and what is wrong with the kernel around it. */
+export interface RaceProtocol {
+  /** As `--protocol` takes it. */
+  readonly text: string;
+  readonly patch: PatchProtocol;
+  readonly mutants: Mutants;
+}
+
+/** Changes of what surrounds the stores, each to be noticed by some scenario. */
+export interface Mutants {
+  /** The patcher's next store fails once it has made so many: out of memory, or a page that is gone. */
+  readonly dieAfter: number | null;
+  /** The fault handler does not take the lock. */
+  readonly unlockedRecovery: boolean;
+  /** The stub does not look a second time for the guard. */
+  readonly singleRead: boolean;
+}
+
+export const NO_MUTANTS: Mutants = { dieAfter: null, unlockedRecovery: false, singleRead: false };
+
+export const GVISOR: RaceProtocol = { text: GVISOR_PROTOCOL.name, patch: GVISOR_PROTOCOL, mutants: NO_MUTANTS };
+
+const HELP = `use gvisor, abc-sync, one-shot, one-store, an order of a, b and c such as acb, or a list of stores such as 5,1.4,5.2,0
+(offset, or offset.length); then any of :sync=STEPS :split=memcpy|step|byte :guard=HEX :stop :nolock :single-read :die=N`;
+
+function unknown(text: string, why: string): TraplineError {
+  return new TraplineError('RACE_PROTOCOL', `--protocol ${text}: ${why}; ${HELP}`);
+}
+
+/** `5,1.4,5.2,0`: stores exactly as written. */
+function storeList(text: string, whole: string): PatchProtocol {
+  const steps = text.split(',').map((part) => {
+    const match = /^(\d)(?:\.(\d))?$/.exec(part);
+    const offset = Number(match?.[1]);
+    const length = Number(match?.[2] ?? 1);
+    if (match === null || length === 0 || offset + length > SITE_BYTES + 1) {
+      throw unknown(whole, `"${part}" is no store within the site's ${SITE_BYTES} bytes`);
+    }
+    return { name: part, offset, length };
+  });
+  return { name: text, steps, split: 'step', syncAfter: [] };
+}
+
+function withOption(protocol: RaceProtocol, option: string): RaceProtocol {
+  const { patch, mutants, text } = protocol;
+  const [name = '', value = ''] = option.split('=', 2);
+  switch (name) {
+    case 'nolock':
+      return { ...protocol, mutants: { ...mutants, unlockedRecovery: true } };
+    case 'single-read':
+      return { ...protocol, mutants: { ...mutants, singleRead: true } };
+    case 'stop':
+      return { ...protocol, patch: { ...patch, stopsOthers: true } };
+    case 'die':
+      if (!/^\d$/.test(value)) throw unknown(text, 'die takes the number of stores that succeed');
+      return { ...protocol, mutants: { ...mutants, dieAfter: Number(value) } };
+    case 'split':
+      if (value !== 'memcpy' && value !== 'step' && value !== 'byte')
+        throw unknown(text, `there is no split "${value}"`);
+      return { ...protocol, patch: { ...patch, split: value } };
+    case 'sync': {
+      const steps = patch.steps.map((step) => step.name);
+      const names = value.includes(',') ? value.split(',') : [...value];
+      const wrong = names.find((step) => !steps.includes(step));
+      if (wrong !== undefined || names.length === 0)
+        throw unknown(text, `it has no step "${wrong ?? ''}" to sync after`);
+      return { ...protocol, patch: { ...patch, syncAfter: names } };
+    }
+    case 'guard': {
+      if (!/^[0-9a-f]{2}$/i.test(value)) throw unknown(text, 'guard takes a byte, such as guard=cc');
+      const first = patch.steps.findIndex((step) => step.offset === GUARD_OFFSET && step.length === 1);
+      if (first < 0) throw unknown(text, 'it has no step that writes the guard alone');
+      const bytes = Uint8Array.of(Number.parseInt(value, 16));
+      return {
+        ...protocol,
+        patch: { ...patch, steps: patch.steps.map((s, i) => (i === first ? { ...s, bytes } : s)) },
+      };
+    }
+    default:
+      throw unknown(text, `"${option}" is not known`);
+  }
+}
+
+/**
+ * Reads a protocol.
+ * @throws TraplineError `RACE_PROTOCOL` when it is none
+ */
+export function parseProtocol(text: string): RaceProtocol {
+  const [name = '', ...options] = text.split(':');
+  const patch = /^\d/.test(name) ? storeList(name, text) : protocolNamed(name);
+  if (patch === undefined) throw unknown(text, `"${name}" is not known`);
+  return options.reduce(withOption, { text, patch, mutants: NO_MUTANTS });
+}

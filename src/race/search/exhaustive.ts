@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+//
+// Exhaustive stateful search: 0-1 breadth-first, a context switch costs one (races.md 4.3). Within a layer shorter
+// paths go first, so the first path to a failure has the fewest switches and then the fewest steps. When the search
+// ends by itself, it has also looked for states from which no run can end.
+
+import type { Exploration, Failure, Limits, StopReason, TransitionSystem, Witness } from './system.ts';
+import { compareWitnesses, namedFailure } from './system.ts';
+import { pathSteps } from './path.ts';
+import type { PathStep } from './path.ts';
+
+const POLL_EVERY = 8192;
+/** Moves of one actor in one state are fewer. */
+const CHOICES = 256;
+
+/** Growable array of 32-bit integers. */
+class Ints {
+  data = new Int32Array(4096);
+  length = 0;
+
+  push(value: number): number {
+    if (this.length === this.data.length) {
+      const next = new Int32Array(this.length * 2);
+      next.set(this.data);
+      this.data = next;
+    }
+    this.data[this.length] = value;
+    return this.length++;
+  }
+}
+
+interface Found {
+  readonly failure: Failure;
+  readonly actor: number;
+  readonly switches: number;
+  readonly depth: number;
+  readonly node: number;
+  /** The failing step, or -1 where the run is stuck. */
+  readonly choice: number;
+}
+
+/** Nodes of one layer by the length of their paths. */
+type Layer = number[][];
+
+class Search {
+  readonly #system: TransitionSystem;
+  readonly #limits: Limits;
+  /** Per node: state, actor whose step led there, parent, and that step as actor (by the parent's numbering) and index. */
+  readonly #state = new Ints();
+  readonly #last = new Ints();
+  readonly #parent = new Ints();
+  readonly #step = new Ints();
+  readonly #depth = new Ints();
+  /** Per state, by number: layer and depth of the first visit (layer + 1, so that 0 means none). */
+  #firstLayer = new Int32Array(4096);
+  #firstDepth = new Int32Array(4096);
+  /** Per state: actors whose moves were already made at no cost, in the first layer and in the one after. */
+  #free = new Int32Array(4096);
+  #freeNext = new Int32Array(4096);
+  readonly #edgeFrom = new Ints();
+  readonly #edgeTo = new Ints();
+  readonly #ends: number[] = [];
+  readonly #outcomes = new Map<string, number>();
+  readonly #found = new Map<string, Found>();
+  #current: Layer = [];
+  #next: Layer = [];
+  #frontier = 0;
+  states = 0;
+  transitions = 0;
+  layer = 0;
+  stoppedBy: StopReason | null = null;
+  #untilPoll = POLL_EVERY;
+
+  constructor(system: TransitionSystem, limits: Limits) {
+    this.#system = system;
+    this.#limits = limits;
+  }
+
+  run(): void {
+    this.#enter(this.#current, this.#system.initial, -1, -1, 0, 0);
+    for (; this.#current.length > 0; this.layer++) {
+      for (let depth = 0; depth < this.#current.length; depth++) {
+        const bucket = this.#current[depth];
+        if (bucket === undefined) continue;
+        // Moves of the same actor go to later buckets of this layer, never to this one.
+        for (const node of bucket) {
+          this.#frontier--;
+          this.#visit(node);
+          if (this.stoppedBy !== null) return;
+        }
+      }
+      this.#current = this.#next;
+      this.#next = [];
+    }
+  }
+
+  #enter(layer: Layer, state: number, last: number, parent: number, step: number, depth: number): void {
+    const node = this.#state.push(state);
+    this.#last.push(last);
+    this.#parent.push(parent);
+    this.#step.push(step);
+    this.#depth.push(depth);
+    (layer[depth] ??= []).push(node);
+    this.#frontier++;
+  }
+
+  #visit(node: number): void {
+    const state = this.#state.data[node] as number;
+    const last = this.#last.data[node] as number;
+    const depth = this.#depth.data[node] as number;
+    this.#makeRoom(state);
+    const first = this.#firstLayer[state] as number;
+    const bit = last < 0 ? 0 : 1 << last;
+    if (first === 0) {
+      if (this.states >= this.#limits.budget) {
+        this.stoppedBy = 'budget';
+        return;
+      }
+      this.states++;
+      this.#firstLayer[state] = this.layer + 1;
+      this.#firstDepth[state] = depth;
+      this.#free[state] = bit;
+      this.#expand(node, state, last);
+      return;
+    }
+    // What the first visit did costs no more, except for the moves of the actor that is on turn now.
+    if (first === this.layer + 1) {
+      if (((this.#free[state] as number) & bit) !== 0) return;
+      this.#free[state] = (this.#free[state] as number) | bit;
+    } else if (first === this.layer && depth < (this.#firstDepth[state] as number)) {
+      if (((this.#freeNext[state] as number) & bit) !== 0) return;
+      this.#freeNext[state] = (this.#freeNext[state] as number) | bit;
+    } else return;
+    this.#moveActor(node, state, last, last, depth, false);
+  }
+
+  #expand(node: number, state: number, last: number): void {
+    const depth = this.#depth.data[node] as number;
+    let moved = 0;
+    for (let actor = 0; actor < this.#system.actors.length; actor++) {
+      moved += this.#moveActor(node, state, last, actor, depth, true);
+    }
+    this.transitions += moved;
+    if (moved === 0) {
+      const wrong = this.#system.stuck(state);
+      if (wrong !== undefined) this.#fail(wrong, node, last, -1, this.layer, depth);
+      const outcome = wrong?.signature ?? this.#system.outcome(state);
+      this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
+      this.#ends.push(state);
+    }
+    this.#untilPoll -= moved;
+    if (this.#untilPoll < 0) this.#poll();
+  }
+
+  #moveActor(node: number, state: number, last: number, actor: number, depth: number, isFirst: boolean): number {
+    const moves = this.#system.moves(state, actor);
+    const isFree = last === actor || last < 0;
+    const layer = isFree ? this.#current : this.#next;
+    let failed: string | null = null;
+    for (let index = 0; index < moves.length; index++) {
+      const move = moves[index];
+      if (move === undefined) continue;
+      const step = actor * CHOICES + index;
+      if (move.failure !== null) {
+        this.#fail(move.failure, node, actor, step, this.layer + (isFree ? 0 : 1), depth + 1);
+        failed = move.failure.signature;
+        if (isFirst) this.#outcomes.set(failed, (this.#outcomes.get(failed) ?? 0) + 1);
+        continue;
+      }
+      this.#enter(layer, move.to, move.actor, node, step, depth + 1);
+      if (isFirst) {
+        this.#edgeFrom.push(state);
+        this.#edgeTo.push(move.to);
+      }
+    }
+    if (isFirst && failed !== null) this.#ends.push(state);
+    return moves.length;
+  }
+
+  #fail(failure: Failure, node: number, actor: number, choice: number, switches: number, depth: number): void {
+    const known = this.#found.get(failure.signature);
+    if (known !== undefined && (known.switches < switches || (known.switches === switches && known.depth <= depth)))
+      return;
+    this.#found.set(failure.signature, { failure, actor, switches, depth, node, choice });
+  }
+
+  #makeRoom(state: number): void {
+    if (state < this.#firstLayer.length) return;
+    const length = Math.max(state + 1, this.#firstLayer.length * 2);
+    const grow = (from: Int32Array): Int32Array<ArrayBuffer> => {
+      const to = new Int32Array(length);
+      to.set(from);
+      return to;
+    };
+    this.#firstLayer = grow(this.#firstLayer);
+    this.#firstDepth = grow(this.#firstDepth);
+    this.#free = grow(this.#free);
+    this.#freeNext = grow(this.#freeNext);
+  }
+
+  #poll(): void {
+    this.#untilPoll = POLL_EVERY;
+    this.stoppedBy =
+      this.#limits.poll?.({
+        states: this.states,
+        transitions: this.transitions,
+        schedules: 0,
+        frontier: this.#frontier,
+        layer: this.layer,
+        failures: this.#found.size,
+      }) ?? null;
+  }
+
+  /** States from which no run ends, whoever moves: found backwards from the ends. */
+  findLivelock(): void {
+    const count = this.#firstLayer.length;
+    const offsets = new Int32Array(count + 1);
+    const edges = this.#edgeTo.length;
+    for (let e = 0; e < edges; e++) {
+      const to = this.#edgeTo.data[e] as number;
+      offsets[to + 1] = (offsets[to + 1] as number) + 1;
+    }
+    for (let i = 0; i < count; i++) offsets[i + 1] = (offsets[i + 1] as number) + (offsets[i] as number);
+    const sources = new Int32Array(edges);
+    const cursor = offsets.slice();
+    for (let e = 0; e < edges; e++) {
+      const to = this.#edgeTo.data[e] as number;
+      const at = cursor[to] as number;
+      cursor[to] = at + 1;
+      sources[at] = this.#edgeFrom.data[e] as number;
+    }
+    const canEnd = new Uint8Array(count);
+    const work: number[] = [];
+    for (const end of this.#ends) {
+      canEnd[end] = 1;
+      work.push(end);
+    }
+    for (let state = work.pop(); state !== undefined; state = work.pop()) {
+      for (let k = offsets[state] as number; k < (offsets[state + 1] as number); k++) {
+        const source = sources[k] as number;
+        if (canEnd[source] === 1) continue;
+        canEnd[source] = 1;
+        work.push(source);
+      }
+    }
+    const failure: Failure = { signature: 'livelock', text: 'from here on no schedule lets every actor finish' };
+    for (let node = 0; node < this.#state.length; node++) {
+      const state = this.#state.data[node] as number;
+      if (canEnd[state] === 1) continue;
+      const path = this.#path(node);
+      let switches = 0;
+      for (let i = 1; i < path.length; i++) if (path[i]?.isSwitch === true) switches++;
+      this.#fail(failure, node, this.#last.data[node] as number, -1, switches, path.length);
+    }
+  }
+
+  #path(node: number): PathStep[] {
+    const path: PathStep[] = [];
+    for (let n = node; (this.#parent.data[n] as number) >= 0; n = this.#parent.data[n] as number) {
+      const parent = this.#parent.data[n] as number;
+      const step = this.#step.data[n] as number;
+      const actor = Math.floor(step / CHOICES);
+      const isSwitch = actor !== this.#last.data[parent] && (this.#last.data[parent] as number) >= 0;
+      path.push({ state: this.#state.data[parent] as number, actor, index: step % CHOICES, isSwitch });
+    }
+    return path.reverse();
+  }
+
+  result(): Exploration {
+    const system = this.#system;
+    const witnesses: Witness[] = [...this.#found.values()].map((found) => {
+      const path = this.#path(found.node);
+      if (found.choice >= 0) {
+        const actor = Math.floor(found.choice / CHOICES);
+        const state = this.#state.data[found.node] as number;
+        const last = this.#last.data[found.node] as number;
+        path.push({ state, actor, index: found.choice % CHOICES, isSwitch: last >= 0 && last !== actor });
+      }
+      const steps = pathSteps(system, path);
+      const who = steps.at(-1)?.actor ?? found.actor;
+      const failure = namedFailure(found.failure, system.actors[who] ?? '?');
+      return { failure, steps, switches: found.switches, isMinimal: this.stoppedBy === null };
+    });
+    const complete = this.stoppedBy === null;
+    return {
+      verdict: witnesses.length > 0 ? 'fails' : complete ? 'holds' : 'incomplete',
+      complete,
+      strategy: 'exhaustive',
+      stoppedBy: this.stoppedBy,
+      states: this.states,
+      transitions: this.transitions,
+      schedules: 0,
+      outcomes: this.#outcomes,
+      witnesses: witnesses.sort(compareWitnesses),
+      switchesCovered: this.layer - 1,
+    };
+  }
+}
+
+/**
+ * Explores everything, or until `limits.budget` states are known.
+ * @returns `holds` only when every reachable state was expanded
+ */
+export function exhaustive(system: TransitionSystem, limits: Limits): Exploration {
+  const search = new Search(system, limits);
+  search.run();
+  if (search.stoppedBy === null) search.findLivelock();
+  return search.result();
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+//
+// A schedule as text: named steps, one block an actor's turn, so that it survives steps that are added elsewhere.
+//   P:lock +5 +1.4 | T0:X X
+// Replaying one is exploration's opposite: one path, step by step.
+
+import { TraplineError } from '../../base/errors.ts';
+import { countSwitches, namedFailure } from './system.ts';
+import type { Failure, TransitionSystem, WitnessStep } from './system.ts';
+
+/** `P:lock +5 | T0:X X` */
+export function formatSchedule(
+  actors: readonly string[],
+  steps: readonly { readonly actor: number; readonly name: string }[],
+): string {
+  const blocks: string[] = [];
+  let last = -1;
+  for (const { actor, name } of steps) {
+    if (actor === last) blocks[blocks.length - 1] += ` ${name}`;
+    else blocks.push(`${actors[actor] ?? '?'}:${name}`);
+    last = actor;
+  }
+  return blocks.join(' | ');
+}
+
+/** One named step of a schedule. */
+export interface ScheduledStep {
+  readonly actor: number;
+  readonly name: string;
+}
+
+/**
+ * Reads what {@link formatSchedule} writes.
+ * @throws TraplineError `RACE_SCHEDULE` when the text is none, or names an actor that does not exist
+ */
+export function parseSchedule(actors: readonly string[], text: string): ScheduledStep[] {
+  const steps: ScheduledStep[] = [];
+  for (const block of text.split('|')) {
+    const colon = block.indexOf(':');
+    const actor = actors.indexOf(block.slice(0, Math.max(0, colon)).trim());
+    const names = block
+      .slice(colon + 1)
+      .split(/\s+/)
+      .filter((name) => name !== '');
+    if (actor < 0 || names.length === 0) {
+      throw new TraplineError(
+        'RACE_SCHEDULE',
+        `"${block.trim()}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`,
+      );
+    }
+    for (const name of names) steps.push({ actor, name });
+  }
+  return steps;
+}
+
+/** How a replay ended. */
+export interface Replay {
+  /** `diverged`: a step of the schedule could not be made. */
+  readonly kind: 'passed' | 'failed' | 'diverged';
+  readonly steps: readonly WitnessStep[];
+  readonly switches: number;
+  /** State after the last step that did not fail. */
+  readonly state: number;
+  readonly failure?: Failure;
+  /** Why a step did not fit. */
+  readonly problem?: string;
+  /** Steps of the schedule that were left out, in lenient replay. */
+  readonly skipped: number;
+}
+
+/** A run in the making, on a system that does not exchange actors. */
+class Run {
+  readonly steps: WitnessStep[] = [];
+  readonly #system: TransitionSystem;
+  state: number;
+  failure: Failure | undefined;
+
+  constructor(system: TransitionSystem, state: number) {
+    this.#system = system;
+    this.state = state;
+  }
+
+  /** Names of what an actor can do now. */
+  names(actor: number): string[] {
+    return this.#system.moves(this.state, actor).map((move) => move.name);
+  }
+
+  /** Makes the move `index` of an actor. False when it failed. */
+  make(actor: number, index: number): boolean {
+    const move = this.#system.moves(this.state, actor)[index];
+    if (move === undefined) return false;
+    const text = this.#system.describe(this.state, actor, index);
+    const failed = move.failure !== null;
+    this.steps.push({ actor, name: move.name, text, before: this.state, state: failed ? -1 : move.to });
+    if (move.failure === null) this.state = move.to;
+    else this.failure = namedFailure(move.failure, this.#system.actors[actor] ?? '?');
+    return !failed;
+  }
+
+  result(kind: Replay['kind'], skipped = 0, problem?: string): Replay {
+    return {
+      kind,
+      steps: this.steps,
+      switches: countSwitches(this.steps),
+      state: this.state,
+      skipped,
+      ...(this.failure !== undefined && { failure: this.failure }),
+      ...(problem !== undefined && { problem }),
+    };
+  }
+}
+
+/**
+ * Runs a schedule.
+ * @param system one that does not exchange actors
+ * @param mode `strict`: each step must be possible; `lenient`: steps that are not are left out
+ */
+export function replay(
+  system: TransitionSystem,
+  schedule: readonly ScheduledStep[],
+  mode: 'strict' | 'lenient' = 'strict',
+): Replay {
+  const run = new Run(system, system.initial);
+  let skipped = 0;
+  for (const [index, { actor, name }] of schedule.entries()) {
+    const names = run.names(actor);
+    const at = names.indexOf(name);
+    if (at < 0) {
+      if (mode === 'lenient') {
+        skipped++;
+        continue;
+      }
+      const who = system.actors[actor] ?? '?';
+      const can = names.length === 0 ? 'cannot go on' : `does ${names.join(' or ')}`;
+      return run.result('diverged', 0, `step ${index + 1}: ${who} ${can}, not ${name}`);
+    }
+    if (!run.make(actor, at)) return run.result('failed', skipped);
+  }
+  return run.result('passed', skipped);
+}
+
+/** Longest run that {@link finish} makes before it gives up. */
+const MAX_FINISH = 10_000;
+
+/** Lets the actors of `order` run to their end, one after the other, by their last choice each; returns the steps made. */
+export function finish(system: TransitionSystem, from: number, order: readonly number[]): Replay {
+  const run = new Run(system, from);
+  for (let i = 0; i < MAX_FINISH; i++) {
+    const actor = order.find((a) => run.names(a).length > 0);
+    if (actor === undefined) {
+      run.failure = system.stuck(run.state);
+      return run.result(run.failure === undefined ? 'passed' : 'failed');
+    }
+    // Executing comes after fetching in the list: where both are possible, go on.
+    if (!run.make(actor, run.names(actor).length - 1)) return run.result('failed');
+  }
+  return run.result('diverged', 0, 'the run does not end');
+}
+
+/** Two neighbouring steps of a failing schedule whose order decides. */
+export interface Flip {
+  /** Index of the second of the two. */
+  readonly at: number;
+}
+
+/**
+ * The last pair of neighbouring steps of different actors whose exchange makes the schedule pass.
+ * @returns undefined when no single exchange helps
+ */
+export function findFlip(system: TransitionSystem, steps: readonly ScheduledStep[]): Flip | undefined {
+  const everyone = system.actors.map((_, i) => i);
+  for (let at = steps.length - 1; at > 0; at--) {
+    const [first, second] = [steps[at - 1], steps[at]];
+    if (first === undefined || second === undefined || first.actor === second.actor) continue;
+    const exchanged = replay(system, [...steps.slice(0, at - 1), second, first, ...steps.slice(at + 1)], 'lenient');
+    if (exchanged.kind === 'passed' && finish(system, exchanged.state, everyone).kind === 'passed') return { at };
+  }
+  return undefined;
+}

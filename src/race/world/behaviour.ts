@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+//
+// What a scenario brings to a world: what the kernel does when user code stops, which generators it runs, what counts
+// as wrong. Everything here is a pure function of its arguments: steps are remembered and repeated.
+
+import type { Stop } from '../../cpu/cpu.ts';
+import type { Step, StepResult, Steps } from '../../usertrap/steps.ts';
+import type { Failure } from '../search/system.ts';
+import type { Local, ServedCall, Shared, Space, Work } from './state.ts';
+
+/** Why user code stopped. */
+export type UserStop =
+  /** It is about to execute the instruction at an address that the scenario named: the syshandler. */
+  | { readonly kind: 'entered'; readonly address: number }
+  /** It runs and runs. */
+  | { readonly kind: 'runaway' }
+  /** Anything that the engine reports. `stop` is the reader's to copy from. */
+  | { readonly kind: 'stop'; readonly stop: Readonly<Stop> };
+
+/** How an actor goes on. */
+export type Then =
+  /** In user code, at `rip` where given. `serialises`: the way there was a serialising instruction. */
+  | {
+      readonly kind: 'user';
+      readonly local: Local;
+      readonly rip?: number;
+      readonly serialises: boolean;
+    }
+  /** The kernel or the stub does some work for it. */
+  | { readonly kind: 'work'; readonly local: Local; readonly work: string; readonly note?: string }
+  /** A syscall was served and nothing more is to do, or the actor has done its part. */
+  | { readonly kind: 'end'; readonly local: Local; readonly call?: ServedCall; readonly failure?: Failure }
+  | { readonly kind: 'fail'; readonly local: Local; readonly failure: Failure };
+
+/** An instruction of hot bytes that is about to execute. */
+export interface Decoded {
+  readonly local: Local;
+  readonly space: Space;
+  /** Address of its first byte. */
+  readonly at: number;
+  /** Its bytes as the processor sees them; 15 where memory goes on. */
+  readonly bytes: Uint8Array;
+  /** 0 where the bytes are no instruction. */
+  readonly length: number;
+}
+
+/** A step that fails in place of being made, as a choice of its own. */
+export interface Injected {
+  readonly name: string;
+  readonly text: string;
+  readonly result: StepResult;
+  readonly local: Local;
+}
+
+export interface Behaviour {
+  /** A fresh generator for some kind of work of an actor. */
+  start(kind: string, local: Local): Steps<unknown>;
+  /** The generator has ended. */
+  finish(kind: string, outcome: unknown, local: Local): Then;
+  /** User code stopped. */
+  userStop(stop: UserStop, local: Local): Then;
+  /** Text for a table, and what is wrong with it if anything. */
+  decode(decoded: Decoded): { readonly text: string; readonly failure?: (consequence: string) => Failure };
+  /** Name of a step in schedules and its text in tables. Stores are named by the bytes they write. */
+  label(step: Step): { readonly name: string; readonly text: string };
+  /** Part of {@link localKey}: what later steps of the work depend on, where that is less than all results. */
+  liveResults?(work: Work, local: Local): string | undefined;
+  /** A mutant of the kernel: an answer in place of the step's effect. */
+  answer?(work: Work, step: Step, local: Local): StepResult | undefined;
+  /** A fault at this step, as a choice beside the step itself. */
+  inject?(work: Work, step: Step, local: Local): Injected | null;
+  /** A posted signal is taken before the next instruction. */
+  deliver?(signo: number, local: Local): Then;
+  /** Called where no actor can go on. */
+  stuck(shared: Shared, locals: readonly Local[], actors: readonly string[]): Failure | undefined;
+  outcome(shared: Shared, locals: readonly Local[], actors: readonly string[]): string;
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+//
+// A scenario as a transition system: a state is a tuple of numbered parts, one shared and one an actor. What an actor
+// can do depends on its own part and the shared one, so it is worked out once for each such pair, by the engine and
+// the protocol's generators, and remembered; a share of what is remembered is worked out again to check that.
+
+import { invariant } from '../../base/errors.ts';
+import type { PathStep } from '../search/path.ts';
+import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '../search/system.ts';
+import { TupleTable } from '../search/tuple-table.ts';
+import type { Behaviour } from './behaviour.ts';
+import { Interner } from './interner.ts';
+import type { ActorEvent, Local, Shared } from './state.ts';
+import { localKey, sharedKey } from './state.ts';
+import type { Outcome, Stepper } from './stepper.ts';
+
+/** An actor before it does anything. */
+export interface ActorStart {
+  readonly name: string;
+  readonly local: Local;
+  /** Work that it begins with; otherwise it runs user code or has ended. */
+  readonly work?: string;
+}
+
+export interface WorldOptions {
+  readonly stepper: Stepper;
+  readonly behaviour: Behaviour;
+  readonly shared: Shared;
+  readonly actors: readonly ActorStart[];
+  /** Takes states for equal that differ only in which of several equal actors is where. Default true. */
+  readonly exchangesEqualActors?: boolean;
+  /** Works out every n-th remembered step again and compares; 0 never. Default 0. */
+  readonly recheckEvery?: number;
+}
+
+/** A remembered step, by numbers. */
+interface Remembered {
+  readonly local: number;
+  readonly shared: number;
+  readonly events: readonly ActorEvent[] | null;
+  readonly name: string;
+  readonly text: string;
+  readonly failure: Failure | null;
+  readonly footprint: Footprint;
+}
+
+/** Counters of a world. */
+export interface WorldFigures {
+  /** Distinct parts met. */
+  readonly locals: number;
+  readonly shareds: number;
+  /** Steps worked out, taken from memory, and worked out again to compare. */
+  readonly computed: number;
+  readonly remembered: number;
+  readonly rechecked: number;
+}
+
+const NO_MOVES: readonly Move[] = [];
+
+export class World implements TransitionSystem {
+  readonly actors: readonly string[];
+  readonly initial: number;
+  readonly #stepper: Stepper;
+  readonly #behaviour: Behaviour;
+  readonly #locals: Interner<Local>;
+  readonly #shareds = new Interner<Shared>(sharedKey);
+  readonly #table: TupleTable;
+  readonly #tuple: Int32Array;
+  /** By local part, then by shared part. */
+  readonly #memory: Remembered[][][] = [];
+  readonly #afterEvents = new WeakMap<ActorEvent, Map<number, number>>();
+  /** Of each position, the positions of the actors equal to it at the start: [first, last]. */
+  readonly #groups: readonly (readonly [number, number])[];
+  readonly #exchanges: boolean;
+  readonly #recheckEvery: number;
+  #computed = 0;
+  #remembered = 0;
+  #rechecked = 0;
+
+  constructor(options: WorldOptions) {
+    this.#stepper = options.stepper;
+    this.#behaviour = options.behaviour;
+    this.#recheckEvery = options.recheckEvery ?? 0;
+    this.#locals = new Interner((local) => localKey(local, (work, of) => this.#behaviour.liveResults?.(work, of)));
+    this.actors = options.actors.map((a) => a.name);
+    this.#table = new TupleTable(this.actors.length + 1);
+    this.#tuple = new Int32Array(this.actors.length + 1);
+    let { shared } = options;
+    const locals = options.actors.map((start) => {
+      const begun = this.#stepper.begin(start.local, shared, start.work);
+      ({ shared } = begun);
+      return this.#locals.number(begun.local);
+    });
+    this.#tuple[0] = this.#shareds.number(shared);
+    this.#tuple.set(locals, 1);
+    this.#exchanges = options.exchangesEqualActors ?? true;
+    this.#groups = locals.map((local, i) => {
+      let first = i;
+      let last = i;
+      while (first > 0 && locals[first - 1] === local) first--;
+      while (last + 1 < locals.length && locals[last + 1] === local) last++;
+      return [first, last] as const;
+    });
+    this.initial = this.#table.add(this.#tuple);
+  }
+
+  get figures(): WorldFigures {
+    return {
+      locals: this.#locals.size,
+      shareds: this.#shareds.size,
+      computed: this.#computed,
+      remembered: this.#remembered,
+      rechecked: this.#rechecked,
+    };
+  }
+
+  shared(state: number): Shared {
+    return this.#shareds.value(this.#table.part(state, 0));
+  }
+
+  local(state: number, actor: number): Local {
+    return this.#locals.value(this.#table.part(state, actor + 1));
+  }
+
+  locals(state: number): Local[] {
+    return this.actors.map((_, i) => this.local(state, i));
+  }
+
+  /** The same system with every actor by its own name in all states: for replay. States are the same numbers. */
+  get plain(): TransitionSystem {
+    return {
+      actors: this.actors,
+      initial: this.initial,
+      moves: (state, actor) => this.#movesOf(state, actor, false),
+      describe: (state, actor, index) => this.describe(state, actor, index),
+      stuck: (state) => this.stuck(state),
+      outcome: (state) => this.outcome(state),
+    };
+  }
+
+  moves(state: number, actor: number): readonly Move[] {
+    return this.#movesOf(state, actor, this.#exchanges);
+  }
+
+  #movesOf(state: number, actor: number, exchanges: boolean): readonly Move[] {
+    const shared = this.#table.part(state, 0);
+    const steps = this.#steps(this.#table.part(state, actor + 1), shared);
+    if (steps.length === 0) return NO_MOVES;
+    return steps.map((step) => this.#move(state, actor, step, exchanges));
+  }
+
+  describe(state: number, actor: number, index: number): string {
+    return this.#steps(this.#table.part(state, actor + 1), this.#table.part(state, 0))[index]?.text ?? '';
+  }
+
+  stuck(state: number): Failure | undefined {
+    return this.#behaviour.stuck(this.shared(state), this.locals(state), this.actors);
+  }
+
+  outcome(state: number): string {
+    return this.#behaviour.outcome(this.shared(state), this.locals(state), this.actors);
+  }
+
+  /** A path with every step given to one and the same actor, and states that are not exchanged. */
+  unfold(path: readonly PathStep[]): WitnessStep[] {
+    const width = this.actors.length + 1;
+    const tuple = new Int32Array(width);
+    this.#table.read(this.initial, tuple);
+    let last = -1;
+    return path.map((step) => {
+      const mover = this.#table.part(step.state, step.actor + 1);
+      const [low, high] = this.#groups[step.actor] ?? [step.actor, step.actor];
+      const candidates: number[] = [];
+      for (let a = low; a <= high; a++) if (tuple[a + 1] === mover) candidates.push(a);
+      const isLast = (a: number): boolean => a === last;
+      const actor = candidates.find((a) => isLast(a) !== step.isSwitch) ?? candidates[0];
+      invariant(actor !== undefined, () => 'a path leads from each state to the next');
+      const before = this.#table.add(tuple);
+      const chosen = this.#steps(mover, tuple[0] as number)[step.index];
+      invariant(chosen !== undefined, () => 'a path is made of moves');
+      this.#apply(tuple, actor, chosen);
+      last = actor;
+      const state = chosen.failure === null ? this.#table.add(tuple) : -1;
+      return { actor, name: chosen.name, text: chosen.text, before, state };
+    });
+  }
+
+  #move(state: number, actor: number, step: Remembered, exchanges: boolean): Move {
+    const { name, failure, footprint } = step;
+    if (failure !== null) return { name, to: -1, actor, failure, footprint };
+    const tuple = this.#tuple;
+    this.#table.read(state, tuple);
+    this.#apply(tuple, actor, step);
+    const [low, high] = this.#groups[actor] as readonly [number, number];
+    if (exchanges && (low !== high || step.events !== null)) {
+      const now = this.#exchange(tuple, actor, low, high, step.events !== null);
+      return { name, to: this.#table.add(tuple), actor: now, failure, footprint };
+    }
+    const to = step.events === null ? this.#table.addChanged(tuple, state, 0, actor + 1) : this.#table.add(tuple);
+    return { name, to, actor, failure, footprint };
+  }
+
+  #apply(tuple: Int32Array, actor: number, step: Remembered): void {
+    tuple[0] = step.shared;
+    tuple[actor + 1] = step.local;
+    if (step.events === null) return;
+    for (const event of step.events) {
+      for (let other = 0; other < this.actors.length; other++)
+        if (other !== actor) tuple[other + 1] = this.#afterEvent(event, tuple[other + 1] as number);
+    }
+  }
+
+  /** Sorts equal actors; returns where the one that moved is now. */
+  #exchange(tuple: Int32Array, actor: number, low: number, high: number, sortsAll: boolean): number {
+    const mine = tuple[actor + 1] as number;
+    sortParts(tuple, low + 1, high + 1);
+    if (sortsAll) {
+      for (let i = 0; i < this.#groups.length;) {
+        const [first, last] = this.#groups[i] as readonly [number, number];
+        if (first !== low && last > first) sortParts(tuple, first + 1, last + 1);
+        i = last + 1;
+      }
+    }
+    let now = low;
+    while (tuple[now + 1] !== mine) now++;
+    return now;
+  }
+
+  #afterEvent(event: ActorEvent, local: number): number {
+    let known = this.#afterEvents.get(event);
+    if (known === undefined) {
+      known = new Map();
+      this.#afterEvents.set(event, known);
+    }
+    let after = known.get(local);
+    if (after === undefined) {
+      after = this.#locals.number(this.#stepper.afterEvent(this.#locals.value(local), event));
+      known.set(local, after);
+    }
+    return after;
+  }
+
+  #steps(local: number, shared: number): readonly Remembered[] {
+    const byShared = (this.#memory[local] ??= []);
+    const known = byShared[shared];
+    if (known === undefined) {
+      this.#computed++;
+      const steps = this.#compute(local, shared);
+      byShared[shared] = steps;
+      return steps;
+    }
+    this.#remembered++;
+    if (this.#recheckEvery > 0 && this.#remembered % this.#recheckEvery === 0) this.#recheck(local, shared, known);
+    return known;
+  }
+
+  #compute(local: number, shared: number): Remembered[] {
+    return this.#stepper
+      .outcomes(this.#locals.value(local), this.#shareds.value(shared))
+      .map((outcome) => this.#remember(outcome));
+  }
+
+  #remember(outcome: Outcome): Remembered {
+    return {
+      local: this.#locals.number(outcome.local),
+      shared: this.#shareds.number(outcome.shared),
+      events: outcome.events.length === 0 ? null : outcome.events,
+      name: outcome.name,
+      text: outcome.text,
+      failure: outcome.failure,
+      footprint: { reads: outcome.reads, writes: outcome.writes },
+    };
+  }
+
+  #recheck(local: number, shared: number, known: readonly Remembered[]): void {
+    this.#rechecked++;
+    const again = this.#compute(local, shared);
+    const same =
+      again.length === known.length &&
+      again.every((step, i) => {
+        const old = known[i];
+        return (
+          old !== undefined &&
+          step.local === old.local &&
+          step.shared === old.shared &&
+          step.name === old.name &&
+          step.failure?.signature === old.failure?.signature
+        );
+      });
+    invariant(same, () => 'a step that was worked out again came out differently');
+  }
+}
+
+function sortParts(tuple: Int32Array, from: number, to: number): void {
+  for (let i = from + 1; i <= to; i++) {
+    const value = tuple[i] as number;
+    let at = i - 1;
+    while (at >= from && (tuple[at] as number) > value) {
+      tuple[at + 1] = tuple[at] as number;
+      at--;
+    }
+    tuple[at + 1] = value;
+  }
+}
