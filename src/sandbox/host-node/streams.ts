@@ -10,10 +10,15 @@ import { EAGAIN, EPIPE } from '../../abi/errno.ts';
 import type { HostStream } from '../../base/host.ts';
 import { attempt } from './errors.ts';
 
-/** The tool's terminal, as rows and columns; those of the descriptor that shows output first. */
+/**
+ * The tool's terminal, as rows and columns; those of the descriptor that shows output first. Node learns of a new size by a
+ * signal, which comes later than the keys that were pressed after it: so the terminal itself is asked.
+ */
 function windowSize(): { rows: number; columns: number } {
   for (const stream of [process.stdout, process.stderr]) {
-    if (stream.isTTY) return { rows: stream.rows, columns: stream.columns };
+    if (!stream.isTTY) continue;
+    (stream as { _refreshSize?: () => void })._refreshSize?.();
+    return { rows: stream.rows, columns: stream.columns };
   }
   return { rows: 0, columns: 0 };
 }

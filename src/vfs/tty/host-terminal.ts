@@ -68,9 +68,7 @@ export class HostTerminal implements TtyDriver {
   start(): void {
     this.isRunning = true;
     this.isRaw = this.mayBeRaw && this.keyboard?.setRaw?.(true) === true;
-    this.screen.onResize?.(() => {
-      if (this.isRunning) this.tty.resize(this.size());
-    });
+    this.screen.onResize?.(() => this.adoptSize());
     this.arm();
   }
 
@@ -80,6 +78,10 @@ export class HostTerminal implements TtyDriver {
     this.isRunning = false;
     if (this.isRaw) this.keyboard?.setRaw?.(false);
     this.isRaw = false;
+  }
+
+  private adoptSize(): void {
+    if (this.isRunning) this.tty.resize(this.size());
   }
 
   private size(): Uint8Array {
@@ -114,6 +116,8 @@ export class HostTerminal implements TtyDriver {
         this.tty.endInput();
         return;
       }
+      // Programs that read these keys find the size that the terminal had when they were pressed.
+      this.adoptSize();
       const keys = this.keys.subarray(0, n);
       if (this.isRaw) this.lookForEscape(keys);
       this.tty.receive(keys);
