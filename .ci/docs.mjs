@@ -14,6 +14,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SECTIONS = [
   ['src/trace/README.md', 'events', 'test/trace/schema-docs.ts', 'schemaTable'],
   ['src/kernel/syscalls/README.md', 'calls', 'test/kernel/syscall-docs.ts', 'syscallTable'],
+  ['test/conformance/usertrap/README.md', 'scenarios', 'test/conformance/usertrap/tables.ts', 'scenarioTable'],
+  ['test/conformance/usertrap/README.md', 'invariants', 'test/conformance/usertrap/tables.ts', 'invariantTable'],
+  ['test/conformance/usertrap/README.md', 'rules', 'test/conformance/usertrap/tables.ts', 'ruleTable'],
 ];
 
 const scratch = mkdtempSync(join(tmpdir(), 'trapline-docs-'));

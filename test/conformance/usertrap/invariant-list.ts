@@ -6,6 +6,8 @@
 export interface Invariant {
   readonly number: number;
   readonly text: string;
+  /** How mutants.ts breaks it; absent for what is out of sight. */
+  readonly mutant?: string;
   /** Where the observer looks, or the tests that stand in for it. */
   readonly seenAt: string;
   /** No observer can see it. */
@@ -17,17 +19,36 @@ export interface Invariant {
 }
 
 export const INVARIANTS: readonly Invariant[] = [
-  { number: 1, text: 'bits 16 to 23 of a slot’s address are 06, those above 0', seenAt: 'store of a slot' },
-  { number: 2, text: 'a slot lies in its table', seenAt: 'store of a slot', upstream: 'D1' },
-  { number: 3, text: 'a slot lies in one page', seenAt: 'store of a slot', upstream: 'D1' },
+  {
+    number: 1,
+    mutant: 'the table lies below the window',
+    text: 'bits 16 to 23 of a slot’s address are 06, those above 0',
+    seenAt: 'store of a slot',
+  },
+  {
+    number: 2,
+    mutant: 'without exactCapacity slot 256 is handed out',
+    text: 'a slot lies in its table',
+    seenAt: 'store of a slot',
+    upstream: 'D1',
+  },
+  {
+    number: 3,
+    mutant: 'a slot is written where index 51 would be',
+    text: 'a slot lies in one page',
+    seenAt: 'store of a slot',
+    upstream: 'D1',
+  },
   {
     number: 4,
+    mutant: 'a slot is written a byte too high',
     text: 'slots start at multiples of 80; no two live sites share one',
     seenAt: 'store of a slot',
     upstream: 'D6',
   },
   {
     number: 5,
+    mutant: 'a slot leads past its first instruction',
     text: 'the first word of a slot is the address behind it',
     seenAt: 'patch, patched call',
     upstream: 'D6',
@@ -35,6 +56,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 6,
+    mutant: 'a slot returns a byte too late',
     text: 'a slot holds its site’s return address and number',
     seenAt: 'patch, patched call',
     upstream: 'D6, code that changes',
@@ -42,6 +64,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 7,
+    mutant: 'the header is written beside its place',
     text: 'the header is the next index whenever the lock is free',
     seenAt: 'unlock',
     upstream: 'D6',
@@ -49,38 +72,75 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 8,
+    mutant: 'a part of the table goes while a site is patched',
     text: 'one table, five pages, where the Sentry thinks it is',
     seenAt: 'unlock',
     upstream: 'D5, D6',
     needsGoodGuest: true,
   },
-  { number: 9, text: 'the table is private to its address space', seenAt: 'unlock, fork', needsGoodGuest: true },
+  {
+    number: 9,
+    mutant: 'the table is a shared mapping',
+    text: 'the table is private to its address space',
+    seenAt: 'unlock, fork',
+    needsGoodGuest: true,
+  },
   {
     number: 10,
+    mutant: 'a slot is overwritten after its site was patched',
     text: 'a slot does not change once its site is patched',
     seenAt: 'patched call, unlock',
     upstream: 'D6',
     needsGoodGuest: true,
   },
-  { number: 11, text: 'a site that is patched is not patched again', seenAt: 'first store to a site' },
-  { number: 12, text: 'the seven bytes are never anything but a stage of the patch', seenAt: 'store to a site' },
-  { number: 13, text: 'the guard comes first, the opcode last', seenAt: 'store to a site' },
-  { number: 14, text: 'the slot is whole before the site changes', seenAt: 'first store to a site', upstream: 'D6' },
-  { number: 15, text: 'one patcher at a time, and no fork meanwhile', seenAt: 'lock, fork' },
+  {
+    number: 11,
+    mutant: 'the check of byte 0 is deceived',
+    text: 'a site that is patched is not patched again',
+    seenAt: 'first store to a site',
+  },
+  {
+    number: 12,
+    mutant: 'the seven bytes are copied at once',
+    text: 'the seven bytes are never anything but a stage of the patch',
+    seenAt: 'store to a site',
+  },
+  {
+    number: 13,
+    mutant: 'the opcode changes before the operand',
+    text: 'the guard comes first, the opcode last',
+    seenAt: 'store to a site',
+  },
+  {
+    number: 14,
+    mutant: 'the slot’s last bytes come too late',
+    text: 'the slot is whole before the site changes',
+    seenAt: 'first store to a site',
+    upstream: 'D6',
+  },
+  {
+    number: 15,
+    mutant: 'a site is patched while another is',
+    text: 'one patcher at a time, and no fork meanwhile',
+    seenAt: 'lock, fork',
+  },
   {
     number: 16,
+    mutant: 'without validateAllBytes the number may change after the stub has looked',
     text: 'at the first store the site holds what the stub found',
     seenAt: 'first store to a site',
     upstream: 'code that changes',
   },
   {
     number: 17,
+    mutant: 'without instructionBoundary the tail of a store is patched',
     text: 'the mov is an instruction, by a second decoder',
     seenAt: 'patch',
     upstream: 'issue #10849',
   },
   {
     number: 18,
+    mutant: 'without compareSysno a jump to the syscall makes the site’s call',
     text: 'who meets the guard carries the site’s number, or 219',
     seenAt: 'recovery',
     upstream: 'D3',
@@ -92,16 +152,30 @@ export const INVARIANTS: readonly Invariant[] = [
     seenAt: 'no event tells where a task came from; facts 6 to 9 enter a site at +5 and +6',
     isUnobservable: true,
   },
-  { number: 20, text: 'a patch that fails costs no slot', seenAt: 'end of a patch', upstream: 'D2' },
-  { number: 21, text: 'no other mapping executes the bytes', seenAt: 'patch', upstream: 'scenarios 49, 50' },
+  {
+    number: 20,
+    mutant: 'without keepFailedSlot a site that cannot be written costs a slot',
+    text: 'a patch that fails costs no slot',
+    seenAt: 'end of a patch',
+    upstream: 'D2',
+  },
+  {
+    number: 21,
+    mutant: 'without refuseSharedFrames shared code is patched',
+    text: 'no other mapping executes the bytes',
+    seenAt: 'patch',
+    upstream: 'scenarios 49, 50',
+  },
   {
     number: 22,
+    mutant: 'without refusePageSplit a site is patched whose first page cannot be written',
     text: 'a patch that fails leaves the bytes as they were',
     seenAt: 'end of a patch',
     upstream: 'usertrap 2.4',
   },
   {
     number: 23,
+    mutant: 'without assertGs a guest keeps a GS base of its own',
     text: 'GS is the stub’s record wherever slots may be executed',
     seenAt: 'run, patched call',
     upstream: 'scenarios 53 to 55',
@@ -109,6 +183,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 24,
+    mutant: 'without assertRecord a task finds what a sibling wrote into its record',
     text: 'the constants of the stub’s record are constant',
     seenAt: 'run',
     upstream: 'a guest that writes its record',
@@ -116,6 +191,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 25,
+    mutant: 'without assertRecord guest code runs in the state PREP',
     text: 'the thread state is NONE when guest code runs',
     seenAt: 'run',
     upstream: 'a guest that writes its record',
@@ -123,6 +199,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 26,
+    mutant: 'an instruction of a slot meets a page that is not there',
     text: 'no page fault between PREP and the Sentry',
     seenAt: 'stop',
     upstream: 'D4',
@@ -130,6 +207,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 27,
+    mutant: 'a slot stores 3 where the syshandler wants 2',
     text: 'the syshandler finds PREP',
     seenAt: 'end of a run',
     upstream: 'D4, scenarios 30 and 32',
@@ -137,6 +215,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 28,
+    mutant: 'a slot calls another number',
     text: 'the Sentry is given the registers of the site, and the slot’s number',
     seenAt: 'patched call',
     upstream: 'D3, D6',
@@ -144,13 +223,21 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 29,
+    mutant: 'the stub forgets to restore rdx',
     text: 'the guest gets the Sentry’s registers, and its red zone as it was',
     seenAt: 'patched call, end of a run',
     needsGoodGuest: true,
   },
-  { number: 30, text: 'FP state is the context’s own', seenAt: 'run', upstream: 'D7' },
+  {
+    number: 30,
+    mutant: 'somebody else’s FP state is left in the processor',
+    text: 'FP state is the context’s own',
+    seenAt: 'run',
+    upstream: 'D7',
+  },
   {
     number: 31,
+    mutant: 'a task is stepped through a slot',
     text: 'TF is clear in slots and in the stub',
     seenAt: 'stop',
     upstream: 'scenario 32',
@@ -164,6 +251,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 33,
+    mutant: 'a task is resumed in the middle of a slot',
     text: 'no saved instruction pointer lies behind a slot’s first instruction',
     seenAt: 'run, end of a run',
     upstream: 'D4, scenario 32',
@@ -171,6 +259,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 34,
+    mutant: 'a task is resumed at a slot that is no longer one',
     text: 'a saved instruction pointer at a slot finds the slot valid',
     seenAt: 'run',
     upstream: 'D6',
@@ -178,6 +267,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 35,
+    mutant: 'the slot of another number serves a site',
     text: 'an arrival at a site is one call, with the number that the guest loaded',
     seenAt: 'call, end of a run',
     upstream: 'code that changes, D6',
@@ -185,6 +275,7 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 36,
+    mutant: 'a restarted task finds another number in the slot',
     text: 'a rewound task makes its call again, or restart_syscall, not both',
     seenAt: 'first call after a recovery',
     upstream: 'D3',
@@ -198,28 +289,57 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 38,
+    mutant: 'without checkSlot bytes that only look patched are recovered from',
     text: 'only the guard of a patched site is recovered from',
     seenAt: 'recovery',
     upstream: 'usertrap 2.7',
   },
-  { number: 39, text: 'the stub goes back only to a site that is patched or being patched', seenAt: 'rewind' },
-  { number: 40, text: 'recovery ends at the jump', seenAt: 'recovery', needsGoodGuest: true },
+  {
+    number: 39,
+    mutant: 'the guard appears in a site that nobody patches',
+    text: 'the stub goes back only to a site that is patched or being patched',
+    seenAt: 'rewind',
+  },
+  {
+    number: 40,
+    mutant: 'the jump goes away while a task recovers',
+    text: 'recovery ends at the jump',
+    seenAt: 'recovery',
+    needsGoodGuest: true,
+  },
   {
     number: 41,
+    mutant: 'without inheritTable a child believes a header that says 1',
     text: 'a child’s first slot is none that a copied site uses',
     seenAt: 'store of a slot',
     upstream: 'D6',
   },
   {
     number: 42,
+    mutant: 'the header is 300',
     text: 'the header is 2 to 257 once there is a slot',
     seenAt: 'unlock',
     upstream: 'D6',
     needsGoodGuest: true,
   },
-  { number: 43, text: 'a traced task adds no slot', seenAt: 'patch' },
-  { number: 44, text: 'no slot of the old program is left after exec', seenAt: 'exec' },
-  { number: 45, text: 'no more live slots than the table has', seenAt: 'patch' },
+  {
+    number: 43,
+    mutant: 'a tracer comes after the patcher has asked for one',
+    text: 'a traced task adds no slot',
+    seenAt: 'patch',
+  },
+  {
+    number: 44,
+    mutant: 'the new program’s space holds a table',
+    text: 'no slot of the old program is left after exec',
+    seenAt: 'exec',
+  },
+  {
+    number: 45,
+    mutant: 'sites are counted that have no slot',
+    text: 'no more live slots than the table has',
+    seenAt: 'patch',
+  },
   {
     number: 46,
     text: 'the table lock comes before locks of mm',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Scenarios 24, 28, 34, 38, 39, 41, 42 and 49 to 51: the table through fork, exec and unmapping; code that is shared,
-// read-only, aliased or rewritten.
+// Scenarios 24, 28, 34, 38, 39, 41, 42 and 60: the table through fork, exec and unmapping; code that is shared, read-only,
+// unloaded, moved or rewritten.
 
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -356,7 +356,7 @@ describe('code that moves, and code that is edited', () => {
   });
 });
 
-describe('49, 50: code in a shared mapping', () => {
+describe('code in a shared mapping', () => {
   it('upstream patches it; hardened leaves it alone', () => {
     for (const [mode, patched] of [
       ['upstream', true],
@@ -374,7 +374,7 @@ describe('49, 50: code in a shared mapping', () => {
   });
 });
 
-describe('51 jit-toctou and code that changes', () => {
+describe('code that changes', () => {
   it.each(['upstream', 'hardened'] as const)(
     'a site that is written anew after its patch runs as written (%s)',
     (mode) => {

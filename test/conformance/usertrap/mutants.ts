@@ -117,10 +117,9 @@ function enterBehindMov(m: Machine, rax: number): void {
   m.run(SITE + 5);
 }
 
-export const MUTANTS: readonly { readonly invariant: number; readonly how: string; readonly make: () => Machine }[] = [
+export const MUTANTS: readonly { readonly invariant: number; readonly make: () => Machine }[] = [
   {
     invariant: 1,
-    how: 'the table lies below the window',
     make: () => {
       const m = machine('hardened');
       m.map(0x90000, 0x5000, PROT_READ | PROT_EXEC);
@@ -131,7 +130,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 2,
-    how: 'without exactCapacity slot 256 is handed out',
     make: () => {
       const m = patched('hardened', { exactCapacity: false });
       trapsOf(m.guest).next = 255;
@@ -139,19 +137,10 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
       return m;
     },
   },
-  {
-    invariant: 3,
-    how: 'a slot is written where index 51 would be',
-    make: () => patchOther(patched('hardened'), movedBy('slot', 3920)),
-  },
-  {
-    invariant: 4,
-    how: 'a slot is written a byte too high',
-    make: () => patchOther(patched('hardened'), movedBy('slot', 1)),
-  },
+  { invariant: 3, make: () => patchOther(patched('hardened'), movedBy('slot', 3920)) },
+  { invariant: 4, make: () => patchOther(patched('hardened'), movedBy('slot', 1)) },
   {
     invariant: 5,
-    how: 'a slot leads past its first instruction',
     make: () =>
       patchOther(
         patched('hardened'),
@@ -160,21 +149,15 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 6,
-    how: 'a slot returns a byte too late',
     make: () =>
       patchOther(
         patched('hardened'),
         withBytes('slot', (b) => (b[40] = (b[40] ?? 0) + 1)),
       ),
   },
-  {
-    invariant: 7,
-    how: 'the header is written beside its place',
-    make: () => patchOther(patched('hardened'), movedBy('header', 4)),
-  },
+  { invariant: 7, make: () => patchOther(patched('hardened'), movedBy('header', 4)) },
   {
     invariant: 8,
-    how: 'a part of the table goes while a site is patched',
     make: () => {
       const m = patched('hardened', { surviveTableLoss: false });
       after(m, 'step c', () => m.mm.munmap(trapsOf(m.guest).base + 0x4000, 0x1000));
@@ -184,7 +167,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 9,
-    how: 'the table is a shared mapping',
     make: () => {
       const m = machine('hardened');
       const flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
@@ -196,7 +178,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 10,
-    how: 'a slot is overwritten after its site was patched',
     make: () => {
       const m = patched('upstream');
       m.poke(slotOf(m) + 58, le32(GETUID));
@@ -206,7 +187,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 11,
-    how: 'the check of byte 0 is deceived',
     make: () => {
       const m = patched('hardened');
       const traps = trapsOf(m.guest);
@@ -223,11 +203,10 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
       return m;
     },
   },
-  { invariant: 12, how: 'the seven bytes are copied at once', make: () => ran(machine('hardened', {}, 'one-shot')) },
-  { invariant: 13, how: 'the opcode changes before the operand', make: () => ran(machine('hardened', {}, 'acb')) },
+  { invariant: 12, make: () => ran(machine('hardened', {}, 'one-shot')) },
+  { invariant: 13, make: () => ran(machine('hardened', {}, 'acb')) },
   {
     invariant: 14,
-    how: 'the slot’s last bytes come too late',
     make: () => {
       const m = patched('hardened');
       after(m, 'slot', () => m.poke(trapsOf(m.guest).base + 2 * 80 + 60, 'ff'));
@@ -237,7 +216,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 15,
-    how: 'a site is patched while another is',
     make: () => {
       const m = patched('hardened');
       const traps = trapsOf(m.guest);
@@ -248,7 +226,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 16,
-    how: 'without validateAllBytes the number may change after the stub has looked',
     make: () => {
       const m = machine('hardened', { validateAllBytes: false });
       return ran(after(m, 'stub read 2', () => m.poke(SITE + 1, le32(GETUID))));
@@ -256,7 +233,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 17,
-    how: 'without instructionBoundary the tail of a store is patched',
     make: () => {
       const m = machine('hardened', { instructionBoundary: false });
       m.poke(TEXT + 0x40, `b8 10 00 00 00 90 c7 44 24 b8 10 00 00 00 0f 05 90 ${END}`);
@@ -266,21 +242,15 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 18,
-    how: 'without compareSysno a jump to the syscall makes the site’s call',
     make: () => {
       const m = patched('hardened', { compareSysno: false });
       enterBehindMov(m, GETUID);
       return m;
     },
   },
-  {
-    invariant: 20,
-    how: 'without keepFailedSlot a site that cannot be written costs a slot',
-    make: () => unwritable({ keepFailedSlot: false, refuseSharedFrames: false }),
-  },
+  { invariant: 20, make: () => unwritable({ keepFailedSlot: false, refuseSharedFrames: false }) },
   {
     invariant: 21,
-    how: 'without refuseSharedFrames shared code is patched',
     make: () => {
       const m = machine('hardened', { refuseSharedFrames: false });
       const flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
@@ -292,7 +262,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 22,
-    how: 'without refusePageSplit a site is patched whose first page cannot be written',
     make: () => {
       const m = machine('hardened', { refusePageSplit: false });
       const site = TEXT + 0x1000 - 4;
@@ -305,7 +274,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 23,
-    how: 'without assertGs a guest keeps a GS base of its own',
     make: () => {
       const m = patched('hardened', { assertGs: false });
       m.poke(TEXT + 0x300, `f3 48 0f ae da ${END}`); // wrgsbase %rdx
@@ -317,7 +285,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 24,
-    how: 'without assertRecord a task finds what a sibling wrote into its record',
     make: () => {
       const m = patched('hardened', { assertRecord: false });
       pokeRecord(m, Msg.syshandler, 0x1234);
@@ -328,7 +295,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 25,
-    how: 'without assertRecord guest code runs in the state PREP',
     make: () => {
       const m = patched('hardened', { assertRecord: false });
       pokeRecord(m, Msg.state, 2);
@@ -340,7 +306,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 26,
-    how: 'an instruction of a slot meets a page that is not there',
     make: () => {
       const m = patched('upstream');
       m.poke(slotOf(m) + 20 + 5, le32(0x10_0000));
@@ -350,7 +315,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 27,
-    how: 'a slot stores 3 where the syshandler wants 2',
     make: () => {
       const m = patched('upstream');
       m.poke(slotOf(m) + 16, '03');
@@ -360,7 +324,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 28,
-    how: 'a slot calls another number',
     make: () => {
       const m = patched('hardened');
       m.poke(slotOf(m) + 58, le32(GETUID));
@@ -370,7 +333,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 29,
-    how: 'the stub forgets to restore rdx',
     make: () => {
       const m = machine('upstream');
       // Once more: the site, then a nop, in turns of one instruction.
@@ -384,7 +346,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 30,
-    how: 'somebody else’s FP state is left in the processor',
     make: () => {
       const m = patched('hardened');
       const image = m.guest.fpu.slice();
@@ -396,7 +357,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 31,
-    how: 'a task is stepped through a slot',
     make: () => {
       const m = patched('upstream');
       m.guest.regs.u64[Reg.rflags] = 0x302n;
@@ -407,7 +367,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 33,
-    how: 'a task is resumed in the middle of a slot',
     make: () => {
       const m = patched('upstream');
       m.run(slotOf(m) + 20);
@@ -416,7 +375,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 34,
-    how: 'a task is resumed at a slot that is no longer one',
     make: () => {
       const m = patched('upstream');
       m.poke(slotOf(m), '00'.repeat(70));
@@ -426,7 +384,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 35,
-    how: 'the slot of another number serves a site',
     make: () => {
       const m = patched('upstream');
       m.poke(slotOf(m) + 58, le32(GETUID));
@@ -436,7 +393,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 36,
-    how: 'a restarted task finds another number in the slot',
     make: () => {
       const m = patched('upstream');
       after(m, 'read-unlock', () => m.poke(slotOf(m) + 58, le32(GETUID)));
@@ -446,7 +402,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 38,
-    how: 'without checkSlot bytes that only look patched are recovered from',
     make: () => {
       const m = patched('hardened', { checkSlot: false });
       const slot = slotOf(m);
@@ -458,7 +413,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 39,
-    how: 'the guard appears in a site that nobody patches',
     make: () => {
       const m = machine('hardened');
       after(m, 'stub read 1', () => m.poke(SITE + 5, '06'));
@@ -468,7 +422,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 40,
-    how: 'the jump goes away while a task recovers',
     make: () => {
       const m = patched('upstream');
       after(m, 'faulting site', () => m.poke(SITE, '90'));
@@ -485,7 +438,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 41,
-    how: 'without inheritTable a child believes a header that says 1',
     make: () => {
       const m = patched('hardened', { inheritTable: false });
       m.poke(trapsOf(m.guest).base, le32(1));
@@ -497,7 +449,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 42,
-    how: 'the header is 300',
     make: () => {
       const m = patched('hardened');
       return patchOther(
@@ -508,7 +459,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 43,
-    how: 'a tracer comes after the patcher has asked for one',
     make: () => {
       const m = machine('hardened');
       after(m, 'site', () => (m.guest.hasTracer = true));
@@ -518,7 +468,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 44,
-    how: 'the new program’s space holds a table',
     make: () => {
       const m = patched('hardened');
       const mm = m.newSpace();
@@ -530,7 +479,6 @@ export const MUTANTS: readonly { readonly invariant: number; readonly how: strin
   },
   {
     invariant: 45,
-    how: 'sites are counted that have no slot',
     make: () => {
       const m = patched('hardened');
       const { bySlot } = trapsOf(m.guest);
