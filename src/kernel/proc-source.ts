@@ -317,7 +317,7 @@ class KernelProcSource implements ProcSource {
     const { memory } = this.#kernel;
     return {
       totalBytes: memory.limitFrames * PAGE_SIZE,
-      freeBytes: Math.max(0, memory.limitFrames - memory.usedFrames) * PAGE_SIZE,
+      freeBytes: Math.max(0, memory.limitFrames - memory.toldUsedFrames) * PAGE_SIZE,
       cachedBytes: memory.cachedFrames * PAGE_SIZE,
       tableBytes: memory.tableFrames * PAGE_SIZE,
     };

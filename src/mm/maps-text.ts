@@ -8,6 +8,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PTE_PRESENT } from './page-table.ts';
 import { FRAME_CACHED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
+import { VMA_LOCKED } from './vma.ts';
 import type { MappedArea } from './vma.ts';
 
 /** Numbers in bytes, named as in /proc/PID/status. */
@@ -32,8 +33,15 @@ const HEAD_WIDTH = 72;
 /** @internal */
 export function mapsText(core: SpaceCore): string {
   let text = '';
-  for (const area of core.vmas.items) text += mapsLine(core, area);
+  for (const area of shownAreas(core)) text += mapsLine(core, area);
   return text;
+}
+
+/** The areas that a guest is told of. @internal */
+export function shownAreas(core: SpaceCore): readonly MappedArea[] {
+  const { hiddenArea } = core.memory;
+  const { items } = core.vmas;
+  return hiddenArea === null ? items : items.filter((area) => area.name !== hiddenArea);
 }
 
 /** The line of one area. @internal */
@@ -54,17 +62,25 @@ export function mapsHead(start: number, end: number, rest: string, name: string)
 
 /** @internal */
 export function memoryUse(core: SpaceCore): MemoryUse {
+  const { hiddenArea } = core.memory;
+  let hidden = 0;
+  let hiddenLocked = 0;
+  for (const { name, start, end, flags } of core.vmas.items) {
+    if (name !== hiddenArea) continue;
+    hidden += end - start;
+    if ((flags & VMA_LOCKED) !== 0) hiddenLocked += end - start;
+  }
   return {
-    vmSize: core.totalPages * PAGE_SIZE,
-    vmPeak: core.peakPages * PAGE_SIZE,
-    vmRss: core.residentPages * PAGE_SIZE,
-    vmHwm: core.peakResidentPages * PAGE_SIZE,
+    vmSize: core.totalPages * PAGE_SIZE - hidden,
+    vmPeak: core.peakPages * PAGE_SIZE - hidden,
+    vmRss: core.residentPages * PAGE_SIZE - hidden,
+    vmHwm: core.peakResidentPages * PAGE_SIZE - hidden,
     rssShared: sharedResidentPages(core) * PAGE_SIZE,
     vmData: core.dataPages * PAGE_SIZE,
     vmStack: core.stackPages * PAGE_SIZE,
     vmExe: core.execPages * PAGE_SIZE,
-    vmLocked: core.lockedPages * PAGE_SIZE,
-    vmPte: core.table.tableCount * PAGE_SIZE,
+    vmLocked: core.lockedPages * PAGE_SIZE - hiddenLocked,
+    vmPte: hiddenArea === null ? core.table.tableCount * PAGE_SIZE : PAGE_SIZE,
   };
 }
 

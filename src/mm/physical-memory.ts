@@ -38,6 +38,11 @@ export class PhysicalMemory {
   readonly limitFrames: number;
   /** Inode number of the next piece of shared anonymous memory. */
   nextSharedInode = 1;
+  /**
+   * Name of areas that are not the program's own and must not show: /proc and the memory figures are as if they were not
+   * there, and the free memory, on which they draw, is not told. Null: everything shows.
+   */
+  hiddenArea: string | null = null;
   /** Areas of all address spaces, as last counted by each: they live in the host's memory. */
   areas = 0;
 
@@ -79,6 +84,11 @@ export class PhysicalMemory {
   /** Frames in use now, the shared zero frame left out. */
   get usedFrames(): number {
     return this.used;
+  }
+
+  /** What a guest is told of it. */
+  get toldUsedFrames(): number {
+    return this.hiddenArea === null ? this.used : this.limitFrames >>> 1;
   }
 
   /** Most frames that were in use at once. */

@@ -6,7 +6,7 @@
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PAGE_SIZE, type Addr } from '../base/addr.ts';
 import { viewOf } from '../base/bytes.ts';
-import { mapsHead, mapsLine } from './maps-text.ts';
+import { mapsHead, mapsLine, shownAreas } from './maps-text.ts';
 import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT } from './page-table.ts';
 import { FRAME_CACHED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
@@ -104,7 +104,7 @@ function kilobytes(name: string, bytes: number): string {
 /** @internal */
 export function smapsText(core: SpaceCore): string {
   let text = '';
-  for (const area of core.vmas.items) {
+  for (const area of shownAreas(core)) {
     const sums = new PageSums();
     sums.add(core, area);
     text +=
@@ -119,7 +119,7 @@ export function smapsText(core: SpaceCore): string {
 
 /** @internal */
 export function smapsRollupText(core: SpaceCore): string {
-  const { items } = core.vmas;
+  const items = shownAreas(core);
   const [first] = items;
   const last = items.at(-1);
   if (first === undefined || last === undefined) return '';

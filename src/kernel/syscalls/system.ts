@@ -77,7 +77,7 @@ function sysinfo(task: Task, addr: Addr): number {
   const v = viewOf(bytes);
   putU64(v, Sysinfo.uptime, Math.floor(kernel.clock.now() / 1e9));
   putU64(v, Sysinfo.totalram, totalBytes);
-  putU64(v, Sysinfo.freeram, totalBytes - memory.usedFrames * PAGE_SIZE);
+  putU64(v, Sysinfo.freeram, totalBytes - memory.toldUsedFrames * PAGE_SIZE);
   v.setUint16(Sysinfo.procs, kernel.tasks.size, true);
   v.setUint32(Sysinfo.memUnit, 1, true);
   return writeBytes(task, addr, bytes);
