@@ -72,6 +72,7 @@ export const STB_GLOBAL = 1;
 export const STB_WEAK = 2;
 
 // d_tag, and a flag of version definitions
+export const DT_NULL = 0;
 export const DT_HASH = 4;
 export const DT_STRTAB = 5;
 export const DT_SYMTAB = 6;
@@ -143,5 +144,7 @@ export const Shdr = {
 } as const;
 /** Elf64_Sym. */
 export const Sym = { size: 24, name: 0, info: 4, other: 5, shndx: 6, value: 8, symSize: 16 } as const;
+/** Elf64_Dyn. */
+export const Dyn = { size: 16, tag: 0, value: 8 } as const;
 /** Elf64_Nhdr. */
 export const Nhdr = { size: 12, namesz: 0, descsz: 4, type: 8 } as const;

@@ -3,15 +3,17 @@
 // Entry of the `trapline` command: reads the command line and turns every failure into one line and a status.
 // Statuses: 0 or the guest's, 124 a limit ended the run, 125 Trapline failed, 126 not executable, 127 not found.
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
+import { declareCheckOptions } from './check-options.ts';
 import { ExitStatus } from './exit-status.ts';
 import { writeToStderr, writeToStdout } from './output-file.ts';
+import { packageVersion } from './package-version.ts';
 import { declareRaceOptions } from './race-options.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-options.ts';
 import type { RawRunOptions } from './run-options.ts';
+import type { SitesOptions } from './sites-command.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What the table of options does not say. */
@@ -75,12 +77,14 @@ function buildProgram(setStatus: (status: number) => void): Command {
 
   program
     .command('sites')
-    .description('list the syscall sites of a program: address, bytes, patched or refused and by which rule')
-    .argument('<program>', 'an ELF file')
+    .description("list a program's syscall sites: address, bytes, patched or refused and by which rule, hazards")
+    .argument('<program>', 'an ELF program or shared library')
     .option('--json', 'print one JSON object')
-    .action(async (path: string, options: { json?: boolean }) => {
-      const { sitesOfFile } = await import('./sites-command.ts');
-      setStatus(sitesOfFile(path, options));
+    .option('--sarif', 'print a SARIF 2.1.0 log of what is dangerous or never patched')
+    .option('--diff <before>', 'say what changed since this build; exit status 1 when a call lost its patch')
+    .action(async (path: string, options: SitesOptions) => {
+      const { sitesCommand } = await import('./sites-command.ts');
+      setStatus(sitesCommand(path, options));
     });
 
   // Only options are declared here: what a command needs is loaded when it runs.
@@ -103,6 +107,19 @@ function buildProgram(setStatus: (status: number) => void): Command {
       setStatus(await benchCommand(options));
     });
 
+  const check = program
+    .command('check')
+    .usage('[options] [--] PROGRAM [ARG...]')
+    .description('say what patching would break in a program, where and why: exit status 0 nothing, 1 something')
+    .argument('<program>', 'a program, as for run')
+    .argument('[args...]', 'its arguments, options included')
+    .passThroughOptions();
+  declareCheckOptions(check);
+  check.action(async (name: string, args: readonly string[], raw: RawRunOptions) => {
+    const { checkCommand } = await import('./check-command.ts');
+    setStatus(await checkCommand(name, args, raw));
+  });
+
   const run = program
     .command('run')
     .usage('[options] [--] PROGRAM [ARG...]')
@@ -120,14 +137,6 @@ function buildProgram(setStatus: (status: number) => void): Command {
     setStatus(await runCommand(name, args, options));
   });
   return program;
-}
-
-/** From package.json, which lies two folders above this file in the sources and in the build. */
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
 }
 
 /** An environment twin of a switch that says no: commander would take any value for yes. */

@@ -2,8 +2,6 @@
 //
 // Where a direct jump or call goes: the relative forms of SDM vol. 2, nothing else.
 
-import { viewOf } from '../base/bytes.ts';
-
 /**
  * Target of the direct branch at `code[at]`, which is `length` bytes long and lies at `address`.
  * @returns undefined when it is no direct branch
@@ -14,9 +12,13 @@ export function branchTarget(code: Uint8Array, at: number, length: number, addre
   while (p < end && isPrefix(code[p] ?? 0)) p++;
   const opcode = code[p] ?? 0;
   const isShort = (opcode >= 0x70 && opcode <= 0x7f) || opcode === 0xeb || (opcode >= 0xe0 && opcode <= 0xe3);
-  if (isShort && end - p === 2) return address + length + viewOf(code).getInt8(p + 1);
+  if (isShort && end - p === 2) return address + length + (((code[p + 1] ?? 0) << 24) >> 24);
   const isNear = opcode === 0xe8 || opcode === 0xe9 || (opcode === 0x0f && ((code[p + 1] ?? 0) & 0xf0) === 0x80);
-  return isNear && end - p >= 5 ? address + length + viewOf(code).getInt32(end - 4, true) : undefined;
+  return isNear && end - p >= 5 ? address + length + displacement(code, end - 4) : undefined;
+}
+
+function displacement(code: Uint8Array, at: number): number {
+  return (code[at] ?? 0) | ((code[at + 1] ?? 0) << 8) | ((code[at + 2] ?? 0) << 16) | ((code[at + 3] ?? 0) << 24);
 }
 
 function isPrefix(b: number): boolean {

@@ -6,6 +6,8 @@
 import { fromLatin1 } from '../base/bytes.ts';
 import * as L from '../abi/elf.ts';
 import { type ByteSource, type Fields, readExactly } from './byte-source.ts';
+import { UnwindTable } from './unwind-table.ts';
+import { type RawSymbols, readDynamicSymbols } from './dynamic-symbols.ts';
 
 /** A named range of the file's own addresses. */
 export interface ElfSymbol {
@@ -24,6 +26,8 @@ export interface SymbolAt {
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 const MAX_SECTIONS = 65536;
 const MAX_NAME = 4096;
+/** Names may overlap, so that a small file could ask for any amount of them. */
+const MAX_NAME_CHARACTERS = 128 * 1024 * 1024;
 /** A symbol without a size names at most this much. */
 const UNSIZED_REACH = 65536;
 
@@ -33,7 +37,13 @@ export class SymbolTable {
 
   constructor(symbols: readonly ElfSymbol[]) {
     this.symbols = [...symbols].sort(
-      (a, b) => a.value - b.value || Number(b.isFunction) - Number(a.isFunction) || b.size - a.size,
+      (a, b) =>
+        a.value - b.value ||
+        Number(b.isFunction) - Number(a.isFunction) ||
+        b.size - a.size ||
+        underscores(a.name) - underscores(b.name) ||
+        a.name.length - b.name.length ||
+        (a.name < b.name ? -1 : 1),
     );
   }
 
@@ -57,31 +67,61 @@ export class SymbolTable {
   }
 }
 
-/** Reads .symtab, or .dynsym where there is no other. */
+/** Of several names of one function the one that programs use. */
+function underscores(name: string): number {
+  let n = 0;
+  while (name[n] === '_') n++;
+  return n;
+}
+
+/** Reads .symtab, or .dynsym where there is no other; a file without section headers has its dynamic segment. */
 export function readSymbols(source: ByteSource): SymbolTable {
-  const header = readExactly(source, 0, L.Ehdr.size);
-  if (header === undefined || header.u16(L.Ehdr.shentsize) !== L.Shdr.size) return new SymbolTable([]);
-  const count = Math.min(header.u16(L.Ehdr.shnum), MAX_SECTIONS);
-  const sections = readExactly(source, header.u64(L.Ehdr.shoff), count * L.Shdr.size);
-  if (sections === undefined) return new SymbolTable([]);
-  for (const wanted of [L.SHT_SYMTAB, L.SHT_DYNSYM]) {
-    for (let i = 0; i < count; i++) {
-      const at = i * L.Shdr.size;
-      if (sections.u32(at + L.Shdr.type) !== wanted) continue;
-      const symbols = readTable(source, sections, count, at);
-      if (symbols.length > 0) return new SymbolTable(symbols);
-    }
+  for (const raw of tables(source)) {
+    const symbols = readTable(raw);
+    if (symbols.length > 0) return new SymbolTable(symbols);
   }
   return new SymbolTable([]);
 }
 
-function readTable(source: ByteSource, sections: Fields, count: number, at: number): ElfSymbol[] {
-  const link = sections.u32(at + L.Shdr.link);
-  if (link >= count) return [];
-  const table = readSection(source, sections, at);
-  const names = readSection(source, sections, link * L.Shdr.size);
-  if (table === undefined || names === undefined) return [];
+/** Functions by the file's unwind tables, for those that have no name. */
+export function readUnwindTable(source: ByteSource): UnwindTable {
+  return new UnwindTable(source, MAX_TABLE_BYTES);
+}
+
+function* tables(source: ByteSource): Generator<RawSymbols> {
+  yield* sectionTables(source);
+  const dynamic = readDynamicSymbols(source, MAX_TABLE_BYTES);
+  if (dynamic !== undefined) yield dynamic;
+}
+
+function* sectionTables(source: ByteSource): Generator<RawSymbols> {
+  const header = readExactly(source, 0, L.Ehdr.size);
+  if (header === undefined || header.u16(L.Ehdr.shentsize) !== L.Shdr.size) return;
+  const count = Math.min(header.u16(L.Ehdr.shnum), MAX_SECTIONS);
+  const sections = readExactly(source, header.u64(L.Ehdr.shoff), count * L.Shdr.size);
+  if (sections === undefined) return;
+  for (const wanted of [L.SHT_SYMTAB, L.SHT_DYNSYM]) {
+    // A file has one of each; more of them, all as large as the file, would be read one by one.
+    const at = findSection(sections, count, wanted);
+    if (at === undefined) continue;
+    const link = sections.u32(at + L.Shdr.link);
+    if (link >= count) continue;
+    const table = readSection(source, sections, at);
+    const names = readSection(source, sections, link * L.Shdr.size);
+    if (table !== undefined && names !== undefined) yield { table, names };
+  }
+}
+
+function findSection(sections: Fields, count: number, type: number): number | undefined {
+  for (let i = 0; i < count; i++) {
+    if (sections.u32(i * L.Shdr.size + L.Shdr.type) === type) return i * L.Shdr.size;
+  }
+  return undefined;
+}
+
+function readTable({ table, names }: RawSymbols): ElfSymbol[] {
   const symbols: ElfSymbol[] = [];
+  let characters = 0;
   for (let s = 0; s + L.Sym.size <= table.bytes.length; s += L.Sym.size) {
     const type = table.u8(s + L.Sym.info) & 0xf;
     if (type !== L.STT_FUNC && type !== L.STT_NOTYPE && type !== L.STT_OBJECT && type !== L.STT_GNU_IFUNC) continue;
@@ -89,6 +129,8 @@ function readTable(source: ByteSource, sections: Fields, count: number, at: numb
     const size = table.u64(s + L.Sym.symSize);
     if (table.u16(s + L.Sym.shndx) === 0 || !(value > 0) || Number.isNaN(size)) continue;
     const name = readName(names, table.u32(s + L.Sym.name));
+    characters += name.length;
+    if (characters > MAX_NAME_CHARACTERS) break;
     if (name !== '') symbols.push({ name, value, size, isFunction: type === L.STT_FUNC || type === L.STT_GNU_IFUNC });
   }
   return symbols;
@@ -101,6 +143,6 @@ function readSection(source: ByteSource, sections: Fields, at: number): Fields |
 
 function readName(names: Fields, at: number): string {
   if (at >= names.bytes.length) return '';
-  const end = names.bytes.indexOf(0, at);
-  return end < 0 || end - at > MAX_NAME ? '' : fromLatin1(names.bytes.subarray(at, end));
+  const end = names.bytes.subarray(at, at + MAX_NAME + 1).indexOf(0);
+  return end < 0 ? '' : fromLatin1(names.bytes.subarray(at, at + end));
 }

@@ -1,238 +1,282 @@
 // SPDX-License-Identifier: MIT
 //
-// `trapline sites`: every syscall instruction in a program's executable segments, whether it would be patched, by which
-// rule not, and what makes it dangerous. Static: what never runs is listed, code made at run time is not.
+// `trapline sites`: every call of the kernel in a program's executable segments, whether it would be patched, by which
+// rule, and what makes it dangerous. Static: what never runs is listed, code made at run time is not. The rules are
+// those of stub-check.ts and patcher.ts; the shapes are those that gVisor's sighandler_amd64.c:261-288 can meet.
 
 import { PAGE_SIZE } from '../base/addr.ts';
-import { toHex } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
-import { branchTarget } from '../isa/branch-target.ts';
-import { instructionLength } from '../isa/instruction-length.ts';
-import { looksLikeSite, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
-import { bytesSource, readElf, readSymbols } from '../loader/index.ts';
-import type { SymbolTable } from '../loader/index.ts';
+import { LINE_BYTES, looksLikeSite, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
+import { bytesSource, readElf, readSymbols, readUnwindTable } from '../loader/index.ts';
+import type { ElfSegment, SymbolTable, UnwindTable } from '../loader/index.ts';
+import { findNumber, type NumberSource } from './site-number.ts';
+import { findBranches, sweepCode, type CallInstruction, type FoundCall, type SweptSegment } from './site-sweep.ts';
 
-/** Why a site does not match, or what hardened mode refuses it for. */
+/** What decides about a call in one mode. All but the first refuse, in `upstream` all but the first two. */
 export type SiteRule =
+  /** `mov $number,%eax; syscall`. */
   | 'mov-eax'
-  | 'mov-eax-not-adjacent'
-  | 'mov-rax-imm32'
-  | 'number-in-register'
-  | 'zeroed-register'
-  | 'pop'
-  | 'no-number-before'
+  /** The five bytes before the `syscall` look like that `mov` but end a longer instruction. */
   | 'tail-of-instruction'
+  /** They may be such a tail: no instruction is known to start there. */
+  | 'boundary-unknown'
+  /** A page boundary splits the seven bytes. */
   | 'page-split'
-  | 'first-byte-of-mapping';
+  /** The byte before the seven, which the stub reads too, is not mapped. */
+  | 'first-byte-of-mapping'
+  /** `sysenter` or `int 0x80`. */
+  | 'no-syscall-instruction'
+  | NumberSource;
 
-export type SiteHazard = 'false-match' | 'shared-tail' | 'line-split' | 'page-split';
+export type SiteHazard =
+  /** `upstream` patches the tail of a longer instruction, which then stores or computes something else. */
+  | 'false-match'
+  /** A direct branch goes to the `syscall`: after a patch it meets the guard byte. */
+  | 'shared-tail'
+  /** A direct branch goes to another byte within the seven: after a patch it meets bytes of the jump. */
+  | 'branch-into-middle'
+  /** A cache line, or a page, ends within the seven bytes. */
+  | 'line-split'
+  | 'page-split'
+  /** The two bytes of the opcode lie in two lines, or pages: for patchers that write only those. */
+  | 'opcode-line-split'
+  | 'opcode-page-split'
+  | 'first-byte-of-mapping'
+  /** The number is not in the instruction before. */
+  | 'number-elsewhere';
 
-/** One `syscall` instruction. */
-export interface SiteReport {
-  /** Of the seven bytes that would be patched; the `syscall` is five bytes on. */
-  readonly address: number;
-  /** S-1 .. S+6. */
-  readonly bytes: Uint8Array;
-  /** The number in the immediate, where the bytes match. */
-  readonly sysno: number | undefined;
-  readonly upstream: 'patched' | 'refused';
-  readonly hardened: 'patched' | 'refused';
+export interface Decision {
+  readonly patched: boolean;
   readonly rule: SiteRule;
-  readonly hazards: readonly SiteHazard[];
-  /** `name+0x12`, where the file has symbols. */
-  readonly symbol: string | undefined;
 }
 
-/** How far back the load of a number is looked for. */
-const LOOK_BACK_INSTRUCTIONS = 12;
-
-interface Segment {
+/** A function, or what comes closest to one. */
+export interface SiteFunction {
+  /** Undefined where the file has no symbol: then `start` comes from its unwind tables. */
+  readonly name: string | undefined;
   readonly start: number;
-  readonly code: Uint8Array;
 }
 
-interface Sweep {
-  /** Starts of instructions, ascending. */
-  readonly starts: Int32Array;
-  /** Offsets of `syscall` instructions. */
-  readonly syscalls: readonly number[];
+/** One instruction of the program. */
+export interface SiteInstruction {
+  readonly address: number;
+  readonly bytes: Uint8Array;
 }
 
-/** Walks a segment instruction by instruction; known starts of functions are boundaries, bytes that are no code are skipped. */
-function sweep(segment: Segment, known: readonly number[], targets: Set<number>): Sweep {
-  const { code, start } = segment;
-  const boundaries = known.map((address) => address - start).filter((at) => at >= 0 && at < code.length);
-  const starts: number[] = [];
-  const syscalls: number[] = [];
-  let next = 0;
-  let at = 0;
-  while (at < code.length) {
-    while (next < boundaries.length && (boundaries[next] ?? 0) <= at) next++;
-    const limit = boundaries[next] ?? code.length;
-    const length = instructionLength(code, at);
-    if (length === 0) {
-      at++;
-      continue;
-    }
-    // An instruction that runs over a function's start was none: padding or data before it.
-    if (at + length > limit) {
-      at = limit;
-      continue;
-    }
-    starts.push(at);
-    if (code[at] === 0x0f && code[at + 1] === 0x05) syscalls.push(at);
-    const target = branchTarget(code, at, length, start + at);
-    if (target !== undefined) targets.add(target);
-    at += length;
-  }
-  return { starts: Int32Array.from(starts), syscalls };
+/** One call of the kernel. Addresses are the file's own: a position-independent program adds its base. */
+export interface SiteReport {
+  /** Of the seven bytes that end with the call: where a patch begins, and what `run --metrics` calls a site. */
+  readonly address: number;
+  /** Of the `syscall`, `sysenter` or `int`, prefixes left out: five bytes on. */
+  readonly callAddress: number;
+  readonly instruction: CallInstruction;
+  /** Up to the byte before the seven, and them. Fewer at the start of a segment. */
+  readonly bytes: Uint8Array;
+  /** The instruction that really ends where the call begins; undefined where none is known. */
+  readonly preceding: SiteInstruction | undefined;
+  /** The call's number, where the code shows it. */
+  readonly sysno: number | undefined;
+  /** The bytes are `b8`, four more, `0f 05`. */
+  readonly matches: boolean;
+  readonly upstream: Decision;
+  readonly hardened: Decision;
+  readonly hazards: readonly SiteHazard[];
+  /** Instructions that branch to the `syscall` or into the seven bytes, ascending, at most eight for each byte. */
+  readonly branches: readonly { readonly from: number; readonly to: number }[];
+  readonly function: SiteFunction | undefined;
 }
 
-/** Index of the last start at or below `at`. */
-function indexOf(starts: Int32Array, at: number): number {
-  let low = 0;
-  let high = starts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((starts[middle] as number) <= at) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-/** How the number gets into eax where the bytes before the syscall are no `mov $imm,%eax`. */
-function classify(code: Uint8Array, starts: Int32Array, index: number): SiteRule {
-  const at = (back: number): Uint8Array => code.subarray(starts[index - back] ?? 0, starts[index - back + 1] ?? 0);
-  const [a, b, c] = at(1);
-  if (a === 0x48 && b === 0xc7 && c === 0xc0) return 'mov-rax-imm32';
-  for (let back = 1; back <= LOOK_BACK_INSTRUCTIONS && index - back >= 0; back++) {
-    const bytes = at(back);
-    const skip = (bytes[0] ?? 0) >= 0x40 && (bytes[0] ?? 0) <= 0x4f ? 1 : 0;
-    const opcode = bytes[skip];
-    const modrm = bytes[skip + 1] ?? 0;
-    if (opcode === 0xb8 && (skip === 0 || ((bytes[0] ?? 0) & 1) === 0)) return 'mov-eax-not-adjacent';
-    if (opcode === 0xc7 && modrm === 0xc0) return 'mov-rax-imm32';
-    if ((opcode === 0x31 || opcode === 0x33) && modrm === 0xc0) return 'zeroed-register';
-    if (opcode === 0x89 && (modrm & 0xc7) === 0xc0) return 'number-in-register';
-    if (opcode === 0x8b && (modrm & 0x38) === 0) return 'number-in-register';
-    if (opcode === 0x58 && skip === 0) return 'pop';
-    // Beyond a branch or a return nothing says how the code came here.
-    if (opcode === 0xc3 || opcode === 0xe8 || opcode === 0xe9 || opcode === 0xeb) break;
-  }
-  return 'no-number-before';
+/** All of a program. */
+export interface ProgramSites {
+  readonly sites: readonly SiteReport[];
+  /** `0f 05` that is part of another instruction or of data between functions. */
+  readonly embedded: number;
+  readonly executableBytes: number;
 }
 
 /**
- * Finds the sites of a program.
- * @throws TraplineError `SITES_NOT_ELF` when the bytes are no program that Trapline could load
+ * Finds the calls of a program or a shared library.
+ * @param program an ELF file
+ * @throws TraplineError `SITES_NOT_ELF` when the bytes are none that Trapline could load; `SITES_TOO_MANY`
  */
-export function analyseSites(program: Uint8Array): SiteReport[] {
+export function analyseSites(program: Uint8Array): ProgramSites {
   const source = bytesSource(program);
   const image = readElf(source);
   if (!image.ok) throw new TraplineError('SITES_NOT_ELF', image.message);
   const symbols = readSymbols(source);
   const functions = symbols.symbols.filter((s) => s.isFunction).map((s) => s.value);
-  const known = [...functions, image.entry].sort((a, b) => a - b);
-  const segments: Segment[] = image.segments
+  const segments = image.segments
     .filter((s) => s.executable)
-    .map((s) => ({ start: s.vaddr, code: program.subarray(s.offset, s.offset + s.fileSize) }));
-  const targets = new Set<number>();
-  const sweeps = segments.map((segment) => sweep(segment, known, targets));
-  return segments.flatMap((segment, i) => sitesOf(segment, sweeps[i] as Sweep, targets, symbols));
-}
-
-function sitesOf(
-  segment: Segment,
-  { starts, syscalls }: Sweep,
-  targets: ReadonlySet<number>,
-  symbols: SymbolTable,
-): SiteReport[] {
-  const { code, start } = segment;
-  return syscalls.map((syscall) => {
-    const at = syscall - SYSCALL_OFFSET;
-    const address = start + at;
-    const matches = at >= 0 && looksLikeSite(code, at);
-    const index = indexOf(starts, syscall);
-    const isWhole = matches && starts[index - 1] === at;
-    const named = symbols.lookup(start + syscall);
-    const common = {
-      address,
-      bytes: code.slice(Math.max(0, at - 1), syscall + 2),
-      symbol: named && `${named.name}+0x${named.offset.toString(16)}`,
-    };
-    if (!matches) {
-      const rule = classify(code, starts, index);
-      return { ...common, sysno: undefined, upstream: 'refused', hardened: 'refused', rule, hazards: [] } as const;
-    }
-    const hazards: SiteHazard[] = [];
-    if (!isWhole) hazards.push('false-match');
-    for (let o = 1; o < SITE_BYTES; o++) {
-      if (targets.has(address + o)) {
-        hazards.push('shared-tail');
-        break;
-      }
-    }
-    const splitsPage = address % PAGE_SIZE > PAGE_SIZE - SITE_BYTES;
-    if (splitsPage) hazards.push('page-split');
-    else if (splitsLine(address)) hazards.push('line-split');
-    const isFirst = at === 0 && address % PAGE_SIZE === 0;
-    const rule: SiteRule = isFirst
-      ? 'first-byte-of-mapping'
-      : !isWhole
-        ? 'tail-of-instruction'
-        : splitsPage
-          ? 'page-split'
-          : 'mov-eax';
-    return {
-      ...common,
-      sysno: siteSysno(code, at),
-      upstream: isFirst ? 'refused' : 'patched',
-      hardened: rule === 'mov-eax' ? 'patched' : 'refused',
-      rule,
-      hazards,
-    } as const;
-  });
-}
-
-/** What the command line prints and exits with. */
-export interface SitesCommandResult {
-  readonly text: string;
-  readonly exitCode: 0;
-  readonly json: object;
-}
-
-/**
- * `trapline sites`.
- * @throws TraplineError `SITES_NOT_ELF`
- */
-export function sitesCommand(program: Uint8Array): SitesCommandResult {
-  const sites = analyseSites(program);
-  const rows = sites.map((s) => [
-    `0x${s.address.toString(16)}`,
-    toHex(s.bytes, ' '),
-    s.sysno === undefined ? '-' : String(s.sysno),
-    s.upstream,
-    s.hardened,
-    s.rule,
-    s.hazards.join(' ') || '-',
-    s.symbol ?? '-',
-  ]);
-  const heading = ['SITE', 'BYTES (S-1 .. S+6)', 'NUMBER', 'UPSTREAM', 'HARDENED', 'RULE', 'HAZARDS', 'IN'];
-  const widths = heading.map((h, c) => Math.max(h.length, ...rows.map((r) => r[c]?.length ?? 0)));
-  const lines = [heading, ...rows].map((r) =>
-    r
-      .map((cell, c) => cell.padEnd(widths[c] ?? 0))
-      .join('  ')
-      .trimEnd(),
+    .map((s) => ({ start: s.vaddr, code: program.subarray(s.offset, s.offset + s.fileSize) }))
+    .sort((a, b) => a.start - b.start);
+  const sweep = sweepCode(
+    segments,
+    [...functions, image.entry].sort((a, b) => a - b),
   );
-  const count = (mode: 'upstream' | 'hardened'): number => sites.filter((s) => s[mode] === 'patched').length;
-  lines.push(
-    '',
-    `${sites.length} syscall instructions; patched: upstream ${count('upstream')}, hardened ${count('hardened')}`,
-  );
-  const json = {
-    version: 1,
-    sites: sites.map((s) => ({ ...s, address: `0x${s.address.toString(16)}`, bytes: toHex(s.bytes, ' ') })),
+  const branches = findBranches(sweep.segments, branchedTo(sweep.calls));
+  const mapped = new MappedPages(image.segments);
+  const namer = new FunctionNamer(symbols, readUnwindTable(source));
+  return {
+    sites: sweep.calls.map((call) => reportCall(call, branches, mapped, namer)),
+    embedded: sweep.embedded,
+    executableBytes: segments.reduce((n, s) => n + s.code.length, 0),
   };
-  return { text: `${lines.join('\n')}\n`, exitCode: 0, json };
+}
+
+/** Addresses within sites that something goes to. */
+function branchedTo(calls: readonly FoundCall[]): Set<number> {
+  const wanted = new Set<number>();
+  for (const { segment, at } of calls)
+    for (let o = at - SYSCALL_OFFSET + 1; o <= at + 1; o++) if (segment.isTarget(o)) wanted.add(segment.start + o);
+  return wanted;
+}
+
+function reportCall(
+  call: FoundCall,
+  branches: ReadonlyMap<number, readonly number[]>,
+  mapped: MappedPages,
+  namer: FunctionNamer,
+): SiteReport {
+  const { segment, at, instruction } = call;
+  const { code, start } = segment;
+  const site = at - SYSCALL_OFFSET;
+  const address = start + site;
+  // With a prefix before the `syscall` the immediate ends in that prefix: no number that a program has.
+  const matches = site >= 0 && call.start === at && looksLikeSite(code, site);
+  const before = segment.previousStart(call.start);
+  const preceding =
+    before === undefined ? undefined : { address: start + before, bytes: code.slice(before, call.start) };
+  const isWhole = matches && before === site;
+  const number = isWhole ? undefined : findNumber(segment, call.start);
+  const targets = branchTargets(segment, site, matches);
+  const isFirst = !mapped.has(address - 1);
+  const upstream = decideUpstream(instruction, matches, isWhole, before, isFirst, number?.source);
+  const splitsPage = address % PAGE_SIZE > PAGE_SIZE - SITE_BYTES;
+
+  const hazards: SiteHazard[] = [];
+  if (matches && !isWhole && before !== undefined) hazards.push('false-match');
+  if (targets.includes(at)) hazards.push('shared-tail');
+  if (targets.some((o) => o !== at)) hazards.push('branch-into-middle');
+  if (matches && splitsPage) hazards.push('page-split');
+  else if (matches && splitsLine(address)) hazards.push('line-split');
+  const opcode = start + at;
+  if (opcode % PAGE_SIZE === PAGE_SIZE - 1) hazards.push('opcode-page-split');
+  else if (opcode % LINE_BYTES === LINE_BYTES - 1) hazards.push('opcode-line-split');
+  if (isFirst) hazards.push('first-byte-of-mapping');
+  if (number?.isElsewhere === true) hazards.push('number-elsewhere');
+  return {
+    address,
+    callAddress: opcode,
+    instruction,
+    bytes: code.slice(Math.max(0, site - 1), at + 2),
+    preceding,
+    sysno: isWhole ? siteSysno(code, site) : number?.sysno,
+    matches,
+    upstream,
+    hardened: decideHardened(upstream, splitsPage),
+    hazards,
+    branches: targets.flatMap((o) => (branches.get(start + o) ?? []).map((from) => ({ from, to: start + o }))),
+    function: namer.find(opcode),
+  };
+}
+
+/** Offsets within a site that something else goes to; of other calls only the opcode matters. */
+function branchTargets(segment: SweptSegment, site: number, matches: boolean): number[] {
+  const targets: number[] = [];
+  for (let o = matches ? site + 1 : site + SYSCALL_OFFSET; o < site + SITE_BYTES; o++)
+    if (segment.isTarget(o)) targets.push(o);
+  return targets;
+}
+
+function decideUpstream(
+  instruction: CallInstruction,
+  matches: boolean,
+  isWhole: boolean,
+  before: number | undefined,
+  isFirst: boolean,
+  number: NumberSource | undefined,
+): Decision {
+  if (instruction !== 'syscall') return { patched: false, rule: 'no-syscall-instruction' };
+  if (isFirst) return { patched: false, rule: 'first-byte-of-mapping' };
+  if (!matches) return { patched: false, rule: number ?? 'no-number-before' };
+  return {
+    patched: true,
+    rule: isWhole ? 'mov-eax' : before === undefined ? 'boundary-unknown' : 'tail-of-instruction',
+  };
+}
+
+/** The guards `instructionBoundary` and `refusePageSplit`, in the order in which patcher.ts asks them. */
+function decideHardened(upstream: Decision, splitsPage: boolean): Decision {
+  if (!upstream.patched) return upstream;
+  if (splitsPage) return { patched: false, rule: 'page-split' };
+  return upstream.rule === 'mov-eax' ? upstream : { patched: false, rule: upstream.rule };
+}
+
+/** Pages that the file's segments map. */
+class MappedPages {
+  readonly #ranges: readonly { readonly start: number; readonly end: number }[];
+
+  constructor(segments: readonly ElfSegment[]) {
+    this.#ranges = segments
+      .filter((s) => s.readable || s.executable)
+      .map((s) => ({ start: s.vaddr - (s.vaddr % PAGE_SIZE), end: s.vaddr + s.memorySize }))
+      .map(({ start, end }) => ({ start, end: Math.ceil(end / PAGE_SIZE) * PAGE_SIZE }));
+  }
+
+  has(address: number): boolean {
+    return this.#ranges.some((r) => address >= r.start && address < r.end);
+  }
+}
+
+/** Names by symbol, else by the unwind tables. */
+class FunctionNamer {
+  readonly #symbols: SymbolTable;
+  readonly #unwind: UnwindTable;
+
+  constructor(symbols: SymbolTable, unwind: UnwindTable) {
+    this.#symbols = symbols;
+    this.#unwind = unwind;
+  }
+
+  find(address: number): SiteFunction | undefined {
+    const named = this.#symbols.lookup(address);
+    if (named !== undefined) return { name: named.name, start: address - named.offset };
+    const start = this.#unwind.find(address);
+    return start === undefined ? undefined : { name: undefined, start };
+  }
+}
+
+/** Numbers of a program as a whole. Splits are of the seven bytes where those match, of the opcode everywhere. */
+export interface SiteCounts {
+  readonly syscall: number;
+  readonly sysenter: number;
+  readonly int80: number;
+  readonly matching: number;
+  readonly patchedUpstream: number;
+  readonly patchedHardened: number;
+  /** Matching sites that one aligned 8-byte store could replace. */
+  readonly inOneWord: number;
+  readonly lineSplit: number;
+  readonly pageSplit: number;
+  readonly opcodeLineSplit: number;
+  readonly opcodePageSplit: number;
+}
+
+/** A page ends where a line does, so that `lineSplit` counts both. */
+export function countSites(sites: readonly SiteReport[]): SiteCounts {
+  const count = (test: (site: SiteReport) => boolean): number => sites.reduce((n, s) => n + Number(test(s)), 0);
+  const has = (...hazards: SiteHazard[]): number => count((s) => hazards.some((h) => s.hazards.includes(h)));
+  return {
+    syscall: count((s) => s.instruction === 'syscall'),
+    sysenter: count((s) => s.instruction === 'sysenter'),
+    int80: count((s) => s.instruction === 'int80'),
+    matching: count((s) => s.matches),
+    patchedUpstream: count((s) => s.upstream.patched),
+    patchedHardened: count((s) => s.hardened.patched),
+    inOneWord: count((s) => s.matches && s.address % 8 <= 8 - SITE_BYTES),
+    lineSplit: has('line-split', 'page-split'),
+    pageSplit: has('page-split'),
+    opcodeLineSplit: has('opcode-line-split', 'opcode-page-split'),
+    opcodePageSplit: has('opcode-page-split'),
+  };
 }

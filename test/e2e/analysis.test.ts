@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// `trapline sites` and `trapline race` as processes: statuses and output.
+// `trapline race` as a process: statuses and output.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { guest, trapline } from './trapline.ts';
-
-describe('trapline sites', () => {
-  it('lists the sites of a program with what patching does there', () => {
-    const run = trapline(['sites', guest('hello')]);
-    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: '' });
-    const [heading, ...rows] = run.stdout.split('\n');
-    expect(heading).toMatch(/^SITE +BYTES .*NUMBER +UPSTREAM +HARDENED +RULE/);
-    expect(rows[0]).toMatch(/^0x[0-9a-f]+ +[0-9a-f]{2} b8 01 00 00 00 0f 05 +1 +patched +patched +mov-eax/);
-  });
-
-  it('prints one JSON object when asked', () => {
-    const run = trapline(['sites', '--json', guest('hello')]);
-    expect(run.status).toBe(0);
-    expect(JSON.parse(run.stdout)).toBeTypeOf('object');
-  });
-});
+import { trapline } from './trapline.ts';
 
 describe('trapline race', () => {
   let folder = '';
