@@ -372,6 +372,11 @@ export class AddressSpace {
 
   // The platform's pages
 
+  /** Takes a page's entry from the processor: the next access is a fault that is served with the same page. */
+  hidePage(page: Addr): void {
+    this.core.hidePage(page);
+  }
+
   /**
    * Maps one page of the platform beyond the guest's range. It belongs to no area, does not show in maps, and is not
    * copied by fork; the space takes a reference to its frame.

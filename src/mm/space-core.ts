@@ -74,6 +74,15 @@ export class SpaceCore implements PageUser {
     this.limits = limits;
   }
 
+  /** Makes a page absent for the processor; it keeps its frame. */
+  hidePage(page: Addr): void {
+    const { memory, table } = this;
+    const entry = table.entry(page);
+    if (entry === 0) return;
+    memory.words[entry] = (memory.words[entry] as number) & ~PTE_PRESENT;
+    memory.mmu.flushTlb();
+  }
+
   /** Puts a new area in and counts it. */
   addArea(area: MappedArea): void {
     this.vmas.insert(area);

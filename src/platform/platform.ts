@@ -3,10 +3,7 @@
 // Systrap: runs guest contexts on the Cpu, turns stops into syscalls, faults and restarts, and keeps the
 // trap tables. Models gVisor pkg/sentry/platform/systrap (systrap.go, subprocess.go).
 
-import { EAGAIN, ENOMEM } from '../abi/errno.ts';
-import type { PhysAddr } from '../base/addr.ts';
-import { invariant } from '../base/errors.ts';
-import type { Prng } from '../base/prng.ts';
+import { SIGKILL } from '../abi/signal.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
@@ -18,34 +15,45 @@ import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { handleFault } from '../usertrap/fault-handler.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
-import type { Guards } from '../usertrap/guards.ts';
 import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
 import type { PatchConfig } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
-import type { PatchProtocol } from '../usertrap/protocol.ts';
 import { drain } from '../usertrap/steps.ts';
 import { tableCapacity } from '../usertrap/trap-table.ts';
-import type { OperandReader } from './breakpoints.ts';
+import { HEAD, upstreamVersion } from '../usertrap/versions.ts';
+import type { UpstreamVersion } from '../usertrap/versions.ts';
 import { BreakpointUnit } from './breakpoints.ts';
+import { CurrentContext } from './current-context.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { PlatformObserver } from './observer.ts';
-import type { GuestContext, PatchMode, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
+import type { PlatformApi, PlatformOptions } from './platform-api.ts';
+import type { GuestContext, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
 import { SitePatcher } from './site-patcher.ts';
 import type { PatchedSite } from './space-traps.ts';
 import { SpaceTraps } from './space-traps.ts';
+import { Spaces } from './spaces.ts';
 import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
-import type { StubCode } from './stub-code.ts';
-import { MAX_CONTEXTS, Msg, STUB_CODE, STUB_END, STUB_START } from './stub-layout.ts';
-import { ContextState, StubThread } from './stub-thread.ts';
+import {
+  Context,
+  ContextPhase,
+  errorOffset,
+  Msg,
+  STUB_CODE,
+  STUB_END,
+  STUB_START,
+  ThreadState,
+} from './stub-layout.ts';
+import type { StubThread } from './stub-thread.ts';
+import { ContextState, ThreadContext } from './thread-context.ts';
 
 const RIP_LOW = 2 * Reg.rip;
 const RSP_LOW = 2 * Reg.rsp;
 const RCX_LOW = 2 * Reg.rcx;
 const R11_LOW = 2 * Reg.r11;
 const FLAGS_LOW = 2 * Reg.rflags;
-const GS_LOW = 2 * Reg.gsBase;
 const RET_INDEX = Msg.retAddr / 4;
 const STACK_INDEX = Msg.appStack / 4;
+const PHASE_INDEX = Context.state / 4;
 const TRAP_FLAG = 0x100;
 const PAGE_FAULT_VECTOR = 14;
 const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
@@ -53,57 +61,13 @@ const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
 const STUB_BUDGET = 1;
 /** Blocks before a guest that loops in stub code is stopped all the same. */
 const STUB_RUNS = 64;
+/** Stub threads of a subprocess upstream: as on a machine with two processors. */
+const DEFAULT_STUB_THREADS = 2;
 /** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
 const FOREIGN_ABI = 0x86000000;
 const DEBUG_STOP: Stop = { kind: 'debug', address: 0, access: 'read', present: false, vector: 0 };
 
-export interface PlatformOptions {
-  readonly patch: PatchMode;
-  readonly prng: Prng;
-  readonly trace: TraceSink;
-  /** Changes single guards of the mode. */
-  readonly guards?: Partial<Guards>;
-  /** What data breakpoints are compared with; without it there are no hardware breakpoints. */
-  readonly readOperands?: OperandReader;
-  /** The order of the stores; default gVisor's. */
-  readonly protocol?: PatchProtocol;
-  /** For tests: looks on. */
-  readonly observer?: PlatformObserver;
-  /** False: instructions of slots and the stub count as little as the site that they stand for. */
-  readonly countsStub?: boolean;
-}
-
-/** What the kernel uses of {@link Platform}. */
-export interface PlatformApi {
-  /** True inside `Sentry.syscall` when the call came through a trampoline. */
-  readonly isPatchedCall: boolean;
-  /** Contexts may have breakpoints. */
-  readonly hasBreakpoints: boolean;
-  /** Gives a context its stub thread; its space must have been adopted. Returns 0, -ENOMEM or -EAGAIN. */
-  attach(ctx: GuestContext): number;
-  /** Takes it back; the context does not run again. */
-  detach(ctx: GuestContext): void;
-  /** A context moves to another adopted address space (execve): its mm field is the new one already. */
-  moveContext(ctx: GuestContext): number;
-  /** A new address space: maps the stub code. Returns 0 or -ENOMEM. */
-  adoptSpace(mm: AddressSpace): number;
-  /** A copy of an address space: as adoptSpace, and the trap table goes on from the parent's. */
-  forkSpace(parent: AddressSpace, child: AddressSpace): number;
-  /** An address space is about to be released. */
-  dropSpace(mm: AddressSpace): void;
-  /** Runs `ctx` until something for the kernel happens. */
-  switchTo(ctx: GuestContext, budget: number): PlatformEvent;
-  /** Brings `ctx.fpu` up to date. */
-  saveFpu(ctx: GuestContext): void;
-  /** `ctx.fpu` was changed by the kernel (sigreturn, exec, clone). */
-  loadFpu(ctx: GuestContext): void;
-  /** The GS base that the guest believes in (arch_prctl, ptrace, core files). */
-  guestGsBase(ctx: GuestContext): number;
-  setGuestGsBase(ctx: GuestContext, base: number): void;
-  /** A context has got a tracer, or has none any more: `ctx.hasTracer` tells. */
-  tracerChanged(ctx: GuestContext): void;
-  metrics(): PlatformMetrics;
-}
+export type { PlatformApi, PlatformOptions } from './platform-api.ts';
 
 /** Runs guest contexts. One per Cpu; one context is current at a time. */
 export class Platform implements PlatformApi {
@@ -113,22 +77,23 @@ export class Platform implements PlatformApi {
   /** The stub is upstream's: registers pass through the context record. */
   private readonly savesInGuest: boolean;
   private readonly config: PatchConfig;
-  private readonly prng: Prng;
+  private readonly version: UpstreamVersion;
+  /** Stub threads of a subprocess, shared by its contexts; 0: each context has its own. */
+  private readonly threadLimit: number;
+  private readonly stubPreemption: boolean;
   private readonly trace: TraceSink;
-  private readonly code: StubCode;
   private readonly observer: PlatformObserver | null;
   private readonly countsStub: boolean;
   /** Low word of the instruction pointer behind the gate's syscall. */
   private readonly gateLow: number;
   private readonly panicLow: number;
-  private readonly spaces = new Map<AddressSpace, SpaceTraps>();
-  private readonly freeIds: number[] = [];
-  private nextId = 0;
-  private codePage: PhysAddr = 0;
-  private current: GuestContext | null = null;
-  private thread: StubThread | null = null;
-  private fpuOwner: GuestContext | null = null;
+  private readonly handBackLow: number;
+  private readonly errorIndex: number;
+  private readonly spaces: Spaces;
+  private readonly on: CurrentContext;
   private panic = 0;
+  /** The stub has given a context back that was interrupted while it waited. */
+  private isHandedBack = false;
   /** The site of the last patched call: most calls come from the same one again. */
   private lastSite: PatchedSite | undefined;
   private lastReturn = 0;
@@ -160,16 +125,40 @@ export class Platform implements PlatformApi {
     this.patches = options.patch !== 'off';
     const isUpstream = options.patch === 'upstream';
     const guards = { ...(isUpstream ? UPSTREAM_GUARDS : HARDENED_GUARDS), ...options.guards };
-    this.config = { guards, protocol: options.protocol ?? GVISOR_PROTOCOL };
+    this.version = isUpstream ? upstreamVersion(options.upstream ?? HEAD.name) : HEAD;
+    this.threadLimit = isUpstream ? (options.stubThreads ?? DEFAULT_STUB_THREADS) : 0;
+    this.stubPreemption = isUpstream && options.stubPreemption === true;
+    this.config = { guards, protocol: options.protocol ?? GVISOR_PROTOCOL, version: this.version };
     // The gate of the hardened code clobbers rcx and r11, so it serves only where that is wanted.
     this.savesInGuest = isUpstream || !guards.syscallClobbers;
-    this.prng = options.prng.stream('usertrap');
+    const prng = options.prng.stream('usertrap');
     this.trace = options.trace;
     this.observer = options.observer ?? null;
     this.patcher = new SitePatcher(cpu, this.config, options.trace, !isUpstream, this.observer);
-    this.code = this.savesInGuest ? upstreamStubCode(false) : hardenedStubCode();
-    this.gateLow = (STUB_CODE + this.code.gateReturn) % 2 ** 32;
-    this.panicLow = this.code.panicReturn < 0 ? -1 : (STUB_CODE + this.code.panicReturn) % 2 ** 32;
+    const code = this.savesInGuest ? upstreamStubCode(false, this.version) : hardenedStubCode();
+    const low = (offset: number): number => (offset < 0 ? -1 : (STUB_CODE + offset) % 2 ** 32);
+    this.gateLow = low(code.gateReturn);
+    this.panicLow = low(code.panicReturn);
+    this.handBackLow = low(code.handedBack);
+    this.errorIndex = errorOffset(this.version) / 4;
+    const { trace, observer } = options;
+    this.spaces = new Spaces({
+      guards,
+      version: this.version,
+      stubThreads: this.threadLimit,
+      code: this.patches ? code.bytes : null,
+      book: this.patcher.book,
+      makeTraps: (mm) => new SpaceTraps(mm, guards, prng, trace, observer ?? null),
+    });
+    this.on = new CurrentContext(cpu, {
+      spaces: this.spaces,
+      guards,
+      version: this.version,
+      stubThreads: this.threadLimit,
+      stubPreemption: this.stubPreemption,
+      code,
+      trace,
+    });
     const { readOperands } = options;
     this.breakpoints =
       readOperands === undefined ? null : new BreakpointUnit(cpu, readOperands, () => this.onSyscall());
@@ -189,44 +178,21 @@ export class Platform implements PlatformApi {
   // ---- spaces and contexts
 
   adoptSpace(mm: AddressSpace): number {
-    const traps = new SpaceTraps(mm, this.config.guards, this.prng, this.trace, this.observer);
-    if (this.patches) {
-      invariant(mm.end <= STUB_START, () => 'an address space must end below the stub region');
-      if (this.codePage === 0) {
-        this.codePage = mm.memory.allocatePage();
-        if (this.codePage === 0) return -ENOMEM;
-        new Uint8Array(this.cpu.memory, this.codePage, this.code.bytes.length).set(this.code.bytes);
-      }
-      if (!mm.mapStub(STUB_CODE, this.codePage, false, true)) return -ENOMEM;
-    }
-    this.spaces.set(mm, traps);
-    const { guards } = this.config;
-    if (this.patches && (guards.surviveTableLoss || guards.reuseSlots || guards.restoreEditedSites)) mm.watcher = traps;
-    return 0;
+    return this.spaces.adopt(mm);
   }
 
   forkSpace(parent: AddressSpace, child: AddressSpace): number {
     const result = this.adoptSpace(child);
-    const from = this.spaces.get(parent);
-    const to = this.spaces.get(child);
+    const from = this.spaces.get(parent)?.traps;
+    const to = this.spaces.get(child)?.traps;
     if (result !== 0 || from === undefined || to === undefined) return result;
-    // The copied sites work in the child at once. gVisor finds the table again by its name and header at the child's
-    // first patch; what the Sentry knows of sites is for metrics and, hardened, for recovery.
-    for (const site of from.bySlot.values()) this.patcher.book.add(to, { ...site, calls: 0 });
-    to.closed = from.closed;
-    if (this.config.guards.inheritTable) {
-      to.base = from.base;
-      to.next = from.next;
-      to.freed.push(...from.freed);
-    }
+    this.spaces.inherit(from, to);
     if (this.observer !== null) this.observer.onFork(from, to);
     return 0;
   }
 
   dropSpace(mm: AddressSpace): void {
-    const traps = this.spaces.get(mm);
-    if (traps !== undefined) this.patcher.book.close(traps);
-    this.spaces.delete(mm);
+    this.spaces.drop(mm);
     if (this.lastTraps?.mm === mm) this.lastTraps = undefined;
   }
 
@@ -235,120 +201,103 @@ export class Platform implements PlatformApi {
       ctx.platformState = new ContextState();
       return 0;
     }
-    if (this.freeIds.length === 0 && this.nextId >= MAX_CONTEXTS) return -EAGAIN;
-    const id = this.freeIds.pop() ?? this.nextId++;
-    const thread = StubThread.create(id, this.trapsOf(ctx));
-    if (thread === undefined) {
-      this.freeIds.push(id);
-      return -ENOMEM;
-    }
-    ctx.platformState = thread;
+    const context = this.spaces.addContext(ctx);
+    if (typeof context === 'number') return context;
+    ctx.platformState = context;
     // A cloned task goes on with its parent's registers: a GS base of the guest's own stays, another stub's does not.
+    const { thread } = context;
     const gsBase = ctx.regs.get(Reg.gsBase);
-    if (this.config.guards.assertGs && gsBase !== 0 && (gsBase < STUB_START || gsBase >= STUB_END)) {
+    const isOwn = gsBase !== 0 && (gsBase < STUB_START || gsBase >= STUB_END);
+    if (thread !== null && this.config.guards.assertGs && isOwn) {
       thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
-      this.giveUpGs(thread);
+      this.on.giveUpGs(thread);
     }
     return 0;
   }
 
   detach(ctx: GuestContext): void {
-    if (this.current === ctx) this.leave(ctx);
-    if (this.fpuOwner === ctx) this.fpuOwner = null;
-    const thread = ctx.platformState;
+    const isInSyshandler = this.isPatchedCall && this.on.current === ctx;
+    this.on.forget(ctx);
+    const context = ctx.platformState;
     ctx.platformState = null;
-    if (!(thread instanceof StubThread)) return;
-    if (ctx.hasTracer && this.config.guards.restoreForTracer) thread.traps.tracees--;
-    thread.dispose();
-    this.freeIds.push(thread.id);
+    if (!(context instanceof ThreadContext)) return;
+    if (ctx.hasTracer && this.config.guards.restoreForTracer) context.traps.tracees--;
+    context.subprocess.removeContext(context, isInSyshandler);
   }
 
   moveContext(ctx: GuestContext): number {
-    const thread = ctx.platformState;
-    if (!(thread instanceof StubThread)) return 0;
+    const context = ctx.platformState;
+    if (!(context instanceof ThreadContext)) return 0;
+    const isInSyshandler = this.isPatchedCall && this.on.current === ctx;
     // The kernel fills in the registers of the new program now or later: GS base is set when the context runs.
-    if (this.current === ctx) this.leave(ctx);
-    const traps = this.trapsOf(ctx);
+    if (this.on.current === ctx) this.on.leave(ctx);
+    const moved = this.spaces.addContext(ctx);
+    if (typeof moved === 'number') return moved;
     if (ctx.hasTracer && this.config.guards.restoreForTracer) {
-      thread.traps.tracees--;
-      traps.addTracee();
+      context.traps.tracees--;
+      moved.traps.addTracee();
     }
-    if (!thread.moveTo(traps)) return -ENOMEM;
-    if (this.observer !== null) this.observer.onMove(ctx, traps);
+    moved.saved.copyFrom(ctx.regs);
+    ctx.regs = moved.saved;
+    ctx.platformState = moved;
+    context.subprocess.removeContext(context, isInSyshandler);
+    if (this.observer !== null) this.observer.onMove(ctx, moved.traps);
     return 0;
   }
 
-  private trapsOf(ctx: GuestContext): SpaceTraps {
-    const traps = this.spaces.get(ctx.mm);
-    invariant(traps !== undefined, () => 'the address space was not adopted');
-    return traps;
+  /** The stub threads of an address space, by their ids. */
+  stubThreads(mm: AddressSpace): readonly StubThread[] {
+    return this.spaces.get(mm)?.threads ?? [];
   }
 
   // ---- registers
 
-  private enter(ctx: GuestContext): void {
-    const cpu = this.cpu;
-    if (this.current !== null) this.leave(this.current);
-    const thread = ctx.platformState instanceof StubThread ? ctx.platformState : null;
-    cpu.regs.copyFrom(ctx.regs);
-    ctx.regs = cpu.regs;
-    if (thread !== null) {
-      cpu.regs.u64[Reg.gsBase] = thread.gsBase;
-      if (this.config.guards.assertRecord) thread.assertRecord();
-    }
-    this.current = ctx;
-    this.thread = thread;
-    if (this.fpuOwner !== ctx) {
-      if (this.fpuOwner !== null) cpu.saveFpu(this.fpuOwner.fpu);
-      cpu.loadFpu(ctx.fpu);
-      this.fpuOwner = ctx;
-    }
-  }
-
-  /** The context's registers move to a block of its own. */
-  private leave(ctx: GuestContext): void {
-    const state = ctx.platformState;
-    invariant(state instanceof ContextState, () => 'the context is not attached');
-    state.saved.copyFrom(this.cpu.regs);
-    if (state instanceof StubThread) {
-      if (this.config.guards.assertGs && this.hasForeignGs(state)) this.giveUpGs(state);
-      state.gsBase = this.cpu.regs.u64[Reg.gsBase] as bigint;
-    }
-    ctx.regs = state.saved;
-    this.current = null;
-    this.thread = null;
+  interrupt(ctx: GuestContext): boolean {
+    return this.on.interrupt(ctx);
   }
 
   saveFpu(ctx: GuestContext): void {
-    if (this.fpuOwner === ctx) this.cpu.saveFpu(ctx.fpu);
+    this.on.saveFpu(ctx);
   }
 
   loadFpu(ctx: GuestContext): void {
-    if (this.fpuOwner === ctx) this.cpu.loadFpu(ctx.fpu);
+    this.on.loadFpu(ctx);
   }
 
   guestGsBase(ctx: GuestContext): number {
-    const thread = ctx.platformState;
-    if (thread instanceof StubThread && !thread.ownsGs && this.config.guards.assertGs) return 0;
-    return ctx.regs.get(Reg.gsBase);
+    const context = ctx.platformState;
+    const ownsGs = !(context instanceof ThreadContext) || context.thread?.ownsGs === true;
+    return ownsGs || !this.config.guards.assertGs ? ctx.regs.get(Reg.gsBase) : 0;
   }
 
   setGuestGsBase(ctx: GuestContext, base: number): void {
     ctx.regs.set(Reg.gsBase, base);
-    const thread = ctx.platformState;
-    if (!(thread instanceof StubThread)) return;
-    thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
-    if (this.config.guards.assertGs) this.giveUpGs(thread);
+    const context = ctx.platformState;
+    // A shared thread's GS base is its own business: nobody loads the context's.
+    if (!(context instanceof ThreadContext) || context.thread === null || this.threadLimit > 0) return;
+    context.thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
+    if (this.config.guards.assertGs) this.on.giveUpGs(context.thread);
   }
 
   // ---- running
 
   switchTo(ctx: GuestContext, budget: number): PlatformEvent {
-    if (this.current !== ctx) this.enter(ctx);
+    if ((this.on.current !== ctx || this.on.context?.thread === null) && !this.on.enter(ctx)) return this.outOfMemory();
     if (this.observer === null) return this.run(ctx, budget);
     this.observer.onRun(ctx);
     const event = this.run(ctx, budget);
     this.observer.onPause(ctx, event);
+    return event;
+  }
+
+  private outOfMemory(): PlatformEvent {
+    const event = this.event;
+    event.kind = 'fault';
+    event.signo = SIGKILL;
+    event.code = 0;
+    event.addr = 0;
+    event.trapno = 0;
+    event.errorCode = 0;
     return event;
   }
 
@@ -359,6 +308,8 @@ export class Platform implements PlatformApi {
     const end = start + budget;
     let isOver = false;
     let isInterrupted = false;
+    /** Where the stub thread is when its context goes to the Sentry. */
+    let isInSyshandler = false;
     let stubRuns = 0;
     cpu.root = ctx.mm.root;
     for (;;) {
@@ -379,6 +330,7 @@ export class Platform implements PlatformApi {
         case 'syscall':
           this.endOfCall();
           goesOn = false;
+          isInSyshandler = this.isPatchedCall;
           break;
         case 'int':
           // Only int $0x80 comes this way: a call by the 32-bit ABI, which gVisor's stub makes an unknown number of.
@@ -406,11 +358,12 @@ export class Platform implements PlatformApi {
       if (!goesOn) {
         // The interruption is not lost: the next run ends by it.
         if (isInterrupted) cpu.interrupt();
+        this.on.release(ctx, event, isInSyshandler);
         return event;
       }
       if (cpu.instructions >= end) isOver = true;
       // Nothing may look at a task whose registers are half way through a trampoline or a syshandler: it runs on.
-      if (isOver && (this.isInGuest(ctx, cpu.instructions - start) || ++stubRuns > STUB_RUNS)) {
+      if (isOver && (this.stubPreemption || this.isInGuest(ctx, cpu.instructions - start) || ++stubRuns > STUB_RUNS)) {
         event.kind = isInterrupted ? 'interrupted' : 'budget';
         return event;
       }
@@ -422,7 +375,7 @@ export class Platform implements PlatformApi {
    * @param executed instructions of this run
    */
   private isInGuest(ctx: GuestContext, executed: number): boolean {
-    const thread = this.thread;
+    const thread = this.on.thread;
     if (thread === null) return true;
     const rip = ctx.regs.get(Reg.rip);
     if (rip >= STUB_START) return rip >= STUB_END;
@@ -436,15 +389,25 @@ export class Platform implements PlatformApi {
       const site = executed > 1 ? thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET) : undefined;
       if (site === undefined) return false;
       ctx.regs.set(Reg.rip, site.address);
-      this.cpu.correctCount(-1);
+      // The jump will count again.
+      if (!this.countsStub) this.cpu.correctCount(-1);
       return true;
     }
     return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
   }
 
+  /** A shared thread comes back from its signal handler with state NONE, wherever the signal met it (D4). */
+  private returnFromSignal(): void {
+    if (this.threadLimit > 0) this.on.thread?.setState(ThreadState.none);
+  }
+
   private endOfCall(): void {
     const event = this.event;
     event.kind = 'syscall';
+    if (this.isHandedBack) {
+      event.kind = 'budget';
+      this.isHandedBack = false;
+    }
     if (this.panic !== 0) {
       event.kind = 'stub-panic';
       event.code = this.panic;
@@ -458,9 +421,10 @@ export class Platform implements PlatformApi {
     const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
     if (result === 'fixed') {
       ctx.faultsServed++;
+      this.returnFromSignal();
       return true;
     }
-    if (this.thread !== null && this.isTableFault(ctx, this.thread.traps, address)) return true;
+    if (this.on.thread !== null && this.isTableFault(ctx, this.on.thread.traps, address)) return true;
     this.faults++;
     const accessNumber = access === 'read' ? 0 : access === 'write' ? 1 : 2;
     this.trace.emit(EventKind.guestFault, ctx.tid, address, accessNumber, ctx.regs.get(Reg.rip));
@@ -491,12 +455,12 @@ export class Platform implements PlatformApi {
   /** A write of GS that the processor was asked to report is carried out here; everything else is the guest's fault. */
   private generalProtection(ctx: GuestContext, stop: Stop): boolean {
     const cpu = this.cpu;
-    const thread = this.thread;
+    const thread = this.on.thread;
     if (thread !== null && cpu.screenGsWrites) {
       const code = new Uint8Array(MAX_INSTRUCTION_BYTES);
       const length = ctx.mm.copyIn(ctx.regs.get(Reg.rip), code);
       if (writesGs(code.subarray(0, length))) {
-        this.giveUpGs(thread);
+        this.on.giveUpGs(thread);
         cpu.screenGsWrites = false;
         const end = cpu.step();
         cpu.screenGsWrites = true;
@@ -516,7 +480,7 @@ export class Platform implements PlatformApi {
    */
   private debugTrap(ctx: GuestContext, stop: Stop): void {
     const { regs } = ctx;
-    const site = this.thread?.traps.bySlot.get(regs.get(Reg.rip) - TRAP_CODE_OFFSET);
+    const site = this.on.thread?.traps.bySlot.get(regs.get(Reg.rip) - TRAP_CODE_OFFSET);
     if (site !== undefined && this.config.guards.hideSlotRip) {
       regs.set(Reg.rip, site.address + SYSCALL_OFFSET);
       regs.set(Reg.rax, site.sysno);
@@ -534,7 +498,7 @@ export class Platform implements PlatformApi {
 
   /** Recovers a task that ran into a guard (ST:188-197), or makes a SIGILL. */
   private invalidOpcode(ctx: GuestContext, stop: Stop): boolean {
-    const thread = this.thread;
+    const thread = this.on.thread;
     const { regs } = ctx;
     if (thread !== null) {
       const at = regs.get(Reg.rip);
@@ -552,6 +516,7 @@ export class Platform implements PlatformApi {
         regs.set(Reg.rip, ip);
         // The guard stands for one instruction: a restart executes two, a served call none.
         if (!this.countsStub) this.cpu.correctCount(isSyscall ? 1 : -1);
+        this.returnFromSignal();
         if (!isSyscall) return true;
         if (guards.syscallClobbers) this.clobber(regs);
         const goesOn = this.trappedCall(ctx, regs.u32[0] as number);
@@ -569,7 +534,7 @@ export class Platform implements PlatformApi {
   private trappedCall(ctx: GuestContext, sysno: number): boolean {
     this.trapped++;
     this.isPatchedCall = false;
-    const goesOn = this.serve(ctx, sysno);
+    const goesOn = this.threadLimit === 0 ? this.serve(ctx, sysno) : this.serveNoted(ctx, sysno);
     if (!goesOn) this.endOfCall();
     return goesOn;
   }
@@ -587,13 +552,22 @@ export class Platform implements PlatformApi {
   private serve(ctx: GuestContext, sysno: number): boolean {
     // A call may have changed what is mapped: breakpoints are armed anew.
     if (this.observer === null) {
-      return this.sentry.syscall(ctx, sysno) && this.current === ctx && ctx.breakpoints === null;
+      return this.sentry.syscall(ctx, sysno) && this.on.current === ctx && ctx.breakpoints === null;
     }
     const { isPatchedCall } = this;
     this.observer.onCall(ctx, sysno, isPatchedCall);
-    const goesOn = this.sentry.syscall(ctx, sysno) && this.current === ctx && ctx.breakpoints === null;
+    const goesOn = this.sentry.syscall(ctx, sysno) && this.on.current === ctx && ctx.breakpoints === null;
     if (goesOn) this.observer.onServed(ctx, isPatchedCall);
     return goesOn;
+  }
+
+  /** Upstream the call goes through the context's record. */
+  private serveNoted(ctx: GuestContext, sysno: number): boolean {
+    const context = this.on.context as ThreadContext;
+    context.noteTrap(this.cpu.regs, sysno, this.version);
+    if (!this.serve(ctx, sysno)) return false;
+    context.words[PHASE_INDEX] = ContextPhase.none;
+    return true;
   }
 
   // ---- syscalls inside a run: the hot path, no allocation
@@ -601,24 +575,32 @@ export class Platform implements PlatformApi {
   private onSyscall(): boolean {
     const { regs } = this.cpu;
     const words = regs.u32;
-    const ctx = this.current as GuestContext;
-    const thread = this.thread;
+    const ctx = this.on.current as GuestContext;
+    const thread = this.on.thread;
     if (thread !== null) {
       if (words[RIP_LOW + 1] === STUB_HIGH) {
         const low = words[RIP_LOW] as number;
         if (low === this.gateLow && (this.savesInGuest || thread.isPreparing)) return this.patchedCall(ctx, thread);
         if (low === this.panicLow) {
-          this.panic = thread.msg[Msg.err / 4] as number;
+          this.panic = thread.msg[this.errorIndex] as number;
+          this.isPatchedCall = true;
+          return false;
+        }
+        if (low === this.handBackLow) {
+          this.on.context?.loadResumed(regs);
+          this.isHandedBack = true;
+          this.isPatchedCall = true;
           return false;
         }
       }
-      if (this.config.guards.assertGs && this.hasForeignGs(thread)) this.giveUpGs(thread);
+      if (this.config.guards.assertGs && this.on.hasForeignGs(thread)) this.on.giveUpGs(thread);
       if (!this.patcher.mayPatch(ctx)) this.patcher.countUnpatchable(thread.traps);
       else if (this.patcher.patch(ctx, thread.traps)) return true;
     }
     this.trapped++;
     this.isPatchedCall = false;
-    return this.serve(ctx, words[0] as number);
+    if (this.threadLimit === 0) return this.serve(ctx, words[0] as number);
+    return this.serveNoted(ctx, words[0] as number);
   }
 
   /** Serves a call that came through a trampoline and the syshandler; the stub's code goes back to the guest. */
@@ -628,9 +610,10 @@ export class Platform implements PlatformApi {
     const { msg } = thread;
     const returnLow = msg[RET_INDEX] as number;
     const returnHigh = msg[RET_INDEX + 1] as number;
+    const context = this.on.context as ThreadContext;
     let sysno: number;
     if (this.savesInGuest) {
-      sysno = thread.loadContext(regs);
+      sysno = context.load(regs);
       if (this.config.guards.syscallClobbers) this.clobber(regs);
     } else {
       sysno = words[0] as number;
@@ -643,14 +626,15 @@ export class Platform implements PlatformApi {
       words[RCX_LOW] = returnLow;
       words[RCX_LOW + 1] = returnHigh;
     }
-    thread.setIdle();
+    if (this.threadLimit === 0) thread.setState(ThreadState.none);
     this.patchedCalls++;
     this.count(thread.traps, returnHigh * 2 ** 32 + returnLow);
     this.isPatchedCall = true;
     if (!this.serve(ctx, sysno)) return false;
     if (((words[FLAGS_LOW] as number) & TRAP_FLAG) !== 0 && !this.savesInGuest) return true;
     if (this.savesInGuest) {
-      thread.storeContext(regs);
+      context.store(regs);
+      context.words[PHASE_INDEX] = ContextPhase.none;
     } else {
       msg[RET_INDEX] = words[RIP_LOW] as number;
       msg[RET_INDEX + 1] = words[RIP_LOW + 1] as number;
@@ -674,27 +658,6 @@ export class Platform implements PlatformApi {
     if (this.lastSite !== undefined) this.lastSite.calls++;
   }
 
-  // ---- GS
-
-  /** The guest has loaded GS: its base is not what this thread's trampolines need. */
-  private hasForeignGs(thread: StubThread): boolean {
-    const words = this.cpu.regs.u32;
-    return words[GS_LOW] !== thread.msgLow || words[GS_LOW + 1] !== STUB_HIGH;
-  }
-
-  /**
-   * A task uses GS itself: trampolines would store into its memory. The whole space goes back to trapping.
-   * DIVERGES: upstream lets such a task run into its own memory (usertrap.md scenarios 53 and 54).
-   */
-  private giveUpGs(thread: StubThread): void {
-    thread.ownsGs = true;
-    const { traps } = thread;
-    if (traps.closed !== null) return;
-    traps.closed = 'own-gs';
-    this.trace.emit(EventKind.tableLost, traps.tid, traps.base, 1);
-    traps.restoreSites();
-  }
-
   // ---- tracers
 
   /**
@@ -702,10 +665,10 @@ export class Platform implements PlatformApi {
    * space with a tracee has its original bytes, and none is patched meanwhile.
    */
   tracerChanged(ctx: GuestContext): void {
-    const thread = ctx.platformState;
-    if (!(thread instanceof StubThread) || !this.config.guards.restoreForTracer) return;
-    if (ctx.hasTracer) thread.traps.addTracee();
-    else thread.traps.tracees--;
+    const context = ctx.platformState;
+    if (!(context instanceof ThreadContext) || !this.config.guards.restoreForTracer) return;
+    if (ctx.hasTracer) context.traps.addTracee();
+    else context.traps.tracees--;
   }
 
   // ---- figures

@@ -107,7 +107,9 @@ export class SitePatcher {
     const outcome = drain(patchSyscall(request, this.config), traps);
     this.note(ctx, traps, outcome, sysno);
     if (this.observer !== null) this.observer.onPatch(ctx, traps, request, outcome);
-    return false;
+    if (this.config.version?.servesAtOnce !== false || outcome.kind !== 'patched') return false;
+    regs.set(Reg.rip, outcome.site);
+    return true;
   }
 
   private note(ctx: GuestContext, traps: SpaceTraps, outcome: PatchOutcome, sysno: number): void {

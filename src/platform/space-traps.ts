@@ -18,6 +18,9 @@ import {
   originalBytes,
   TABLE_BYTES,
   TABLE_NAME,
+  TRAP_BYTES,
+  TRAP_CODE_OFFSET,
+  TRAP_USED_BYTES,
   WINDOW_END,
   WINDOW_START,
 } from '../usertrap/layout.ts';
@@ -94,6 +97,13 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   /** Whether an address lies in a slot of this table. */
   inSlots(address: number): boolean {
     return this.base !== 0 && address >= this.base && address < this.base + TABLE_BYTES;
+  }
+
+  /** Whether an address is an instruction of a slot beyond its first: the stub thread's state is PREP there. */
+  isInTrampoline(address: number): boolean {
+    if (!this.inSlots(address)) return false;
+    const offset = (address - this.base) % TRAP_BYTES;
+    return offset > TRAP_CODE_OFFSET && offset < TRAP_USED_BYTES;
   }
 
   /** A slot that may be used again, or 0. */
@@ -233,6 +243,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     const before = mm.physicalOf(addr, 'read', true);
     if (mm.copyOut(addr, bytes, true) !== bytes.length) return 0;
     if (mm.physicalOf(addr, 'read', true) !== before) {
+      // Upstream the copy is mapped only when it is next used (PMA:420-506).
+      if (!this.guards.keepCopiedPage) mm.hidePage(pageDown(addr));
       this.trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
     }
     return 1;

@@ -5,6 +5,9 @@
 // calls (sighandler_amd64.c:353-372, sysmsg_lib.c:382-402). Assembled by hand; a test disassembles every line.
 
 import { codeLine as line, linkCode, type CodeLine } from '../isa/machine-code.ts';
+import { HEAD } from '../usertrap/versions.ts';
+import type { UpstreamVersion } from '../usertrap/versions.ts';
+import { errorOffset, ThreadState, threadState } from './stub-layout.ts';
 
 /** A stub code page and the addresses in it that matter, as offsets. */
 export interface StubCode {
@@ -12,14 +15,36 @@ export interface StubCode {
   readonly lines: readonly CodeLine[];
   /** Where instruction pointer and flow are after the gate's `syscall`. */
   readonly gateReturn: number;
+  /** The first instruction after the FP state was loaded, where it had to be; -1 when the code loads none. */
+  readonly fpuDone: number;
+  /** After the `syscall` that hands an interrupted context back; -1 when the code has none. */
+  readonly handedBack: number;
   /** After the `syscall` that reports a panic; -1 when the code has none. */
   readonly panicReturn: number;
 }
 
-const SAVE: readonly CodeLine[] = [
+const hex = (n: number): string => `0x${n.toString(16)}`;
+
+/** A field of the stub thread's record whose offset depends on the version, as the last four bytes of an operand. */
+const field = (offset: number): string => `${offset.toString(16).padStart(2, '0')} 00 00 00`;
+
+/** Sets the thread's state. */
+function setState(state: number, version: UpstreamVersion): CodeLine {
+  const value = threadState(state, version);
+  const { stateOffset } = version;
+  return line(`65 c7 04 25 ${field(stateOffset)} ${field(value)}`, `movl $${hex(value)},%gs:${hex(stateOffset)}`);
+}
+
+/** Loads the address of the context that the thread runs. */
+function loadContext({ contextOffset }: UpstreamVersion, label?: string): CodeLine {
+  const text = `mov %gs:${hex(contextOffset)},%rcx`;
+  return line(`65 48 8b 0c 25 ${field(contextOffset)}`, text, label === undefined ? {} : { label });
+}
+
+const save = (version: UpstreamVersion): readonly CodeLine[] => [
   line('9c', 'pushf'),
   line('51', 'push %rcx'),
-  line('65 48 8b 0c 25 30 00 00 00', 'mov %gs:0x30,%rcx'), // the current thread context
+  loadContext(version),
   line('4c 89 b9 08 0e 00 00', 'mov %r15,0xe08(%rcx)'),
   line('4c 89 b1 10 0e 00 00', 'mov %r14,0xe10(%rcx)'),
   line('4c 89 a9 18 0e 00 00', 'mov %r13,0xe18(%rcx)'),
@@ -78,9 +103,14 @@ const SAVE_FPU_FXSAVE: readonly CodeLine[] = [
   line('48 0f ae 01', 'fxsave64 (%rcx)', { label: 'whole-fpu' }),
 ];
 
-const REPORT: readonly CodeLine[] = [
-  line('65 83 3c 25 2c 00 00 00 02', 'cmpl $0x2,%gs:0x2c', { label: 'report' }), // must be PREP
+const report = (version: UpstreamVersion): readonly CodeLine[] => [
+  line(
+    `65 83 3c 25 ${field(version.stateOffset)} 0${version.prep}`,
+    `cmpl $${hex(version.prep)},%gs:${hex(version.stateOffset)}`,
+    { label: 'report' },
+  ),
   line('0f 85', 'jne', { jump: { to: 'panic', size: 4 } }),
+  line('48 c7 81 60 0f 00 00 1f 00 00 00', 'movq $0x1f,0xf60(%rcx)'), // signo = SIGSYS
   line('48 c7 81 f0 0e 00 00 00 00 00 00', 'movq $0x0,0xef0(%rcx)'), // si_call_addr
   line('89 b1 f8 0e 00 00', 'mov %esi,0xef8(%rcx)'), // si_syscall
   line('48 c7 81 58 0e 00 00 da ff ff ff', 'movq $0xffffffffffffffda,0xe58(%rcx)'), // rax = -ENOSYS
@@ -88,13 +118,15 @@ const REPORT: readonly CodeLine[] = [
   line('48 89 91 b0 0e 00 00', 'mov %rdx,0xeb0(%rcx)'),
   line('48 c7 81 00 0e 00 00 00 00 00 00', 'movq $0x0,0xe00(%rcx)'), // fpstate_changed
   line('c7 81 68 0f 00 00 03 00 00 00', 'movl $0x3,0xf68(%rcx)'), // context state SYSCALL_TRAP
-  line('65 c7 04 25 2c 00 00 00 03 00 00 00', 'movl $0x3,%gs:0x2c'), // thread state ASLEEP
+  setState(ThreadState.asleep, version),
   line('0f 05', 'syscall', { label: 'gate' }),
 ];
 
-const RESUME: readonly CodeLine[] = [
-  line('65 48 8b 0c 25 30 00 00 00', 'mov %gs:0x30,%rcx', { label: 'gate-return' }),
-  line('65 c7 04 25 2c 00 00 00 00 00 00 00', 'movl $0x0,%gs:0x2c'), // NONE
+const resume = (version: UpstreamVersion): readonly CodeLine[] => [
+  loadContext(version, 'gate-return'),
+  setState(ThreadState.none, version),
+  line('83 b9 6c 0f 00 00 00', 'cmpl $0x0,0xf6c(%rcx)'), // interrupted while it waited?
+  line('0f 85', 'jne', { jump: { to: 'hand-back', size: 4 } }),
   line('48 83 b9 00 0e 00 00 00', 'cmpq $0x0,0xe00(%rcx)'), // fpstate_changed
   line('74', 'je', { jump: { to: 'fpu-done', size: 1 } }),
 ];
@@ -107,7 +139,6 @@ const LOAD_FPU_XSAVE: readonly CodeLine[] = [
 const LOAD_FPU_FXSAVE: readonly CodeLine[] = [line('48 0f ae 09', 'fxrstor64 (%rcx)')];
 
 const RESTORE: readonly CodeLine[] = [
-  line('48 c7 81 00 0e 00 00 00 00 00 00', 'movq $0x0,0xe00(%rcx)'),
   line('f3 48 0f ae c0', 'rdfsbase %rax', { label: 'fpu-done' }),
   line('48 8b 91 b0 0e 00 00', 'mov 0xeb0(%rcx),%rdx'),
   line('48 39 c2', 'cmp %rax,%rdx'),
@@ -137,8 +168,25 @@ const RESTORE: readonly CodeLine[] = [
   line('65 ff 24 25 08 00 00 00', 'jmpq *%gs:0x8'),
 ];
 
-const PANIC: readonly CodeLine[] = [
-  line('65 c7 04 25 3c 00 00 00 02 00 ad 0b', 'movl $0xbad0002,%gs:0x3c', { label: 'panic' }), // bad thread state
+/** The context goes back to the Sentry as if it had been interrupted in user code (SIG:172-192). */
+const handBack = (version: UpstreamVersion): readonly CodeLine[] => [
+  { ...setState(ThreadState.prep, version), label: 'hand-back' },
+  line('c7 81 6c 0f 00 00 00 00 00 00', 'movl $0x0,0xf6c(%rcx)'),
+  line('48 c7 81 60 0f 00 00 11 00 00 00', 'movq $0x11,0xf60(%rcx)'), // signo = SIGCHLD
+  line('c7 81 e0 0e 00 00 11 00 00 00', 'movl $0x11,0xee0(%rcx)'),
+  line('48 c7 81 80 0e 00 00 ff ff ff ff', 'movq $0xffffffffffffffff,0xe80(%rcx)'), // orig_rax
+  line('c7 81 68 0f 00 00 02 00 00 00', 'movl $0x2,0xf68(%rcx)'), // context state FAULT
+  setState(ThreadState.asleep, version),
+  line('0f 05', 'syscall'),
+  line('e9', 'jmp', { label: 'handed-back', jump: { to: 'gate-return', size: 4 } }),
+];
+
+const panic = (version: UpstreamVersion): readonly CodeLine[] => [
+  line(
+    `65 c7 04 25 ${field(errorOffset(version))} 02 00 ad 0b`, // bad thread state
+    `movl $0xbad0002,%gs:${hex(errorOffset(version))}`,
+    { label: 'panic' },
+  ),
   line('0f 05', 'syscall', { label: 'panic-gate' }),
   line('0f 0b', 'ud2', { label: 'panic-return' }), // a panic does not come back
 ];
@@ -157,14 +205,31 @@ const HARDENED: readonly CodeLine[] = [
 
 function link(lines: readonly CodeLine[]): StubCode {
   const { bytes, labels } = linkCode(lines);
-  return { bytes, lines, gateReturn: labels.get('gate-return') ?? -1, panicReturn: labels.get('panic-return') ?? -1 };
+  const offset = (label: string): number => labels.get(label) ?? -1;
+  return {
+    bytes,
+    lines,
+    gateReturn: offset('gate-return'),
+    fpuDone: offset('fpu-done'),
+    handedBack: offset('handed-back'),
+    panicReturn: offset('panic-return'),
+  };
 }
 
 /** gVisor's syshandler; with xsaveopt where the processor offers it, as upstream chooses. */
-export function upstreamStubCode(hasXsave: boolean): StubCode {
-  const save = hasXsave ? SAVE_FPU_XSAVE : SAVE_FPU_FXSAVE;
-  const load = hasXsave ? LOAD_FPU_XSAVE : LOAD_FPU_FXSAVE;
-  return link([...SAVE, ...save, ...REPORT, ...RESUME, ...load, ...RESTORE, ...PANIC]);
+export function upstreamStubCode(hasXsave: boolean, version: UpstreamVersion = HEAD): StubCode {
+  const saveFpu = hasXsave ? SAVE_FPU_XSAVE : SAVE_FPU_FXSAVE;
+  const loadFpu = hasXsave ? LOAD_FPU_XSAVE : LOAD_FPU_FXSAVE;
+  return link([
+    ...save(version),
+    ...saveFpu,
+    ...report(version),
+    ...resume(version),
+    ...loadFpu,
+    ...RESTORE,
+    ...handBack(version),
+    ...panic(version),
+  ]);
 }
 
 export function hardenedStubCode(): StubCode {

@@ -4,6 +4,7 @@
 // The region lies at the top of the user half, above everything that the guest may map.
 
 import { USER_HALF_END } from '../base/addr.ts';
+import type { UpstreamVersion } from '../usertrap/versions.ts';
 
 /**
  * First address of the stub region: the guest's address range ends here.
@@ -14,18 +15,22 @@ export const STUB_END = USER_HALF_END - 4096;
 
 /** Stub code: syshandler and its gate. One page, shared by all address spaces. */
 export const STUB_CODE = STUB_START;
-/** Thread contexts: one page each, `MAX_CONTEXTS` at most (SP:118). */
+/** Thread contexts: one page each, `MAX_CONTEXTS` an address space (SP:118). */
 export const STUB_CONTEXTS = STUB_START + 0x100000;
-/** Stub threads' blocks, 32 KiB each. */
+/** Stub threads' blocks: 8 pages each, aligned to their size. */
 export const STUB_THREADS = STUB_START + 0x2000000;
 export const STUB_BLOCK_BYTES = 0x8000;
 export const MAX_CONTEXTS = 4095;
+/** No thread, in a context's thread_id (SP:120-123). */
+export const NO_THREAD = 0xfefefefe;
 
-/** Offsets inside a stub thread's block (MSG:56-77). */
+/** Offsets inside a stub thread's block (MSG:56-77): guard, two pages of stack, guard, three of signal stack, the record. */
+export const BLOCK_STACK = 0x1000;
 export const BLOCK_STACK_TOP = 0x3000;
+export const BLOCK_SIGNAL_STACK = 0x4000;
 export const BLOCK_MSG = 0x7000;
 
-/** Offsets in the record that GS points at (MSG:117-162). */
+/** Offsets in the record that GS points at (MSG:117-162); those of state, context and what follows depend on the version. */
 // prettier-ignore
 export const Msg = {
   self: 0x00, retAddr: 0x08, syshandler: 0x10, syshandlerStack: 0x18, appStack: 0x20,
@@ -33,9 +38,25 @@ export const Msg = {
   err: 0x3c, errAdditional: 0x40, errLine: 0x44, debug: 0x48, threadId: 0x50,
 } as const;
 
-/** Stub thread states (MSG:99-114). */
+/** Where a version keeps a stub panic's code: right behind the pointer to the context and, from March 2023 on, fault_jump. */
+export function errorOffset(version: UpstreamVersion): number {
+  return version.contextOffset === Msg.context ? Msg.err : version.contextOffset + 8;
+}
+
+/** Stub thread states (MSG:99-114), as they are numbered since May 2023. */
 // prettier-ignore
 export const ThreadState = { none: 0, done: 1, prep: 2, asleep: 3, initializing: 4 } as const;
+
+/** The number of a later state in a version: all from PREP on moved with it. */
+export function threadState(state: number, version: UpstreamVersion): number {
+  return state < ThreadState.prep ? state : state - ThreadState.prep + version.prep;
+}
+
+/** States of a context (MSG:186-206). CAN_BE_PATCHED is SYSCALL to the Sentry by the time anybody could see it. */
+// prettier-ignore
+export const ContextPhase = {
+  none: 0, syscall: 1, fault: 2, syscallTrap: 3, canBePatched: 4, unexpectedDeath: 5, invalid: 6,
+} as const;
 
 /** Offsets in a guest task's record (MSG:208-284). */
 // prettier-ignore

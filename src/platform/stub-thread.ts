@@ -1,80 +1,86 @@
 // SPDX-License-Identifier: MIT
 //
-// A stub thread and the thread context that it runs: the frames behind their records, and typed access to them.
-// Models gVisor sysmsg.Msg, sysmsg.ThreadContext and subprocess.go's set-up of both.
-//
-// DIVERGES: each context has a stub thread of its own. gVisor keeps a pool per subprocess and any of them picks up any
-// runnable context; which one does is invisible to a guest that keeps its hands off GS.
+// A stub thread: the host thread that runs guest contexts, with its block of guest memory and the record in it that GS
+// points at (gVisor sysmsg.Msg; set-up as in subprocess.go). The guest can write the record.
 
 import { PAGE_SIZE } from '../base/addr.ts';
 import type { PhysAddr } from '../base/addr.ts';
-import { Reg, Regs } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
+import type { UpstreamVersion } from '../usertrap/versions.ts';
+import type { SpaceTraps } from './space-traps.ts';
 import {
   BLOCK_MSG,
+  BLOCK_SIGNAL_STACK,
+  BLOCK_STACK,
   BLOCK_STACK_TOP,
   Context,
+  ContextPhase,
   Msg,
+  NO_THREAD,
   STUB_BLOCK_BYTES,
   STUB_CODE,
-  STUB_CONTEXTS,
   STUB_THREADS,
   ThreadState,
-  UserRegs,
+  threadState,
 } from './stub-layout.ts';
-import type { SpaceTraps } from './space-traps.ts';
+import type { ThreadContext } from './thread-context.ts';
 
-const WORDS = PAGE_SIZE / 4;
 const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
 
-/** Where each general register, rip and the flags lie in a context: pairs of u32 index there and in a block. */
-// prettier-ignore
-const REGISTER_PAIRS: readonly (readonly [number, number])[] = [
-  [UserRegs.r15, Reg.r15], [UserRegs.r14, Reg.r14], [UserRegs.r13, Reg.r13], [UserRegs.r12, Reg.r12], [UserRegs.rbp, Reg.rbp],
-  [UserRegs.rbx, Reg.rbx], [UserRegs.r11, Reg.r11], [UserRegs.r10, Reg.r10], [UserRegs.r9, Reg.r9], [UserRegs.r8, Reg.r8],
-  [UserRegs.rax, Reg.rax], [UserRegs.rcx, Reg.rcx], [UserRegs.rdx, Reg.rdx], [UserRegs.rsi, Reg.rsi], [UserRegs.rdi, Reg.rdi],
-  [UserRegs.rip, Reg.rip], [UserRegs.eflags, Reg.rflags], [UserRegs.rsp, Reg.rsp],
+/** The pages of a block that exist: the others are guards. */
+const BLOCK_PAGES: readonly number[] = [
+  BLOCK_MSG,
+  BLOCK_STACK_TOP - PAGE_SIZE,
+  BLOCK_STACK,
+  BLOCK_SIGNAL_STACK,
+  BLOCK_SIGNAL_STACK + PAGE_SIZE,
+  BLOCK_SIGNAL_STACK + 2 * PAGE_SIZE,
 ];
-const RECORD_INDEX = Int32Array.from(
-  REGISTER_PAIRS.flatMap(([at]) => [(Context.regs + at) / 4, (Context.regs + at) / 4 + 1]),
-);
-const BLOCK_INDEX = Int32Array.from(REGISTER_PAIRS.flatMap(([, r]) => [2 * r, 2 * r + 1]));
-const FS_BASE_INDEX = (Context.regs + UserRegs.fsBase) / 4;
-const ORIG_RAX_INDEX = (Context.regs + UserRegs.origRax) / 4;
+/** Of these, what is ever used here: the signal path is Sentry code. */
+const USED_PAGES = 2;
 
-/** The platform's state of a guest context; all there is of it when nothing is patched. */
-export class ContextState {
-  /** Registers while another context is current. */
-  readonly saved = new Regs();
-}
-
-/** A stub thread and the context that it runs. */
-export class StubThread extends ContextState {
+/** One stub thread of a subprocess. */
+export class StubThread {
+  /** In its subprocess: also the number of its block. */
   readonly id: number;
   /** Address of the record that GS points at. */
   readonly msgAddr: number;
-  readonly contextAddr: number;
   readonly stackTop: number;
   /** Low words of the two addresses; the high word is the stub region's. */
   readonly msgLow: number;
   readonly stackTopLow: number;
-  /** The three pages: stack, Msg, thread context. */
-  private readonly pages: readonly PhysAddr[];
-  /** Msg as words. */
+  /** The record as words. */
   readonly msg: Uint32Array;
-  private readonly context: Uint32Array;
-  private mm: AddressSpace;
+  /** Of the address space that it runs in. */
   traps: SpaceTraps;
-  /** What GS base holds when this thread runs; upstream never puts it back. */
+  /** The context that it runs or ran last. */
+  context: ThreadContext | null = null;
+  /** What GS base holds when this thread runs; upstream sets it once and never looks at it again (SPA:213-217). */
   gsBase: bigint;
   /** The guest wrote a GS base of its own (only where assertGs is on). */
   ownsGs = false;
+  /** It waits for a context inside the syshandler and leaves it by the syshandler's exit, not by a signal's return. */
+  isInSyshandler = false;
+  /** When it took its context: larger is later. */
+  takenAt = 0;
+  /** Interrupts that it has put off since it last ran guest code. */
+  postponed = 0;
+  /** FP registers that it holds although its context's are others (D7): an FXSAVE image. */
+  staleFpu: Uint8Array | null = null;
+  private readonly pages: readonly PhysAddr[];
+  private readonly version: UpstreamVersion;
+  private readonly stateIndex: number;
+  private readonly contextIndex: number;
 
-  /** @returns undefined when memory is out */
-  static create(id: number, traps: SpaceTraps): StubThread | undefined {
-    const { memory } = traps.mm;
+  /**
+   * @param isWhole all pages of the block exist, as upstream; else only those that are used
+   * @returns undefined when memory is out
+   */
+  static create(traps: SpaceTraps, id: number, version: UpstreamVersion, isWhole: boolean): StubThread | undefined {
+    const { mm } = traps;
+    const { memory } = mm;
     const pages: PhysAddr[] = [];
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < (isWhole ? BLOCK_PAGES.length : USED_PAGES); i++) {
       const page = memory.allocatePage();
       if (page === 0) {
         for (const p of pages) memory.releasePage(p);
@@ -82,118 +88,106 @@ export class StubThread extends ContextState {
       }
       pages.push(page);
     }
-    const thread = new StubThread(id, traps, pages);
-    if (thread.map()) return thread;
-    thread.dispose();
+    const thread = new StubThread(traps, id, version, pages);
+    if (thread.map(mm)) return thread;
+    thread.dispose(mm);
     return undefined;
   }
 
-  private constructor(id: number, traps: SpaceTraps, pages: readonly PhysAddr[]) {
-    super();
-    this.id = id;
+  private constructor(traps: SpaceTraps, id: number, version: UpstreamVersion, pages: readonly PhysAddr[]) {
     this.traps = traps;
-    this.mm = traps.mm;
+    this.id = id;
+    this.version = version;
     this.pages = pages;
     const block = STUB_THREADS + id * STUB_BLOCK_BYTES;
     this.msgAddr = block + BLOCK_MSG;
     this.stackTop = block + BLOCK_STACK_TOP;
     this.msgLow = this.msgAddr % 2 ** 32;
     this.stackTopLow = this.stackTop % 2 ** 32;
-    this.contextAddr = STUB_CONTEXTS + id * PAGE_SIZE;
     this.gsBase = BigInt(this.msgAddr);
-    const arena = traps.mm.memory.mmu.memory;
-    this.msg = new Uint32Array(arena, pages[1] ?? 0, WORDS);
-    this.context = new Uint32Array(arena, pages[2] ?? 0, WORDS);
-    this.initialise();
-  }
-
-  /** Fills the record as the Sentry does when it makes a thread (SP:1111-1159). */
-  initialise(): void {
-    this.msg.fill(0);
+    this.stateIndex = version.stateOffset / 4;
+    this.contextIndex = version.contextOffset / 4;
+    this.msg = new Uint32Array(traps.mm.memory.mmu.memory, pages[0] ?? 0, PAGE_SIZE / 4);
     this.setMsg(Msg.self, this.msgAddr);
-    this.setMsg(Msg.syshandler, STUB_CODE);
-    this.setMsg(Msg.syshandlerStack, this.stackTop);
-    this.setMsg(Msg.context, this.contextAddr);
-    this.msg[Msg.threadId / 4] = this.id;
-    this.context[Context.threadId / 4] = this.id;
-    this.context[Context.lastThreadId / 4] = this.id;
+    this.assertRecord();
+    this.msg[Msg.threadId / 4] = id;
+    this.setState(ThreadState.initializing);
   }
 
   /** Puts back what the guest may have overwritten, while this thread is in none of the stub's code. Hot: no allocation. */
   assertRecord(): void {
     const { msg } = this;
-    msg[Msg.state / 4] = ThreadState.none;
+    msg[this.stateIndex] = ThreadState.none;
     msg[Msg.syshandler / 4] = STUB_CODE % 2 ** 32;
     msg[Msg.syshandler / 4 + 1] = STUB_HIGH;
     msg[Msg.syshandlerStack / 4] = this.stackTopLow;
     msg[Msg.syshandlerStack / 4 + 1] = STUB_HIGH;
   }
 
-  /** Moves to another address space (execve). False when memory for its page tables is out. */
-  moveTo(traps: SpaceTraps): boolean {
-    this.unmap();
-    this.mm = traps.mm;
-    this.traps = traps;
-    this.gsBase = BigInt(this.msgAddr);
-    this.ownsGs = false;
-    this.initialise();
-    return this.map();
+  /** Runs `context` from now on: it comes from the queue, or the thread is its own. */
+  take(context: ThreadContext, now: number): void {
+    this.context = context;
+    this.takenAt = now;
+    this.setMsg(this.contextIndex * 4, context.address);
+    context.thread = this;
+    context.lastThread = this;
+    context.words[Context.threadId / 4] = this.id;
+    context.words[Context.state / 4] = ContextPhase.none;
   }
 
-  dispose(): void {
-    this.unmap();
-    for (const page of this.pages) this.mm.memory.releasePage(page);
+  /** Its context goes to the Sentry; the thread waits for another. */
+  release(isInSyshandler: boolean): void {
+    const { context } = this;
+    this.isInSyshandler = isInSyshandler;
+    this.setState(ThreadState.asleep);
+    if (context === null || context.thread !== this) return;
+    context.thread = null;
+    context.words[Context.threadId / 4] = NO_THREAD;
+    context.words[Context.lastThreadId / 4] = this.id;
   }
 
+  /** The state in the record is what the guest has left there. */
   get isPreparing(): boolean {
-    return this.msg[Msg.state / 4] === ThreadState.prep;
+    return this.msg[this.stateIndex] === this.version.prep;
   }
 
-  /** Runs no stub code: the Sentry resumes the guest directly. */
-  setIdle(): void {
-    this.msg[Msg.state / 4] = ThreadState.none;
+  /** State NONE. */
+  get isRunning(): boolean {
+    return this.msg[this.stateIndex] === ThreadState.none;
   }
 
-  /** Loads the registers that the syshandler stored; returns the syscall number. Hot: no allocation. */
-  loadContext(into: Regs): number {
-    const context = this.context;
-    const words = into.u32;
-    for (let i = 0; i < RECORD_INDEX.length; i++)
-      words[BLOCK_INDEX[i] as number] = context[RECORD_INDEX[i] as number] as number;
-    // The Sentry works with the number in rax (SPA:82-85).
-    words[0] = context[ORIG_RAX_INDEX] as number;
-    words[1] = context[ORIG_RAX_INDEX + 1] as number;
-    return words[0] as number;
+  get isIdle(): boolean {
+    return this.context === null || this.context.thread !== this;
   }
 
-  /** Stores the registers for the syshandler to load. Hot: no allocation. */
-  storeContext(from: Regs): void {
-    const context = this.context;
-    const words = from.u32;
-    for (let i = 0; i < RECORD_INDEX.length; i++)
-      context[RECORD_INDEX[i] as number] = words[BLOCK_INDEX[i] as number] as number;
-    context[FS_BASE_INDEX] = words[2 * Reg.fsBase] as number;
-    context[FS_BASE_INDEX + 1] = words[2 * Reg.fsBase + 1] as number;
+  setState(state: number): void {
+    this.msg[this.stateIndex] = threadState(state, this.version);
+  }
+
+  /** Maps the block into a subprocess's address space. False when memory for page tables is out. */
+  map(mm: AddressSpace): boolean {
+    const block = STUB_THREADS + this.id * STUB_BLOCK_BYTES;
+    return this.pages.every((page, i) => mm.mapStub(block + (BLOCK_PAGES[i] ?? 0), page, true, false));
+  }
+
+  /** Takes the block out of it; the pages stay the thread's. */
+  unmap(mm: AddressSpace): void {
+    const block = STUB_THREADS + this.id * STUB_BLOCK_BYTES;
+    for (const [i] of this.pages.entries()) mm.unmapStub(block + (BLOCK_PAGES[i] ?? 0));
+  }
+
+  dispose(mm: AddressSpace): void {
+    this.unmap(mm);
+    this.releasePages(mm);
+  }
+
+  /** Gives the pages of an unmapped block back. */
+  releasePages(mm: AddressSpace): void {
+    for (const page of this.pages) mm.memory.releasePage(page);
   }
 
   private setMsg(offset: number, address: number): void {
     this.msg[offset / 4] = address % 2 ** 32;
     this.msg[offset / 4 + 1] = Math.floor(address / 2 ** 32);
-  }
-
-  /** DIVERGES: of the block's eight pages only the two that are used exist: the signal path is Sentry code here. */
-  private map(): boolean {
-    const [stack, msg, context] = this.pages;
-    return (
-      this.mm.mapStub(this.stackTop - PAGE_SIZE, stack ?? 0, true, false) &&
-      this.mm.mapStub(this.msgAddr, msg ?? 0, true, false) &&
-      this.mm.mapStub(this.contextAddr, context ?? 0, true, false)
-    );
-  }
-
-  private unmap(): void {
-    this.mm.unmapStub(this.stackTop - PAGE_SIZE);
-    this.mm.unmapStub(this.msgAddr);
-    this.mm.unmapStub(this.contextAddr);
   }
 }

@@ -39,6 +39,8 @@ export interface Guards {
   readonly assertRecord: boolean;
   /** The stub's GS base is put back before guest code runs; a task with a GS base of its own is not patched for (D8). */
   readonly assertGs: boolean;
+  /** A page that is copied for a write of the Sentry's stays mapped: nobody faults in the middle of a trampoline (D4). */
+  readonly keepCopiedPage: boolean;
   /** A patched call leaves rcx and r11 as a trapped one does. */
   readonly syscallClobbers: boolean;
   /** An instruction pointer in a slot is never shown: a task that is about to run one goes through it first. */
@@ -52,7 +54,7 @@ export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
   instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
   spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, reuseSlots: false,
-  restoreEditedSites: false, assertRecord: false, assertGs: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
+  restoreEditedSites: false, assertRecord: false, assertGs: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
 // prettier-ignore
@@ -60,5 +62,5 @@ export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
   instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
   spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, reuseSlots: true,
-  restoreEditedSites: true, assertRecord: true, assertGs: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
+  restoreEditedSites: true, assertRecord: true, assertGs: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

@@ -4,6 +4,8 @@
 // usertrap_amd64_unsafe.go at commit 3c5eee1. All numbers are ABI: a checkpoint carries them.
 
 import { MOV_EAX_IMM32, SITE_BYTES } from '../isa/syscall-site.ts';
+import { HEAD } from './versions.ts';
+import type { UpstreamVersion } from './versions.ts';
 
 /** Entries, the header included. */
 export const TABLE_ENTRIES = 256;
@@ -35,6 +37,9 @@ export const TRAP_CODE_OFFSET = 8;
 /** Offsets of the two immediates inside a slot. */
 export const TRAP_RETURN_OFFSET = 40;
 export const TRAP_SYSNO_OFFSET = 58;
+/** Of the two that depend on the version: where in the stub's record the state lies, and which one is stored there. */
+const TRAP_STATE_OFFSET = 12;
+const TRAP_PREP_OFFSET = 16;
 
 export function trapAddress(base: number, index: number): number {
   return base + index * TRAP_BYTES;
@@ -47,7 +52,7 @@ export function trapIndex(base: number, address: number): number {
 // prettier-ignore
 const TEMPLATE = [
   [0, 0, 0, 0, 0, 0, 0, 0], // where the site's jump goes: the slot's own code
-  [0x65, 0xc7, 0x04, 0x25, 0x2c, 0, 0, 0, 2, 0, 0, 0], // movl $PREP,%gs:state
+  [0x65, 0xc7, 0x04, 0x25, 0, 0, 0, 0, 0, 0, 0, 0], // movl $PREP,%gs:state
   [0x65, 0x48, 0x89, 0x24, 0x25, 0x20, 0, 0, 0], // mov %rsp,%gs:app_stack
   [0x65, 0x48, 0x8b, 0x24, 0x25, 0x18, 0, 0, 0], // mov %gs:syshandler_stack,%rsp
   [0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0], // movabs $return,%rax
@@ -57,10 +62,17 @@ const TEMPLATE = [
 ].flat();
 
 /** The 70 bytes of a slot. */
-export function trapBytes(slot: number, returnAddress: number, sysno: number): Uint8Array {
+export function trapBytes(
+  slot: number,
+  returnAddress: number,
+  sysno: number,
+  version: UpstreamVersion = HEAD,
+): Uint8Array {
   const bytes = Uint8Array.from(TEMPLATE);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(slot + TRAP_CODE_OFFSET), true);
+  view.setUint32(TRAP_STATE_OFFSET, version.stateOffset, true);
+  view.setUint32(TRAP_PREP_OFFSET, version.prep, true);
   view.setBigUint64(TRAP_RETURN_OFFSET, BigInt(returnAddress), true);
   view.setUint32(TRAP_SYSNO_OFFSET, sysno >>> 0, true);
   return bytes;

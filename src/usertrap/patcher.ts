@@ -24,6 +24,8 @@ import { ask, load, lock, store, unlock } from './steps.ts';
 import type { Steps } from './steps.ts';
 import type { AllocationFailure } from './trap-table.ts';
 import { allocateTrap, commitTrap } from './trap-table.ts';
+import { HEAD } from './versions.ts';
+import type { UpstreamVersion } from './versions.ts';
 
 /** Longest stretch of code that is walked to find out whether the `mov` is an instruction. */
 const MAX_WALK = 1024;
@@ -105,6 +107,8 @@ export type PatchOutcome =
 export interface PatchConfig {
   readonly guards: Guards;
   readonly protocol: PatchProtocol;
+  /** Of gVisor; default the newest. */
+  readonly version?: UpstreamVersion;
 }
 
 /** Whether the `mov` at `site` is an instruction of its own: null, or why it is not taken for one. */
@@ -123,9 +127,9 @@ function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number):
   return isTail ? 'boundary-unknown' : null;
 }
 
-function* decide(request: PatchRequest, guards: Guards): Steps<PatchRule | null> {
+function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps<PatchRule | null> {
   const site = request.ip - SITE_BYTES;
-  if (request.hasTracer) return 'traced';
+  if (request.hasTracer && (version ?? HEAD).sparesTraced) return 'traced';
   const bytes = yield* load(site, SITE_BYTES, 'site');
   if (bytes === null) return 'unreadable';
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
@@ -203,11 +207,11 @@ export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps
 function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
   const { guards } = config;
   const site = request.ip - SITE_BYTES;
-  const rule = yield* decide(request, guards);
+  const rule = yield* decide(request, config);
   if (rule !== null) return { kind: 'skipped', site, rule };
   const trap = yield* allocateTrap(guards, request.freedSlot);
   if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
-  const body = trapBytes(trap.address, request.ip, request.sysno);
+  const body = trapBytes(trap.address, request.ip, request.sysno, config.version);
   if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
   const needsStop = guards.stopForSplitSites && (splitsLine(site) || tearsImmediate(site));
   const protocol = needsStop ? { ...config.protocol, stopsOthers: true } : config.protocol;

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { Disassembler } from '../../src/isa/disassembler.ts';
 import { hardenedStubCode, upstreamStubCode } from '../../src/platform/stub-code.ts';
 import { Context, Msg, UserRegs } from '../../src/platform/stub-layout.ts';
+import { upstreamVersion } from '../../src/usertrap/versions.ts';
 
 const plain = (text: string): string =>
   text
@@ -21,6 +22,7 @@ describe('stub code', () => {
   for (const [name, code] of [
     ['upstream with fxsave', upstreamStubCode(false)],
     ['upstream with xsaveopt', upstreamStubCode(true)],
+    ['upstream of 2023', upstreamStubCode(false, upstreamVersion('2023-02'))],
     ['hardened', hardenedStubCode()],
   ] as const) {
     it(`disassembles to its own comments: ${name}`, () => {
@@ -51,7 +53,9 @@ describe('stub code', () => {
       }
       return -1;
     };
-    expect(targets).toEqual(['whole-fpu', 'report', 'panic', 'fpu-done', 'fs-done'].map(offsetOf));
+    expect(targets).toEqual(
+      ['whole-fpu', 'report', 'panic', 'hand-back', 'fpu-done', 'fs-done', 'gate-return'].map(offsetOf),
+    );
   });
 
   it('uses the offsets of the record layouts', () => {

@@ -31,6 +31,8 @@ import { defaultAction, sigBit } from './signal-sets.ts';
  */
 export function beforeGuestCode(task: Task): boolean {
   const { group } = task;
+  // In a trampoline it is not interrupted: it looks again when its call comes to the kernel.
+  if (!task.kernel.platform.interrupt(task)) return true;
   for (;;) {
     task.attention = false;
     if (isKilled(task)) {

@@ -15,7 +15,7 @@ import { AddressSpace, PhysicalMemory } from '../../mm/address-space.ts';
 import { Platform } from '../../platform/platform.ts';
 import type { GuestContext, PatchMode } from '../../platform/sentry.ts';
 import { STUB_START } from '../../platform/stub-layout.ts';
-import { StubThread } from '../../platform/stub-thread.ts';
+import { stubThreadOf } from '../../platform/thread-context.ts';
 import { NULL_TRACE } from '../../trace/events.ts';
 import type { PageContent } from './pages.ts';
 import { PageContents } from './pages.ts';
@@ -148,7 +148,12 @@ export class Machine {
     if (known !== undefined) return known;
     const mm = new AddressSpace(this.#memory, { end: STUB_START });
     const sentry = { syscall: () => false };
-    const platform = new Platform(this.cpu, sentry, { patch: this.#patch, prng: new Prng(1), trace: NULL_TRACE });
+    const platform = new Platform(this.cpu, sentry, {
+      patch: this.#patch,
+      prng: new Prng(1),
+      trace: NULL_TRACE,
+      stubThreads: 0,
+    });
     invariant(platform.adoptSpace(mm) === 0, () => 'no memory for the stub of a race');
     const ctx: GuestContext = {
       tid: 1,
@@ -161,8 +166,8 @@ export class Machine {
       platformState: null,
     };
     invariant(platform.attach(ctx) === 0, () => 'no memory for the stub thread of a race');
-    const thread = ctx.platformState;
-    invariant(thread instanceof StubThread, () => 'a patching platform gives each context a stub thread');
+    const thread = stubThreadOf(ctx.platformState);
+    invariant(thread !== null, () => 'a patching platform gives each context a stub thread');
     const views = this.#privatePages.map((address) => {
       this.#map(mm, address, PROT_READ | PROT_WRITE);
       const page = mm.physicalOf(address, 'write', true);

@@ -14,7 +14,7 @@ import type { PlatformObserver } from '../../../src/platform/observer.ts';
 import type { GuestContext, PlatformEvent } from '../../../src/platform/sentry.ts';
 import type { PatchedSite, SpaceTraps } from '../../../src/platform/space-traps.ts';
 import { Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from '../../../src/platform/stub-layout.ts';
-import { StubThread } from '../../../src/platform/stub-thread.ts';
+import { ThreadContext } from '../../../src/platform/thread-context.ts';
 import type { FaultOutcome } from '../../../src/usertrap/fault-handler.ts';
 import type { PatchOutcome, PatchRequest } from '../../../src/usertrap/patcher.ts';
 import type { Step, StepResult } from '../../../src/usertrap/steps.ts';
@@ -272,6 +272,8 @@ export class InvariantObserver implements PlatformObserver {
     const task = this.#task(ctx);
     const rip = regs.get(Reg.rip);
     task.arrival = null;
+    // Upstream a context may come back by the syshandler's exit: its registers are in its record.
+    if (rip >= STUB_START && rip < STUB_END) return;
     this.#checkGs(stub, regs);
     const constants = [Msg.self, Msg.syshandler, Msg.syshandlerStack].map((at) => stub.word(at));
     const expected = [stub.msgAddr, STUB_CODE, stub.stackTop];
@@ -415,10 +417,11 @@ interface Stub {
   word(at: number): number;
 }
 
-/** The stub thread that runs a context; null where nothing is patched. */
+/** The stub thread that runs a context, or ran it last; null where nothing is patched, or before its first run. */
 function stubOf(ctx: GuestContext): Stub | null {
-  const thread = ctx.platformState;
-  if (!(thread instanceof StubThread)) return null;
+  const context = ctx.platformState;
+  const thread = context instanceof ThreadContext ? (context.thread ?? context.lastThread) : null;
+  if (thread === null) return null;
   const { traps, msgAddr, stackTop, msg, ownsGs } = thread;
   return {
     traps,
@@ -432,9 +435,9 @@ function stubOf(ctx: GuestContext): Stub | null {
 
 /** The traps of the space that a context runs in. */
 export function trapsOf(ctx: GuestContext): SpaceTraps {
-  const stub = stubOf(ctx);
-  if (stub === null) throw new Error('nothing is patched here');
-  return stub.traps;
+  const context = ctx.platformState;
+  if (!(context instanceof ThreadContext)) throw new Error('nothing is patched here');
+  return context.traps;
 }
 
 function read(mm: AddressSpace, at: number, length: number): Uint8Array {

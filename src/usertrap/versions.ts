@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+//
+// Versions of gVisor as data: what of Systrap's patching a guest can tell apart from one to the next
+// (git history of pkg/sentry/platform/systrap; the commits are named at each field).
+
+export const UPSTREAM_VERSION_NAMES = ['2023-02', '2024-07', '3c5eee1'] as const;
+
+/** `2023-02`: as first published; `2024-07`: as packaged by Debian 13; `3c5eee1`: of August 2026. */
+export type UpstreamVersionName = (typeof UPSTREAM_VERSION_NAMES)[number];
+
+export interface UpstreamVersion {
+  readonly name: UpstreamVersionName;
+  /** Offset of a stub thread's state in its record, an immediate of every slot: 0x34 until March 2023. */
+  readonly stateOffset: number;
+  /** Where the record points at the context that the thread runs. */
+  readonly contextOffset: number;
+  /** The state that a slot stores: ThreadStatePrep, 3 until `d7f590dd0` (May 2023). */
+  readonly prep: number;
+  /** The call that had its site patched is served at once; until `38f63e832` (April 2024) it ran the site again. */
+  readonly servesAtOnce: boolean;
+  /** A task with a tracer adds no slot (`62cb91e84`, November 2025). */
+  readonly sparesTraced: boolean;
+  /** An interrupt clears a context's fpstate_changed even where its registers were not saved (`f7875f90f`, December 2024). */
+  readonly forgetsFpuChange: boolean;
+  /** What stops a guest's `syscall`: the host's seccomp filter, or syscall user dispatch (`a45d6227b`, May 2025). */
+  readonly interception: 'seccomp' | 'user-dispatch';
+}
+
+export const HEAD: UpstreamVersion = {
+  name: '3c5eee1',
+  stateOffset: 0x2c,
+  contextOffset: 0x30,
+  prep: 2,
+  servesAtOnce: true,
+  sparesTraced: true,
+  forgetsFpuChange: true,
+  interception: 'user-dispatch',
+};
+
+const VERSIONS: Record<UpstreamVersionName, UpstreamVersion> = {
+  // DIVERGES: the record pointed at no context yet (it held the registers itself); here it does, behind the state.
+  '2023-02': {
+    name: '2023-02',
+    stateOffset: 0x34,
+    contextOffset: 0x38,
+    prep: 3,
+    servesAtOnce: false,
+    sparesTraced: false,
+    forgetsFpuChange: false,
+    interception: 'seccomp',
+  },
+  '2024-07': {
+    ...HEAD,
+    name: '2024-07',
+    sparesTraced: false,
+    forgetsFpuChange: false,
+    interception: 'seccomp',
+  },
+  '3c5eee1': HEAD,
+};
+
+export function upstreamVersion(name: UpstreamVersionName): UpstreamVersion {
+  return VERSIONS[name];
+}
