@@ -132,11 +132,11 @@ export class GvisorBehaviour implements Behaviour {
   }
 
   /** From +0 a whole mov or a whole jump through a filled slot, from +5 the syscall or the guard. */
-  decode(decoded: Decoded): { text: string; failure?: (consequence: string) => Failure } {
+  decode(decoded: Decoded): { text: string; failure?: (consequence: string) => Failure; readsData?: boolean } {
     const { bytes, length, at } = decoded;
     const offset = at - this.options.site;
     const text = this.describe(bytes.subarray(0, Math.max(2, SITE_BYTES - offset)), length);
-    if (this.isLegal(decoded.space, offset, bytes, length)) return { text };
+    if (this.isLegal(decoded.space, offset, bytes, length)) return { text, readsData: isJump(bytes) };
     return {
       text,
       failure: (consequence) => ({

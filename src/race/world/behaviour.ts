@@ -60,7 +60,12 @@ export interface Behaviour {
   /** User code stopped. */
   userStop(stop: UserStop, local: Local): Then;
   /** Text for a table, and what is wrong with it if anything. */
-  decode(decoded: Decoded): { readonly text: string; readonly failure?: (consequence: string) => Failure };
+  decode(decoded: Decoded): {
+    readonly text: string;
+    readonly failure?: (consequence: string) => Failure;
+    /** It is known to read no data; then stores to data do not matter to it. */
+    readonly readsData?: boolean;
+  };
   /** Name of a step in schedules and its text in tables. Stores are named by the bytes they write. */
   label(step: Step): { readonly name: string; readonly text: string };
   /** Part of {@link localKey}: what later steps of the work depend on, where that is less than all results. */

@@ -54,6 +54,11 @@ export class PageContents {
     return this.of(copy);
   }
 
+  /** The same for the same bytes wherever they were met. */
+  fingerprint(page: PageContent): string {
+    return hashPage(wordsOf(page.bytes)).toString(16);
+  }
+
   isSame(page: PageContent, bytes: Uint8Array): boolean {
     return sameWords(wordsOf(page.bytes), wordsOf(bytes));
   }

@@ -16,16 +16,21 @@ import { afterExecution, decodeWindow, fetchable, hotSegments, MAX_HOT_BITS, seg
 import type { HotRange, HotSegment, Window } from './fetch.ts';
 import type { Machine } from './machine.ts';
 import type { Model } from './model.ts';
+import type { PageContents } from './pages.ts';
 import type { ActorEvent, Local, Shared, Space, Work } from './state.ts';
 
 /** Bits of a footprint above the hot bytes. */
 export const Touch = {
   lock: 1 << 21,
-  memory: 1 << 22,
-  records: 1 << 23,
-  processors: 1 << 24,
-  standstill: 1 << 25,
+  records: 1 << 22,
+  processors: 1 << 23,
+  standstill: 1 << 24,
+  /** Bytes that are not hot: pages take turns at these bits. */
+  memory: 0x7e000000,
 } as const;
+
+const FIRST_MEMORY_BIT = 25;
+const MEMORY_BITS = 6;
 
 /** One thing that an actor can do, with all its consequences. */
 export interface Outcome {
@@ -61,6 +66,8 @@ interface Draft {
   failure: Failure | null;
   reads: number;
   writes: number;
+  /** The actor held the lock before the step. */
+  readonly heldLock: boolean;
 }
 
 const NO_EVENTS: readonly ActorEvent[] = [];
@@ -72,6 +79,8 @@ export class Stepper {
   readonly #behaviour: Behaviour;
   readonly #entries: ReadonlySet<number>;
   readonly #privateLimit: number;
+  readonly #allHot: number;
+  readonly #pageBits = new Map<number, number>();
 
   constructor(options: StepperOptions) {
     this.#machine = options.machine;
@@ -80,10 +89,11 @@ export class Stepper {
     this.#entries = new Set(options.entries);
     this.#privateLimit = options.privateLimit;
     this.segments = hotSegments(options.hot, options.model.granule);
+    this.#allHot = this.segments.reduce((bits, segment) => bits | hotBits(segment), 0);
   }
 
-  get hotBytes(): number {
-    return this.segments.reduce((sum, s) => sum + s.length, 0);
+  get contents(): PageContents {
+    return this.#machine.contents;
   }
 
   /** Everything that the actor can do next. */
@@ -129,7 +139,8 @@ export class Stepper {
   }
 
   #draft(local: Local, shared: Shared, name: string, text: string): Draft {
-    return { local, shared, events: [], name, text, failure: null, reads: Touch.standstill, writes: 0 };
+    const heldLock = local.work !== null && local.work.holds !== 'nothing';
+    return { local, shared, events: [], name, text, failure: null, reads: Touch.standstill, writes: 0, heldLock };
   }
 
   // ---- instructions
@@ -139,7 +150,11 @@ export class Stepper {
     const rip = Number(local.regs[Reg.rip]);
     const window = this.#window(local, space, rip);
     for (const index of this.#fetchable(local, space, rip, window)) out.push(this.#fetch(local, shared, index));
-    if (window.length !== undefined) out.push(this.#execute(local, shared, rip, window));
+    if (window.length !== undefined) {
+      const executed = this.#execute(local, shared, rip, window);
+      // Whether there is something new to fetch depends on memory, too.
+      out.push(this.#isPrefetching() ? { ...executed, reads: executed.reads | this.#allHot } : executed);
+    }
     return out;
   }
 
@@ -180,7 +195,7 @@ export class Stepper {
     const isHot = window.hot !== 0;
     const decoded = isHot
       ? this.#behaviour.decode({ local, space, at: rip, bytes: window.bytes, length })
-      : { text: 'access to shared data' };
+      : { text: 'access to shared data', readsData: true };
     draft.text = decoded.text;
     const unsynced = this.#model.strict ? this.#unsynchronised(local, space, rip, window) : null;
     const view =
@@ -191,7 +206,7 @@ export class Stepper {
       stop.kind === 'budget' ? null : { kind: 'stop', stop: { ...this.#machine.cpu.stop } };
     draft.local = this.#machine.unload({ ...local, touchesShared: false });
     const now = this.#machine.unloadSpace(space);
-    draft.reads |= Touch.memory;
+    if (!isHot || decoded.readsData !== false) draft.reads |= Touch.memory;
     if (now !== space) {
       draft.shared = withSpace(shared, local.space, now);
       draft.writes |= Touch.memory | this.#changedHotBits(space, now);
@@ -342,7 +357,7 @@ export class Stepper {
       invariant(page !== undefined, () => 'a page to copy');
       pages.set(cow, { ...page, isCow: false });
       draft.shared = withSpace(shared, local.space, { ...space, pages });
-      draft.writes |= Touch.memory;
+      draft.writes |= this.#memoryBits(cow, PAGE_SIZE) | this.#hotBitsOf(cow, PAGE_SIZE);
       this.#serialiseOthers(draft);
       out.push(finished(draft));
       return out;
@@ -408,6 +423,7 @@ export class Stepper {
       const answer = this.#behaviour.answer?.(work, step, draft.local);
       if (answer === undefined && this.#isVisible(draft, work, step)) {
         draft.local = { ...draft.local, phase: 'kernel', work: { ...work, pending: step } };
+        if (work.holds === 'shared') draft.writes |= Touch.lock;
         return;
       }
       const result = answer === undefined ? this.#perform(draft, work, step) : answer;
@@ -465,12 +481,13 @@ export class Stepper {
     switch (step.op) {
       case 'lock':
         draft.reads |= Touch.lock;
-        draft.writes |= Touch.lock;
+        if (step.exclusive) draft.writes |= Touch.lock;
         put(step.exclusive ? { isLocked: true } : { readers: space.readers + 1 });
         if (this.#model.strict) draft.local = { ...local, known: newest(local.known, space.published) };
         return 1;
       case 'unlock':
-        draft.writes |= Touch.lock;
+        // Who looks at a site under the lock within one step is in nobody's way.
+        if (work.holds !== 'shared' || draft.heldLock) draft.writes |= Touch.lock;
         put(
           work.holds === 'shared'
             ? { readers: Math.max(0, space.readers - 1) }
@@ -481,7 +498,7 @@ export class Stepper {
         );
         return 1;
       case 'load': {
-        draft.reads |= this.#hotBitsOf(step.addr, step.length) | Touch.memory;
+        draft.reads |= this.#hotBitsOf(step.addr, step.length) | this.#memoryBits(step.addr, step.length);
         const bytes = readSpace(space, step.addr, step.length, PROT_READ | PROT_EXEC);
         return bytes.length === step.length ? bytes : null;
       }
@@ -534,7 +551,7 @@ export class Stepper {
       done += n;
     }
     const changed = this.#changedHot(space, address, bytes);
-    draft.writes |= Touch.memory;
+    draft.writes |= this.#memoryBits(address, bytes.length);
     for (const byte of changed) draft.writes |= 1 << Math.min(byte, MAX_HOT_BITS);
     let versions = space.versions;
     if (this.#model.strict && changed.length > 0) {
@@ -578,6 +595,25 @@ export class Stepper {
       if (index < 0) continue;
       const s = this.segments[index] as HotSegment;
       bits |= 1 << Math.min(s.first + address + i - s.address, MAX_HOT_BITS);
+    }
+    return bits;
+  }
+
+  /** Bits for the pages of a range, as far as it is not hot. */
+  #memoryBits(address: number, length: number): number {
+    let bits = 0;
+    for (let page = pageDown(address); page < address + length; page += PAGE_SIZE) {
+      const from = Math.max(page, address);
+      const to = Math.min(page + PAGE_SIZE, address + length);
+      let isHot = true;
+      for (let at = from; at < to && isHot; at++) isHot = segmentAt(this.segments, at) >= 0;
+      if (isHot) continue;
+      let bit = this.#pageBits.get(page);
+      if (bit === undefined) {
+        bit = 1 << (FIRST_MEMORY_BIT + (this.#pageBits.size % MEMORY_BITS));
+        this.#pageBits.set(page, bit);
+      }
+      bits |= bit;
     }
     return bits;
   }

@@ -10,7 +10,7 @@ import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '..
 import { TupleTable } from '../search/tuple-table.ts';
 import type { Behaviour } from './behaviour.ts';
 import { Interner } from './interner.ts';
-import type { ActorEvent, Local, Shared } from './state.ts';
+import type { ActorEvent, Local, Page, Shared } from './state.ts';
 import { localKey, sharedKey } from './state.ts';
 import type { Outcome, Stepper } from './stepper.ts';
 
@@ -81,7 +81,7 @@ export class World implements TransitionSystem {
     this.#stepper = options.stepper;
     this.#behaviour = options.behaviour;
     this.#recheckEvery = options.recheckEvery ?? 0;
-    this.#locals = new Interner((local) => localKey(local, (work, of) => this.#behaviour.liveResults?.(work, of)));
+    this.#locals = new Interner((local) => this.#localKey(local));
     this.actors = options.actors.map((a) => a.name);
     this.#table = new TupleTable(this.actors.length + 1);
     this.#tuple = new Int32Array(this.actors.length + 1);
@@ -136,6 +136,21 @@ export class World implements TransitionSystem {
       stuck: (state) => this.stuck(state),
       outcome: (state) => this.outcome(state),
     };
+  }
+
+  /** What a state is, in full: the same in every world of the same scenario, unlike its number. */
+  key(state: number): string {
+    const { contents } = this.#stepper;
+    const pages = this.shared(state).spaces.map((space) =>
+      [...space.pages].map(([address, page]) => `${address}:${contents.fingerprint(page.content)}`).join(),
+    );
+    const shared = this.shared(state);
+    const bare = { ...shared, spaces: shared.spaces.map((space) => ({ ...space, pages: new Map<number, Page>() })) };
+    const locals = this.locals(state).map((local) => {
+      const privates = local.privates.map((content) => contents.fingerprint(content)).join();
+      return `${privates}:${this.#localKey({ ...local, privates: [] })}`;
+    });
+    return [sharedKey(bare), ...pages, ...locals].join('\n');
   }
 
   moves(state: number, actor: number): readonly Move[] {
@@ -238,6 +253,10 @@ export class World implements TransitionSystem {
       known.set(local, after);
     }
     return after;
+  }
+
+  #localKey(local: Local): string {
+    return localKey(local, (work, of) => this.#behaviour.liveResults?.(work, of));
   }
 
   #steps(local: number, shared: number): readonly Remembered[] {
