@@ -34,6 +34,7 @@ import type { PatchMode } from '../platform/sentry.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { EventKind } from '../trace/events.ts';
+import type { Guards } from '../usertrap/guards.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { FsContext } from '../vfs/fs-context.ts';
 import { newestTime } from '../vfs/host-contents.ts';
@@ -81,6 +82,8 @@ export interface SandboxOptions {
   readonly cwd?: string;
   readonly uid?: number;
   readonly patch?: PatchMode;
+  /** Single guards of the patch mode, switched on or off. */
+  readonly guards?: Partial<Guards>;
   /** The guest's / : read-only below a memory layer. Default: an empty tree. */
   readonly root?: HostDirectory;
   readonly binds?: readonly Bind[];
@@ -195,6 +198,7 @@ export class Sandbox {
           ...(disassembler === undefined
             ? {}
             : { readOperands: (code, address) => disassembler().memoryOperands(code, address) }),
+          ...(options.guards === undefined ? {} : { guards: options.guards }),
           ...(options.observer === undefined ? {} : { observer: options.observer }),
         });
         return platform;
