@@ -36,7 +36,6 @@ function isBuild(library: Library | undefined, text: string): boolean {
 }
 
 const DEBIAN_12 = 'Debian GLIBC 2.36-9+deb12u14';
-const ALPHABET = 'GNU C Library';
 
 describe.runIf(isBuild(libc, DEBIAN_12))('libc6 2.36-9+deb12u14', () => {
   it('has 526 calls: 436 can be patched, 30 of those cross a line, 5 syscalls cross a line and 2 of them a page', () => {
