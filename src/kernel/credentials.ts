@@ -29,6 +29,7 @@ export const Cap = {
   sysTime: 25,
   sysTtyConfig: 26,
   mknod: 27,
+  syslog: 34,
   wakeAlarm: 35,
   checkpointRestore: 40,
 } as const;

@@ -215,10 +215,6 @@ export function reap(kernel: Kernel, group: ThreadGroup): void {
   const { parent } = group;
   if (parent !== null) {
     parent.children.splice(parent.children.indexOf(group), 1);
-    const usage = parent.childUsage;
-    usage.userNs += group.endedCpuNs + group.childUsage.userNs;
-    usage.maxRssKib = Math.max(usage.maxRssKib, group.maxRssKib, group.childUsage.maxRssKib);
-    usage.switches += group.endedSwitches + group.childUsage.switches;
   }
   kernel.groups.delete(group.tgid);
   kernel.tasks.delete(group.tgid);

@@ -53,13 +53,18 @@ export class IntervalTimers {
 
   /** TimerOwner: ITIMER_REAL has struck. */
   expired(): void {
-    const { timers, clock } = this.kernel;
-    const { deadline } = this.real;
-    const interval = this.realInterval;
-    // Periods that have passed meanwhile are lost, as their signals would be.
-    const missed = Math.floor(Math.max(0, clock.now() - deadline) / interval);
-    if (interval > 0) timers.set(this.real, deadline + (missed + 1) * interval);
     if (this.group !== null) sendSignal(this.group, null, kernelInfo(SIGALRM));
+  }
+
+  /** A SIGALRM of the group's was taken: only then does the next period begin, so never while it is ignored. */
+  alarmTaken(): void {
+    const interval = this.realInterval;
+    if (this.real.isSet || interval === 0) return;
+    const { timers, clock } = this.kernel;
+    // Periods that have passed meanwhile are lost, as their signals would be.
+    const missed = Math.floor(Math.max(0, clock.now() - this.real.deadline) / interval);
+    timers.set(this.real, this.real.deadline + (missed + 1) * interval);
+    this.kernel.leaveGuest();
   }
 
   /** Reads a timer; undefined for an unknown one. */
@@ -76,7 +81,7 @@ export class IntervalTimers {
 
   set(which: number, setting: TimerSetting): void {
     if (which === ITIMER_REAL) {
-      this.realInterval = setting.intervalNs;
+      this.realInterval = setting.valueNs === 0 ? 0 : setting.intervalNs;
       if (setting.valueNs === 0) this.kernel.timers.cancel(this.real);
       else this.kernel.timers.set(this.real, this.kernel.clock.now() + setting.valueNs);
       return;

@@ -5,8 +5,8 @@
 
 import { SIGEV_NONE, SIGEV_THREAD_ID } from '../abi/signal.ts';
 import { Siginfo } from '../abi/signal-frame.ts';
-import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from '../abi/time.ts';
 import { viewOf } from '../base/bytes.ts';
+import type { CpuClock } from './cpu-clocks.ts';
 import type { TimerSetting } from './interval-timers.ts';
 import type { Kernel } from './kernel.ts';
 import type { SignalInfo } from './signals/siginfo.ts';
@@ -37,7 +37,8 @@ export class PosixTimer {
   readonly event: TimerEvent;
   private readonly kernel: Kernel;
   private readonly group: ThreadGroup;
-  private readonly owner: Task;
+  /** Null: the clock runs when nobody does. */
+  readonly cpuClock: CpuClock | null;
   private readonly timer: Timer;
   intervalNs = 0;
   /** On a CPU clock: when it strikes, in that clock; Infinity when not set. */
@@ -49,22 +50,21 @@ export class PosixTimer {
   /** Expiries that the last delivered signal stood for, beside its own. */
   overrun = 0;
 
-  constructor(kernel: Kernel, group: ThreadGroup, owner: Task, id: number, clock: number, event: TimerEvent) {
+  constructor(
+    kernel: Kernel,
+    group: ThreadGroup,
+    id: number,
+    clock: number,
+    cpuClock: CpuClock | null,
+    event: TimerEvent,
+  ) {
     this.kernel = kernel;
     this.group = group;
-    this.owner = owner;
     this.id = id;
     this.clock = clock;
+    this.cpuClock = cpuClock;
     this.event = event;
     this.timer = new Timer(this);
-  }
-
-  private get onCpuClock(): boolean {
-    return this.clock === CLOCK_PROCESS_CPUTIME_ID || this.clock === CLOCK_THREAD_CPUTIME_ID;
-  }
-
-  private cpuNow(): number {
-    return this.clock === CLOCK_THREAD_CPUTIME_ID ? this.owner.cpuNs() : this.group.cpuNs();
   }
 
   /** TimerOwner. */
@@ -94,19 +94,20 @@ export class PosixTimer {
   }
 
   private arm(at: number): void {
-    if (!this.onCpuClock) {
+    if (this.cpuClock === null) {
       this.kernel.timers.set(this.timer, at);
       this.kernel.leaveGuest();
       return;
     }
     this.cpuDeadline = at;
-    this.group.timers.cpuWatchers.add(this);
-    this.group.timers.recount();
+    const { timers } = this.cpuClock.group;
+    timers.cpuWatchers.add(this);
+    timers.recount();
   }
 
   /** CPU clocks: fires when due and gives the time left. */
   check(_groupCpuNs: number): number {
-    const now = this.cpuNow();
+    const now = this.now();
     const at = this.cpuDeadline;
     if (at <= now) {
       this.cpuDeadline = Infinity;
@@ -135,7 +136,7 @@ export class PosixTimer {
     if (this.silentFrom !== null && this.silentFrom > now) left = this.silentFrom - now;
     else if (this.silentFrom !== null) left = this.intervalNs > 0 ? this.after(this.silentFrom, now) - now : 0;
     else if (this.struck !== null) left = this.intervalNs > 0 ? this.after(this.struck, now) - now : 0;
-    else if (this.onCpuClock) left = this.cpuDeadline === Infinity ? 0 : Math.max(1, this.cpuDeadline - now);
+    else if (this.cpuClock !== null) left = this.cpuDeadline === Infinity ? 0 : Math.max(1, this.cpuDeadline - now);
     else if (this.timer.isSet) left = Math.max(1, this.timer.deadline - now);
     return { valueNs: left, intervalNs: this.intervalNs };
   }
@@ -150,7 +151,8 @@ export class PosixTimer {
     this.silentFrom = null;
     this.cpuDeadline = Infinity;
     this.kernel.timers.cancel(this.timer);
-    if (this.onCpuClock && this.group.timers.cpuWatchers.delete(this)) this.group.timers.recount();
+    const watched = this.cpuClock?.group.timers;
+    if (watched?.cpuWatchers.delete(this) === true) watched.recount();
     if (atNs === undefined) return;
     if (this.event.notify === SIGEV_NONE) this.silentFrom = atNs;
     else this.arm(atNs);
@@ -158,7 +160,7 @@ export class PosixTimer {
 
   /** Now, in the timer's clock. */
   now(): number {
-    return this.onCpuClock ? this.cpuNow() : this.kernel.clock.now();
+    return this.cpuClock === null ? this.kernel.clock.now() : this.cpuClock.nowNs();
   }
 }
 
@@ -175,9 +177,9 @@ export class PosixTimers {
     return this.timers.size;
   }
 
-  create(task: Task, clock: number, makeEvent: (id: number) => TimerEvent): PosixTimer {
+  create(task: Task, clock: number, cpuClock: CpuClock | null, makeEvent: (id: number) => TimerEvent): PosixTimer {
     const id = this.nextId++;
-    const timer = new PosixTimer(task.kernel, task.group, task, id, clock, makeEvent(id));
+    const timer = new PosixTimer(task.kernel, task.group, id, clock, cpuClock, makeEvent(id));
     this.timers.set(id, timer);
     return timer;
   }

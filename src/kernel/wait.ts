@@ -67,6 +67,15 @@ function isEligible(child: ThreadGroup, options: number): boolean {
   return isClone === ((options & __WCLONE) !== 0);
 }
 
+/** A child's use is its parent's from the moment in which the parent has waited for it: of no others. */
+function countUsage(child: ThreadGroup): void {
+  const usage = child.parent?.childUsage;
+  if (usage === undefined) return;
+  usage.userNs += child.endedCpuNs + child.childUsage.userNs;
+  usage.maxRssKib = Math.max(usage.maxRssKib, child.maxRssKib, child.childUsage.maxRssKib);
+  usage.switches += child.endedSwitches + child.childUsage.switches;
+}
+
 function usageOf(child: ThreadGroup): ChildUsage {
   return {
     userNs: child.cpuNs() + child.childUsage.userNs,
@@ -99,6 +108,7 @@ function findInChild(waiter: Task, child: ThreadGroup, options: number): Search 
       change: deathOf(leader, status),
       consume: () => {
         kernel.trace.emit(EventKind.childReaped, waiter.tid, child.tgid, status);
+        countUsage(child);
         reap(kernel, child);
       },
     };

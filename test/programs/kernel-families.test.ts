@@ -14,12 +14,15 @@ const FAMILIES = [
   'futex-pi',
   'identity-errors',
   'job-control',
+  'prctl-errors',
   'processes-errors',
   'rlimits-errors',
   'sched-attr',
   'scheduling-errors',
   'seccomp-bpf',
   'signals-errors',
+  'system-errors',
+  'timers-errors',
 ];
 const MODES = ['off', 'upstream', 'hardened'] as const;
 

@@ -9,6 +9,7 @@ import {
   CLD_CONTINUED,
   CLD_STOPPED,
   SA_NOCLDSTOP,
+  SIGALRM,
   SIGCHLD,
   SIGCONT,
   SIGKILL,
@@ -181,6 +182,11 @@ export function notifyParentOfStop(group: ThreadGroup, code: number, status: num
 
 /** Takes the next signal that `task` may take, its own before the group's. */
 export function takeSignal(task: Task, allowed: bigint): SignalInfo | undefined {
-  const info = task.pending.take(allowed) ?? task.group.pending.take(allowed);
-  return info?.timer === undefined ? info : task.group.posixTimers.delivered(info);
+  const { group } = task;
+  let info = task.pending.take(allowed);
+  if (info === undefined) {
+    info = group.pending.take(allowed);
+    if (info?.signo === SIGALRM) group.timers.alarmTaken();
+  }
+  return info?.timer === undefined ? info : group.posixTimers.delivered(info);
 }

@@ -88,15 +88,13 @@ function timerfdSettime(task: Task, fd: number, flags: number, addr: number, old
   if (typeof value === 'object') return value.errno;
   const file = timerOf(task, fd);
   if (typeof file === 'number') return file;
-  if (oldAddr !== 0) {
-    const failed = writeSetting(task, file, oldAddr);
-    if (failed < 0) return failed;
-  }
+  // The new setting holds even when nobody can be told of the old one.
+  const result = oldAddr === 0 ? 0 : writeSetting(task, file, oldAddr);
   const { clock } = task.kernel;
   const isAbsolute = (flags & TFD_TIMER_ABSTIME) !== 0;
   const deadline = isAbsolute ? absoluteDeadline(task, file.clockId, value) : clock.now() + Number(value);
   file.arm(value === 0n ? null : deadline, interval);
-  return 0;
+  return result;
 }
 
 function timerfdGettime(task: Task, fd: number, addr: number): number {

@@ -221,10 +221,31 @@ function membarrier(task: Task, cmd: number, flags: number): number {
   return 0;
 }
 
-function syslog(task: Task, type: number): number {
-  // SYSLOG_ACTION_SIZE_BUFFER and _SIZE_UNREAD: an empty log.
-  if (type === 10) return PAGE_SIZE;
-  return hasCap(task.creds, Cap.sysAdmin) ? 0 : -EPERM;
+// syslog(2)
+const SYSLOG_READ = 2;
+const SYSLOG_READ_ALL = 3;
+const SYSLOG_READ_CLEAR = 4;
+const SYSLOG_CONSOLE_LEVEL = 8;
+const SYSLOG_SIZE_BUFFER = 10;
+const CONSOLE_LEVELS = 8;
+
+/** An empty log. */
+function syslog(task: Task, type: number, addr: Addr, length: number): number {
+  const isForAll = type === SYSLOG_READ_ALL || type === SYSLOG_SIZE_BUFFER;
+  if (!isForAll && !hasCap(task.creds, Cap.sysAdmin) && !hasCap(task.creds, Cap.syslog)) return -EPERM;
+  switch (type) {
+    case SYSLOG_READ:
+    case SYSLOG_READ_ALL:
+    case SYSLOG_READ_CLEAR:
+      if (addr === 0 || length < 0) return -EINVAL;
+      return length > 0 && addr + length > USER_HALF_END ? -EFAULT : 0;
+    case SYSLOG_CONSOLE_LEVEL:
+      return length < 1 || length > CONSOLE_LEVELS ? -EINVAL : 0;
+    case SYSLOG_SIZE_BUFFER:
+      return PAGE_SIZE;
+    default:
+      return type < 0 || type > SYSLOG_SIZE_BUFFER ? -EINVAL : 0;
+  }
 }
 
 export const systemCalls: readonly SyscallDef[] = [
@@ -247,7 +268,7 @@ export const systemCalls: readonly SyscallDef[] = [
     name: 'syslog',
     args: ['enum:syslog', 'ptr', 'int'],
     partial: 'messages: the log is empty',
-    call: (task, a) => syslog(task, a.int(0)),
+    call: (task, a) => syslog(task, a.int(0), a.num(1), a.int(2)),
   },
   {
     nr: 135,

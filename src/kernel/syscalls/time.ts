@@ -30,6 +30,7 @@ import {
 import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { cpuClockOf } from '../cpu-clocks.ts';
 import type { Task } from '../task.ts';
 import type { BlockRequest, SyscallDef, SyscallResult } from './table.ts';
 import {
@@ -45,19 +46,6 @@ import {
 } from './times.ts';
 
 const TICK_NS = 1e7;
-
-/** A CPU clock named by a number: `~pid << 3 | kind`; undefined when it names no task. */
-function cpuClockOf(task: Task, clock: number): (() => number) | undefined {
-  const pid = ~(clock >> 3);
-  const isThread = (clock & 4) !== 0;
-  if ((clock & 3) === 3) return undefined;
-  if (isThread) {
-    const target = pid === 0 ? task : task.kernel.task(pid);
-    return target === undefined || target.group !== task.group ? undefined : () => target.cpuNs();
-  }
-  const group = pid === 0 ? task.group : task.kernel.groups.get(pid);
-  return group === undefined ? undefined : () => group.cpuNs();
-}
 
 /** Reads a clock in nanoseconds; undefined for one that does not exist. */
 export function readClock(task: Task, clock: number): number | bigint | undefined {
@@ -79,7 +67,7 @@ export function readClock(task: Task, clock: number): number | bigint | undefine
     case CLOCK_THREAD_CPUTIME_ID:
       return task.cpuNs();
     default:
-      return clock < 0 ? cpuClockOf(task, clock)?.() : undefined;
+      return cpuClockOf(task, clock)?.nowNs();
   }
 }
 

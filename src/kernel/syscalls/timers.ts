@@ -2,19 +2,20 @@
 //
 // Timers: alarm(2), setitimer(2), timer_create(2) and relatives.
 
-import { EAGAIN, EFAULT, EINVAL, EPERM } from '../../abi/errno.ts';
+import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import { RLIMIT_SIGPENDING } from '../../abi/resource.ts';
 import { Sigevent } from '../../abi/signal-frame.ts';
-import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID } from '../../abi/signal.ts';
+import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID } from '../../abi/signal.ts';
 import {
   CLOCK_BOOTTIME,
   CLOCK_BOOTTIME_ALARM,
   CLOCK_MONOTONIC,
-  CLOCK_PROCESS_CPUTIME_ID,
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_MONOTONIC_RAW,
   CLOCK_REALTIME,
   CLOCK_REALTIME_ALARM,
+  CLOCK_REALTIME_COARSE,
   CLOCK_TAI,
-  CLOCK_THREAD_CPUTIME_ID,
   ITIMER_REAL,
   Itimerspec,
   Itimerval,
@@ -25,6 +26,7 @@ import {
 import { putTimespec, putTimeval } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { cpuClockOf } from '../cpu-clocks.ts';
 import type { TimerSetting } from '../interval-timers.ts';
 import type { TimerEvent } from '../posix-timers.ts';
 import { queuedSignals } from '../signals/send.ts';
@@ -34,14 +36,9 @@ import type { SyscallDef } from './table.ts';
 import type { Failure } from './times.ts';
 import { absoluteDeadline, readBytes, readTimespec, readTimespecBig, readTimeval, writeBytes } from './times.ts';
 
-const TIMER_CLOCKS = new Set<number>([
-  CLOCK_REALTIME,
-  CLOCK_MONOTONIC,
-  CLOCK_BOOTTIME,
-  CLOCK_TAI,
-  CLOCK_PROCESS_CPUTIME_ID,
-  CLOCK_THREAD_CPUTIME_ID,
-]);
+const TIMER_CLOCKS = new Set<number>([CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI]);
+/** Clocks that tell the time and strike no hour. */
+const SILENT_CLOCKS = new Set<number>([CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE]);
 
 function alarm(task: Task, seconds: number): number {
   const { timers } = task.group;
@@ -66,8 +63,6 @@ function getitimer(task: Task, which: number, addr: Addr): number {
 }
 
 function setitimer(task: Task, which: number, newAddr: Addr, oldAddr: Addr): number {
-  const old = task.group.timers.get(which);
-  if (old === undefined) return -EINVAL;
   let setting: TimerSetting = { valueNs: 0, intervalNs: 0 };
   if (newAddr !== 0) {
     const interval = readTimeval(task, newAddr + Itimerval.interval);
@@ -76,6 +71,8 @@ function setitimer(task: Task, which: number, newAddr: Addr, oldAddr: Addr): num
     if (typeof value === 'object') return value.errno;
     setting = { valueNs: value, intervalNs: interval };
   }
+  const old = task.group.timers.get(which);
+  if (old === undefined) return -EINVAL;
   task.group.timers.set(which, setting);
   task.kernel.leaveGuest();
   return oldAddr === 0 ? 0 : writeItimerval(task, oldAddr, old);
@@ -92,23 +89,28 @@ function readEvent(task: Task, addr: Addr): TimerEvent | Failure {
   if ((notify & SIGEV_THREAD_ID) !== 0) {
     target = task.kernel.task(v.getInt32(Sigevent.tid, true)) ?? null;
     if (target === null || target.group !== task.group) return { errno: -EINVAL };
-  } else if (notify !== SIGEV_SIGNAL && notify !== SIGEV_NONE && notify !== 2) {
-    return { errno: -EINVAL };
   }
+  const isKnown = notify === SIGEV_THREAD_ID || (notify >= SIGEV_SIGNAL && notify <= SIGEV_THREAD);
+  if (!isKnown) return { errno: -EINVAL };
   if (notify !== SIGEV_NONE && !isValidSignal(signo)) return { errno: -EINVAL };
   return { notify, signo, value, target };
 }
 
 function timerCreate(task: Task, clock: number, eventAddr: Addr, idAddr: Addr): number {
+  // The sigevent is copied before the clock is looked at, and looked at after it.
+  if (eventAddr !== 0 && readBytes(task, eventAddr, Sigevent.size) === undefined) return -EFAULT;
+  if (SILENT_CLOCKS.has(clock)) return -EOPNOTSUPP;
   if (clock === CLOCK_REALTIME_ALARM || clock === CLOCK_BOOTTIME_ALARM) return -EPERM;
-  if (!TIMER_CLOCKS.has(clock)) return -EINVAL;
-  const { posixTimers } = task.group;
+  const cpuClock = TIMER_CLOCKS.has(clock) ? null : cpuClockOf(task, clock);
+  if (cpuClock === undefined) return -EINVAL;
   if (queuedSignals(task.kernel) >= task.group.softLimit(RLIMIT_SIGPENDING)) return -EAGAIN;
+  const { posixTimers } = task.group;
   const event = eventAddr === 0 ? undefined : readEvent(task, eventAddr);
   if (event !== undefined && 'errno' in event) return event.errno;
   const timer = posixTimers.create(
     task,
     clock,
+    cpuClock,
     (id) => event ?? { notify: SIGEV_SIGNAL, signo: SIGALRM, value: BigInt(id), target: null },
   );
   if (task.mm.writeU32(idAddr, timer.id)) return 0;
@@ -133,13 +135,13 @@ function timerSettime(task: Task, id: number, flags: number, newAddr: Addr, oldA
   if (typeof value === 'object') return value.errno;
   if (timer === undefined) return -EINVAL;
   const old = timer.get();
-  const isCpuClock = timer.clock === CLOCK_PROCESS_CPUTIME_ID || timer.clock === CLOCK_THREAD_CPUTIME_ID;
+  const isCpuClock = timer.cpuClock !== null;
   let at: number | undefined;
   if (value !== 0n) {
     if ((flags & TIMER_ABSTIME) === 0) at = timer.now() + Number(value);
     else at = isCpuClock ? Number(value) : absoluteDeadline(task, timer.clock, value);
   }
-  timer.set(at, interval);
+  timer.set(at, at === undefined && !isCpuClock ? 0 : interval);
   task.kernel.leaveGuest();
   return oldAddr === 0 ? 0 : writeItimerspec(task, oldAddr, old);
 }
