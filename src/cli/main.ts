@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
+import { declareCheckOptions } from './check-options.ts';
 import { ExitStatus } from './exit-status.ts';
 import { writeToStderr, writeToStdout } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
@@ -105,6 +106,19 @@ function buildProgram(setStatus: (status: number) => void): Command {
       const { benchCommand } = await import('./bench.ts');
       setStatus(await benchCommand(options));
     });
+
+  const check = program
+    .command('check')
+    .usage('[options] [--] PROGRAM [ARG...]')
+    .description('say what patching would break in a program, where and why: exit status 0 nothing, 1 something')
+    .argument('<program>', 'a program, as for run')
+    .argument('[args...]', 'its arguments, options included')
+    .passThroughOptions();
+  declareCheckOptions(check);
+  check.action(async (name: string, args: readonly string[], raw: RawRunOptions) => {
+    const { checkCommand } = await import('./check-command.ts');
+    setStatus(await checkCommand(name, args, raw));
+  });
 
   const run = program
     .command('run')

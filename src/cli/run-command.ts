@@ -2,16 +2,10 @@
 //
 // `trapline run`: opens what the run writes, makes a sandbox, runs it, reports, and gives the exit status.
 
-import { statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP } from '../abi/signal.ts';
 import { hex } from '../base/addr.ts';
 import { utf8 } from '../base/bytes.ts';
-import { TraplineError } from '../base/errors.ts';
-import type { HostDirectory } from '../base/host.ts';
-import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { Reg } from '../cpu/regs.ts';
-import { Disassembler } from '../isa/disassembler.ts';
 import type { CrashReport } from '../kernel/crash-report.ts';
 import { STRING_LIMIT, quote } from '../kernel/decode/strings.ts';
 import { crashText } from '../report/crash-text.ts';
@@ -20,17 +14,16 @@ import { PerfettoJson } from '../report/perfetto.ts';
 import { RESULT_COLUMN, StraceText, secondsText } from '../report/strace-text.ts';
 import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
-import { nodeHost, openHostArchive, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
-import { DEFAULT_LIMITS, Sandbox, guestText } from '../sandbox/sandbox.ts';
+import { nodeHost } from '../sandbox/host-node/index.ts';
+import { DEFAULT_LIMITS, Sandbox } from '../sandbox/sandbox.ts';
 import type { RunResult, SandboxOptions } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceFileWriter } from '../trace/trace-file.ts';
 import { ExitStatus } from './exit-status.ts';
-import { findProgram } from './find-program.ts';
+import { lazyDisassembler, openGuest, withStatus } from './guest.ts';
 import { makeLogger } from './logger.ts';
 import { ResultFile, StreamFile, writeToStderr } from './output-file.ts';
 import type { RunOptions } from './run-options.ts';
-import { UsageError } from './usage-error.ts';
 
 /** A renderer that has an end. */
 interface Renderer extends TraceConsumer {
@@ -123,11 +116,7 @@ async function tracing(isRecording: boolean): Promise<Pick<SandboxOptions, 'make
  * @returns the exit status
  */
 export async function runCommand(program: string, args: readonly string[], options: RunOptions): Promise<number> {
-  const root = options.root === undefined ? undefined : await openRoot(options.root);
-  const cwd = options.cwd ?? '/';
-  if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
-  const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
-  const found = findProgram(program, cwd, searchPath, (path) => root !== undefined && existsIn(root, path));
+  const guest = await openGuest(program, args, options);
   const host = nodeHost();
   const outputs = new Outputs(options);
   const logger = makeLogger({ level: options.logLevel, file: options.logFile });
@@ -135,33 +124,20 @@ export async function runCommand(program: string, args: readonly string[], optio
   let sandbox: Sandbox | undefined;
   try {
     sandbox = Sandbox.create({
+      ...guest.options,
       host,
-      openCpu: openUnicorn,
-      program: guestText(found.guestPath),
-      argv: [options.argv0 ?? program, ...args].map(guestText),
-      env: options.env.map(guestText),
-      cwd: guestText(cwd),
-      uid: options.uid,
       patch: options.patch,
-      binds: options.binds.map((bind) => ({ ...openBind(bind.host, bind.writable), guestPath: guestText(bind.guest) })),
-      seed: options.seed,
-      memoryBytes: options.memoryBytes,
       wallClock: options.wallClock,
       entropy: options.entropy,
-      aslr: options.aslr,
       consumers: outputs.renderers,
       ...(await tracing(outputs.renderers.length > 0)),
       logger,
       disassembler,
-      ...(found.hostPath === undefined ? {} : { programFile: openHostPath(found.hostPath, { writable: false }) }),
-      ...(root === undefined ? {} : { root }),
-      ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
-      ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
     });
     const signals = new ToolSignals(sandbox);
     const { clock } = sandbox.kernel;
     outputs.start(
-      firstLine(sandbox, found.guestPath, [options.argv0 ?? program, ...args], options.env.length),
+      firstLine(sandbox, guest.path, [options.argv0 ?? program, ...args], options.env.length),
       clock.realtimeNs() - BigInt(clock.now()),
     );
     let result: RunResult;
@@ -273,64 +249,4 @@ class ToolSignals {
     process.off('SIGTERM', this.#onTerminate);
     process.off('SIGHUP', this.#onHangup);
   }
-}
-
-/** A directory, or else an archive. */
-async function openRoot(path: string): Promise<HostDirectory> {
-  try {
-    return isDirectory(path) ? openHostDirectory(path, { writable: false }) : await openHostArchive(path);
-  } catch (error) {
-    throw new UsageError(`--root: ${messageOf(error)}`);
-  }
-}
-
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function openBind(path: string, writable: boolean): { directory: HostDirectory; entry: string } {
-  try {
-    return openHostPath(path, { writable });
-  } catch (error) {
-    throw new UsageError(`--bind: ${messageOf(error)}`);
-  }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof TraplineError) return error.message;
-  throw error;
-}
-
-/** Whether a guest path leads to something in the root; a link counts, the kernel follows it. */
-function existsIn(root: HostDirectory, path: string): boolean {
-  let at = '';
-  for (const part of path.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part === '..') {
-      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
-      continue;
-    }
-    at = at === '' ? part : `${at}/${part}`;
-    const stat = root.stat(guestText(at));
-    if (typeof stat === 'number') return false;
-    if (stat.kind === 'symlink') return true;
-  }
-  return true;
-}
-
-/** Errors about the program have statuses of their own. */
-function withStatus(error: unknown): unknown {
-  if (!(error instanceof TraplineError)) return error;
-  if (error.code === 'RUN_NOT_FOUND') return new UsageError(error.message, ExitStatus.notFound);
-  if (error.code === 'RUN_NOT_EXECUTABLE') return new UsageError(error.message, ExitStatus.notExecutable);
-  return error;
-}
-
-/** iced-x86 takes a while to load: only when something is shown. */
-function lazyDisassembler(): () => Disassembler {
-  let made: Disassembler | undefined;
-  return () => {
-    made ??= new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'));
-    return made;
-  };
 }

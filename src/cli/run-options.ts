@@ -121,9 +121,21 @@ export const RUN_SWITCH_VARIABLES: readonly string[] = ROWS.filter((row) => !row
   twin(row.flags),
 );
 
-/** Declares the options on the `run` command. */
-export function declareRunOptions(command: Command): void {
+/** What commander calls an option: `--max-instructions` is `maxInstructions`. */
+function attribute(flags: string): string {
+  const name = /^--([a-z0-9-]+)/.exec(flags)?.[1] ?? '';
+  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+const PRESETS = new Map(ROWS.map((row) => [attribute(row.flags), row.preset]));
+
+/**
+ * Declares the options on the `run` command.
+ * @param only names of those that another command takes, too
+ */
+export function declareRunOptions(command: Command, only?: ReadonlySet<string>): void {
   for (const row of ROWS) {
+    if (only !== undefined && !only.has(attribute(row.flags))) continue;
     const option = new Option(row.flags, row.text).env(twin(row.flags));
     if (row.preset !== undefined) option.default(row.preset);
     if (row.repeats === true) {
@@ -136,7 +148,7 @@ export function declareRunOptions(command: Command): void {
 /** Checks what was given. @throws UsageError */
 export function readRunOptions(raw: RawRunOptions): RunOptions {
   const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
-  const required = (name: string): string => text(name) ?? '';
+  const required = (name: string): string => text(name) ?? PRESETS.get(name) ?? '';
   const list = (name: string): readonly string[] => (Array.isArray(raw[name]) ? raw[name] : []);
   const on = (name: string): boolean => raw[name] === true;
   const memoryBytes = parseSize('--memory', required('memory'));

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+//
+// From the command line to a guest: finds the program, opens its tree and what is bound into it, and gives the options
+// of a sandbox that do not depend on what is done with it.
+
+import { statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { TraplineError } from '../base/errors.ts';
+import type { HostDirectory } from '../base/host.ts';
+import { openUnicorn } from '../cpu/unicorn/index.ts';
+import { Disassembler } from '../isa/disassembler.ts';
+import { openHostArchive, openHostDirectory, openHostPath } from '../sandbox/host-node/index.ts';
+import { guestText } from '../sandbox/sandbox.ts';
+import type { SandboxOptions } from '../sandbox/sandbox.ts';
+import { ExitStatus } from './exit-status.ts';
+import { findProgram } from './find-program.ts';
+import type { RunOptions } from './run-options.ts';
+import { UsageError } from './usage-error.ts';
+
+/** A program that has been found and the world around it. */
+export interface OpenedGuest {
+  /** The program's path as the guest sees it. */
+  readonly path: string;
+  readonly options: Omit<SandboxOptions, 'host'>;
+}
+
+/** The options that say what the guest is. */
+export type GuestOptions = Pick<
+  RunOptions,
+  | 'root'
+  | 'binds'
+  | 'cwd'
+  | 'env'
+  | 'argv0'
+  | 'uid'
+  | 'seed'
+  | 'aslr'
+  | 'memoryBytes'
+  | 'timeoutSec'
+  | 'maxInstructions'
+>;
+
+/**
+ * Finds and opens what a run needs.
+ * @param args the guest's own arguments
+ * @throws UsageError for what is not there or cannot be opened
+ */
+export async function openGuest(program: string, args: readonly string[], options: GuestOptions): Promise<OpenedGuest> {
+  const root = options.root === undefined ? undefined : await openRoot(options.root);
+  const cwd = options.cwd ?? '/';
+  if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
+  const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
+  const found = findProgram(program, cwd, searchPath, (path) => root !== undefined && existsIn(root, path));
+  return {
+    path: found.guestPath,
+    options: {
+      openCpu: openUnicorn,
+      program: guestText(found.guestPath),
+      argv: [options.argv0 ?? program, ...args].map(guestText),
+      env: options.env.map(guestText),
+      cwd: guestText(cwd),
+      uid: options.uid,
+      binds: options.binds.map((bind) => ({ ...openBind(bind.host, bind.writable), guestPath: guestText(bind.guest) })),
+      seed: options.seed,
+      memoryBytes: options.memoryBytes,
+      aslr: options.aslr,
+      ...(found.hostPath === undefined ? {} : { programFile: openHostPath(found.hostPath, { writable: false }) }),
+      ...(root === undefined ? {} : { root }),
+      ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
+      ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
+    },
+  };
+}
+
+/** A directory, or else an archive. */
+async function openRoot(path: string): Promise<HostDirectory> {
+  try {
+    return isDirectory(path) ? openHostDirectory(path, { writable: false }) : await openHostArchive(path);
+  } catch (error) {
+    throw new UsageError(`--root: ${messageOf(error)}`);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function openBind(path: string, writable: boolean): { directory: HostDirectory; entry: string } {
+  try {
+    return openHostPath(path, { writable });
+  } catch (error) {
+    throw new UsageError(`--bind: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof TraplineError) return error.message;
+  throw error;
+}
+
+/** Whether a guest path leads to something in the root; a link counts, the kernel follows it. */
+function existsIn(root: HostDirectory, path: string): boolean {
+  let at = '';
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') {
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+      continue;
+    }
+    at = at === '' ? part : `${at}/${part}`;
+    const stat = root.stat(guestText(at));
+    if (typeof stat === 'number') return false;
+    if (stat.kind === 'symlink') return true;
+  }
+  return true;
+}
+
+/** Errors about the program have statuses of their own. */
+export function withStatus(error: unknown): unknown {
+  if (!(error instanceof TraplineError)) return error;
+  if (error.code === 'RUN_NOT_FOUND') return new UsageError(error.message, ExitStatus.notFound);
+  if (error.code === 'RUN_NOT_EXECUTABLE') return new UsageError(error.message, ExitStatus.notExecutable);
+  return error;
+}
+
+/** iced-x86 takes a while to load: only when something is shown. */
+export function lazyDisassembler(): () => Disassembler {
+  let made: Disassembler | undefined;
+  return () => {
+    made ??= new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'));
+    return made;
+  };
+}

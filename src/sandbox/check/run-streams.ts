@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// The outside world of compared runs: all of them read the same input, from its beginning, and only the first one's
+// output goes out. No stream is a terminal, and input never has to be waited for: time would depend on who gives it.
+
+import { EAGAIN } from '../../abi/errno.ts';
+import { TraplineError } from '../../base/errors.ts';
+import type { Host, HostStream } from '../../base/host.ts';
+import { HashChain } from './hash-chain.ts';
+
+/** Input that is kept for the runs to come. */
+export const MAX_INPUT = 64 * 2 ** 20;
+
+/** Reads more input, waiting for it: bytes read, 0 at the end, or a negative errno. */
+export type InputSource = (into: Uint8Array) => number;
+
+/** The tool's input, read once. */
+export class SharedInput {
+  private readonly source: InputSource;
+  private chunks: Uint8Array[] = [];
+  private length = 0;
+  private hasEnded = false;
+
+  constructor(source: InputSource) {
+    this.source = source;
+  }
+
+  /** The input from its beginning. */
+  open(): HostStream {
+    let chunk = 0;
+    let at = 0;
+    return {
+      isTerminal: false,
+      windowSize: () => ({ rows: 0, columns: 0 }),
+      read: (into) => {
+        while (chunk >= this.chunks.length) if (!this.more()) return 0;
+        const bytes = this.chunks[chunk] as Uint8Array;
+        const n = Math.min(into.length, bytes.length - at);
+        into.set(bytes.subarray(at, at + n));
+        at += n;
+        if (at === bytes.length) {
+          chunk++;
+          at = 0;
+        }
+        return n;
+      },
+      onReadable: (callback) => queueMicrotask(callback),
+      write: (from) => from.length,
+    };
+  }
+
+  private more(): boolean {
+    if (this.hasEnded) return false;
+    const into = new Uint8Array(65536);
+    const n = this.source(into);
+    if (n <= 0) {
+      this.hasEnded = true;
+      return false;
+    }
+    this.length += n;
+    if (this.length > MAX_INPUT) {
+      const size = MAX_INPUT / 2 ** 20;
+      throw new TraplineError(
+        'CHECK_INPUT',
+        `the program reads more than ${size} MiB of input, which each run needs again: give it a file with --bind instead`,
+      );
+    }
+    this.chunks.push(into.slice(0, n));
+    return true;
+  }
+}
+
+/** What a run wrote to its standard output and error, as hashes. */
+export class OutputDigest {
+  private readonly out = new HashChain();
+  private readonly err = new HashChain();
+  /** Bytes written. */
+  bytes = 0;
+
+  take(stream: 'out' | 'err', data: Uint8Array): void {
+    this.bytes += data.length;
+    // Byte by byte: how a program cuts its output into writes shows in its calls.
+    const chain = this[stream];
+    for (const byte of data) chain.word(byte);
+  }
+
+  equals(other: OutputDigest): boolean {
+    return this.out.value === other.out.value && this.err.value === other.err.value;
+  }
+}
+
+/** The host as one run sees it. @param shows this run's output goes out */
+export function runHost(host: Host, input: SharedInput, digest: OutputDigest, shows: boolean): Host {
+  const output = (name: 'out' | 'err', real: HostStream): HostStream => ({
+    isTerminal: false,
+    windowSize: () => ({ rows: 0, columns: 0 }),
+    read: () => -EAGAIN,
+    onReadable: () => {},
+    write: (from) => {
+      digest.take(name, from);
+      return shows ? real.write(from) : from.length;
+    },
+    ...(shows && real.flush !== undefined ? { flush: () => real.flush?.() ?? true } : {}),
+  });
+  return {
+    stdin: input.open(),
+    stdout: output('out', host.stdout),
+    stderr: output('err', host.stderr),
+    wallClockNs: () => host.wallClockNs(),
+    monotonicMs: () => host.monotonicMs(),
+    entropy: (into) => host.entropy(into),
+    breathe: () => host.breathe(),
+    sleep: (ms) => host.sleep(ms),
+  };
+}
