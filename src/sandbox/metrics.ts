@@ -5,6 +5,7 @@
 import { hex } from '../base/addr.ts';
 import type { RunEnd } from '../kernel/kernel.ts';
 import type { PatchMode, PlatformMetrics } from '../platform/sentry.ts';
+import { type CostEstimates, estimateCosts } from './cost-model.ts';
 
 export const METRICS_VERSION = 1;
 
@@ -37,6 +38,8 @@ export interface Metrics {
   readonly slots: { readonly used: number; readonly capacity: number };
   readonly tasks: number;
   readonly signals: number;
+  /** What the calls would cost on real hardware, estimated. */
+  readonly estimates: CostEstimates;
 }
 
 /** What is counted outside the platform. */
@@ -78,5 +81,6 @@ export function makeMetrics(run: RunFigures, platform: PlatformMetrics): Metrics
     slots: { used: platform.slots.used, capacity: platform.slots.capacity },
     tasks: run.tasks,
     signals: run.signals,
+    estimates: estimateCosts(platform),
   };
 }

@@ -259,6 +259,7 @@ describe('trapline run', () => {
         'slots',
         'tasks',
         'signals',
+        'estimates',
       ]);
       expect(metrics).toMatchObject({ version: 1, mode: 'upstream', exit: { code: 0 }, tasks: 1 });
       expect(metrics.syscalls).toBe(metrics.trapped + metrics.patchedCalls);

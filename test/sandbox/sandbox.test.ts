@@ -55,6 +55,7 @@ describe('Sandbox', () => {
     expect(Object.keys(result.metrics).sort()).toEqual(
       [
         'engine',
+        'estimates',
         'exit',
         'faults',
         'instructions',
