@@ -14,6 +14,7 @@ const FAMILIES = [
   'futex-pi',
   'identity-errors',
   'job-control',
+  'memory-errors',
   'prctl-errors',
   'processes-errors',
   'rlimits-errors',

@@ -15,7 +15,6 @@ import {
   PROT_WRITE,
 } from '../../abi/mman.ts';
 import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from '../../abi/open.ts';
-import type { Addr } from '../../base/addr.ts';
 import { PAGE_SIZE } from '../../base/addr.ts';
 import { displayPath } from '../../vfs/dentry.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
@@ -54,21 +53,37 @@ function mmap(task: Task, a: Args): number {
   return task.mm.mmap({ addr, length, prot, flags, file: mapped, offset, maxProt });
 }
 
-/** The old way to map: MAP_FIXED of a piece of a shared file mapping at its own place. Programs no longer use it. */
-function remapFilePages(): number {
-  return -EINVAL;
-}
-
 function pkeyMprotect(task: Task, a: Args): number {
   // Without protection keys only the key that stands for none is valid.
   return a.int(3) === -1 ? task.mm.mprotect(a.num(0), a.num(1), a.int(2)) : -EINVAL;
 }
 
+// get_mempolicy(2)
+const MPOL_F_NODE = 1;
+const MPOL_F_ADDR = 2;
+const MPOL_F_MEMS_ALLOWED = 4;
+const MAX_MASK_BYTES = 128;
+
 /** Two words of policy: everything is on the one node there is. */
-function getMempolicy(task: Task, modeAddr: Addr, maskAddr: Addr, maxNode: number): number {
+function getMempolicy(task: Task, a: Args): number {
+  const modeAddr = a.num(0);
+  const maskAddr = a.num(1);
+  const maxNode = a.num(2);
+  const addr = a.num(3);
+  const flags = a.num(4);
+  const asksMemory = (flags & MPOL_F_MEMS_ALLOWED) !== 0;
+  if (maskAddr !== 0 && maxNode < 1) return -EINVAL;
+  if (flags > (MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED)) return -EINVAL;
+  if (asksMemory && (flags & (MPOL_F_NODE | MPOL_F_ADDR)) !== 0) return -EINVAL;
+  if (!asksMemory) {
+    if ((flags & MPOL_F_ADDR) === 0 && addr !== 0) return -EINVAL;
+    if ((flags & MPOL_F_ADDR) !== 0 && task.mm.readU8(addr) === undefined) return -EFAULT;
+  }
   if (modeAddr !== 0 && !task.mm.writeU32(modeAddr, 0)) return -EFAULT;
   if (maskAddr === 0) return 0;
-  return writeBytes(task, maskAddr, new Uint8Array(Math.min(8 * Math.ceil(maxNode / 64), 128)));
+  const mask = new Uint8Array(Math.min(8 * Math.ceil(maxNode / 64), MAX_MASK_BYTES));
+  if (asksMemory) mask[0] = 1;
+  return writeBytes(task, maskAddr, mask);
 }
 
 export const memoryCalls: readonly SyscallDef[] = [
@@ -110,7 +125,6 @@ export const memoryCalls: readonly SyscallDef[] = [
   { nr: 150, name: 'munlock', args: ['ptr', 'size'], call: (task, a) => task.mm.munlock(a.num(0), a.num(1)) },
   { nr: 151, name: 'mlockall', args: ['flags:mlockall'], call: (task, a) => task.mm.mlockall(a.int(0)) },
   { nr: 152, name: 'munlockall', args: [], call: (task) => task.mm.munlockall() },
-  { nr: 216, name: 'remap_file_pages', args: ['ptr', 'size', 'flags:prot', 'size', 'flags:map'], call: remapFilePages },
   {
     nr: 237,
     name: 'mbind',
@@ -129,7 +143,7 @@ export const memoryCalls: readonly SyscallDef[] = [
     nr: 239,
     name: 'get_mempolicy',
     args: ['ptr', 'ptr', 'size', 'ptr', 'hex'],
-    call: (task, a) => getMempolicy(task, a.num(0), a.num(1), a.num(2)),
+    call: (task, a) => getMempolicy(task, a),
   },
   {
     nr: 325,

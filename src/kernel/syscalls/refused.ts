@@ -3,7 +3,7 @@
 // Calls that are answered at once: with EPERM where a guest lacks the right for good, with ENOSYS where a kernel
 // without the feature is what programs are prepared for. Each row says why; README.md lists them.
 
-import { ENOSYS, EPERM } from '../../abi/errno.ts';
+import { EINVAL, ENOSYS, EPERM } from '../../abi/errno.ts';
 import type { ArgKind } from '../decode/kinds.ts';
 import type { SyscallDef } from './table.ts';
 
@@ -47,6 +47,9 @@ export const refusedCalls: readonly SyscallDef[] = [
   ...refused(EPERM, 'a guest asks for no leave of another one to open files', [
     [300, 'fanotify_init', ['hex', 'hex']],
     [301, 'fanotify_mark', ['fd', 'hex', 'hex', 'dirfd', 'path']],
+  ]),
+  ...refused(EINVAL, 'obsolete since Linux 3.16: programs map each piece by itself', [
+    [216, 'remap_file_pages', ['ptr', 'size', 'flags:prot', 'size', 'flags:map']],
   ]),
   ...refused(ENOSYS, 'no segments of a program’s own', [[154, 'modify_ldt', ['int', 'ptr', 'size']]]),
   ...refused(ENOSYS, 'no asynchronous I/O: programs fall back to threads', [
