@@ -181,9 +181,9 @@ describe.each(['upstream', 'hardened'] as const)('a process under attack by one 
 
 describe('without a check', () => {
   it.each([
-    ['assertRecord', 'the stub’s record is not filled in again'],
-    ['surviveTableLoss', 'the guest may write and take the table'],
-  ] as const)('%s, the search finds that: %s', (guard, _) => {
+    { guard: 'assertRecord', what: 'the stub’s record is not filled in again' },
+    { guard: 'surviveTableLoss', what: 'the guest may write and take the table' },
+  ] as const)('the search finds that: $guard, $what', ({ guard }) => {
     expect(search('hardened', 3, 3000, { [guard]: false })).toBeDefined();
   });
 });
