@@ -11,8 +11,8 @@ import { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 import { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
 import type { ScenarioParameters } from './scenarios/scenario.ts';
 import { explore } from './search/explore.ts';
+import type { ExploreOptions } from './search/explore.ts';
 import { parseSchedule, replay } from './search/schedule.ts';
-import type { Limits } from './search/system.ts';
 import { parseToken, scheduleToken } from './token.ts';
 import { RACE_MEMORY_BYTES } from './world/machine.ts';
 import { fetchName, fetchNamed } from './world/model.ts';
@@ -39,7 +39,7 @@ export interface RaceCommandOptions {
   readonly seed?: number;
   /** States at most for an exhaustive search, schedules at most for the others. */
   readonly budget?: number;
-  readonly poll?: Limits['poll'];
+  readonly poll?: ExploreOptions['poll'];
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;
 }
 

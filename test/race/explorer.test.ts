@@ -4,7 +4,7 @@
 
 import { describe, expect, it } from 'vitest';
 
-import { exhaustive } from '../../src/race/search/exhaustive.ts';
+import { explore as exploreSystem } from '../../src/race/search/explore.ts';
 import { NumberedSystem } from '../../src/race/search/numbered-system.ts';
 import type { KeyedSystem, KeyedTransition } from '../../src/race/search/numbered-system.ts';
 import { finish, formatSchedule, parseSchedule, replay } from '../../src/race/search/schedule.ts';
@@ -67,7 +67,7 @@ function bruteForce(system: LostUpdate, state = system.initial()): Set<string> {
 }
 
 function explore(system: LostUpdate, budget = 100_000): Exploration {
-  return exhaustive(new NumberedSystem(system), { budget });
+  return exploreSystem(new NumberedSystem(system), { budget });
 }
 
 describe('explore', () => {

@@ -5,13 +5,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
-import {
-  DEFAULT_PARAMETERS,
-  exhaustive,
-  RACE_MEMORY_BYTES,
-  replayCommand,
-  runRaceCommand,
-} from '../../src/race/index.ts';
+import { DEFAULT_PARAMETERS, explore, RACE_MEMORY_BYTES, replayCommand, runRaceCommand } from '../../src/race/index.ts';
 import { parseProtocol, scenarioNamed } from '../../src/race/index.ts';
 import type { Model, ScenarioParameters } from '../../src/race/index.ts';
 
@@ -29,7 +23,7 @@ function verdict(order: string, options: Options = {}): Verdict {
     const model = { ...DEFAULT_PARAMETERS.model, ...options };
     const parameters = { ...DEFAULT_PARAMETERS, ...options, model, protocol: parseProtocol(order) };
     const world = scenarioNamed('patch-vs-exec').build(parameters, { cpu, recheckEvery: 7 });
-    const result = exhaustive(world, { budget: 1_000_000 });
+    const result = explore(world, { budget: 1_000_000 });
     expect(result.complete).toBe(true);
     const failures = result.witnesses.map((w) => w.failure.signature);
     return { verdict: result.verdict, failures, switches: result.witnesses[0]?.switches };

@@ -7,13 +7,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
-import {
-  DEFAULT_PARAMETERS,
-  exhaustive,
-  parseProtocol,
-  RACE_MEMORY_BYTES,
-  scenarioNamed,
-} from '../../src/race/index.ts';
+import { DEFAULT_PARAMETERS, explore, parseProtocol, RACE_MEMORY_BYTES, scenarioNamed } from '../../src/race/index.ts';
 
 const ORDERS = ['abc', 'acb', 'bac', 'bca', 'cab', 'cba', 'bc', 'one-shot'];
 const GRAINS = ['step', 'isa', 'byte'] as const;
@@ -23,7 +17,7 @@ function cell(order: string, grain: (typeof GRAINS)[number]): string {
   try {
     const model = { ...DEFAULT_PARAMETERS.model, grain };
     const parameters = { ...DEFAULT_PARAMETERS, model, protocol: parseProtocol(order) };
-    const result = exhaustive(scenarioNamed('patch-vs-exec').build(parameters, { cpu }), { budget: 1_000_000 });
+    const result = explore(scenarioNamed('patch-vs-exec').build(parameters, { cpu }), { budget: 1_000_000 });
     expect(result.complete).toBe(true);
     const [first] = result.witnesses;
     if (first === undefined) return 'holds';

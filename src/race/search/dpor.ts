@@ -7,7 +7,17 @@
 // An actor that has a choice is one step here, with all that its choices read and write.
 
 import { compareWitnesses, countSwitches, namedFailure } from './system.ts';
-import type { Exploration, Limits, Move, StopReason, TransitionSystem, Witness, WitnessStep } from './system.ts';
+import type {
+  Exploration,
+  Limits,
+  Move,
+  Progress,
+  Search,
+  StopReason,
+  TransitionSystem,
+  Witness,
+  WitnessStep,
+} from './system.ts';
 
 /** Longest path. */
 const MAX_DEPTH = 4096;
@@ -61,13 +71,15 @@ class StatelessSearch {
   blocked = 0;
   transitions = 0;
   stoppedBy: StopReason | null = null;
+  #nextPoll = POLL_EVERY;
 
   constructor(system: TransitionSystem, limits: Limits) {
     this.#system = system;
     this.#limits = limits;
   }
 
-  run(): void {
+  /** Yields now and then; told a reason to stop, it stops. */
+  *run(): Generator<Progress, void, StopReason | null> {
     this.#enter(this.#system.initial, new Set());
     while (this.#path.length > 0 && this.stoppedBy === null) {
       const node = this.#path.at(-1) as Node;
@@ -84,6 +96,9 @@ class StatelessSearch {
         continue;
       }
       this.#enter(move.to, this.#sleepAfter(node));
+      if (this.traces < this.#nextPoll || this.stoppedBy !== null) continue;
+      this.#nextPoll = this.traces + POLL_EVERY;
+      this.stoppedBy = yield this.#progress();
     }
   }
 
@@ -232,16 +247,17 @@ class StatelessSearch {
     this.traces++;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     if (this.traces >= this.#limits.budget) this.stoppedBy = 'budget';
-    if (this.traces % POLL_EVERY !== 0 || this.stoppedBy !== null) return;
-    this.stoppedBy =
-      this.#limits.poll?.({
-        states: 0,
-        transitions: this.transitions,
-        schedules: this.traces,
-        frontier: this.#path.reduce((sum, n) => sum + n.backtrack.size, 0),
-        layer: -1,
-        failures: this.#witnesses.size,
-      }) ?? null;
+  }
+
+  #progress(): Progress {
+    return {
+      states: 0,
+      transitions: this.transitions,
+      schedules: this.traces,
+      frontier: this.#path.reduce((sum, n) => sum + n.backtrack.size, 0),
+      layer: -1,
+      failures: this.#witnesses.size,
+    };
   }
 
   result(): Exploration {
@@ -267,8 +283,8 @@ class StatelessSearch {
  * @param system one that does not exchange actors, with true footprints, and whose runs all end
  * @param limits `budget`: runs at most
  */
-export function dpor(system: TransitionSystem, limits: Limits): Exploration {
+export function* dpor(system: TransitionSystem, limits: Limits): Search {
   const search = new StatelessSearch(system, limits);
-  search.run();
+  yield* search.run();
   return search.result();
 }

@@ -4,7 +4,16 @@
 // paths go first, so the first path to a failure has the fewest switches and then the fewest steps. When the search
 // ends by itself, it has also looked for states from which no run can end.
 
-import type { Exploration, Failure, Limits, StopReason, TransitionSystem, Witness } from './system.ts';
+import type {
+  Exploration,
+  Failure,
+  Limits,
+  Progress,
+  Search,
+  StopReason,
+  TransitionSystem,
+  Witness,
+} from './system.ts';
 import { compareWitnesses, namedFailure } from './system.ts';
 import { pathSteps } from './path.ts';
 import type { PathStep } from './path.ts';
@@ -39,10 +48,12 @@ interface Found {
   readonly choice: number;
 }
 
+const NO_NODES: number[] = [];
+
 /** Nodes of one layer by the length of their paths. */
 type Layer = number[][];
 
-class Search {
+class BreadthFirst {
   readonly #system: TransitionSystem;
   readonly #limits: Limits;
   /** Per node: state, actor whose step led there, parent, and that step as actor (by the parent's numbering) and index. */
@@ -54,9 +65,9 @@ class Search {
   /** Per state, by number: layer and depth of the first visit (layer + 1, so that 0 means none). */
   #firstLayer = new Int32Array(4096);
   #firstDepth = new Int32Array(4096);
-  /** Per state: actors whose moves were already made at no cost, in the first layer and in the one after. */
-  #free = new Int32Array(4096);
-  #freeNext = new Int32Array(4096);
+  /** Per state, for layers of even and of odd number: the layer, and who was last in nodes of it that wait or waited. */
+  readonly #queuedLayer: [Int32Array, Int32Array] = [new Int32Array(4096), new Int32Array(4096)];
+  readonly #queuedLast: [Int32Array, Int32Array] = [new Int32Array(4096), new Int32Array(4096)];
   readonly #edgeFrom = new Ints();
   readonly #edgeTo = new Ints();
   readonly #ends: number[] = [];
@@ -76,8 +87,9 @@ class Search {
     this.#limits = limits;
   }
 
-  run(): void {
-    this.#enter(this.#current, this.#system.initial, -1, -1, 0, 0);
+  /** Yields now and then; told a reason to stop, it stops. */
+  *run(): Generator<Progress, void, StopReason | null> {
+    this.#enter(0, this.#system.initial, -1, -1, 0, 0);
     for (; this.#current.length > 0; this.layer++) {
       for (let depth = 0; depth < this.#current.length; depth++) {
         const bucket = this.#current[depth];
@@ -86,21 +98,42 @@ class Search {
         for (const node of bucket) {
           this.#frontier--;
           this.#visit(node);
+          if (this.#untilPoll < 0) {
+            this.#untilPoll = POLL_EVERY;
+            this.stoppedBy ??= yield this.#progress();
+          }
           if (this.stoppedBy !== null) return;
         }
+        // Paths of this length are done with: their nodes are known by number from now on.
+        this.#current[depth] = NO_NODES;
       }
       this.#current = this.#next;
       this.#next = [];
     }
   }
 
-  #enter(layer: Layer, state: number, last: number, parent: number, step: number, depth: number): void {
+  /** Adds a node to the current layer (0) or the next (1), unless one as good is there. */
+  #enter(ahead: 0 | 1, state: number, last: number, parent: number, step: number, depth: number): void {
+    this.#makeRoom(state);
+    const layer = this.layer + ahead + 1;
+    const first = this.#firstLayer[state] as number;
+    // Nodes come in order of depth within a layer, so the first of a kind is the best.
+    if (first !== 0 && (first < layer - 1 || (first === layer - 1 && depth >= (this.#firstDepth[state] as number))))
+      return;
+    const bit = last < 0 ? 0 : 1 << last;
+    const tags = this.#queuedLayer[layer % 2 === 0 ? 0 : 1];
+    const lasts = this.#queuedLast[layer % 2 === 0 ? 0 : 1];
+    if (tags[state] !== layer) {
+      tags[state] = layer;
+      lasts[state] = 0;
+    } else if (((lasts[state] as number) & bit) !== 0) return;
+    lasts[state] = (lasts[state] as number) | bit;
     const node = this.#state.push(state);
     this.#last.push(last);
     this.#parent.push(parent);
     this.#step.push(step);
     this.#depth.push(depth);
-    (layer[depth] ??= []).push(node);
+    ((ahead === 0 ? this.#current : this.#next)[depth] ??= []).push(node);
     this.#frontier++;
   }
 
@@ -108,9 +141,7 @@ class Search {
     const state = this.#state.data[node] as number;
     const last = this.#last.data[node] as number;
     const depth = this.#depth.data[node] as number;
-    this.#makeRoom(state);
     const first = this.#firstLayer[state] as number;
-    const bit = last < 0 ? 0 : 1 << last;
     if (first === 0) {
       if (this.states >= this.#limits.budget) {
         this.stoppedBy = 'budget';
@@ -119,18 +150,12 @@ class Search {
       this.states++;
       this.#firstLayer[state] = this.layer + 1;
       this.#firstDepth[state] = depth;
-      this.#free[state] = bit;
       this.#expand(node, state, last);
       return;
     }
     // What the first visit did costs no more, except for the moves of the actor that is on turn now.
-    if (first === this.layer + 1) {
-      if (((this.#free[state] as number) & bit) !== 0) return;
-      this.#free[state] = (this.#free[state] as number) | bit;
-    } else if (first === this.layer && depth < (this.#firstDepth[state] as number)) {
-      if (((this.#freeNext[state] as number) & bit) !== 0) return;
-      this.#freeNext[state] = (this.#freeNext[state] as number) | bit;
-    } else return;
+    const isSameLayer = first === this.layer + 1;
+    if (!isSameLayer && (first !== this.layer || depth >= (this.#firstDepth[state] as number))) return;
     this.#moveActor(node, state, last, last, depth, false);
   }
 
@@ -149,13 +174,11 @@ class Search {
       this.#ends.push(state);
     }
     this.#untilPoll -= moved;
-    if (this.#untilPoll < 0) this.#poll();
   }
 
   #moveActor(node: number, state: number, last: number, actor: number, depth: number, isFirst: boolean): number {
     const moves = this.#system.moves(state, actor);
     const isFree = last === actor || last < 0;
-    const layer = isFree ? this.#current : this.#next;
     let failed: string | null = null;
     for (let index = 0; index < moves.length; index++) {
       const move = moves[index];
@@ -167,7 +190,7 @@ class Search {
         if (isFirst) this.#outcomes.set(failed, (this.#outcomes.get(failed) ?? 0) + 1);
         continue;
       }
-      this.#enter(layer, move.to, move.actor, node, step, depth + 1);
+      this.#enter(isFree ? 0 : 1, move.to, move.actor, node, step, depth + 1);
       if (isFirst) {
         this.#edgeFrom.push(state);
         this.#edgeTo.push(move.to);
@@ -194,21 +217,21 @@ class Search {
     };
     this.#firstLayer = grow(this.#firstLayer);
     this.#firstDepth = grow(this.#firstDepth);
-    this.#free = grow(this.#free);
-    this.#freeNext = grow(this.#freeNext);
+    for (const parity of [0, 1] as const) {
+      this.#queuedLayer[parity] = grow(this.#queuedLayer[parity]);
+      this.#queuedLast[parity] = grow(this.#queuedLast[parity]);
+    }
   }
 
-  #poll(): void {
-    this.#untilPoll = POLL_EVERY;
-    this.stoppedBy =
-      this.#limits.poll?.({
-        states: this.states,
-        transitions: this.transitions,
-        schedules: 0,
-        frontier: this.#frontier,
-        layer: this.layer,
-        failures: this.#found.size,
-      }) ?? null;
+  #progress(): Progress {
+    return {
+      states: this.states,
+      transitions: this.transitions,
+      schedules: 0,
+      frontier: this.#frontier,
+      layer: this.layer,
+      failures: this.#found.size,
+    };
   }
 
   /** States from which no run ends, whoever moves: found backwards from the ends. */
@@ -301,9 +324,9 @@ class Search {
  * Explores everything, or until `limits.budget` states are known.
  * @returns `holds` only when every reachable state was expanded
  */
-export function exhaustive(system: TransitionSystem, limits: Limits): Exploration {
-  const search = new Search(system, limits);
-  search.run();
+export function* exhaustive(system: TransitionSystem, limits: Limits): Search {
+  const search = new BreadthFirst(system, limits);
+  yield* search.run();
   if (search.stoppedBy === null) search.findLivelock();
   return search.result();
 }

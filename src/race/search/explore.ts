@@ -7,13 +7,18 @@ import { dpor } from './dpor.ts';
 import { exhaustive } from './exhaustive.ts';
 import { SAMPLERS } from './samplers.ts';
 import { sample } from './sampling.ts';
-import type { Exploration, Limits, TransitionSystem } from './system.ts';
+import type { Exploration, Limits, Progress, Search, StopReason, TransitionSystem } from './system.ts';
 
-export interface ExploreOptions extends Limits {
+export interface SearchOptions extends Limits {
   /** Default `exhaustive`. */
   readonly strategy?: string;
   /** For strategies that choose at random; default 1. */
   readonly seed?: number;
+}
+
+export interface ExploreOptions extends SearchOptions {
+  /** Asked every few thousand transitions: a reason to stop, or null. */
+  readonly poll?: (progress: Progress) => StopReason | null;
 }
 
 /** Names for `--strategy`. */
@@ -25,14 +30,25 @@ function plainOf(system: TransitionSystem & { readonly plain?: TransitionSystem 
 }
 
 /**
- * Explores a system.
+ * Begins to explore a system.
  * @throws TraplineError `RACE_STRATEGY` when there is no such strategy
  */
-export function explore(system: TransitionSystem, options: ExploreOptions): Exploration {
+export function startSearch(system: TransitionSystem, options: SearchOptions): Search {
   const name = options.strategy ?? 'exhaustive';
   if (name === 'exhaustive') return exhaustive(system, options);
   if (name === 'dpor') return dpor(plainOf(system), options);
   const sampler = SAMPLERS.find((s) => s.name === name);
   if (sampler !== undefined) return sample(plainOf(system), sampler, options.seed ?? 1, options);
   throw new TraplineError('RACE_STRATEGY', `there is no strategy "${name}"; use one of ${STRATEGIES.join(', ')}`);
+}
+
+/**
+ * Explores a system in one go.
+ * @throws TraplineError `RACE_STRATEGY` when there is no such strategy
+ */
+export function explore(system: TransitionSystem, options: ExploreOptions): Exploration {
+  const search = startSearch(system, options);
+  let at = search.next();
+  while (at.done !== true) at = search.next(options.poll?.(at.value) ?? null);
+  return at.value;
 }

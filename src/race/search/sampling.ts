@@ -8,7 +8,7 @@ import type { Sampler } from './samplers.ts';
 import { replay } from './schedule.ts';
 import { shrink } from './shrink.ts';
 import { compareWitnesses } from './system.ts';
-import type { Exploration, Limits, Move, StopReason, TransitionSystem, Witness } from './system.ts';
+import type { Limits, Move, Search, StopReason, TransitionSystem, Witness } from './system.ts';
 
 /** A run of more visible steps is given up. */
 export const MAX_RUN = 10_000;
@@ -81,7 +81,7 @@ class Runner {
  * Runs `limits.budget` schedules.
  * @param system one that does not exchange actors
  */
-export function sample(system: TransitionSystem, sampler: Sampler, seed: number, limits: Limits): Exploration {
+export function* sample(system: TransitionSystem, sampler: Sampler, seed: number, limits: Limits): Search {
   const runner = new Runner(system, sampler, seed);
   const outcomes = new Map<string, number>();
   const witnesses = new Map<string, Witness>();
@@ -98,8 +98,8 @@ export function sample(system: TransitionSystem, sampler: Sampler, seed: number,
         witnesses.set(outcome, shrink(system, witness));
       }
     }
-    if (runner.runs % POLL_EVERY !== 0 || limits.poll === undefined) continue;
-    const progress = {
+    if (runner.runs % POLL_EVERY !== 0) continue;
+    const reason = yield {
       states: 0,
       transitions: runner.transitions,
       schedules: runner.runs,
@@ -107,7 +107,6 @@ export function sample(system: TransitionSystem, sampler: Sampler, seed: number,
       layer: -1,
       failures: witnesses.size,
     };
-    const reason = limits.poll(progress);
     if (reason !== null) {
       stoppedBy = reason;
       break;

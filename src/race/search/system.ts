@@ -110,9 +110,13 @@ export interface Progress {
 export interface Limits {
   /** States at most for a stateful search, schedules at most for the others. */
   readonly budget: number;
-  /** Asked now and then: a reason to stop, or null. The caller owns clocks and signals. */
-  readonly poll?: (progress: Progress) => StopReason | null;
 }
+
+/**
+ * A search under way: yields every few thousand transitions and goes on when it is told null, or ends with what it has
+ * when it is told a reason. The caller owns clocks and signals.
+ */
+export type Search = Generator<Progress, Exploration, StopReason | null>;
 
 /** A failure whose text names the actor. */
 export function namedFailure(failure: Failure, actor: string): Failure {

@@ -10,7 +10,7 @@ import { openUnicorn } from '../../../src/cpu/unicorn/index.ts';
 import { PROT_READ } from '../../../src/abi/mman.ts';
 import {
   DEFAULT_PARAMETERS,
-  exhaustive,
+  explore,
   finish,
   parseSchedule,
   RACE_MEMORY_BYTES,
@@ -104,7 +104,7 @@ describe.each(['upstream', 'hardened'] as const)('%s', (patch) => {
   it('10 all-subset tears: no schedule of single bytes gives a SIGILL, a wild jump or a wrong number', () => {
     // Single-byte stores are no store sequence of hardened: a number below 4096 that a tear makes is taken as meant.
     const grain = patch === 'upstream' ? 'byte' : 'isa';
-    expect(exhaustive(world(patch, 2, { grain }), { budget: 1_000_000 })).toMatchObject({
+    expect(explore(world(patch, 2, { grain }), { budget: 1_000_000 })).toMatchObject({
       verdict: 'holds',
       complete: true,
     });
