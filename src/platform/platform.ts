@@ -611,6 +611,7 @@ export class Platform implements PlatformApi {
     const returnLow = msg[RET_INDEX] as number;
     const returnHigh = msg[RET_INDEX + 1] as number;
     const context = this.on.context as ThreadContext;
+    thread.postponed = 0;
     let sysno: number;
     if (this.savesInGuest) {
       sysno = context.load(regs);

@@ -63,7 +63,7 @@ export class StubThread {
   isInSyshandler = false;
   /** When it took its context: larger is later. */
   takenAt = 0;
-  /** Interrupts that it has put off since it last ran guest code. */
+  /** Interrupts that it has put off since its last patched call. */
   postponed = 0;
   /** FP registers that it holds although its context's are others (D7): an FXSAVE image. */
   staleFpu: Uint8Array | null = null;

@@ -286,10 +286,13 @@ export class InvariantObserver implements PlatformObserver {
       const bytes = read(stub.traps.mm, rip - 8, USED_BYTES);
       this.#check(34, isTrampoline(bytes, rip - 8), () => `the slot at ${hex(rip - 8)} is not valid`);
     }
-    if (task.fpu !== null && task.kernelFpu !== null && same(task.kernelFpu, ctx.fpu)) {
+    // Changed by the kernel (a signal's return, exec) it is the kernel's; brought up to date it is what it was.
+    const { fpu, kernelFpu } = task;
+    const isKnown = fpu !== null && kernelFpu !== null && !isInStub(rip) && offset < 0;
+    if (isKnown && (same(kernelFpu, ctx.fpu) || same(fpu, ctx.fpu))) {
       const now = new Uint8Array(FPU_BYTES);
       cpu.saveFpu(now);
-      this.#check(30, same(now, task.fpu), () => `task ${ctx.tid} has other FP state than it had`);
+      this.#check(30, same(now, fpu), () => `task ${ctx.tid} has other FP state than it had`);
     }
     const site = stub.traps.byReturn.get(rip + 7);
     if (site === undefined || !isPatched(read(stub.traps.mm, rip, 7))) return;
@@ -303,7 +306,7 @@ export class InvariantObserver implements PlatformObserver {
     if (stub === null) return;
     const rip = ctx.regs.get(Reg.rip);
     const offset = slotOffset(stub.traps, rip);
-    const isInside = (offset > 8 && offset < USED_BYTES) || (rip >= STUB_START && rip < STUB_END);
+    const isInside = (offset > 8 && offset < USED_BYTES) || isInStub(rip);
     if (stop.kind === 'page-fault') this.#check(26, !isInside, () => `a page fault at ${hex(rip)}`);
     if (stop.kind === 'debug') this.#check(31, !isInside, () => `a debug trap at ${hex(rip)}`);
   }
@@ -327,6 +330,8 @@ export class InvariantObserver implements PlatformObserver {
       this.#check(29, wrong === '', () => `after the call ${wrong}`);
     }
     task.served = null;
+    // In the stub the registers may still be another context's.
+    if (isInStub(rip)) return;
     task.fpu = new Uint8Array(FPU_BYTES);
     cpu.saveFpu(task.fpu);
     task.kernelFpu = ctx.fpu.slice();
@@ -469,6 +474,10 @@ function isPatched(bytes: Uint8Array): boolean {
 /** The parts of a slot that are the same in every one. */
 function isTrampoline(bytes: Uint8Array, slot: number): boolean {
   return word64(bytes, 0) === BigInt(slot + 8) && toHex(bytes.subarray(8, 14)) === '65c704252c00' && bytes[57] === 0xb8;
+}
+
+function isInStub(address: number): boolean {
+  return address >= STUB_START && address < STUB_END;
 }
 
 /** Where in a slot an address lies, or -1. */

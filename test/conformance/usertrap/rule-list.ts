@@ -34,6 +34,7 @@ const STUB = 'platform/stub-code.test.ts';
 const HOSTILE = 'platform/hostile.test.ts';
 const SIGNALS = 'programs/restart.test.ts';
 const RACE = 'race/patch-vs-exec.test.ts';
+const STUBS = 'conformance/usertrap/stub-threads.test.ts';
 
 export const RULES: readonly Rule[] = [
   {
@@ -188,7 +189,11 @@ export const RULES: readonly Rule[] = [
   {
     section: '2.9',
     text: 'user code and A+8 can be interrupted, the rest of a slot and the stub cannot',
-    tests: [`${RESTART}: 19 chld-at-A+8`, `${PREEMPTION}: a budget of one instruction at a time`],
+    tests: [
+      `${RESTART}: 19 chld-at-A+8`,
+      `${STUBS}: 21 chld-after-NONE`,
+      `${PREEMPTION}: a budget of one instruction at a time`,
+    ],
   },
   { section: '2.9', text: 'an interruption is not lost', tests: [`${PREEMPTION}: an interruption ends the run`] },
   { section: '2.10', text: 'threads and vfork share the table', tests: [`${TASKS}: 27 vfork-shares`] },
@@ -240,13 +245,14 @@ export const RULES: readonly Rule[] = [
     text: 'D1 off by one; D2 leak; D3 wrong number',
     tests: [`${SITES}: 35 table-full`, `${LIFE}: 38 unwritable-shared`, `${SITES}: 43 shared-tail`],
   },
-  { section: '2.15', text: 'D4 a copied table page', tests: [`${TASKS}: 26 fork-cow`] },
+  { section: '2.15', text: 'D4 a copied table page', tests: [`${STUBS}: 26 fork-cow-midtramp`] },
+  { section: '2.15', text: 'D7 FP state', tests: [`${STUBS}: 23 fp-after-interrupt`] },
   {
     section: '2.15',
     text: 'D5 a mapping replaced; D6 the header',
     tests: [`${LIFE}: 41 window-squatter`, `${TABLE}: upstream: a header of 0 makes slot 0`],
   },
-  { section: '2.15', text: 'D8 GS after the pool', tests: [`${TASKS}: 55 gs-pool`] },
+  { section: '2.15', text: 'D8 GS after the pool', tests: [`${STUBS}: 55 gs-pool`] },
   {
     section: '2.16',
     text: 'a new thread has a record and a GS base of its own',

@@ -20,6 +20,7 @@ const SITES = 'conformance/usertrap/sites.test.ts';
 const LIFE = 'conformance/usertrap/lifecycle.test.ts';
 const TASKS = 'conformance/usertrap/tasks.test.ts';
 const GS = 'conformance/usertrap/gs.test.ts';
+const STUBS = 'conformance/usertrap/stub-threads.test.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   { number: 1, name: 'first-exec-serves', upstream: 'the trap serves the call and patches its site', tests: [FIRST] },
@@ -64,10 +65,32 @@ export const SCENARIOS: readonly Scenario[] = [
     hardened: 'the task is shown at its site; one call',
     tests: [RESTART],
   },
+  {
+    number: 21,
+    name: 'chld-after-NONE',
+    upstream: 'put off before the call, shown behind it after; nothing lost',
+    hardened: 'never seen in the stub; nothing lost',
+    tests: [STUBS],
+  },
+  {
+    number: 23,
+    name: 'fp-after-interrupt',
+    upstream: 'X2 goes on with X1’s registers (3c5eee1)',
+    hardened: 'each has its own',
+    tests: [STUBS],
+  },
   { number: 24, name: 'fork-mid-process', upstream: 'the child goes on from the parent’s next slot', tests: [LIFE] },
   { number: 25, name: 'fork-vs-patch', upstream: 'a child has a site as it was, or patched', tests: [TASKS] },
+  {
+    number: 26,
+    name: 'fork-cow-midtramp',
+    upstream: 'the panic “bad thread state”',
+    hardened: 'the task goes on',
+    tests: [STUBS, TASKS],
+  },
   { number: 27, name: 'vfork-shares', upstream: 'one table, one header', tests: [TASKS] },
   { number: 28, name: 'exec-resets', upstream: 'no table before the first patch', tests: [LIFE] },
+  { number: 30, name: 'restore-abi-drift', upstream: 'the panic “bad thread state”', tests: [STUBS] },
   {
     number: 32,
     name: 'attach-existing',
@@ -163,6 +186,13 @@ export const SCENARIOS: readonly Scenario[] = [
     upstream: 'stores into the guest’s buffer, jumps where it says',
     hardened: 'as 53',
     tests: [GS],
+  },
+  {
+    number: 55,
+    name: 'gs-pool',
+    upstream: 'the next process inherits the GS base',
+    hardened: 'it finds its own',
+    tests: [STUBS, TASKS],
   },
   { number: 56, name: 'genuine-06', upstream: 'SIGILL at the byte', tests: [SITES] },
   {

@@ -71,7 +71,7 @@ describe.each(MODES)('25 fork-vs-patch, %s', (mode) => {
   });
 });
 
-describe.each(MODES)('26 fork-cow, %s', (mode) => {
+describe.each(MODES)('26 fork-cow-midtramp: a task that is seen, %s', (mode) => {
   it('a task goes on from wherever it may be seen after the table’s pages were copied', () => {
     const m = (machine = new Machine(mode));
     const s = site(m, TEXT + 0x101);
