@@ -95,7 +95,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
   declareRaceOptions(race);
   race.action(async (scenario: string | undefined, options: RawRaceOptions) => {
     const { raceCommand } = await import('./race-command.ts');
-    setStatus(raceCommand(scenario, options));
+    setStatus(await raceCommand(scenario, options));
   });
 
   program

@@ -3,16 +3,16 @@
 // `trapline race`: explores the interleavings of a scenario; exit status 0 holds, 1 fails, 3 incomplete.
 
 import { openUnicorn } from '../cpu/unicorn/index.ts';
-import { RACE_SCENARIOS, runRaceCommand } from '../race/command.ts';
+import { RACE_SCENARIOS, startRaceCommand } from '../race/command.ts';
 import type { RaceCommandOptions } from '../race/command.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
-import { racePoll } from './race-progress.ts';
+import { followRace } from './race-progress.ts';
 import { parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Explores, prints the report, and gives the exit status. */
-export function raceCommand(scenario: string | undefined, raw: RawRaceOptions): number {
+export async function raceCommand(scenario: string | undefined, raw: RawRaceOptions): Promise<number> {
   if (raw['list'] === true) {
     for (const { name, summary } of RACE_SCENARIOS) writeToStdout(`${name.padEnd(24)}${summary}\n`);
     return 0;
@@ -22,14 +22,14 @@ export function raceCommand(scenario: string | undefined, raw: RawRaceOptions): 
   const json = text('json');
   const file = json === undefined ? undefined : new ResultFile('--json', json);
   try {
-    const result = runRaceCommand({
+    const race = startRaceCommand({
       scenario,
       makeCpu: openUnicorn,
       page: raw['page'] === true,
-      poll: racePoll(text('time')),
       ...names(text),
       ...numbers(text),
     });
+    const result = await followRace(race, text('time'));
     writeToStdout(result.text);
     file?.finish(`${JSON.stringify(result.json, null, 2)}\n`);
     return result.exitCode;

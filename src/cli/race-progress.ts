@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// What a long exploration shows on a terminal, and when it is to stop: after so many seconds, or at Ctrl-C.
+// Follows a long exploration: shows how far it is on a terminal, and tells it to stop after so many seconds or at
+// Ctrl-C. A search runs in slices, so that signals arrive between them; a second Ctrl-C ends the process at once.
 
 import { writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { Progress, StopReason } from '../race/search/system.ts';
 import { parseSeconds } from './sizes.ts';
 
 const STDERR = 2;
 const FIRST_MS = 1000;
 const EVERY_MS = 500;
+const CLEAR_LINE = '\r\x1b[K';
 
 function count(n: number): string {
   return n.toLocaleString('en-US');
@@ -22,28 +25,47 @@ function progressLine(progress: Progress, seconds: number, limit: number): strin
       ? `${count(progress.schedules)} schedules`
       : `${count(progress.states)} states, ${count(progress.frontier)} to visit`;
   const layer = progress.layer < 0 ? '' : `, ${progress.layer} switches`;
-  const left = Number.isFinite(limit) ? `, stops in ${Math.max(0, Math.round(limit - seconds))} s` : '';
+  const runsLeft = progress.schedules > 0 && progress.layer < 0 ? progress.frontier / progress.schedules : 0;
+  const eta = runsLeft > 0 ? `, about ${Math.ceil(runsLeft * seconds)} s to go` : '';
+  const left = Number.isFinite(limit) ? `, stops in ${Math.max(0, Math.round(limit - seconds))} s` : eta;
   const failures = progress.failures > 0 ? `, ${progress.failures} failures` : '';
   return `${what}${layer}, ${count(rate)} transitions/s${failures}${left}`;
 }
 
-/** Asked by the search now and then. @param time seconds, as text */
-export function racePoll(time: string | undefined): (progress: Progress) => StopReason | null {
+/**
+ * Runs a search to its end, or until `time` seconds have passed or Ctrl-C was pressed.
+ * @param time as on the command line
+ */
+export async function followRace<T>(
+  race: Generator<Progress, T, StopReason | null>,
+  time: string | undefined,
+): Promise<T> {
   const limit = time === undefined ? Number.POSITIVE_INFINITY : parseSeconds('--time', time);
-  const start = performance.now();
   const isTerminal = process.stderr.isTTY;
+  const start = performance.now();
   let shown = start + FIRST_MS - EVERY_MS;
   let isShowing = false;
-  return (progress) => {
-    const now = performance.now();
-    const seconds = (now - start) / 1000;
-    const stops = seconds >= limit;
-    if (isTerminal && now - shown >= EVERY_MS) {
-      shown = now;
-      isShowing = true;
-      writeSync(STDERR, `\r\x1b[K${progressLine(progress, seconds, limit)}`);
-    }
-    if (isShowing && stops) writeSync(STDERR, '\r\x1b[K');
-    return stops ? 'time' : null;
+  let stop: StopReason | null = null;
+  const interrupt = (): void => {
+    stop = 'interrupted';
   };
+  process.once('SIGINT', interrupt);
+  try {
+    let at = race.next();
+    while (at.done !== true) {
+      const now = performance.now();
+      const seconds = (now - start) / 1000;
+      if (isTerminal && now - shown >= EVERY_MS) {
+        shown = now;
+        isShowing = true;
+        writeSync(STDERR, `${CLEAR_LINE}${progressLine(at.value, seconds, limit)}`);
+      }
+      await setImmediate();
+      at = race.next(seconds >= limit ? 'time' : stop);
+    }
+    return at.value;
+  } finally {
+    process.off('SIGINT', interrupt);
+    if (isShowing) writeSync(STDERR, CLEAR_LINE);
+  }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `trapline race` and `trapline replay`: options to scenario, exploration, report and exit status. The caller brings
-// the engine, and clocks and signals as `poll`.
+// the engine, clocks and signals.
 
 import { TraplineError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
@@ -10,9 +10,9 @@ import { raceReport } from './report.ts';
 import { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 import { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
 import type { ScenarioParameters } from './scenarios/scenario.ts';
-import { explore } from './search/explore.ts';
-import type { ExploreOptions } from './search/explore.ts';
+import { startSearch } from './search/explore.ts';
 import { parseSchedule, replay } from './search/schedule.ts';
+import type { Progress, StopReason } from './search/system.ts';
 import { parseToken, scheduleToken } from './token.ts';
 import { RACE_MEMORY_BYTES } from './world/machine.ts';
 import { fetchName, fetchNamed } from './world/model.ts';
@@ -39,7 +39,6 @@ export interface RaceCommandOptions {
   readonly seed?: number;
   /** States at most for an exhaustive search, schedules at most for the others. */
   readonly budget?: number;
-  readonly poll?: ExploreOptions['poll'];
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;
 }
 
@@ -104,10 +103,23 @@ export function resolveParameters(options: Omit<RaceCommandOptions, 'makeCpu'>):
 }
 
 /**
- * Explores a scenario.
+ * Explores a scenario in one go.
  * @throws TraplineError `RACE_…` for an option that is not known
  */
 export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
+  const race = startRaceCommand(options);
+  let at = race.next();
+  while (at.done !== true) at = race.next(null);
+  return at.value;
+}
+
+/**
+ * Explores a scenario in slices: yields now and then, and ends with what is known when it is told a reason to stop.
+ * @throws TraplineError `RACE_…` for an option that is not known
+ */
+export function* startRaceCommand(
+  options: RaceCommandOptions,
+): Generator<Progress, RaceCommandResult, StopReason | null> {
   const scenario = scenarioNamed(options.scenario);
   const parameters = resolveParameters(options);
   const strategy = options.strategy ?? 'exhaustive';
@@ -116,7 +128,7 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
   const cpu = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
     const world = scenario.build(parameters, { cpu });
-    const result = explore(world, { strategy, seed, budget, ...(options.poll && { poll: options.poll }) });
+    const result = yield* startSearch(world, { strategy, seed, budget });
     const { model, protocol, ...placement } = parameters;
     const json = {
       version: 1,

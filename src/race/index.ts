@@ -2,7 +2,7 @@
 //
 // What race offers.
 
-export { replayCommand, runRaceCommand } from './command.ts';
+export { replayCommand, runRaceCommand, startRaceCommand } from './command.ts';
 export type { RaceCommandOptions, RaceCommandResult } from './command.ts';
 export { parseProtocol } from './protocols.ts';
 export { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
