@@ -7,6 +7,8 @@
 export interface Waiter {
   /** @param events what happened, as a poll(2) mask; 0 when the queue has no events */
   wake(events: number): void;
+  /** Of waiters that have this, one that says true keeps the event from those after it: EPOLLEXCLUSIVE. */
+  readonly takesAlone?: ((events: number) => boolean) | undefined;
 }
 
 /** An ordered set of waiters. */
@@ -28,9 +30,17 @@ export class WaitQueue {
     this.waiters?.delete(waiter);
   }
 
-  /** Wakes every waiter whose mask meets `events`. Woken waiters stay until they remove themselves. */
+  /** Wakes every waiter whose mask meets `events`, but of exclusive ones only up to the first that takes them. Woken waiters stay until they remove themselves. */
   wake(events = ~0): void {
     if (this.waiters === null || this.waiters.size === 0) return;
-    for (const [waiter, mask] of [...this.waiters]) if ((mask & events) !== 0) waiter.wake(events);
+    let isTaken = false;
+    for (const [waiter, mask] of [...this.waiters]) {
+      if ((mask & events) === 0) continue;
+      if (waiter.takesAlone !== undefined) {
+        if (isTaken) continue;
+        isTaken = waiter.takesAlone(events);
+      }
+      waiter.wake(events);
+    }
   }
 }

@@ -64,6 +64,13 @@ class Watch implements Waiter {
   }
 }
 
+/** EPOLLEXCLUSIVE: where somebody sleeps in this epoll, others need not hear of the event. */
+class ExclusiveWatch extends Watch {
+  takesAlone(events: number): boolean {
+    return (events & this.mask) !== 0 && this.epoll.queue.size > 0;
+  }
+}
+
 /** An open epoll instance. */
 export class EpollFile extends OpenFile {
   override readonly isPollable = true;
@@ -99,7 +106,8 @@ export class EpollFile extends OpenFile {
     }
     if (file instanceof EpollFile && file.watchers.size >= MAX_WATCHERS_OF_EPOLL) return -EINVAL;
     if (!this.budget.take(1)) return -ENOSPC;
-    const watch = new Watch(this, fd, file, events | ALWAYS, data);
+    const Kind = (events & EPOLLEXCLUSIVE) === 0 ? Watch : ExclusiveWatch;
+    const watch = new Kind(this, fd, file, events | ALWAYS, data);
     if (file instanceof EpollFile) file.watchers.add(watch);
     let byFd = this.watches.get(file);
     if (byFd === undefined) {
@@ -115,9 +123,10 @@ export class EpollFile extends OpenFile {
 
   /** EPOLL_CTL_MOD. */
   modify(fd: number, file: OpenFile, events: number, data: bigint): number {
+    if ((events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
     const watch = this.find(file, fd);
     if (watch === undefined) return -ENOENT;
-    if (((events | watch.events) & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
+    if ((watch.events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
     watch.events = events | ALWAYS;
     watch.data = data;
     if (watch.ready() !== 0) this.mayBeReady(watch);

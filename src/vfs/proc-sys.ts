@@ -97,7 +97,8 @@ export function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode 
     },
     kernel: {
       cap_last_cap: () => 40,
-      core_pattern: () => 'core',
+      // With core_uses_pid: nobody's memory is dumped, and no status says so.
+      core_pattern: () => '',
       core_uses_pid: () => 0,
       dmesg_restrict: () => 0,
       domainname: name('domainname'),

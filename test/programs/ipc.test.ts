@@ -21,6 +21,7 @@ const AS_ROOT = [
   'splice',
   'locks',
   'epoll',
+  'epoll-exclusive',
   'event-files',
   'process-vm',
   'posix-shm',

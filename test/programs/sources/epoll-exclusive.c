@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//
+// EPOLLEXCLUSIVE: how many of those who wait for one event are woken by it, and what does not go with it.
+
+#define _GNU_SOURCE
+#include "outcome.h"
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+static struct epoll_event event(unsigned events) { return (struct epoll_event){.events = events}; }
+
+// Children with an epoll of their own each, the first `exclusive` of them as such, wait for one byte.
+static void waiters(int exclusive, int others) {
+  int work[2], result[2], n = exclusive + others, woken = 0;
+  pipe(work);
+  pipe(result);
+  for (int i = 0; i < n; i++) {
+    if (fork() != 0) continue;
+    int e = epoll_create1(0);
+    struct epoll_event v = event(EPOLLIN | (i < exclusive ? EPOLLEXCLUSIVE : 0));
+    epoll_ctl(e, EPOLL_CTL_ADD, work[0], &v);
+    char got = epoll_wait(e, &v, 1, 700);
+    write(result[1], &got, 1);
+    _exit(0);
+  }
+  usleep(300000);
+  write(work[1], "x", 1);
+  for (int i = 0; i < n; i++) {
+    char got;
+    read(result[0], &got, 1);
+    woken += got;
+  }
+  while (wait(0) > 0) ;
+  printf("%d exclusive, %d others: %d woken\n", exclusive, others, woken);
+}
+
+int main(void) {
+  waiters(4, 0);
+  waiters(0, 4);
+  waiters(3, 2);
+  waiters(1, 0);
+  int p[2], e = epoll_create1(0), f = epoll_create1(0);
+  pipe(p);
+  struct epoll_event v = event(EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT);
+  CALL(epoll_ctl(e, EPOLL_CTL_ADD, p[0], &v));
+  v = event(EPOLLIN | EPOLLEXCLUSIVE);
+  CALL(epoll_ctl(e, EPOLL_CTL_ADD, f, &v));
+  CALL(epoll_ctl(e, EPOLL_CTL_MOD, p[0], &v));
+  v = event(EPOLLIN | EPOLLEXCLUSIVE | EPOLLET);
+  CALL(epoll_ctl(e, EPOLL_CTL_ADD, p[0], &v));
+  CALL(epoll_ctl(e, EPOLL_CTL_MOD, p[0], &v));
+  v = event(EPOLLIN);
+  CALL(epoll_ctl(e, EPOLL_CTL_MOD, p[0], &v));
+  CALL(epoll_ctl(e, EPOLL_CTL_DEL, p[0], &v));
+  v = event(EPOLLRDHUP | EPOLLEXCLUSIVE);
+  CALL(epoll_ctl(e, EPOLL_CTL_ADD, p[0], &v));
+  // What is there already is told to everybody.
+  write(p[1], "x", 1);
+  v = event(EPOLLIN | EPOLLEXCLUSIVE);
+  CALL(epoll_ctl(e, EPOLL_CTL_ADD, p[0], &v));
+  CALL(epoll_ctl(f, EPOLL_CTL_ADD, p[0], &v));
+  CALL(epoll_wait(e, &v, 1, 0));
+  CALL(epoll_wait(f, &v, 1, 0));
+  return 0;
+}
