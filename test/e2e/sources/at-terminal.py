@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs a command at a new pseudo-terminal and plays a dialogue with it: lines of JSON from standard input, each
-# ["send", text], ["expect", text] or ["raw"]. Prints one JSON object at the end.
+# ["send", text], ["expect", text], ["resize", rows, columns], ["kill", signal] or ["raw"]. What is expected is looked for
+# behind what was found last. Prints one JSON object at the end.
 import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
 PATIENCE = 60
@@ -9,13 +10,15 @@ PATIENCE = 60
 steps = [json.loads(line) for line in sys.stdin if line.strip()]
 pid, terminal = pty.fork()
 if pid == 0:
+    # The size is the terminal's before the command starts.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
     os.execvp(sys.argv[1], sys.argv[1:])
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
 before = termios.tcgetattr(terminal)
 screen, missing, modes = b"", None, []
 
 
 def pump(seconds):
+    """Takes what is shown; false when the other side is gone."""
     global screen
     if not select.select([terminal], [], [], seconds)[0]:
         return True
@@ -31,6 +34,10 @@ at = 0
 for step in steps:
     if step[0] == "send":
         os.write(terminal, step[1].encode())
+    elif step[0] == "resize":
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", step[1], step[2], 0, 0))
+    elif step[0] == "kill":
+        os.kill(pid, getattr(signal, step[1]))
     elif step[0] == "raw":
         modes.append(not termios.tcgetattr(terminal)[3] & termios.ICANON)
     else:
@@ -46,12 +53,10 @@ for step in steps:
 
 end = time.monotonic() + PATIENCE
 gone = 0
-while gone == 0 and time.monotonic() < end:
+while gone == 0 and missing is None and time.monotonic() < end:
     if not pump(0.05):
         time.sleep(0.05)
     gone, status = os.waitpid(pid, os.WNOHANG)
-    if missing is not None:
-        break
 if gone == 0:
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
