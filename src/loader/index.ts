@@ -21,7 +21,14 @@ export { FIXED_LAYOUT, LAYOUT_RANDOM_BYTES, type ProgramLayout, randomLayout } f
 export { loadErrorOf, type LoadError } from './load-error.ts';
 export { readScriptLine, SCRIPT_HEAD, type ScriptLine } from './script.ts';
 export { Vdso } from './vdso.ts';
-export { readSymbols, readUnwindTable, SymbolTable, type ElfSymbol, type SymbolAt } from './symbols.ts';
+export {
+  readCodeSections,
+  readSymbols,
+  readUnwindTable,
+  SymbolTable,
+  type ElfSymbol,
+  type SymbolAt,
+} from './symbols.ts';
 export { UnwindTable } from './unwind-table.ts';
 
 /** Where position-independent programs with an interpreter start: what Linux without ASLR uses. */

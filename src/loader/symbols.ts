@@ -94,11 +94,28 @@ function* tables(source: ByteSource): Generator<RawSymbols> {
   if (dynamic !== undefined) yield dynamic;
 }
 
-function* sectionTables(source: ByteSource): Generator<RawSymbols> {
+/** Addresses where sections of code start; none in a file without section headers. */
+export function readCodeSections(source: ByteSource): number[] {
+  const { table, count } = sectionHeaders(source) ?? { table: undefined, count: 0 };
+  const starts: number[] = [];
+  for (let at = 0; table !== undefined && at < count * L.Shdr.size; at += L.Shdr.size) {
+    if (table.u32(at + L.Shdr.type) !== L.SHT_PROGBITS || (table.u64(at + L.Shdr.flags) & L.SHF_EXECINSTR) === 0)
+      continue;
+    starts.push(table.u64(at + L.Shdr.addr));
+  }
+  return starts.filter((start) => start > 0);
+}
+
+function sectionHeaders(source: ByteSource): { readonly table: Fields; readonly count: number } | undefined {
   const header = readExactly(source, 0, L.Ehdr.size);
-  if (header === undefined || header.u16(L.Ehdr.shentsize) !== L.Shdr.size) return;
+  if (header === undefined || header.u16(L.Ehdr.shentsize) !== L.Shdr.size) return undefined;
   const count = Math.min(header.u16(L.Ehdr.shnum), MAX_SECTIONS);
-  const sections = readExactly(source, header.u64(L.Ehdr.shoff), count * L.Shdr.size);
+  const table = readExactly(source, header.u64(L.Ehdr.shoff), count * L.Shdr.size);
+  return table && { table, count };
+}
+
+function* sectionTables(source: ByteSource): Generator<RawSymbols> {
+  const { table: sections, count } = sectionHeaders(source) ?? { table: undefined, count: 0 };
   if (sections === undefined) return;
   for (const wanted of [L.SHT_SYMTAB, L.SHT_DYNSYM]) {
     // A file has one of each; more of them, all as large as the file, would be read one by one.

@@ -4,10 +4,11 @@
 // rule, and what makes it dangerous. Static: what never runs is listed, code made at run time is not. The rules are
 // those of stub-check.ts and patcher.ts; the shapes are those that gVisor's sighandler_amd64.c:261-288 can meet.
 
+import { Phdr } from '../abi/elf.ts';
 import { PAGE_SIZE } from '../base/addr.ts';
 import { TraplineError } from '../base/errors.ts';
 import { LINE_BYTES, looksLikeSite, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
-import { bytesSource, readElf, readSymbols, readUnwindTable } from '../loader/index.ts';
+import { bytesSource, readCodeSections, readElf, readSymbols, readUnwindTable } from '../loader/index.ts';
 import type { ElfSegment, SymbolTable, UnwindTable } from '../loader/index.ts';
 import { findNumber, type NumberSource } from './site-number.ts';
 import { findBranches, sweepCode, type CallInstruction, type FoundCall, type SweptSegment } from './site-sweep.ts';
@@ -43,7 +44,9 @@ export type SiteHazard =
   | 'opcode-page-split'
   | 'first-byte-of-mapping'
   /** The number is not in the instruction before. */
-  | 'number-elsewhere';
+  | 'number-elsewhere'
+  /** Read straight on, the call is part of another instruction: only a branch into that one leads here. */
+  | 'overlapping-code';
 
 export interface Decision {
   readonly patched: boolean;
@@ -104,14 +107,17 @@ export function analyseSites(program: Uint8Array): ProgramSites {
   const image = readElf(source);
   if (!image.ok) throw new TraplineError('SITES_NOT_ELF', image.message);
   const symbols = readSymbols(source);
-  const functions = symbols.symbols.filter((s) => s.isFunction).map((s) => s.value);
   const segments = image.segments
     .filter((s) => s.executable)
     .map((s) => ({ start: s.vaddr, code: program.subarray(s.offset, s.offset + s.fileSize) }))
     .sort((a, b) => a.start - b.start);
+  const functions = symbols.symbols.filter((s) => s.isFunction).map((s) => s.value);
+  const boundaries = [...functions, image.entry, ...readCodeSections(source)];
+  // Headers that lie in an executable segment are no code, but what follows them is.
+  if (image.headersVaddr !== undefined) boundaries.push(image.headersVaddr + image.headerCount * Phdr.size);
   const sweep = sweepCode(
     segments,
-    [...functions, image.entry].sort((a, b) => a - b),
+    boundaries.sort((a, b) => a - b),
   );
   const branches = findBranches(sweep.segments, branchedTo(sweep.calls));
   const mapped = new MappedPages(image.segments);
@@ -127,7 +133,7 @@ export function analyseSites(program: Uint8Array): ProgramSites {
 function branchedTo(calls: readonly FoundCall[]): Set<number> {
   const wanted = new Set<number>();
   for (const { segment, at } of calls)
-    for (let o = at - SYSCALL_OFFSET + 1; o <= at + 1; o++) if (segment.isTarget(o)) wanted.add(segment.start + o);
+    for (let o = at - SYSCALL_OFFSET + 1; o <= at + 1; o++) if (segment.targets.has(o)) wanted.add(segment.start + o);
   return wanted;
 }
 
@@ -164,6 +170,7 @@ function reportCall(
   else if (opcode % LINE_BYTES === LINE_BYTES - 1) hazards.push('opcode-line-split');
   if (isFirst) hazards.push('first-byte-of-mapping');
   if (number?.isElsewhere === true) hazards.push('number-elsewhere');
+  if (call.isOverlapping) hazards.push('overlapping-code');
   return {
     address,
     callAddress: opcode,
@@ -184,7 +191,7 @@ function reportCall(
 function branchTargets(segment: SweptSegment, site: number, matches: boolean): number[] {
   const targets: number[] = [];
   for (let o = matches ? site + 1 : site + SYSCALL_OFFSET; o < site + SITE_BYTES; o++)
-    if (segment.isTarget(o)) targets.push(o);
+    if (segment.targets.has(o)) targets.push(o);
   return targets;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // Walks a program's executable segments instruction by instruction: where instructions start, where calls of the kernel
-// are, where direct branches go. Two bits for each byte of code, so that memory is bounded by the file's size.
+// are, where direct branches go. Then once more from each branch into the middle of an instruction, for code that means two
+// things. Three bits for each byte of code, so that memory is bounded by the file's size.
 
 import { TraplineError } from '../base/errors.ts';
 import { branchTarget } from '../isa/branch-target.ts';
 import { instructionLength, MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
+import { SYSCALL_BYTES } from '../isa/syscall-site.ts';
 
 /** How a program calls the kernel. `int 0x80` and `sysenter` are calls of 32-bit programs, and never patched. */
 export type CallInstruction = 'syscall' | 'sysenter' | 'int80';
@@ -24,12 +26,15 @@ export interface FoundCall {
   /** Offset of its two bytes of opcode: the same, but for useless prefixes. */
   readonly at: number;
   readonly instruction: CallInstruction;
+  /** Only a branch into the middle of another instruction leads here. */
+  readonly isOverlapping: boolean;
 }
 
 /** Programs have thousands; what has more is data, or was made to be listed. */
 export const MAX_CALLS = 200_000;
 
-class BitSet {
+/** @internal */
+export class BitSet {
   private readonly words: Uint8Array;
 
   constructor(bits: number) {
@@ -49,38 +54,29 @@ class BitSet {
 export class SweptSegment {
   readonly start: number;
   readonly code: Uint8Array;
-  readonly #starts: BitSet;
-  readonly #targets: BitSet;
+  /** Starts of instructions in the straight reading. */
+  readonly straight: BitSet;
+  /** Those that only branches into other instructions reach. */
+  readonly overlapping: BitSet;
+  /** Where direct branches go, and functions start. */
+  readonly targets: BitSet;
 
   constructor({ start, code }: CodeSegment) {
     this.start = start;
     this.code = code;
-    this.#starts = new BitSet(code.length);
-    this.#targets = new BitSet(code.length);
-  }
-
-  addStart(at: number): void {
-    this.#starts.add(at);
-  }
-
-  /** Whether an instruction starts at this offset. */
-  isStart(at: number): boolean {
-    return this.#starts.has(at);
-  }
-
-  addTarget(at: number): void {
-    this.#targets.add(at);
-  }
-
-  /** Whether a direct branch goes to this offset, or a function starts there. */
-  isTarget(at: number): boolean {
-    return this.#targets.has(at);
+    this.straight = new BitSet(code.length);
+    this.overlapping = new BitSet(code.length);
+    this.targets = new BitSet(code.length);
   }
 
   /** Start of the instruction that ends at `at`, or undefined where none is known. */
   previousStart(at: number): number | undefined {
+    return this.#endingAt(at, this.straight) ?? this.#endingAt(at, this.overlapping);
+  }
+
+  #endingAt(at: number, starts: BitSet): number | undefined {
     for (let p = at - 1; p >= 0 && p >= at - MAX_INSTRUCTION_BYTES; p--)
-      if (this.#starts.has(p)) return p + instructionLength(this.code, p) === at ? p : undefined;
+      if (starts.has(p) && p + instructionLength(this.code, p) === at) return p;
     return undefined;
   }
 }
@@ -96,29 +92,103 @@ export interface CodeSweep {
 
 /**
  * @param segments in order of address, without overlap
- * @param functions starts of functions, ascending: known boundaries, and places that others go to
+ * @param boundaries where instructions are known to start, and something may go to: ascending
  * @throws TraplineError `SITES_TOO_MANY`
  */
-export function sweepCode(segments: readonly CodeSegment[], functions: readonly number[]): CodeSweep {
-  const swept = segments.map((s) => new SweptSegment(s));
-  const calls: FoundCall[] = [];
-  for (const segment of swept) {
-    const { code, start } = segment;
-    walk(segment, functions, (at, length) => {
-      segment.addStart(at);
-      const opcode = opcodeAt(code, at, length);
-      const instruction = callInstruction(code, opcode);
-      if (instruction !== undefined) calls.push({ segment, start: at, at: opcode, instruction });
-      if (calls.length > MAX_CALLS)
-        throw new TraplineError('SITES_TOO_MANY', `more than ${MAX_CALLS} syscall instructions: this is no program`);
-      const target = branchTarget(code, at, length, start + at);
-      if (target !== undefined) markTarget(swept, target);
-    });
-  }
-  for (const address of functions) markTarget(swept, address);
+export function sweepCode(segments: readonly CodeSegment[], boundaries: readonly number[]): CodeSweep {
+  const sweeper = new Sweeper(segments);
+  for (const segment of sweeper.segments) walk(segment, boundaries, (at, length) => sweeper.visit(segment, at, length));
+  for (const address of boundaries) sweeper.mark(address);
+  for (const segment of sweeper.segments) sweeper.followOverlaps(segment);
+  const calls = sweeper.calls.sort((a, b) => a.segment.start + a.at - (b.segment.start + b.at));
   const whole = calls.filter((c) => c.instruction === 'syscall').length;
   const embedded = segments.reduce((n, s) => n + countOpcodes(s.code), 0) - whole;
-  return { segments: swept, calls, embedded };
+  return { segments: sweeper.segments, calls, embedded };
+}
+
+class Sweeper {
+  readonly segments: readonly SweptSegment[];
+  readonly calls: FoundCall[] = [];
+  /** Targets of branches that were found while overlaps were followed. */
+  readonly #pending: number[] = [];
+  #isOverlap = false;
+  /** Addresses of overlapping calls. */
+  readonly #overlapping = new Set<number>();
+
+  constructor(segments: readonly CodeSegment[]) {
+    this.segments = segments.map((s) => new SweptSegment(s));
+  }
+
+  visit(segment: SweptSegment, at: number, length: number): void {
+    const { code, start } = segment;
+    (this.#isOverlap ? segment.overlapping : segment.straight).add(at);
+    const opcode = opcodeAt(code, at, length);
+    const instruction = callInstruction(code, opcode);
+    if (instruction !== undefined)
+      this.#addCall({ segment, start: at, at: opcode, instruction, isOverlapping: this.#isOverlap });
+    const target = branchTarget(code, at, length, start + at);
+    if (target === undefined) return;
+    this.mark(target);
+    if (this.#isOverlap) this.#pending.push(target);
+  }
+
+  #addCall(call: FoundCall): void {
+    if (call.isOverlapping && this.#isKnown(call)) return;
+    this.calls.push(call);
+    if (this.calls.length > MAX_CALLS)
+      throw new TraplineError('SITES_TOO_MANY', `more than ${MAX_CALLS} syscall instructions: this is no program`);
+  }
+
+  /** A branch over the prefixes of a call, or to bytes that are prefixes for it, leads to a call that is listed. */
+  #isKnown({ segment, at }: FoundCall): boolean {
+    const straight = segment.previousStart(at + SYSCALL_BYTES);
+    if (straight !== undefined && straight <= at && segment.straight.has(straight)) return true;
+    const address = segment.start + at;
+    const isListed = this.#overlapping.has(address);
+    this.#overlapping.add(address);
+    return isListed;
+  }
+
+  mark(address: number): void {
+    const holder = this.#holderOf(address);
+    if (holder !== undefined) holder.targets.add(address - holder.start);
+  }
+
+  /** Reads from each target that is no start of an instruction up to where the straight reading is met again. */
+  followOverlaps(segment: SweptSegment): void {
+    this.#isOverlap = true;
+    for (let at = 0; at < segment.code.length; at++) {
+      if (!segment.targets.has(at)) continue;
+      this.#readFrom(segment, at);
+      for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop()) {
+        const holder = this.#holderOf(next);
+        if (holder !== undefined) this.#readFrom(holder, next - holder.start);
+      }
+    }
+    this.#isOverlap = false;
+  }
+
+  #readFrom(segment: SweptSegment, from: number): void {
+    let at = from;
+    while (at < segment.code.length && !segment.straight.has(at) && !segment.overlapping.has(at)) {
+      const length = instructionLength(segment.code, at);
+      if (length === 0) return;
+      this.visit(segment, at, length);
+      at += length;
+    }
+  }
+
+  #holderOf(address: number): SweptSegment | undefined {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.segments[middle] as SweptSegment).start <= address) low = middle + 1;
+      else high = middle;
+    }
+    const holder = this.segments[low - 1];
+    return holder !== undefined && address < holder.start + holder.code.length ? holder : undefined;
+  }
 }
 
 /** Every `0f 05`, wherever it is. */
@@ -128,22 +198,22 @@ function countOpcodes(code: Uint8Array): number {
   return n;
 }
 
-/** Known starts of functions are boundaries; bytes that are no code are skipped. */
+/** The straight reading; bytes that are no code are skipped. */
 function walk(
   { code, start }: SweptSegment,
-  functions: readonly number[],
+  boundaries: readonly number[],
   visit: (at: number, length: number) => void,
 ): void {
-  let next = firstAtOrAbove(functions, start);
+  let next = firstAtOrAbove(boundaries, start);
   let at = 0;
   while (at < code.length) {
-    while (next < functions.length && (functions[next] ?? 0) - start <= at) next++;
-    const limit = Math.min((functions[next] ?? Number.POSITIVE_INFINITY) - start, code.length);
+    while (next < boundaries.length && (boundaries[next] ?? 0) - start <= at) next++;
+    const limit = Math.min((boundaries[next] ?? Number.POSITIVE_INFINITY) - start, code.length);
     const length = instructionLength(code, at);
     if (length === 0) {
       at++;
     } else if (at + length > limit) {
-      // An instruction that runs over a function's start was none: padding or data before it.
+      // An instruction that runs over a boundary was none: padding or data before it.
       at = limit;
     } else {
       visit(at, length);
@@ -174,18 +244,6 @@ function callInstruction(code: Uint8Array, at: number): CallInstruction | undefi
   return second === 0x05 ? 'syscall' : second === 0x34 ? 'sysenter' : undefined;
 }
 
-function markTarget(segments: readonly SweptSegment[], address: number): void {
-  let low = 0;
-  let high = segments.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((segments[middle] as SweptSegment).start <= address) low = middle + 1;
-    else high = middle;
-  }
-  const holder = segments[low - 1];
-  if (holder !== undefined && address < holder.start + holder.code.length) holder.addTarget(address - holder.start);
-}
-
 function firstAtOrAbove(sorted: readonly number[], value: number): number {
   let low = 0;
   let high = sorted.length;
@@ -207,7 +265,7 @@ export function findBranches(segments: readonly SweptSegment[], wanted: Readonly
   for (const segment of segments) {
     const { code, start } = segment;
     for (let at = 0; at < code.length; at++) {
-      if (!segment.isStart(at)) continue;
+      if (!segment.straight.has(at) && !segment.overlapping.has(at)) continue;
       const target = branchTarget(code, at, instructionLength(code, at), start + at);
       if (target === undefined || !wanted.has(target)) continue;
       const sources = found.get(target) ?? [];

@@ -154,3 +154,42 @@ describe('trapline sites', () => {
     refused([cut], 126, /cut: .*truncated/);
   });
 });
+
+/** What `--metrics` says of sites. */
+interface RunSites {
+  readonly sites: readonly { readonly address: string; readonly sysno: number }[];
+  readonly refused: readonly { readonly address: string; readonly rule: string }[];
+}
+
+interface ListedSite {
+  readonly address: string;
+  readonly sysno: number | null;
+  readonly upstream: { readonly patched: boolean; readonly rule: string };
+  readonly hardened: { readonly patched: boolean; readonly rule: string };
+}
+
+describe('the list beside a run', () => {
+  const guests = ['hello', 'getpid-unpatchable', 'signal-basic', 'g02-xor-read', 'g06-shared-tail', 'g07-rex-r8d'];
+  guests.push('g08-false-mov', 'g12-line-split', 'g13-page-split', 'g20-numbers', 'g21-data-island', 'g22-desync');
+
+  it.each(guests)('foretells which sites of %s are patched, and why the others are not', (name) => {
+    const { sites } = JSON.parse(trapline(['sites', '--json', guest(name)]).stdout) as { sites: ListedSite[] };
+    const listed = new Map(sites.map((s) => [s.address, s]));
+    const metrics = join(folder, `${name}.json`);
+    for (const mode of ['upstream', 'hardened'] as const) {
+      trapline(['run', '--patch', mode, '--metrics', metrics, '--max-instructions', '10000000', guest(name)]);
+      const run = JSON.parse(readFileSync(metrics, 'utf8')) as RunSites;
+      expect(run.sites.length + run.refused.length).toBeGreaterThan(0);
+      for (const site of run.sites) {
+        expect(listed.get(site.address)?.[mode].patched).toBe(true);
+        // The list knows the number of a false match only where the code before shows it.
+        expect([site.sysno, null]).toContain(listed.get(site.address)?.sysno);
+      }
+      for (const { address, rule } of run.refused) {
+        const decision = listed.get(address)?.[mode];
+        expect(decision?.patched).toBe(false);
+        if (rule !== 'not-mov-eax') expect(decision?.rule).toBe(rule);
+      }
+    }
+  });
+});

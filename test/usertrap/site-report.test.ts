@@ -168,6 +168,28 @@ describe('analyseSites', () => {
     expect(found).toMatchObject({ sites: [], embedded: 1 });
   });
 
+  it('finds a call that only a branch into the middle of another instruction reaches', () => {
+    // jmp over e8; e8 b8 27 00 00 is a call when read straight on
+    const sites = at(0x100, '90 eb 01 e8 b8 27 00 00 00 0f 05 44 39 e0 c3');
+    expect(sites).toMatchObject([
+      {
+        address: BASE + 0x104,
+        sysno: 39,
+        upstream: { patched: true, rule: 'mov-eax' },
+        hardened: { patched: true, rule: 'mov-eax' },
+        hazards: ['overlapping-code'],
+      },
+    ]);
+    expect(at(0x100, '90 e8 b8 27 00 00 00 0f 05 44 39 e0 c3')).toEqual([]);
+  });
+
+  it('lists a call once, however many ways to read its bytes lead to it', () => {
+    // jumps to the prefix, to the opcode, and to a byte of the mov that can be a prefix
+    expect(at(0x100, 'b8 27 00 00 3e 0f 05 eb fb eb fa c3')).toHaveLength(1);
+    expect(at(0x100, '31 c0 48 0f 05 eb fc c3')).toHaveLength(1);
+    expect(at(0x100, 'eb 01 e8 3e 0f 05 00 eb fb eb f8 c3')).toHaveLength(1);
+  });
+
   it('goes on behind bytes that are no code', () => {
     expect(at(0x100, '06 06 06 b8 27 00 00 00 0f 05')[0]).toMatchObject({ sysno: 39 });
   });
@@ -200,6 +222,16 @@ describe('analyseSites', () => {
       preceding: undefined,
       hazards: ['branch-into-middle', 'number-elsewhere'],
     });
+  });
+
+  it('does not read headers as code', () => {
+    // The last byte of a header before the code would take the mov for its operand.
+    const code = new Uint8Array(64 + 56).fill(0);
+    const program = elf(code);
+    program.set(fromHex('b8 0f 00 00 00 0f 05'), 64 + 56);
+    expect(analyseSites(program).sites).toMatchObject([
+      { address: BASE + 64 + 56, sysno: 15, upstream: { patched: true, rule: 'mov-eax' }, hazards: [] },
+    ]);
   });
 
   it('refuses what is no program', () => {
