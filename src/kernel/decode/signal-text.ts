@@ -29,7 +29,7 @@ import * as signal from '../../abi/signal.ts';
 import { syscallName } from '../../abi/sysno.ts';
 import { getI64, getU64 } from '../../abi/words.ts';
 import { hex } from '../../base/addr.ts';
-import { enumTable, nameIn } from './enums.ts';
+import { enumTable } from './enums.ts';
 import type { EnumTable } from './enums.ts';
 
 /** `NULL` or `0x…`. */
@@ -73,8 +73,7 @@ const CHILD_CODES: readonly number[] = [CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_
 export function siginfoCodeName(signo: number, code: number): string {
   const own = CODES.get(signo);
   const name = own?.names.get(code) ?? ANY_CODE.names.get(code);
-  if (name !== undefined) return name;
-  return nameIn(own ?? ANY_CODE, code);
+  return name ?? hex(code >>> 0);
 }
 
 /** `{si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x8}` of the 128 bytes of a siginfo_t. */

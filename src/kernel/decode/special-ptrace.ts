@@ -5,21 +5,43 @@
 import * as abi from '../../abi/ptrace.ts';
 import * as seccomp from '../../abi/seccomp.ts';
 import { SockFprog } from '../../abi/seccomp.ts';
-import { signalName } from '../../abi/signal.ts';
+import { SIGSET_BYTES, Siginfo } from '../../abi/signal-frame.ts';
+import { NSIG, signalName } from '../../abi/signal.ts';
 import { getU64 } from '../../abi/words.ts';
 import { hex } from '../../base/addr.ts';
+import { FPU_BYTES } from '../../cpu/cpu.ts';
 import { enumTable, nameIn } from './enums.ts';
+import type { EnumTable } from './enums.ts';
 import { namesOf } from './flags.ts';
 import type { FlagTable } from './flags.ts';
-import type { GuestMemory, RawArgs } from './kinds.ts';
-import { bufferText, input, isError, output, printerOf } from './printers.ts';
-import type { Printer } from './printers.ts';
+import type { RawArgs } from './kinds.ts';
+import { arrayText, input, isError, output, printerOf } from './printers.ts';
+import type { Call, Printer } from './printers.ts';
+import {
+  floatingText,
+  number,
+  peekSiginfoText,
+  registersText,
+  syscallInfoText,
+  userOffsetText,
+} from './ptrace-registers.ts';
 import { readStruct, readU64 } from './reader.ts';
-import { pointerText } from './signal-text.ts';
+import { pointerText, siginfoText } from './signal-text.ts';
 import type { SpecialArg, SpecialCalls } from './special-call.ts';
 
+const WORD_BYTES = 8;
+
 const REQUESTS = enumTable('PTRACE_???', abi, /^PTRACE_(?!O_|EVENT|SYSCALL_INFO|PEEKSIGINFO_SHARED)/);
-const NOTES = enumTable('NT_???', abi, /^NT_/);
+/** Register sets as the C library's elf.h names them. */
+const NOTES: EnumTable = {
+  unknown: 'NT_???',
+  names: new Map([
+    [abi.NT_PRSTATUS, 'NT_PRSTATUS'],
+    [abi.NT_PRFPREG, 'NT_FPREGSET'],
+    [abi.NT_386_IOPERM, 'NT_386_IOPERM'],
+    [abi.NT_X86_XSTATE, 'NT_X86_XSTATE'],
+  ]),
+};
 const OPERATIONS = enumTable('SECCOMP_SET_MODE_???', seccomp, /^SECCOMP_(SET_MODE|GET)_/);
 const ACTIONS = enumTable('SECCOMP_RET_???', seccomp, /^SECCOMP_RET_(?!ACTION|DATA)/);
 
@@ -32,60 +54,69 @@ function flagTable(unknown: string, module: Readonly<Record<string, unknown>>, p
 const OPTIONS = flagTable('PTRACE_O_???', abi, /^PTRACE_O_(?!MASK)/);
 const FILTER_FLAGS = flagTable('SECCOMP_FILTER_FLAG_???', seccomp, /^SECCOMP_FILTER_FLAG_/);
 
-/** Registers in the order of struct user_regs_struct, as strace names them. */
-const REGISTERS = Object.entries(abi.UserRegsStruct)
-  .filter(([name]) => name !== 'size')
-  .map(([name, at]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), at] as const);
+const PEEK_FLAGS: FlagTable = {
+  unknown: 'PTRACE_PEEKSIGINFO_???',
+  entries: [['PTRACE_PEEKSIGINFO_SHARED', abi.PTRACE_PEEKSIGINFO_SHARED]],
+};
 
 const POINTER = printerOf('ptr');
+const SIZE = printerOf('size');
 const WORD = input(({ args }, i) => (args.big(i) === 0n ? '0' : hex(args.big(i))));
-const SIGNAL = input(({ args }, i) => (args.num(i) === 0 ? '0' : signalName(args.num(i))));
+const SIGNAL = input(({ args }, i) => {
+  const signo = args.int(i);
+  return signo >= 1 && signo <= NSIG ? signalName(signo) : String(signo);
+});
 const SIGINFO_OUT = printerOf('out:siginfo');
 const SIGINFO_IN = printerOf('in:siginfo');
 
-function registersText(memory: GuestMemory, addr: number): string {
-  const view = addr === 0 ? undefined : readStruct(memory, addr, abi.UserRegsStruct.size);
-  if (view === undefined) return pointerText(addr);
-  const parts = REGISTERS.map(([name, at]) => {
-    const value = view.getBigUint64(at, true);
-    return `${name}=${value === 0n ? '0' : hex(value)}`;
-  });
-  return `{${parts.join(', ')}}`;
+const { size: GENERAL_BYTES } = abi.UserRegsStruct;
+const REGISTERS_OUT = output(({ args, memory }, i) => registersText(memory, args.num(i), GENERAL_BYTES));
+const REGISTERS_IN = input(({ args, memory }, i) => registersText(memory, args.num(i), GENERAL_BYTES));
+const FLOATING_OUT = output(({ args, memory }, i) => floatingText(memory, args.num(i), FPU_BYTES));
+const FLOATING_IN = input(({ args, memory }, i) => floatingText(memory, args.num(i), FPU_BYTES));
+const USER_OFFSET = input(({ args }, i) => userOffsetText(args.big(i)));
+
+/** The word that was read: an address, or a number. */
+const ADDRESS_OUT = output(({ args, memory }, i) => {
+  const view = readStruct(memory, args.num(i), WORD_BYTES);
+  return view === undefined ? pointerText(args.big(i)) : `[${pointerText(view.getBigUint64(0, true))}]`;
+});
+const NUMBER_OUT = output(({ args, memory }, i) => {
+  const value = readU64(memory, args.num(i));
+  return value === undefined ? pointerText(args.big(i)) : `[${value}]`;
+});
+
+/** The struct iovec of a register set. */
+function registerSetText({ args, memory, before }: Call, i: number, isThere: boolean): string {
+  const view = args.num(i) === 0 ? undefined : readStruct(memory, args.num(i), 2 * WORD_BYTES);
+  if (view === undefined) return pointerText(args.big(i));
+  const base = getU64(view, 0);
+  const length = getU64(view, WORD_BYTES);
+  const text = { [abi.NT_PRSTATUS]: registersText, [abi.NT_PRFPREG]: floatingText }[args.num(2)];
+  const data = isThere && text !== undefined ? text(memory, base, length) : pointerText(base);
+  const changed = before === undefined || before === length ? '' : `${before} => `;
+  return `{iov_base=${data}, iov_len=${changed}${length}}`;
 }
 
-const REGISTERS_OUT = output(({ args, memory }, i) => registersText(memory, args.num(i)));
-const REGISTERS_IN = input(({ args, memory }, i) => registersText(memory, args.num(i)));
+const REGISTER_SET_OUT: Printer = { exit: (call, i, result) => registerSetText(call, i, !isError(result)) };
+const REGISTER_SET_IN = input((call, i) => registerSetText(call, i, true));
 
-/** An offset into struct user. */
-const USER_OFFSET = input(({ args }, i) => {
-  const offset = args.num(i);
-  const register = REGISTERS.find(([, at]) => at === offset);
-  if (register !== undefined) return `8*${register[0].toUpperCase()}`;
-  const { debugRegisters, debugRegistersEnd } = abi.UserStruct;
-  if (offset < debugRegisters || offset >= debugRegistersEnd) return WORD.enter?.({ args, memory: NO_MEMORY }, i) ?? '';
-  const at = offset - debugRegisters;
-  return `offsetof(struct user, u_debugreg)${at === 0 ? '' : ` + ${at}`}`;
-});
-
-const NO_MEMORY: GuestMemory = { copyIn: () => 0 };
-
-/** The word that was read. */
-const WORD_OUT = output(({ args, memory }, i) => {
-  const value = readU64(memory, args.num(i));
-  return value === undefined ? pointerText(args.big(i)) : `[${value === 0 ? '0' : hex(value)}]`;
-});
-
-/** A vector with registers; its length may come back shorter. */
-const REGISTER_SET: Printer = {
+const SYSCALL_INFO = output(({ args, memory }, i, result) =>
+  syscallInfoText(memory, args.num(i), Math.min(args.num(2), result)),
+);
+const PEEKED = input(({ args, memory }, i) =>
+  peekSiginfoText(memory, args.num(i), (flags) => namesOf(flags, PEEK_FLAGS)),
+);
+const SIGINFOS = output(({ args, memory }, i, result) =>
+  arrayText(memory, args.num(i), result, Siginfo.size, siginfoText),
+);
+/** struct seccomp_metadata: the number of a filter, and what the kernel tells of it. */
+const METADATA: Printer = {
   exit: ({ args, memory }, i, result) => {
-    const view = readStruct(memory, args.num(i), 16);
+    const view = readStruct(memory, args.num(i), 2 * WORD_BYTES);
     if (view === undefined) return pointerText(args.big(i));
-    const base = getU64(view, 0);
-    const length = getU64(view, 8);
-    const isGeneral = args.num(2) === abi.NT_PRSTATUS && length >= abi.UserRegsStruct.size;
-    let data = pointerText(base);
-    if (!isError(result)) data = isGeneral ? registersText(memory, base) : bufferText(memory, base, length);
-    return `{iov_base=${data}, iov_len=${length}}`;
+    const flags = isError(result) ? '' : `, flags=${number(view.getBigUint64(WORD_BYTES, true))}`;
+    return `{filter_off=${view.getBigUint64(0, true)}${flags}}`;
   },
 };
 
@@ -107,14 +138,14 @@ function operands(args: RawArgs): readonly SpecialArg[] {
       return [];
     case abi.PTRACE_PEEKTEXT:
     case abi.PTRACE_PEEKDATA:
-      return [at(POINTER, 2), at(WORD_OUT, 3)];
+      return [at(POINTER, 2), at(ADDRESS_OUT, 3)];
     case abi.PTRACE_POKETEXT:
     case abi.PTRACE_POKEDATA:
-      return [at(POINTER, 2), at(WORD, 3)];
+      return [at(POINTER, 2), at(POINTER, 3)];
     case abi.PTRACE_PEEKUSER:
-      return [at(USER_OFFSET, 2), at(WORD_OUT, 3)];
+      return [at(USER_OFFSET, 2), at(ADDRESS_OUT, 3)];
     case abi.PTRACE_POKEUSER:
-      return [at(USER_OFFSET, 2), at(WORD, 3)];
+      return [at(USER_OFFSET, 2), at(POINTER, 3)];
     case abi.PTRACE_CONT:
     case abi.PTRACE_SYSCALL:
     case abi.PTRACE_SINGLESTEP:
@@ -128,28 +159,35 @@ function operands(args: RawArgs): readonly SpecialArg[] {
     case abi.PTRACE_SETREGS:
       return [at(REGISTERS_IN, 3)];
     case abi.PTRACE_GETFPREGS:
+      return [at(FLOATING_OUT, 3)];
     case abi.PTRACE_SETFPREGS:
-      return [at(POINTER, 3)];
+      return [at(FLOATING_IN, 3)];
     case abi.PTRACE_GETREGSET:
+      return [at(NOTE, 2), at(REGISTER_SET_OUT, 3)];
     case abi.PTRACE_SETREGSET:
-      return [at(NOTE, 2), at(REGISTER_SET, 3)];
+      return [at(NOTE, 2), at(REGISTER_SET_IN, 3)];
     case abi.PTRACE_SETOPTIONS:
     case abi.PTRACE_OLDSETOPTIONS:
     case abi.PTRACE_SEIZE:
       return [at(POINTER, 2), at(OPTIONS_IN, 3)];
     case abi.PTRACE_GETEVENTMSG:
-      return [at(POINTER, 2), at(WORD_OUT, 3)];
+      return [at(POINTER, 2), at(NUMBER_OUT, 3)];
     case abi.PTRACE_GETSIGINFO:
       return [at(POINTER, 2), at(SIGINFO_OUT, 3)];
     case abi.PTRACE_SETSIGINFO:
       return [at(POINTER, 2), at(SIGINFO_IN, 3)];
     case abi.PTRACE_GETSIGMASK:
-      return [at(printerOf('size'), 2), at(printerOf('out:sigset'), 3)];
+      return [at(SIZE, 2), at(printerOf('out:sigset'), 3)];
     case abi.PTRACE_SETSIGMASK:
-      return [at(printerOf('size'), 2), at(printerOf('in:sigset'), 3)];
+      return [at(SIZE, 2), at(args.num(2) === SIGSET_BYTES ? printerOf('in:sigset') : POINTER, 3)];
+    case abi.PTRACE_PEEKSIGINFO:
+      return [at(PEEKED, 2), at(SIGINFOS, 3)];
     case abi.PTRACE_GET_SYSCALL_INFO:
-    case abi.PTRACE_GET_RSEQ_CONFIGURATION:
-      return [at(printerOf('size'), 2), at(SYSCALL_INFO, 3)];
+      return [at(SIZE, 2), at(SYSCALL_INFO, 3)];
+    case abi.PTRACE_SECCOMP_GET_FILTER:
+      return [at(SIZE, 2), at(POINTER, 3)];
+    case abi.PTRACE_SECCOMP_GET_METADATA:
+      return [at(SIZE, 2), at(METADATA, 3)];
     default:
       return [at(POINTER, 2), at(POINTER, 3)];
   }
@@ -158,17 +196,6 @@ function operands(args: RawArgs): readonly SpecialArg[] {
 function at(printer: Printer, index: number): SpecialArg {
   return [printer, index];
 }
-
-const PLACES = ['PTRACE_SYSCALL_INFO_NONE', 'PTRACE_SYSCALL_INFO_ENTRY', 'PTRACE_SYSCALL_INFO_EXIT'];
-
-/** struct ptrace_syscall_info, up to what says which kind it is. */
-const SYSCALL_INFO = output(({ args, memory }, i) => {
-  const view = args.num(2) < 24 ? undefined : readStruct(memory, args.num(i), 24);
-  if (view === undefined || args.num(0) !== abi.PTRACE_GET_SYSCALL_INFO) return pointerText(args.big(i));
-  const op = PLACES[view.getUint8(0)] ?? 'PTRACE_SYSCALL_INFO_SECCOMP';
-  const pointer = hex(view.getBigUint64(8, true));
-  return `{op=${op}, arch=AUDIT_ARCH_X86_64, instruction_pointer=${pointer}, stack_pointer=${hex(view.getBigUint64(16, true))}, ...}`;
-});
 
 const FILTER = input(({ args, memory }, i) => {
   const view = args.num(i) === 0 ? undefined : readStruct(memory, args.num(i), SockFprog.size);
@@ -202,6 +229,8 @@ function seccompOperands(args: RawArgs): readonly SpecialArg[] {
 
 export const PTRACE_SPECIALS: SpecialCalls = {
   ptrace: {
+    before: ({ args, memory }) =>
+      args.num(0) === abi.PTRACE_GETREGSET ? readU64(memory, args.num(3) + WORD_BYTES) : undefined,
     args: (args) => (args.num(0) === abi.PTRACE_TRACEME ? [REQUEST] : [REQUEST, printerOf('pid'), ...operands(args)]),
   },
   seccomp: { args: (args) => [input(({ args: a }, i) => nameIn(OPERATIONS, a.uint(i))), ...seccompOperands(args)] },

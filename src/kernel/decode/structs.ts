@@ -3,6 +3,7 @@
 // Structures as strace prints them (its abbreviated form), by the names of kinds.ts.
 
 import { EpollEvent } from '../../abi/poll.ts';
+import * as ptrace from '../../abi/ptrace.ts';
 import { Rlimit, Rusage, Tms } from '../../abi/resource.ts';
 import { CloneArgs, SCHED_ATTR_SIZE_VER0, SchedAttr } from '../../abi/sched.ts';
 import { Sigaction, Sigevent, Siginfo, StackT } from '../../abi/signal-frame.ts';
@@ -100,11 +101,18 @@ function cString(view: DataView, at: number, size: number, limit: number): strin
   return shown.length > limit ? `${quote(shown.subarray(0, limit))}...` : quote(shown);
 }
 
+const TRACER_EVENTS = enumTable('PTRACE_EVENT_???', ptrace, /^PTRACE_EVENT_/);
+
 /** A status word: `{WIFEXITED(s) && WEXITSTATUS(s) == 3}`. */
 export function waitStatusText(status: number): string {
   const signo = status & 0x7f;
   if (status === 0xffff) return '{WIFCONTINUED(s)}';
-  if ((status & 0xff) === 0x7f) return `{WIFSTOPPED(s) && WSTOPSIG(s) == ${signalName((status >> 8) & 0xff)}}`;
+  if ((status & 0xff) === 0x7f) {
+    // Stops of tracees tell of calls by a bit above the signal, of events by a number above that.
+    const bit = (status & 0x8000) === 0 ? '' : ' | 0x80';
+    const event = status >>> 16 === 0 ? '' : `|${nameIn(TRACER_EVENTS, status >>> 16)}<<16`;
+    return `{WIFSTOPPED(s) && WSTOPSIG(s) == ${signalName((status >> 8) & 0x7f)}${bit}}${event}`;
+  }
   if (signo === 0) return `{WIFEXITED(s) && WEXITSTATUS(s) == ${(status >> 8) & 0xff}}`;
   const core = (status & 0x80) === 0 ? '' : ' && WCOREDUMP(s)';
   return `{WIFSIGNALED(s) && WTERMSIG(s) == ${signalName(signo)}${core}}`;
