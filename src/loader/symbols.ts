@@ -26,8 +26,8 @@ export interface SymbolAt {
 const MAX_TABLE_BYTES = 64 * 1024 * 1024;
 const MAX_SECTIONS = 65536;
 const MAX_NAME = 4096;
-/** Names may overlap, so that a small file could ask for any amount of them. */
-const MAX_NAME_CHARACTERS = 128 * 1024 * 1024;
+/** Names may overlap, so that a small file could ask for any amount of them. @internal */
+export const MAX_NAME_CHARACTERS = 64 * 1024 * 1024;
 /** A symbol without a size names at most this much. */
 const UNSIZED_REACH = 65536;
 

@@ -16,6 +16,7 @@ import {
 } from '../../src/abi/elf.ts';
 import { utf8, viewOf } from '../../src/base/bytes.ts';
 import { bytesSource, readSymbols, readUnwindTable } from '../../src/loader/index.ts';
+import { MAX_NAME_CHARACTERS } from '../../src/loader/symbols.ts';
 import { buildElf } from './elf-builder.ts';
 
 const BASE = 0x400000;
@@ -163,5 +164,34 @@ describe('tables that lie', () => {
       ),
       { numRuns: 4000, seed: 42 },
     );
+  });
+
+  it('do not make long names out of the same bytes without end', () => {
+    const count = 20_000;
+    const [at, length] = [0x2000, 4095];
+    const bytes = buildElf({ size: at + count * 24 + length + 1 + 3 * 64 });
+    const view = viewOf(bytes);
+    const namesAt = at + count * 24;
+    bytes.fill(0x61, namesAt, namesAt + length);
+    for (let i = 0; i < count; i++) {
+      bytes[at + i * 24 + 4] = 0x12;
+      view.setUint16(at + i * 24 + 6, 1, true);
+      view.setBigUint64(at + i * 24 + 8, BigInt(0x401000 + i), true);
+    }
+    const sections = namesAt + length + 1;
+    view.setBigUint64(40, BigInt(sections), true);
+    view.setUint16(58, 64, true);
+    view.setUint16(60, 3, true);
+    [
+      [1, 2, at, count * 24, 2],
+      [2, 3, namesAt, length + 1, 0],
+    ].forEach(([i = 0, type = 0, from = 0, size = 0, link = 0]) => {
+      view.setUint32(sections + i * 64 + 4, type, true);
+      view.setBigUint64(sections + i * 64 + 24, BigInt(from), true);
+      view.setBigUint64(sections + i * 64 + 32, BigInt(size), true);
+      view.setUint32(sections + i * 64 + 40, link, true);
+    });
+    const { symbols } = readSymbols(bytesSource(bytes));
+    expect(symbols.length).toBe(Math.floor(MAX_NAME_CHARACTERS / length));
   });
 });
