@@ -299,7 +299,7 @@ export const ptraceCalls: readonly SyscallDef[] = [
     nr: 101,
     name: 'ptrace',
     args: ['hex', 'pid', 'ptr', 'ptr'],
-    partial: 'no debug registers, block steps, thread areas or filter programs',
+    partial: 'block steps, thread areas, programs of filters',
     call: ptrace,
   },
 ];
