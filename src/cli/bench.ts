@@ -15,6 +15,7 @@ import { nodeHost, openHostPath } from '../sandbox/host-node/index.ts';
 import { Sandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
 import { benchGuest as guest, cliPath as cli, formatFigure, type Figure } from './bench-figure.ts';
 import { measurePrograms } from './bench-programs.ts';
+import { measureRaces } from './bench-race.ts';
 import { calibrate } from './calibration.ts';
 import { writeToStdout } from './output-file.ts';
 
@@ -93,6 +94,7 @@ async function* measure(folder: string): AsyncGenerator<Figure> {
   };
 
   yield* wholeCommand();
+  yield* measureRaces();
   yield* measurePrograms(folder);
 }
 

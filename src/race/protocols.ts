@@ -31,8 +31,8 @@ export const NO_MUTANTS: Mutants = { dieAfter: null, unlockedRecovery: false, si
 
 export const GVISOR: RaceProtocol = { text: GVISOR_PROTOCOL.name, patch: GVISOR_PROTOCOL, mutants: NO_MUTANTS };
 
-const HELP = `use gvisor, abc-sync, one-shot, one-store, an order of a, b and c such as acb, or a list of stores such as 5,1.4,5.2,0
-(offset, or offset.length); then any of :sync=STEPS :split=memcpy|step|byte :guard=HEX :stop :nolock :single-read :die=N`;
+const HELP =
+  'use gvisor, abc-sync, one-shot, one-store, an order of a, b and c such as acb, or stores such as 5,1.4,5.2,0 (offset or offset.length), and then any of :sync=STEPS :split=memcpy|step|byte :guard=HEX :stop :nolock :single-read :die=N';
 
 function unknown(text: string, why: string): TraplineError {
   return new TraplineError('RACE_PROTOCOL', `--protocol ${text}: ${why}; ${HELP}`);
