@@ -234,6 +234,7 @@ export class Sandbox {
     const options = this.#options;
     const { kernel, vfs } = this;
     vfs.mountDev();
+    vfs.mountQueues(kernel.ipc.queues.fs);
     vfs.mountProc(procSource(kernel));
     const uid = options.uid ?? DEFAULT_UID;
     for (const bind of options.binds ?? []) {

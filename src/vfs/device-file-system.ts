@@ -189,6 +189,7 @@ export function makeDeviceFileSystem(
   devices.register(addNode('ptmx', 5, 2, 0o666), (dentry, flags, cred) => terminals.openMaster(dentry, flags, cred));
   for (const [name, target] of LINKS) root.symlink(name, target, SYSTEM_CREDENTIALS);
   root.create('shm', S_IFDIR | 0o1777, SYSTEM_CREDENTIALS, 0);
+  root.create('mqueue', S_IFDIR | 0o1777, SYSTEM_CREDENTIALS, 0);
   root.create('pts', S_IFDIR | 0o755, SYSTEM_CREDENTIALS, 0);
   return fs;
 }

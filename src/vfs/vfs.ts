@@ -220,6 +220,12 @@ export class Vfs {
     return mount;
   }
 
+  /** Mounts the message queues, which are one set as well, in /dev. */
+  mountQueues(fs: FileSystem): Mount | number {
+    this.fileSystemTypes.set(fs.typeName, () => fs);
+    return this.mount(fs, '/dev/mqueue', false, fs.typeName, true);
+  }
+
   /**
    * `--bind`: shows a host directory, or one entry of it, at `path`.
    * @param entry the one name in `directory`; '' for all of it

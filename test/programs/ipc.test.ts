@@ -15,6 +15,7 @@ const AS_ROOT = [
   'sysv-shm',
   'sysv-sem',
   'sysv-msg',
+  'mqueue-files',
   'posix-mq',
   'unix-sockets',
   'inotify',

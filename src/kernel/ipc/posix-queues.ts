@@ -17,21 +17,22 @@ import {
   ENOSPC,
   EPERM,
 } from '../../abi/errno.ts';
-import { MqLimits, MQUEUE_MAGIC } from '../../abi/ipc.ts';
+import { MqLimits } from '../../abi/ipc.ts';
 import { NAME_MAX, O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK } from '../../abi/open.ts';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
-import { S_IFDIR, S_IFREG, S_ISVTX } from '../../abi/stat.ts';
+import { S_IFREG } from '../../abi/stat.ts';
 import { latin1Bytes } from '../../base/bytes.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
 import { checkPermission, MAY_READ, MAY_WRITE, ownsOrOverrides } from '../../vfs/credentials.ts';
 import { Dentry, Mount } from '../../vfs/dentry.ts';
 import type { Budget } from '../../vfs/device-table.ts';
-import { FileSystem, Inode } from '../../vfs/inode.ts';
+import { Inode } from '../../vfs/inode.ts';
 import type { FsClock } from '../../vfs/inode.ts';
 import { OpenFile } from '../../vfs/open-file.ts';
 import type { ByteSink } from '../../vfs/open-file.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import type { Credentials } from '../credentials.ts';
+import { QueueFileSystem } from './queue-file-system.ts';
 
 /** What a message, and a priority in use, count for in RLIMIT_MSGQUEUE. */
 const MESSAGE_COST = 48;
@@ -107,6 +108,15 @@ export class PosixQueue extends Inode {
 
   override get size(): number {
     return STATUS_BYTES;
+  }
+
+  /** By its path in /dev/mqueue: the same descriptor as mq_open gives. */
+  override open(dentry: Dentry, flags: number): OpenFile {
+    return this.queues.openFile(dentry, this, flags);
+  }
+
+  override truncate(): number {
+    return 0;
   }
 
   opened(): void {
@@ -246,23 +256,6 @@ export class QueueFile extends OpenFile {
   }
 }
 
-/** Their file system: one directory. */
-class QueueFileSystem extends FileSystem {
-  override readonly root: Inode;
-  private nextIno = 1;
-
-  constructor(deviceNumber: number, clock: FsClock) {
-    super('mqueue', MQUEUE_MAGIC, deviceNumber, clock);
-    this.root = new QueueDirectory(this, this.newIno(), S_IFDIR | S_ISVTX | 0o777, 0, 0);
-  }
-
-  newIno(): number {
-    return this.nextIno++;
-  }
-}
-
-class QueueDirectory extends Inode {}
-
 /** What mq_open is told. */
 export interface QueueRequest {
   readonly name: string;
@@ -279,7 +272,7 @@ export class PosixQueues {
   readonly fs: QueueFileSystem;
   readonly memory: Budget;
   private readonly mount: Mount;
-  private readonly named = new Map<string, PosixQueue>();
+  readonly named = new Map<string, PosixQueue>();
   /** Queues that exist, named or not. */
   private count = 0;
   private readonly charged = new Map<number, number>();
@@ -287,7 +280,7 @@ export class PosixQueues {
 
   /** @param current the running process */
   constructor(deviceNumber: number, clock: FsClock, memory: Budget, current: () => object | null) {
-    this.fs = new QueueFileSystem(deviceNumber, clock);
+    this.fs = new QueueFileSystem(deviceNumber, clock, this);
     this.memory = memory;
     this.mount = new Mount(0, this.fs, null, 0, 'mqueue');
     this.current = current;
@@ -312,6 +305,10 @@ export class PosixQueues {
       if (denied < 0) return denied;
     }
     const dentry = new Dentry('/' + request.name, null, queue, this.mount);
+    return this.openFile(dentry, queue, flags);
+  }
+
+  openFile(dentry: Dentry, queue: PosixQueue, flags: number): QueueFile {
     return new QueueFile(dentry, flags & (O_ACCMODE | O_NONBLOCK), queue, this.current);
   }
 
@@ -346,10 +343,17 @@ export class PosixQueues {
     if (queue === undefined) return -ENOENT;
     // The directory is sticky.
     if (!ownsOrOverrides(queue, creds)) return -EPERM;
+    this.forget(name);
+    return 0;
+  }
+
+  /** NamedQueues. */
+  forget(name: string): void {
+    const queue = this.named.get(name);
+    if (queue === undefined) return;
     this.named.delete(name);
     queue.nlink = 0;
     queue.lastNameGone();
-    return 0;
   }
 
   /** A queue without a name and without descriptors goes. */

@@ -136,7 +136,7 @@ export const MOUNT_CALLS: readonly SyscallDef[] = [
     nr: 165,
     name: 'mount',
     args: ['path', 'path', 'str', 'flags:mount', 'str'],
-    partial: 'shared propagation; file systems other than tmpfs, proc and devtmpfs',
+    partial: 'shared propagation; file systems other than tmpfs, proc, devtmpfs, devpts and mqueue',
     call: (t, a) => mount(t, a.num(0), a.num(1), a.num(2), a.uint(3), a.num(4)),
   },
   { nr: 166, name: 'umount2', args: ['path', 'flags:umount'], call: (t, a) => umount(t, a.num(0), a.uint(1)) },
