@@ -3,12 +3,11 @@
 // `trapline doctor`: what this installation consists of, and whether its engine does what Trapline relies on.
 // `--setup` makes ready what the first run would otherwise have to (compile, download).
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
-import { compilerVersion, ensureUnicorn, findCompiler, packageFolder, showSteps } from '../cpu/unicorn/setup/index.ts';
+import { compilerVersion, ensureUnicorn, findCompiler, showSteps } from '../cpu/unicorn/setup/index.ts';
 import { writeToStderr, writeToStdout } from './output-file.ts';
+import { packageVersion } from './package-version.ts';
 import { selfTest } from './self-test.ts';
 
 const SELF_TEST_MEMORY = 16 << 20;
@@ -25,8 +24,7 @@ export function doctorCommand(options: DoctorOptions): number {
   const print = (label: string, text: string): void => {
     if (options.quiet !== true) writeToStdout(`${label.padEnd(12)}${text}\n`);
   };
-  const { version } = JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')) as { version: string };
-  print('trapline', version);
+  print('trapline', packageVersion());
   print('node', `${process.versions.node} (${process.platform} ${process.arch})`);
   const compiler = findCompiler();
   print(
