@@ -21,6 +21,8 @@ export interface MemoryOperand {
   /** A bit string: this register, as a signed number of that many bits, counts bits from the address; -1 for none. */
   readonly bitOffset: number;
   readonly bytes: number;
+  /** Of one iteration of a repeated instruction: there is none when rcx is zero. */
+  readonly isRepeated: boolean;
   readonly reads: boolean;
   readonly writes: boolean;
 }
@@ -60,6 +62,7 @@ function operandOf(iced: Iced, instruction: Instruction, place: UsedMemory): Mem
     is32Bit: RegisterExt.isGPR32(base) || RegisterExt.isGPR32(index),
     bitOffset: isBitString(iced, instruction) ? number(instruction.op1Register) : -1,
     bytes,
+    isRepeated: instruction.isStringInstruction && (instruction.hasRepPrefix || instruction.hasRepnePrefix),
     reads,
     writes,
   };

@@ -134,6 +134,7 @@ export class BreakpointUnit {
     if (breakpoints.every(({ kind }) => kind === 'execute')) return 0;
     let status = 0;
     for (const operand of this.operandsAt(ctx, rip)) {
+      if (operand.isRepeated && ctx.regs.u64[Reg.rcx] === 0n) continue;
       const start = addressOf(operand, ctx.regs);
       for (const each of breakpoints) {
         const counts = each.kind === 'access' || (each.kind === 'write' && operand.writes);

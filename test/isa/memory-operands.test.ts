@@ -25,7 +25,7 @@ function texts(hex: string): string[] {
     const bits = o.bitOffset < 0 ? '' : ` bit r${o.bitOffset}`;
     const displacement = BigInt.asIntN(64, o.displacement).toString(16);
     const base = o.base < 0 ? '' : `r${o.base}+`;
-    return `${access} ${o.segment}:${base}${displacement}${index}${o.is32Bit ? ' 32' : ''}${bits}`;
+    return `${o.isRepeated ? 'rep ' : ''}${access} ${o.segment}:${base}${displacement}${index}${o.is32Bit ? ' 32' : ''}${bits}`;
   });
 }
 
@@ -39,8 +39,8 @@ describe('memory operands', () => {
     ['xlat', 'd7', ['r1 flat:r3+0+al*1']],
     ['push %rbp', '55', ['w8 flat:r4+-8']],
     ['call *(%rax)', 'ff 10', ['r8 flat:r0+0', 'w8 flat:r4+-8']],
-    ['rep movsb, an iteration', 'f3 a4', ['w1 flat:r7+0', 'r1 flat:r6+0']],
-    ['rep stosq, an iteration', 'f3 48 ab', ['w8 flat:r7+0']],
+    ['rep movsb, an iteration', 'f3 a4', ['rep w1 flat:r7+0', 'rep r1 flat:r6+0']],
+    ['rep stosq, an iteration', 'f3 48 ab', ['rep w8 flat:r7+0']],
     ['lock cmpxchg, which always writes', 'f0 0f b1 0a', ['rw4 flat:r2+0']],
     ['bts %rax,(%rdi), far away', '48 0f ab 07', ['rw8 flat:r7+0 bit r0']],
     ['bts $5,(%rdi), here', '48 0f ba 2f 05', ['rw8 flat:r7+0']],

@@ -45,6 +45,7 @@ __attribute__((noinline)) static long work(volatile uint64_t *p, volatile uint64
       "mov $9, %%eax; xchg %%rax, 8(%1)\n"
       "testb $1, 11(%1)\n"
       "point_b: nop\n"
+      "lea 8(%1), %%rdi; xor %%ecx, %%ecx; rep stosb\n"
       "cmpq $0, (%2)\n"
       "cmove 8(%1), %%rax\n"
       "setz 8(%1)\n"
