@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
 import { declareCheckOptions } from './check-options.ts';
 import { ExitStatus } from './exit-status.ts';
+import type { RawFactsOptions } from './facts-command.ts';
 import { writeToStderr, writeToStdout } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
 import { declareRaceOptions } from './race-options.ts';
@@ -119,6 +120,19 @@ function buildProgram(setStatus: (status: number) => void): Command {
     const { checkCommand } = await import('./check-command.ts');
     setStatus(await checkCommand(name, args, raw));
   });
+
+  program
+    .command('facts')
+    .description('print what a program finds out about its own patching, to be held against a real runsc')
+    .option('--patch <MODE>', 'off, upstream or hardened', 'upstream')
+    .option(
+      '--compare <FILE>',
+      "hold guests/bin/facts.elf's output from elsewhere against it: exit status 1 when they differ",
+    )
+    .action(async (options: RawFactsOptions) => {
+      const { factsCommand } = await import('./facts-command.ts');
+      setStatus(await factsCommand(options));
+    });
 
   const run = program
     .command('run')
