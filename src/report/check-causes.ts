@@ -107,9 +107,24 @@ const CAUSES: Readonly<Record<Cause, Words>> = {
     why: 'the program jumps into the bytes of the site, which were those of a constant and are those of a jump now.',
     advice: [SWITCH_OFF],
   },
+  'single-step': {
+    title: 'A single step into a trampoline',
+    why: 'with the trap flag set every instruction of the trampoline and of the handler behind it traps, which they do not survive.',
+    advice: [SWITCH_OFF, 'or debug with a tracer from the start: a task that has one is not patched'],
+  },
+  'reads-code': {
+    title: 'The program reads its own code',
+    why: 'the bytes of patched sites are a jump now, and the program looks at them: a checksum, a copy, a search for patterns.',
+    advice: [SWITCH_OFF],
+  },
+  several: {
+    title: 'The program takes another course when it is patched',
+    why: 'hardened mode is right, but no single rule of it accounts for the difference. The site is the nearest one.',
+    advice: [SWITCH_OFF],
+  },
   unknown: {
     title: 'The program takes another course when it is patched',
-    why: 'no single rule of the patcher accounts for it. The site above, if there is one, is the nearest to where it shows.',
+    why: 'the run is too long to find out by which rule. The site, if there is one, is the nearest to where it shows.',
     advice: [SWITCH_OFF, 'look at the calls with: trapline run --patch upstream --strace, and with --patch off'],
   },
 };

@@ -77,7 +77,7 @@ function suspectText(
   out += listing('is:', before);
   out += listing('became:', after);
   const refusal = refusedByHardened === undefined ? '' : `; hardened mode refuses it: ${refusedByHardened}`;
-  return `${out}      let through by: b8 <number> stands before 0f 05, and ${guard === undefined ? 'upstream asks no more' : `upstream lacks the guard ${guard}`}${refusal}\n`;
+  return `${out}      let through by: b8 <number> stands before 0f 05, and ${guard === undefined ? 'no guard is known' : `upstream lacks the guard ${guard}`}${refusal}\n`;
 }
 
 function listing(title: string, lines: readonly CodeLine[]): string {

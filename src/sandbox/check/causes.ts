@@ -17,6 +17,7 @@ const CAUSE_OF: Readonly<Partial<Record<keyof Guards, Cause>>> = {
   restoreEditedSites: 'code-handled',
   validateAllBytes: 'code-changed',
   spareGuestMappings: 'table-over-mapping',
+  exactCapacity: 'table-over-mapping',
   inheritTable: 'table-after-fork',
   assertRecord: 'stub-record',
   hideSlotRip: 'slot-rip',

@@ -73,7 +73,14 @@ export type Cause =
   | 'traced'
   /** An address in a slot is shown. */
   | 'slot-rip'
+  /** The trap flag is set in a trampoline. */
+  | 'single-step'
   | 'jump-into-site'
+  /** The program looks at its own code. */
+  | 'reads-code'
+  /** Only several guards together prevent it. */
+  | 'several'
+  /** The run is too long to try guards. */
   | 'unknown';
 
 export interface CodeLine {

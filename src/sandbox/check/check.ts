@@ -4,7 +4,6 @@
 // why, it takes another course. Further runs, which are the same byte for byte, look at the place more closely.
 
 import type { Disassembler } from '../../isa/disassembler.ts';
-import type { Guards } from '../../usertrap/guards.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RunResult } from '../sandbox.ts';
 import { causeOf, GUARDS_TO_TRY } from './causes.ts';
@@ -14,7 +13,8 @@ import type { CheckedProgram, RunMode } from './compared-run.ts';
 import { ComparingTaker, CourseTaker, RangeTaker } from './comparing.ts';
 import type { Depth } from './comparing.ts';
 import type { Parting } from './course.ts';
-import { diagnose, diagnoseMemory } from './diagnosis.ts';
+import { diagnose, diagnoseMemory, guardOf } from './diagnosis.ts';
+import type { Trial } from './diagnosis.ts';
 import type { Scene } from './facts.ts';
 import { MemoryComparer, MemoryTaker } from './memory-taker.ts';
 import { SharedInput } from './run-streams.ts';
@@ -124,7 +124,9 @@ class Check {
     });
     if (first.isCut) return done('incomplete');
     const divergence =
-      mode === 'hardened' ? await this.explain(run, first.difference, undefined) : await this.upstream(run, first);
+      mode === 'hardened'
+        ? await this.explain(run, first.difference, { kind: 'inherent' })
+        : await this.upstream(run, first);
     if (divergence !== undefined) return done('differs', divergence);
     return done(isSlowerOnly(metrics) ? 'slower-only' : 'same');
   }
@@ -138,19 +140,20 @@ class Check {
     const clobbering: RunMode = { ...plain, guards: { syscallClobbers: true } };
     const second = await this.compare(clobbering, 'full');
     if (first.difference !== undefined && second.difference === undefined)
-      return await this.explain(plain, first.difference, 'syscallClobbers');
-    const guard = second.difference === undefined ? undefined : await this.findGuard(clobbering);
-    return await this.explain(clobbering, second.difference, guard);
+      return await this.explain(plain, first.difference, { kind: 'guard', guard: 'syscallClobbers' });
+    if (second.difference === undefined) return undefined;
+    return await this.explain(clobbering, second.difference, await this.tryGuards(clobbering));
   }
 
-  /** The first guard that makes the difference go away. */
-  private async findGuard(run: RunMode): Promise<keyof Guards | undefined> {
-    if (this.reference.result.metrics.instructions > MAX_TRIED_INSTRUCTIONS) return undefined;
+  /** Looks for the first guard that makes the difference go away. */
+  private async tryGuards(run: RunMode): Promise<Trial> {
+    if (this.reference.result.metrics.instructions > MAX_TRIED_INSTRUCTIONS) return { kind: 'untried' };
     for (const guard of GUARDS_TO_TRY) {
       const { difference } = await this.compare({ ...run, guards: { ...run.guards, [guard]: true } }, 'full');
-      if (difference === undefined) return guard;
+      if (difference === undefined) return { kind: 'guard', guard };
     }
-    return undefined;
+    const { difference } = await this.compare({ patch: 'hardened' }, 'full');
+    return { kind: difference === undefined ? 'several' : 'inherent' };
   }
 
   private async compare(run: RunMode, depth: Depth): Promise<Comparison> {
@@ -175,21 +178,21 @@ class Check {
   private async explain(
     run: RunMode,
     difference: Difference | undefined,
-    guard: keyof Guards | undefined,
+    trial: Trial,
   ): Promise<Divergence | undefined> {
     switch (difference?.at) {
       case undefined:
         return undefined;
       case 'output':
-        return outputDivergence(guard);
+        return outputDivergence(trial);
       case 'memory':
-        return await this.explainMemory(run, difference.spaces, guard);
+        return await this.explainMemory(run, difference.spaces, trial);
       case 'event':
-        return await this.explainEvent(run, await this.locate(run, difference.parting, difference.depth), guard);
+        return await this.explainEvent(run, await this.locate(run, difference.parting, difference.depth), trial);
     }
   }
 
-  private async explainEvent(run: RunMode, place: Place, guard: keyof Guards | undefined): Promise<Divergence> {
+  private async explainEvent(run: RunMode, place: Place, trial: Trial): Promise<Divergence> {
     const { program, disassembler } = this.options;
     const { refused, maxInstructions } = this;
     const expected = new SceneTaker(place);
@@ -203,17 +206,13 @@ class Check {
       found: found.scene,
       corrupted: found.differences,
       refused,
-      guard,
+      trial,
       disassembler: disassembler(),
     });
   }
 
   /** What differs in memory at the ends of processes. */
-  private async explainMemory(
-    run: RunMode,
-    spaces: ReadonlySet<number>,
-    guard: keyof Guards | undefined,
-  ): Promise<Divergence> {
+  private async explainMemory(run: RunMode, spaces: ReadonlySet<number>, trial: Trial): Promise<Divergence> {
     const { program, disassembler } = this.options;
     const expected = new MemoryTaker(spaces);
     await runOnce(program, { patch: 'off' }, this.input, expected);
@@ -225,7 +224,7 @@ class Check {
       found: { ...NO_SCENE, sites: found.log.sites },
       corrupted: found.differences,
       refused: this.refused,
-      guard,
+      trial,
       disassembler: disassembler(),
     });
   }
@@ -250,7 +249,8 @@ function isLimit(ended: RunResult['ended']): boolean {
   return ended === 'timeout' || ended === 'budget' || ended === 'output' || ended === 'stopped';
 }
 
-function outputDivergence(guard: keyof Guards | undefined): Divergence {
+function outputDivergence(trial: Trial): Divergence {
+  const guard = guardOf(trial);
   return {
     kind: 'output',
     cause: guard === undefined ? 'unknown' : causeOf(guard),

@@ -19,6 +19,20 @@ const LINES = 4;
 
 const IGNORED = new Set<number>([Reg.rcx, Reg.r11, Reg.rip, Reg.gsBase, Reg.rax]);
 
+/** Which guards make the difference go away. */
+export type Trial =
+  | { readonly kind: 'guard'; readonly guard: keyof Guards }
+  /** All together do. */
+  | { readonly kind: 'several' }
+  /** None does: it comes with patching in place. */
+  | { readonly kind: 'inherent' }
+  | { readonly kind: 'untried' };
+
+/** The single guard of a trial. */
+export function guardOf(trial: Trial): keyof Guards | undefined {
+  return trial.kind === 'guard' ? trial.guard : undefined;
+}
+
 /** What the diagnosis starts from. */
 export interface Evidence {
   readonly task: string;
@@ -28,8 +42,8 @@ export interface Evidence {
   readonly corrupted: readonly DifferingBytes[];
   /** Rules by which hardened mode left sites alone, by address. */
   readonly refused: ReadonlyMap<number, string>;
-  /** The guard whose absence is to blame, where one was found. */
-  readonly guard: keyof Guards | undefined;
+  /** What was found by running the program with other guards. */
+  readonly trial: Trial;
   readonly disassembler: Disassembler;
 }
 
@@ -42,7 +56,7 @@ export function diagnose(evidence: Evidence): Divergence {
   return {
     ...difference,
     cause: blamed.cause,
-    guard: evidence.guard,
+    guard: guardOf(evidence.trial),
     task,
     tid: some?.tid ?? 0,
     event,
@@ -61,7 +75,7 @@ export function diagnoseMemory(evidence: Omit<Evidence, 'event'>): Divergence {
   return {
     kind: 'memory',
     cause: blamed.cause,
-    guard: evidence.guard,
+    guard: guardOf(evidence.trial),
     task: evidence.task,
     tid: 0,
     event: 0,
@@ -137,13 +151,16 @@ function differingRegisters(a: Fact, b: Fact): number[] {
   return REG_NAMES.map((_, i) => i).filter((i) => !IGNORED.has(i) && a.registers[i] !== b.registers[i]);
 }
 
+const TRAP_FLAG = 0x100n;
+const OTHER_CAUSES = { several: 'several', inherent: 'reads-code', untried: 'unknown' } as const;
+
 interface Blame {
   readonly cause: Cause;
   readonly site: SiteAtPatch | undefined;
 }
 
 /** The cause, and the site that the evidence is nearest to. */
-function blame({ found, corrupted, guard }: Evidence): Blame {
+function blame({ found, corrupted, trial }: Evidence): Blame {
   const { fact, recovery } = found;
   const sites = [...found.sites.values()];
   const last = sites.find((site) => site.address === found.lastSite);
@@ -152,11 +169,13 @@ function blame({ found, corrupted, guard }: Evidence): Blame {
   const entered = sites.find((s) => rip > s.address && rip < s.address + SITE_BYTES);
   const jumped = sites.find((s) => rip === s.address || (rip >= s.slot && rip < s.slot + TRAP_BYTES));
   const nearest = recovered ?? jumped ?? last ?? sites.at(-1);
-  if (guard === undefined) {
+  if (trial.kind !== 'guard') {
     if (fact?.kind === 'signal' && entered !== undefined) return { cause: 'jump-into-site', site: entered };
-    return { cause: 'unknown', site: nearest };
+    const flags = fact?.registers[Reg.rflags] ?? 0n;
+    if ((flags & TRAP_FLAG) !== 0n) return { cause: 'single-step', site: nearest };
+    return { cause: OTHER_CAUSES[trial.kind], site: nearest };
   }
-  const cause = causeOf(guard);
+  const cause = causeOf(trial.guard);
   if (cause !== 'false-match') return { cause, site: nearest };
   // The bytes of its jump turn up in memory, or a task ran into its guard byte, or it was called last.
   const matches = sites.filter(isFalseMatch);
