@@ -235,6 +235,7 @@ export class Sandbox {
     const { kernel, vfs } = this;
     vfs.mountDev();
     vfs.mountQueues(kernel.ipc.queues.fs);
+    vfs.coverProcessors();
     vfs.mountProc(procSource(kernel));
     const uid = options.uid ?? DEFAULT_UID;
     for (const bind of options.binds ?? []) {

@@ -29,8 +29,8 @@ export abstract class ProcFileSystemBase extends FileSystem {
   readonly texts = new Budget(TEXT_BYTES);
   #nextIno = 1;
 
-  constructor(deviceNumber: number, clock: FsClock) {
-    super('proc', PROC_SUPER_MAGIC, deviceNumber, clock);
+  constructor(deviceNumber: number, clock: FsClock, typeName = 'proc', magic = PROC_SUPER_MAGIC) {
+    super(typeName, magic, deviceNumber, clock);
   }
 
   newIno(): number {

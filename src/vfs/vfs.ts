@@ -36,6 +36,7 @@ import { ProcFileSystem } from './proc-file-system.ts';
 import type { ProcSource } from './proc-source.ts';
 import { UnixNamespace } from './unix-namespace.ts';
 import { parseTmpfsOptions } from './tmpfs-options.ts';
+import { PROCESSORS_PATH, ProcessorsFileSystem } from './sys-processors.ts';
 import { DevptsFileSystem } from './tty/devpts.ts';
 import { HostTerminal, KEYS_BYTES } from './tty/host-terminal.ts';
 import { PTS_MAJOR } from './tty/pty.ts';
@@ -224,6 +225,12 @@ export class Vfs {
   mountQueues(fs: FileSystem): Mount | number {
     this.fileSystemTypes.set(fs.typeName, () => fs);
     return this.mount(fs, '/dev/mqueue', false, fs.typeName, true);
+  }
+
+  /** Shows the machine's one processor where the caller's tree tells of the host's. */
+  coverProcessors(): void {
+    if (typeof this.lookup(PROCESSORS_PATH) === 'number') return;
+    this.mount(new ProcessorsFileSystem(this.newDevice(), this.clock), PROCESSORS_PATH, true, 'sysfs', true);
   }
 
   /**

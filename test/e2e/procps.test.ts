@@ -50,4 +50,13 @@ describe.runIf(hasTools)('procps in the sandbox', () => {
     expect(text).toMatch(/^Tasks: +2 total, +1 running, +1 sleeping/m);
     expect(text).toMatch(/^ +1 \S+ +20 +0 +\d+ +\d+ +\d+ S .* bash$/m);
   });
+
+  it('counts one processor, whatever the host has, wherever they look', () => {
+    const { lines, stderr } = shell(
+      'nproc; nproc --all; getconf _NPROCESSORS_CONF; cat /sys/devices/system/cpu/{online,possible}; ' +
+        'ls -d /sys/devices/system/cpu/cpu?; echo 1 > /sys/devices/system/cpu/online',
+    );
+    expect(lines).toEqual(['1', '1', '1', '0', '0', '/sys/devices/system/cpu/cpu0']);
+    expect(stderr).toMatch(/Read-only file system|Permission denied/);
+  });
 });
