@@ -238,6 +238,8 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [abi.PTRACE_CONT, resume(abi.PTRACE_CONT, RUN_ON)],
   [abi.PTRACE_SYSCALL, resume(abi.PTRACE_SYSCALL, CALLS)],
   [abi.PTRACE_SINGLESTEP, resume(abi.PTRACE_SINGLESTEP, STEPS)],
+  // As in virtual machines, whose processors have no stop at branches: every instruction is a block.
+  [abi.PTRACE_SINGLEBLOCK, resume(abi.PTRACE_SINGLEBLOCK, STEPS)],
   [abi.PTRACE_SYSEMU, resume(abi.PTRACE_SYSEMU, SKIPS)],
   [abi.PTRACE_SYSEMU_SINGLESTEP, resume(abi.PTRACE_SYSEMU_SINGLESTEP, SKIPS_AND_STEPS)],
   [abi.PTRACE_GETREGS, ({ caller, tracee, data }) => writeBytes(caller, data, readGeneral(tracee.task))],
@@ -299,7 +301,7 @@ export const ptraceCalls: readonly SyscallDef[] = [
     nr: 101,
     name: 'ptrace',
     args: ['hex', 'pid', 'ptr', 'ptr'],
-    partial: 'block steps, thread areas, programs of filters',
+    partial: 'thread areas, programs of filters; block steps are single steps',
     call: ptrace,
   },
 ];

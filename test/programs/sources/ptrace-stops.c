@@ -428,7 +428,36 @@ static void orig_rax_decides(void) {
   next("end", p);
 }
 
+extern char jumps[], jumped[];
+
+/** A block that is a single branch ends there whether the processor stops at branches or at every instruction. */
+static void block_steps(void) {
+  printf("steps from branch to branch\n");
+  pid_t p = stopped_child();
+  if (p == 0) {
+    asm volatile(
+        ".globl jumps, jumped\n"
+        "int3\n"
+        "jumps: jmp 1f; nop; 2: jmp 3f; nop; 1: jmp 2b; nop; 3: jmp 4f; nop; nop; 4: jmp jumped; nop; jumped: nop" ::: "memory");
+    _exit(4);
+  }
+  pt(CONT, p, 0, 0);
+  next("stop", p);
+  for (int i = 0; i < 5; i++) {
+    result("SINGLEBLOCK", pt(SINGLEBLOCK, p, 0, 0));
+    next("stop", p);
+    struct user_regs_struct r;
+    siginfo_t info;
+    pt(GETREGS, p, 0, (long)&r);
+    pt(GETSIGINFO, p, 0, (long)&info);
+    printf("at %ld, code %d, last %d\n", (long)r.rip - (long)jumps, info.si_code, r.rip == (long)jumped);
+  }
+  pt(CONT, p, 0, 0);
+  next("end", p);
+}
+
 int main(void) {
+  block_steps();
   signal_delivery();
   calls(0);
   calls(OPT_SYSGOOD);
