@@ -93,6 +93,11 @@ export class BpfProgram {
     return this.words.length / 2;
   }
 
+  /** struct sock_filter[], as it was given. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.words.slice().buffer);
+  }
+
   /** Checks struct sock_filter[]; undefined for what Linux refuses with EINVAL. */
   static check(words: Uint32Array): BpfProgram | undefined {
     const length = words.length / 2;

@@ -26,6 +26,8 @@ const DEPENDS = 2;
 export class SeccompFilter {
   readonly program: BpfProgram;
   readonly previous: SeccompFilter | null;
+  /** SECCOMP_FILTER_FLAG_LOG. */
+  readonly logs: boolean;
   /** Who answers SECCOMP_RET_USER_NOTIF; null without one, or when it is gone. */
   listener: SeccompListener | null = null;
   /** What the filter takes of the kernel's memory, in instructions. */
@@ -39,9 +41,10 @@ export class SeccompFilter {
   /** By number: whether the whole path lets the call pass whatever its arguments are. */
   private readonly fate = new Uint8Array(SYSCALL_TABLE_SIZE);
 
-  constructor(program: BpfProgram, previous: SeccompFilter | null) {
+  constructor(program: BpfProgram, previous: SeccompFilter | null, logs: boolean) {
     this.program = program;
     this.previous = previous;
+    this.logs = logs;
     this.size = program.length + FILTER_SIZE;
     this.pathCost = program.length + (previous === null ? 0 : previous.pathCost + PENALTY);
     this.depth = previous === null ? 1 : previous.depth + 1;
@@ -62,6 +65,13 @@ export class SeccompFilter {
       filter.listener?.orphaned();
       freed(filter);
     }
+  }
+
+  /** The filter that was set as number `index` of those from here on, the oldest being 0. */
+  at(index: number): SeccompFilter | undefined {
+    let filter: SeccompFilter | null = this;
+    while (filter !== null && filter.depth - 1 > index) filter = filter.previous;
+    return filter !== null && filter.depth - 1 === index ? filter : undefined;
   }
 
   /** Whether `later` came after this filter on one path, or is it. */

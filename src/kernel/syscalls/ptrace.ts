@@ -3,9 +3,10 @@
 // ptrace(2): its requests. What they do to tracees is in ../ptrace/. Models Linux kernel/ptrace.c (ptrace_request) and
 // arch/x86/kernel/ptrace.c (arch_ptrace).
 
-import { EACCES, EFAULT, EINVAL, EIO, EPERM, ESRCH } from '../../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, EIO, ENOENT, EPERM, ESRCH } from '../../abi/errno.ts';
 import { ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_FS, ARCH_SET_GS } from '../../abi/prctl.ts';
 import * as abi from '../../abi/ptrace.ts';
+import { SECCOMP_FILTER_FLAG_LOG } from '../../abi/seccomp.ts';
 import { SIGSET_BYTES, Siginfo } from '../../abi/signal-frame.ts';
 import { NSIG, SIGKILL, SI_USER } from '../../abi/signal.ts';
 import { getU64 } from '../../abi/words.ts';
@@ -29,6 +30,7 @@ import {
 import { attach, checkOptions, detach, traceMe } from '../ptrace/relation.ts';
 import type { Resumption, Tracee } from '../ptrace/tracee.ts';
 import { RUN_ON } from '../ptrace/tracee.ts';
+import type { SeccompFilter } from '../seccomp/seccomp-filter.ts';
 import { readSigset, setMask, writeSigset } from '../signals/masks.ts';
 import { sendSignal } from '../signals/send.ts';
 import { killInfo, rawInfo } from '../signals/siginfo.ts';
@@ -195,11 +197,36 @@ function getRseq({ caller, tracee, addr, data }: Request): number {
   return writeBytes(caller, data, bytes.subarray(0, addr)) < 0 ? -EFAULT : bytes.length;
 }
 
-/** The program of a filter, for checkpoints: for those who have all rights and no filter themselves. */
-function getSeccompFilter({ caller, tracee }: Request): number {
+/** A filter of the tracee's by number, or -errno: for those who have all rights and no filter themselves. */
+function filterOf({ caller, tracee }: Request, index: number): SeccompFilter | number {
   if (!hasCap(caller.creds, Cap.sysAdmin) || caller.seccomp !== null) return -EACCES;
-  // Linux says so of a filter whose original program was not kept.
-  return tracee.task.seccomp === null || tracee.task.seccomp === 'strict' ? -EINVAL : -EIO;
+  const { seccomp } = tracee.task;
+  return seccomp === null || seccomp === 'strict' ? -EINVAL : (seccomp.at(index) ?? -ENOENT);
+}
+
+/** The program of a filter; its length alone without a place for it. */
+function getSeccompFilter(request: Request): number {
+  const { caller, addr, data } = request;
+  const filter = filterOf(request, addr);
+  if (typeof filter === 'number') return filter;
+  const { program } = filter;
+  return data !== 0 && writeBytes(caller, data, program.bytes()) < 0 ? -EFAULT : program.length;
+}
+
+/** struct seccomp_metadata: the number of a filter goes in, its flags come out. */
+function getSeccompMetadata(request: Request): number {
+  const { caller, addr, data } = request;
+  if (!hasCap(caller.creds, Cap.sysAdmin) || caller.seccomp !== null) return -EACCES;
+  if (addr < WORD_BYTES) return -EINVAL;
+  const index = readBytes(caller, data, WORD_BYTES);
+  if (index === undefined) return -EFAULT;
+  const filter = filterOf(request, getU64(viewOf(index), 0));
+  if (typeof filter === 'number') return filter;
+  const bytes = new Uint8Array(2 * WORD_BYTES);
+  bytes.set(index);
+  viewOf(bytes).setBigUint64(WORD_BYTES, BigInt(filter.logs ? SECCOMP_FILTER_FLAG_LOG : 0), true);
+  const told = bytes.subarray(0, addr);
+  return writeBytes(caller, data, told) < 0 ? -EFAULT : told.length;
 }
 
 /** arch_prctl on the tracee: `data` is the code. */
@@ -260,7 +287,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [abi.PTRACE_GET_SYSCALL_INFO, getSyscallInfo],
   [abi.PTRACE_GET_RSEQ_CONFIGURATION, getRseq],
   [abi.PTRACE_SECCOMP_GET_FILTER, getSeccompFilter],
-  [abi.PTRACE_SECCOMP_GET_METADATA, getSeccompFilter],
+  [abi.PTRACE_SECCOMP_GET_METADATA, getSeccompMetadata],
   [abi.PTRACE_ARCH_PRCTL, archPrctl],
   [
     abi.PTRACE_DETACH,
@@ -301,7 +328,7 @@ export const ptraceCalls: readonly SyscallDef[] = [
     nr: 101,
     name: 'ptrace',
     args: ['hex', 'pid', 'ptr', 'ptr'],
-    partial: 'thread areas, programs of filters; block steps are single steps',
+    partial: 'thread areas; block steps are single steps',
     call: ptrace,
   },
 ];

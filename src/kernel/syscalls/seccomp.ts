@@ -91,7 +91,7 @@ function setFilter(task: Task, flags: number, addr: Addr): number {
   if (previous === 'strict') return -EINVAL;
   const listens = (flags & abi.SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0;
   if (listens && previous?.hasListener === true) return -EBUSY;
-  const filter = new SeccompFilter(program, previous);
+  const filter = new SeccompFilter(program, previous, (flags & abi.SECCOMP_FILTER_FLAG_LOG) !== 0);
   const { kernel } = task;
   if (filter.isTooLong || kernel.filterSize + filter.size > MAX_FILTER_SIZE) return -ENOMEM;
   const syncs = (flags & abi.SECCOMP_FILTER_FLAG_TSYNC) !== 0;

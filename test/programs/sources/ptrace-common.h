@@ -50,6 +50,7 @@ static const char *name_of(int error) {
     case 0: return "ok";
     case EPERM: return "EPERM";
     case ESRCH: return "ESRCH";
+    case ENOENT: return "ENOENT";
     case EIO: return "EIO";
     case EINVAL: return "EINVAL";
     case EFAULT: return "EFAULT";

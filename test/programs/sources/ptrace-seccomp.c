@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// PTRACE_O_SUSPEND_SECCOMP: filters and the strict mode rest while a tracer says so.
+// Filters and the strict mode rest while a tracer says so (PTRACE_O_SUSPEND_SECCOMP); programs of filters as it sees them.
 
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -8,6 +8,7 @@
 #include "ptrace-common.h"
 
 #define OPT_SUSPEND_SECCOMP (1 << 21)
+enum { SECCOMP_GET_FILTER = 0x420c, SECCOMP_GET_METADATA = 0x420d };
 
 static void forbid_getppid(void) {
   struct sock_filter code[] = {
@@ -91,6 +92,44 @@ static void detached(void) {
   next("end", p);
 }
 
+/** Two filters, the second with a flag. */
+static void programs(void) {
+  printf("programs of filters\n");
+  pid_t p = stopped_child();
+  if (p == 0) {
+    forbid_getppid();
+    struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {1, code};
+    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &program);
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  struct sock_filter code[8];
+  struct { uint64_t index, flags; } about = {0, 77};
+  result("without a filter", pt(SECCOMP_GET_FILTER, p, 0, (long)code));
+  result("metadata", pt(SECCOMP_GET_METADATA, p, 16, (long)&about));
+  pt(CONT, p, 0, 0);
+  next("stop", p);
+  for (int i = 0; i < 4; i++) {
+    memset(code, 0, sizeof code);
+    result("length", pt(SECCOMP_GET_FILTER, p, i, 0));
+    long n = pt(SECCOMP_GET_FILTER, p, i, (long)code);
+    result("program", n);
+    for (int k = 0; k < n; k++) printf("  %x %d %d %x\n", code[k].code, code[k].jt, code[k].jf, code[k].k);
+    about.index = i, about.flags = 77;
+    result("metadata", pt(SECCOMP_GET_METADATA, p, 16, (long)&about));
+    printf("flags %d\n", (int)about.flags);
+  }
+  about.index = 1, about.flags = 77;
+  result("metadata of 8 bytes", pt(SECCOMP_GET_METADATA, p, 8, (long)&about));
+  result("of 100", pt(SECCOMP_GET_METADATA, p, 100, (long)&about));
+  result("of 7", pt(SECCOMP_GET_METADATA, p, 7, (long)&about));
+  result("nowhere", pt(SECCOMP_GET_METADATA, p, 16, 8));
+  result("a program to nowhere", pt(SECCOMP_GET_FILTER, p, 0, 8));
+  result("number -1", pt(SECCOMP_GET_FILTER, p, -1, 0));
+  finish(p);
+}
+
 static void rights(void) {
   printf("rights\n");
   pid_t p = spawn();
@@ -99,6 +138,8 @@ static void rights(void) {
     if (c == 0) _exit(0);
     forbid_getppid();
     result("under a filter", pt(SETOPTIONS, c, 0, OPT_SUSPEND_SECCOMP));
+    result("its program", pt(SECCOMP_GET_FILTER, c, 0, 0));
+    result("its metadata", pt(SECCOMP_GET_METADATA, c, 1, 0));
     finish(c);
     fflush(stdout);
     _exit(0);
@@ -110,6 +151,8 @@ static void rights(void) {
     pid_t c = stopped_child();
     if (c == 0) _exit(0);
     result("without capabilities", pt(SETOPTIONS, c, 0, OPT_SUSPEND_SECCOMP));
+    result("its program", pt(SECCOMP_GET_FILTER, c, 0, 0));
+    result("its metadata", pt(SECCOMP_GET_METADATA, c, 1, 0));
     finish(c);
     fflush(stdout);
     _exit(0);
@@ -122,6 +165,7 @@ int main(void) {
   filtered();
   strict();
   detached();
+  programs();
   rights();
   return 0;
 }
