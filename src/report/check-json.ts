@@ -51,6 +51,7 @@ function modeJson({ mode, verdict, divergence, metrics }: ModeResult): object {
     mode,
     verdict,
     ...figures(metrics),
+    estimates: metrics.estimates,
     ...(divergence === undefined ? {} : { divergence: divergenceJson(divergence) }),
   };
 }

@@ -8,6 +8,7 @@ import { toHex } from '../base/bytes.ts';
 import { syscallName } from '../abi/sysno.ts';
 import type { CheckResult, CodeLine, Divergence, ModeResult, SuspectSite } from '../sandbox/check/check-result.ts';
 import { wordsOn } from './check-causes.ts';
+import { costText } from './cost-text.ts';
 
 /** Differing bytes that are shown. */
 const MAX_RANGES = 4;
@@ -18,7 +19,8 @@ export function checkText(result: CheckResult): string {
   const end = 'code' in reference.exit ? `exit ${reference.exit.code}` : `signal ${reference.exit.signal}`;
   let out = `check: ${result.program}, seed ${result.seed}: ${reference.syscalls} calls of ${reference.tasks} task${reference.tasks === 1 ? '' : 's'}, ${end}\n`;
   for (const mode of result.modes) out += modeText(mode);
-  return out;
+  const last = result.modes.at(-1);
+  return last === undefined ? out : out + costText(last.metrics.estimates);
 }
 
 function modeText({ mode, verdict, divergence, metrics }: ModeResult): string {
