@@ -17,7 +17,7 @@ import { viewOf } from '../../base/bytes.ts';
 const ARRAY_LIMIT = 32;
 const WORD_BYTES = 8;
 
-export function number(value: bigint | number): string {
+function number(value: bigint | number): string {
   return value === 0n || value === 0 ? '0' : `0x${value.toString(16)}`;
 }
 

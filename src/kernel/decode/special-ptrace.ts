@@ -17,14 +17,7 @@ import type { FlagTable } from './flags.ts';
 import type { RawArgs } from './kinds.ts';
 import { arrayText, input, isError, output, printerOf } from './printers.ts';
 import type { Call, Printer } from './printers.ts';
-import {
-  floatingText,
-  number,
-  peekSiginfoText,
-  registersText,
-  syscallInfoText,
-  userOffsetText,
-} from './ptrace-registers.ts';
+import { floatingText, peekSiginfoText, registersText, syscallInfoText, userOffsetText } from './ptrace-registers.ts';
 import { readStruct, readU64 } from './reader.ts';
 import { pointerText, siginfoText } from './signal-text.ts';
 import type { SpecialArg, SpecialCalls } from './special-call.ts';
@@ -113,10 +106,12 @@ const SIGINFOS = output(({ args, memory }, i, result) =>
 /** struct seccomp_metadata: the number of a filter, and what the kernel tells of it. */
 const METADATA: Printer = {
   exit: ({ args, memory }, i, result) => {
-    const view = readStruct(memory, args.num(i), 2 * WORD_BYTES);
-    if (view === undefined) return pointerText(args.big(i));
-    const flags = isError(result) ? '' : `, flags=${number(view.getBigUint64(WORD_BYTES, true))}`;
-    return `{filter_off=${view.getBigUint64(0, true)}${flags}}`;
+    const isHeld = args.num(2) >= WORD_BYTES;
+    const index = isHeld ? readStruct(memory, args.num(i), WORD_BYTES) : undefined;
+    if (index === undefined) return pointerText(args.big(i));
+    const flags = result >= 2 * WORD_BYTES ? readU64(memory, args.num(i) + WORD_BYTES) : undefined;
+    const text = flags === undefined ? '' : `, flags=${namesOf(flags, FILTER_FLAGS)}`;
+    return `{filter_off=${index.getBigUint64(0, true)}${text}}`;
   },
 };
 

@@ -6,9 +6,12 @@
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -51,6 +54,16 @@ static void tracee(void) {
       "mov $231, %%eax; mov $7, %%edi; syscall\n"
       "hlt\n" ::
           : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
+}
+
+/** Never comes back either: a tracee with a filter. */
+static void filtered(void) {
+  struct sock_filter code[] = { { 6, 0, 0, 0x7fff0000 } };
+  struct sock_fprog program = { 1, code };
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &program);
+  syscall(SYS_ptrace, TRACEME, 0, 0, 0);
+  asm volatile("int3; hlt");
 }
 
 int main(void) {
@@ -114,5 +127,16 @@ int main(void) {
   waitpid(child, &st, __WALL);
   pt(DETACH, 0, (void *)(long)SIGTERM);
   pt(KILL, 0, 0);
+
+  child = fork();
+  if (child == 0) filtered();
+  if (child <= 0) _exit(1);
+  waitpid(child, &st, __WALL);
+  struct { unsigned long index, flags; } about = { 0, 77 };
+  pt(SECCOMP_GET_FILTER, 0, 0); pt(SECCOMP_GET_FILTER, 0, far); pt(SECCOMP_GET_FILTER, 1, far); pt(SECCOMP_GET_FILTER, -1, far); pt(SECCOMP_GET_FILTER, 0, (void *)8);
+  pt(SECCOMP_GET_METADATA, 16, &about); pt(SECCOMP_GET_METADATA, 100, &about); pt(SECCOMP_GET_METADATA, 8, &about); pt(SECCOMP_GET_METADATA, 7, &about); pt(SECCOMP_GET_METADATA, 16, (void *)8);
+  about.index = 3; pt(SECCOMP_GET_METADATA, 16, &about);
+  pt(DETACH, 0, (void *)(long)SIGKILL);
+  waitpid(child, &st, __WALL);
   return 0;
 }
