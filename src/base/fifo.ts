@@ -2,6 +2,8 @@
 //
 // A queue whose first element is taken in constant time however long it is: Array.shift moves all the others.
 
+import { savable } from './savable.ts';
+
 /** Taken elements are cut off once they are so many. */
 const MOST_TAKEN = 1024;
 
@@ -43,3 +45,5 @@ export class Fifo<T> implements Iterable<T> {
     for (let i = this.head; i < this.items.length; i++) yield this.items[i] as T;
   }
 }
+
+savable('base/fifo', { Fifo });

@@ -3,6 +3,8 @@
 // The one source of randomness: xoshiro128** (Blackman and Vigna, 2018) seeded by splitmix32.
 // Named streams are independent, so a new consumer does not change what the others draw.
 
+import { savable } from './savable.ts';
+
 function splitmix32(state: number): () => number {
   let s = state | 0;
   return () => {
@@ -71,3 +73,5 @@ export class Prng {
     }
   }
 }
+
+savable('base/prng', { Prng }, { isPlace: true });

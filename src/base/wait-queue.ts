@@ -3,6 +3,8 @@
 // Wait queues: what a file, a futex bucket or a timer wakes, and what a blocked task subscribes to.
 // Waiters are woken in the order in which they were added, so a run is deterministic.
 
+import { savable } from './savable.ts';
+
 /** Something that can be woken; `wake` must only mark the waiter runnable, never run guest code. */
 export interface Waiter {
   /** @param events what happened, as a poll(2) mask; 0 when the queue has no events */
@@ -44,3 +46,5 @@ export class WaitQueue {
     }
   }
 }
+
+savable('base/wait-queue', { WaitQueue });

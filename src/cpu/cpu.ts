@@ -102,9 +102,10 @@ export interface Cpu extends Mmu {
   root: PhysAddr;
   /**
    * Instructions executed since the engine was made: each once, a rep once per iteration. Exact after a run;
-   * inside the syscall handler exact up to and including the syscall.
+   * inside the syscall handler exact up to and including the syscall. Written between runs, it goes on from there: a
+   * restored machine counts as the one that was saved did.
    */
-  readonly instructions: number;
+  instructions: number;
   /**
    * Serves syscalls inside the run. In the handler `regs.rip` is after the instruction, rcx and r11 are set; any
    * register, `root` and page tables may be changed before returning true. Returning false ends the run with

@@ -3,6 +3,8 @@
 // The register file as one flat block: general registers in hardware encoding order, then RIP, RFLAGS
 // and the two segment bases. The engine reads and writes the block as a whole.
 
+import { savable } from '../base/savable.ts';
+
 /** Index of each register in a block; the order is the ModRM encoding (SDM vol. 2, table 2-2). */
 export const Reg = {
   rax: 0,
@@ -67,3 +69,21 @@ export class Regs {
     this.u32.set(other.u32);
   }
 }
+
+/** Registers by name. */
+function toNames(regs: Regs): Record<string, bigint> {
+  return Object.fromEntries(REG_NAMES.map((name, i) => [name, regs.u64[i] ?? 0n]));
+}
+
+function fromNames(data: object): Regs {
+  const regs = new Regs();
+  const values = data as Record<string, unknown>;
+  for (const [i, name] of REG_NAMES.entries()) {
+    const value = values[name];
+    if (typeof value !== 'bigint') throw new Error(`there is no register ${name}`);
+    regs.u64[i] = value;
+  }
+  return regs;
+}
+
+savable('cpu/regs', { Regs }, { as: { to: toNames, from: fromNames } });

@@ -7,6 +7,7 @@ import { FASYNC } from '../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import { SIGIO } from '../abi/signal.ts';
 import type { Waiter } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { EventOwner, OpenFile } from '../vfs/open-file.ts';
 import type { Kernel } from './kernel.ts';
 import { kernelInfo, pollInfo } from './signals/siginfo.ts';
@@ -86,3 +87,5 @@ export function setAsync(kernel: Kernel, file: OpenFile, fd: number, isOn: boole
   queue.add(notice);
   file.onRelease(notice);
 }
+
+savable('kernel/async-notice', { AsyncNotice });

@@ -5,6 +5,7 @@
 // that is what the vDSO reads. Models gVisor pkg/sentry/ktime.
 
 import type { Host } from '../base/host.ts';
+import { savable } from '../base/savable.ts';
 
 /** CLOCK_REALTIME when a run starts: 2026-01-01T00:00:00Z. Any fixed date serves; this one is plausible to programs. */
 export const BOOT_REALTIME_NS = 1_767_225_600_000_000_000n;
@@ -48,6 +49,11 @@ export class Clock {
     return this.host !== null;
   }
 
+  /** Revived: the time stamp counter goes on, too. */
+  revive(): void {
+    this.counter.tscOffset = this.jumped;
+  }
+
   /** CLOCK_MONOTONIC. */
   now(): number {
     if (this.host !== null) return Math.floor((this.host.monotonicMs() - this.hostStartMs) * 1e6) + 1;
@@ -82,3 +88,5 @@ export class Clock {
     this.counter.tscOffset = this.jumped;
   }
 }
+
+savable('kernel/clock', { Clock }, { isPlace: true, kept: ['counter', 'host'] });

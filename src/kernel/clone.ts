@@ -35,6 +35,7 @@ import {
 import { SIGCHLD } from '../abi/signal.ts';
 import type { Addr } from '../base/addr.ts';
 import { USER_HALF_END } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
@@ -316,3 +317,5 @@ function enroll(parent: Task, child: Task, flags: number): void {
   trace.emit(EventKind.spaceEntered, child.tid, kernel.spaceNumber(child.mm), origin, isShared ? 2 : 1);
   trace.emitText(EventKind.taskName, child.tid, child.name);
 }
+
+savable('kernel/clone', { VforkWait });

@@ -3,6 +3,7 @@
 // Clocks that count the CPU time of a process or a thread: CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID and those
 // named by number, `~pid << 3 | kind`. Models Linux kernel/time/posix-cpu-timers.c (pid_for_clock).
 
+import { savable } from '../base/savable.ts';
 import { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID } from '../abi/time.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -40,3 +41,5 @@ export function cpuClockOf(task: Task, clock: number): CpuClock | undefined {
   const group = pid === 0 ? task.group : task.kernel.groups.get(pid);
   return group === undefined ? undefined : new CpuClock(group, null);
 }
+
+savable('kernel/cpu-clocks', { CpuClock });

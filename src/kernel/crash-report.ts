@@ -4,6 +4,7 @@
 
 import { USER_HALF_END } from '../base/addr.ts';
 import { viewOf } from '../base/bytes.ts';
+import { savable } from '../base/savable.ts';
 import { REG_NAMES, Reg } from '../cpu/regs.ts';
 import { readSymbols } from '../loader/index.ts';
 import type { Kernel } from './kernel.ts';
@@ -165,3 +166,5 @@ export function isVectorExtension(code: Uint8Array): boolean {
   while ([0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65].includes(code[at] ?? 0)) at++;
   return code[at] === 0xc4 || code[at] === 0xc5 || code[at] === 0x62;
 }
+
+savable('kernel/crash-report', { CallHistory }, { isPlace: true });

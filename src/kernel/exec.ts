@@ -9,6 +9,7 @@ import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
 import { MINSIGSTKSZ, SIGCHLD, SIGTRAP, SI_USER } from '../abi/signal.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { ByteSource, ElfImage, LoadError, LoadedProgram, ProgramFile, ProgramLayout } from '../loader/index.ts';
 import {
@@ -109,11 +110,20 @@ function failure(errno: number, message: string): ExecFailure {
 }
 
 /** A file's bytes for the loader, whatever the caller may read. */
-function sourceOf(file: OpenFile): ByteSource {
-  return {
-    sizeInBytes: () => file.inode.size,
-    read: (offset, into) => file.readAt(new BufferTransfer(into), into.length, offset),
-  };
+class FileSource implements ByteSource {
+  private readonly file: OpenFile;
+
+  constructor(file: OpenFile) {
+    this.file = file;
+  }
+
+  sizeInBytes(): number {
+    return this.file.inode.size;
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    return this.file.readAt(new BufferTransfer(into), into.length, offset);
+  }
 }
 
 interface FoundProgram {
@@ -155,7 +165,7 @@ function openInterpreter(
   const mappable = file.mappable(displayPath(dentry, fs.root));
   return typeof mappable === 'number'
     ? refused(mappable, 'cannot be mapped')
-    : { file: mappable, source: sourceOf(file) };
+    : { file: mappable, source: new FileSource(file) };
 }
 
 /** Opens the program, going through scripts to the ELF file at the end. */
@@ -165,7 +175,7 @@ function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
   for (let scripts = 0; ; scripts++) {
     const file = openExecutable(dentry, request.creds);
     if (!(file instanceof OpenFile)) return file;
-    const source = sourceOf(file);
+    const source = new FileSource(file);
     const head = new Uint8Array(SCRIPT_HEAD);
     const length = source.read(0, head);
     const script = length > 0 ? readScriptLine(head.subarray(0, length)) : undefined;
@@ -486,3 +496,5 @@ function takeOverLeader(task: Task): void {
   group.leader = task;
   kernel.tasks.set(task.tid, task);
 }
+
+savable('kernel/exec', { ThreadsWait, FileSource });

@@ -7,6 +7,7 @@ import { EAGAIN, EDEADLK, EFAULT, EINVAL, EPERM, ERESTARTNOINTR, ESRCH, ETIMEDOU
 import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS } from '../abi/futex.ts';
 import { SCHED_FIFO, SCHED_RR } from '../abi/sched.ts';
 import type { Addr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import type { FutexKey, FutexTable, FutexWaiter, FutexWord } from './futex.ts';
 import { futexKeyOf } from './futex.ts';
 import type { BlockRequest, SyscallResult } from './syscalls/table.ts';
@@ -242,3 +243,5 @@ export function passLocksOn(task: Task): void {
     if (lock.owner === task) handOver(futexes, lock, FUTEX_OWNER_DIED);
   }
 }
+
+savable('kernel/futex-pi', { PiLock, LockWait });

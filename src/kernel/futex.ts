@@ -6,6 +6,7 @@
 import { EAGAIN, EFAULT, EINVAL, ERESTARTSYS, ERESTART_RESTARTBLOCK, ETIMEDOUT } from '../abi/errno.ts';
 import type { Addr } from '../base/addr.ts';
 import { USER_HALF_END } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import type { PiLock } from './futex-pi.ts';
 import type { BlockRequest, SyscallResult } from './syscalls/table.ts';
 import type { Task } from './task.ts';
@@ -239,3 +240,6 @@ class FutexWaitMany implements BlockRequest {
     for (const waiter of this.waiters) this.task.kernel.futexes.remove(waiter);
   }
 }
+
+savable('kernel/futex', { FutexWait, FutexWaitMany });
+savable('kernel/futex', { FutexTable }, { isPlace: true });

@@ -3,6 +3,7 @@
 // The three timers of setitimer(2) and alarm(2), and RLIMIT_CPU, of one thread group. The real one is a timer of the
 // kernel; the two that count CPU time are looked at when the group's tasks are about to run.
 
+import { savable } from '../base/savable.ts';
 import { RLIMIT_CPU } from '../abi/resource.ts';
 import { SIGALRM, SIGPROF, SIGVTALRM } from '../abi/signal.ts';
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL } from '../abi/time.ts';
@@ -141,3 +142,5 @@ export class IntervalTimers {
     this.countsCpu = false;
   }
 }
+
+savable('kernel/interval-timers', { IntervalTimers });

@@ -3,6 +3,7 @@
 // Processes as terminals see them: who acts, whom a signal of a terminal goes to, orphaned groups, the end of a
 // session's leader, vhangup(2). Models drivers/tty/tty_jobctrl.c and kernel/exit.c (will_become_orphaned_pgrp).
 
+import { savable } from '../base/savable.ts';
 import { EPERM } from '../abi/errno.ts';
 import { SIGCONT, SIGHUP } from '../abi/signal.ts';
 import type { JobControl, TtyProcess } from '../vfs/tty/job-control.ts';
@@ -98,3 +99,5 @@ function vhangup(task: Task): number {
 }
 
 export const jobControlCalls: readonly SyscallDef[] = [{ nr: 153, name: 'vhangup', args: [], call: vhangup }];
+
+savable('kernel/job-control', { KernelJobs }, { isPlace: true });

@@ -10,6 +10,7 @@ import { TraplineError } from '../base/errors.ts';
 import type { Host } from '../base/host.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Prng } from '../base/prng.ts';
+import { savable, savedConstants } from '../base/savable.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
 import { Vdso, type MachineFacts } from '../loader/index.ts';
@@ -182,6 +183,9 @@ export class Kernel implements Sentry {
   private mayNotLook = false;
   private instructionLimit = Infinity;
   private nextTimer = Infinity;
+  /** Instruction count at which the run comes to rest between two tasks, and what is done then. */
+  private pauseAt = Infinity;
+  private onPause: () => void = () => undefined;
 
   constructor(options: KernelOptions) {
     this.options = options;
@@ -489,6 +493,22 @@ export class Kernel implements Sentry {
 
   // ---- the loop
 
+  /**
+   * Calls `onPause` at the first scheduling point at or after an instruction count: all tasks are at rest then, and their
+   * registers and memory are what they go on with. Nothing of it shows to guests.
+   */
+  pause(atInstruction: number, onPause: () => void): void {
+    this.onPause = onPause;
+    this.pauseAt = atInstruction;
+    if (atInstruction <= this.cpu.instructions) this.cpu.interrupt();
+  }
+
+  private rest(): void {
+    this.pauseAt = Infinity;
+    this.platform.rest();
+    this.onPause();
+  }
+
   /** Runs until the first process has ended, or a limit does it. */
   async run(): Promise<RunEnd> {
     this.timeLimitMs = this.host.monotonicMs() + this.options.timeoutMs;
@@ -496,6 +516,7 @@ export class Kernel implements Sentry {
     this.cpu.armWatchdog(BREATH_MS);
     try {
       while (this.end === null) {
+        if (this.cpu.instructions >= this.pauseAt) this.rest();
         const task = this.scheduler.next();
         if (task === undefined) await this.idle();
         else this.runTask(task);
@@ -532,7 +553,8 @@ export class Kernel implements Sentry {
       if (budget <= 0) break;
       this.leave = false;
       if (!this.handle(task, platform.switchTo(task, budget))) break;
-      if (this.outputDue && task.state === 'ready' && task.request === null) {
+      const rests = this.outputDue || cpu.instructions >= this.pauseAt;
+      if (rests && task.state === 'ready' && task.request === null) {
         this.scheduler.putBack(task);
         break;
       }
@@ -581,7 +603,13 @@ export class Kernel implements Sentry {
     const untilTimer = this.clock.isWall ? Infinity : this.nextTimer - now;
     return Math.max(
       1,
-      Math.min(task.sliceEnd - instructions, this.instructionLimit - instructions, untilTimer, cpuLeft),
+      Math.min(
+        task.sliceEnd - instructions,
+        this.instructionLimit - instructions,
+        untilTimer,
+        cpuLeft,
+        Math.max(1, this.pauseAt - instructions),
+      ),
     );
   }
 
@@ -721,3 +749,32 @@ export class Kernel implements Sentry {
     sendSignal(group, null, kernelInfo(seconds >= hard ? SIGKILL : SIGXCPU));
   }
 }
+
+savable(
+  'kernel/kernel',
+  { Kernel },
+  {
+    isPlace: true,
+    kept: [
+      'cpu',
+      'host',
+      'trace',
+      'logger',
+      'options',
+      'table',
+      'args',
+      'input',
+      'unknown',
+      'end',
+      'timeLimitMs',
+      'instructionLimit',
+      'lastBreathMs',
+      'isSignalled',
+      'outputDue',
+      'breathDue',
+      'leave',
+      'pauseAt',
+    ],
+  },
+);
+savedConstants('kernel/kernel', { SKIPPED_CALL });

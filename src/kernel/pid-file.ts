@@ -6,6 +6,7 @@ import { O_RDWR } from '../abi/open.ts';
 import { POLLHUP, POLLIN } from '../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../abi/resource.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import { OpenFile } from '../vfs/open-file.ts';
 import type { Task } from './task.ts';
@@ -40,3 +41,5 @@ export function openPidFile(task: Task, group: ThreadGroup, flags = 0): number {
   if (fd < 0) file.release();
   return fd;
 }
+
+savable('kernel/pid-file', { PidFile });

@@ -7,6 +7,7 @@ import { SIGEV_NONE, SIGEV_THREAD_ID } from '../abi/signal.ts';
 import { Siginfo } from '../abi/signal-frame.ts';
 import { viewOf } from '../base/bytes.ts';
 import type { CpuClock } from './cpu-clocks.ts';
+import { savable } from '../base/savable.ts';
 import type { TimerSetting } from './interval-timers.ts';
 import type { Kernel } from './kernel.ts';
 import type { SignalInfo } from './signals/siginfo.ts';
@@ -198,3 +199,5 @@ export class PosixTimers {
     return info.timer instanceof PosixTimer ? info.timer.delivered(info) : info;
   }
 }
+
+savable('kernel/posix-timers', { PosixTimer, PosixTimers });

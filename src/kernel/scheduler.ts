@@ -3,6 +3,7 @@
 // Whose turn it is: round robin in the order in which tasks became ready, slices counted in instructions, so that
 // the schedule depends on nothing but the program. One processor; no priorities.
 
+import { savable } from '../base/savable.ts';
 import type { Task } from './task.ts';
 
 /** Instructions that a task may run while others wait: about 2 ms of host time. */
@@ -57,3 +58,5 @@ export class Scheduler {
     this.head = 0;
   }
 }
+
+savable('kernel/scheduler', { Scheduler }, { isPlace: true });

@@ -6,6 +6,7 @@ import { EAGAIN, EFAULT, EINVAL } from '../abi/errno.ts';
 import { POLLIN } from '../abi/poll.ts';
 import { viewOf } from '../base/bytes.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import { OpenFile } from '../vfs/open-file.ts';
 import type { ByteSink } from '../vfs/open-file.ts';
@@ -91,3 +92,5 @@ function record(info: SignalInfo): Uint8Array {
   if (info.fault !== undefined) to.setBigUint64(72, from.getBigUint64(16, true), true);
   return out;
 }
+
+savable('kernel/signal-file', { SignalFile });

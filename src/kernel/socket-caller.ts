@@ -2,6 +2,7 @@
 //
 // The running task as AF_UNIX sockets tell of it: real ids in messages, effective ids in SO_PEERCRED. unix(7).
 
+import { savable } from '../base/savable.ts';
 import type { SocketCaller, SocketIdentity } from '../vfs/unix-namespace.ts';
 import type { Credentials } from './credentials.ts';
 import type { Task } from './task.ts';
@@ -42,3 +43,5 @@ export class RunningCaller implements SocketCaller {
     this.peerIdentity = { pid: group.tgid, uid: creds.euid, gid: creds.egid };
   }
 }
+
+savable('kernel/socket-caller', { RunningCaller }, { isPlace: true });

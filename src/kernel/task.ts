@@ -7,6 +7,7 @@ import { SIGKILL } from '../abi/signal.ts';
 import type { Addr } from '../base/addr.ts';
 import type { Waiter } from '../base/wait-queue.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import { FPU_BYTES } from '../cpu/cpu.ts';
 import { Regs } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
@@ -260,3 +261,5 @@ export class Task implements GuestContext, Waiter, TimerOwner {
     return this.group.leader === this;
   }
 }
+
+savable('kernel/task', { Task });

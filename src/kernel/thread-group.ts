@@ -4,6 +4,7 @@
 // pkg/sentry/kernel/thread_group.go and Linux's struct signal_struct.
 
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import type { Tty } from '../vfs/tty/tty.ts';
@@ -160,3 +161,5 @@ export class ThreadGroup {
     return sum;
   }
 }
+
+savable('kernel/thread-group', { ThreadGroup });

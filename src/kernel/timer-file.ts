@@ -5,6 +5,7 @@
 import { EAGAIN, EFAULT, EINVAL } from '../abi/errno.ts';
 import { POLLIN } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import { OpenFile } from '../vfs/open-file.ts';
 import type { ByteSink } from '../vfs/open-file.ts';
@@ -78,3 +79,5 @@ export class TimerFile extends OpenFile {
     this.kernel.timers.cancel(this.timer);
   }
 }
+
+savable('kernel/timer-file', { TimerFile });

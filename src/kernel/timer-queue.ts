@@ -3,6 +3,8 @@
 // Timers in the order of their deadlines, those with equal deadlines in the order in which they were set.
 // A binary heap that knows each timer's place, so that cancelling is cheap.
 
+import { savable } from '../base/savable.ts';
+
 /** Whom a timer tells. */
 export interface TimerOwner {
   /** The moment has come; the timer is not set any more. */
@@ -118,3 +120,6 @@ export class TimerQueue {
     this.put(timer, at);
   }
 }
+
+savable('kernel/timer-queue', { Timer });
+savable('kernel/timer-queue', { TimerQueue }, { isPlace: true });

@@ -4,6 +4,7 @@
 // code that reads it. Both are pages of one cache, shared by all processes of a machine until somebody writes to them.
 
 import { PAGE_SIZE, type Addr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import { MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_EXEC, PROT_READ } from '../abi/mman.ts';
 import { FilePages, type AddressSpace, type MappableFile } from '../mm/address-space.ts';
 import { VvarLayout } from './vdso-code.ts';
@@ -66,3 +67,6 @@ export class Vdso {
     return data < 0 ? data : mm.mmap({ ...one, addr: start + PAGE_SIZE, prot: PROT_READ | PROT_EXEC, file: this.code });
   }
 }
+
+savable('loader/vdso', { SystemPage }, { isPlace: true });
+savable('loader/vdso', { Vdso }, { isPlace: true });

@@ -16,6 +16,7 @@ import {
   MREMAP_FIXED,
 } from '../abi/mman.ts';
 import { invariant, TraplineError } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import type { Access } from '../cpu/cpu.ts';
 import { Advisor } from './advisor.ts';
 import { forkCore } from './fork.ts';
@@ -75,7 +76,7 @@ let nextSpaceId = 1;
 /** A guest address space. Reference-counted: made with one reference, `release` frees everything with the last. */
 export class AddressSpace {
   /** Unique in this process. */
-  readonly id = nextSpaceId++;
+  readonly id: number = nextSpaceId++;
   readonly memory: PhysicalMemory;
   /** Page-table root for Cpu.root. */
   readonly root: PhysAddr;
@@ -110,6 +111,11 @@ export class AddressSpace {
     this.mapper = new Mapper(core, this.pager);
     this.advisor = new Advisor(core, this.pager, this.user);
     this.stubs = new StubPages(core);
+  }
+
+  /** Revived: no other space gets its number. */
+  revive(): void {
+    nextSpaceId = Math.max(nextSpaceId, this.id + 1);
   }
 
   // Mapping
@@ -445,3 +451,5 @@ function newCore(memory: PhysicalMemory, options: AddressSpaceOptions): SpaceCor
   const layout = { end, minAddress: options.minAddress ?? MMAP_MIN_ADDR, mmapBase };
   return new SpaceCore(memory, rootFrame, layout, limits);
 }
+
+savable('mm/address-space', { AddressSpace });

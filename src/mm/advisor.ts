@@ -4,6 +4,7 @@
 // mincore.c, msync.c and their manual pages.
 
 import { PAGE_SIZE, pageUp, type Addr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import * as E from '../abi/errno.ts';
 import * as M from '../abi/mman.ts';
 import { PAGE_NO_FILE, PAGE_READY, TOUCH_READ, TOUCH_WRITE, type Pager } from './pager.ts';
@@ -304,3 +305,5 @@ export class Advisor {
     return true;
   }
 }
+
+savable('mm/advisor', { Advisor });

@@ -5,6 +5,7 @@
 // see stores through another address than the executed one. Models Linux's struct address_space.
 
 import { PAGE_SIZE } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import { EIO, ENOMEM } from '../abi/errno.ts';
 import { PTE_DIRTY, PTE_NX_HIGH, PTE_PRESENT, PTE_WRITE } from './page-table.ts';
 import { FRAME_CACHED, FRAME_EXECUTED, FRAME_WRITABLE, type PhysicalMemory } from './physical-memory.ts';
@@ -51,7 +52,7 @@ let nextId = 1;
 /** The cached pages of one file (or of one shared anonymous mapping). */
 export class FilePages {
   /** Unique in this process: names the file in futex keys. */
-  readonly id = nextId++;
+  readonly id: number = nextId++;
   private readonly owner: PagesOwner | null;
 
   private memory: PhysicalMemory | null = null;
@@ -64,6 +65,11 @@ export class FilePages {
   constructor(owner: PagesOwner | null = null, pinned = false) {
     this.owner = owner;
     this.pinned = pinned;
+  }
+
+  /** Revived: no other file gets its number. */
+  revive(): void {
+    nextId = Math.max(nextId, this.id + 1);
   }
 
   /** VMAs that map the file now, over all address spaces. */
@@ -321,3 +327,5 @@ export class FilePages {
     }
   }
 }
+
+savable('mm/file-pages', { FilePages });

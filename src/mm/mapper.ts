@@ -4,6 +4,7 @@
 // areas. Models Linux's mm/mmap.c, mprotect.c and mremap.c (6.x) and their manual pages.
 
 import { PAGE_SIZE, pageUp, type Addr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import * as E from '../abi/errno.ts';
 import * as M from '../abi/mman.ts';
 import type { MappableFile } from './file-pages.ts';
@@ -485,3 +486,5 @@ export class Mapper {
 function isAccountable(kind: { prot: number; shared: boolean; flags: number }): boolean {
   return (kind.prot & M.PROT_WRITE) !== 0 && !kind.shared && (kind.flags & VMA_NORESERVE) === 0;
 }
+
+savable('mm/mapper', { Mapper });

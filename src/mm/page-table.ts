@@ -5,6 +5,7 @@
 // the pager's business. An entry whose PRESENT bit is clear may still hold a frame (PROT_NONE).
 
 import { PAGE_SIZE, type PhysAddr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
 
 export const PTE_PRESENT = 0x1;
@@ -165,3 +166,5 @@ export class PageTable {
     this.tables--;
   }
 }
+
+savable('mm/page-table', { PageTable });

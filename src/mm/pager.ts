@@ -5,6 +5,7 @@
 // arch/x86/mm/fault.c.
 
 import { PAGE_SIZE, pageDown, type Addr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import { PROT_EXEC, PROT_WRITE } from '../abi/mman.ts';
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '../abi/signal.ts';
 import type { Access } from '../cpu/cpu.ts';
@@ -317,3 +318,5 @@ export function allows(prot: number, touch: number): boolean {
   if (touch === TOUCH_EXECUTE) return (prot & PROT_EXEC) !== 0;
   return prot !== 0;
 }
+
+savable('mm/pager', { Pager });

@@ -6,6 +6,7 @@
 
 import { PAGE_SHIFT, PAGE_SIZE, type PhysAddr } from '../base/addr.ts';
 import { invariant, TraplineError } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import type { Mmu } from '../cpu/cpu.ts';
 import type { FilePages } from './file-pages.ts';
 
@@ -188,6 +189,18 @@ export class PhysicalMemory {
     return this.bytes.subarray((frame << PAGE_SHIFT) >>> 0, ((frame << PAGE_SHIFT) >>> 0) + PAGE_SIZE);
   }
 
+  /** The frames that were ever given out, and which of them are free, in the order of their use from the end. @internal */
+  extent(): { readonly first: number; readonly next: number; readonly free: Int32Array } {
+    return { first: this.zeroFrame, next: this.next, free: this.free.subarray(0, this.freeCount) };
+  }
+
+  /** Takes over what `extent` told of another machine's memory. @internal */
+  refill(free: Int32Array, next: number): void {
+    this.free.set(free);
+    this.freeCount = free.length;
+    this.next = next;
+  }
+
   /** A page cache has frames from now on. @internal */
   addCache(pages: FilePages): void {
     this.caches.add(pages);
@@ -210,3 +223,9 @@ export class PhysicalMemory {
     return freed;
   }
 }
+
+savable(
+  'mm/physical-memory',
+  { PhysicalMemory },
+  { isPlace: true, kept: ['mmu', 'bytes', 'words', 'view', 'refs', 'flags', 'free'] },
+);

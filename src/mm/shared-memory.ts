@@ -3,6 +3,7 @@
 // What MAP_SHARED|MAP_ANONYMOUS maps: a file that has no name, no storage but its cached pages, and lives as
 // long as it is mapped. Models Linux's shmem_zero_setup.
 
+import { savable } from '../base/savable.ts';
 import { FilePages, type MappableFile } from './file-pages.ts';
 
 /** A piece of shared anonymous memory. */
@@ -32,3 +33,5 @@ export class SharedMemory implements MappableFile {
     return this.size;
   }
 }
+
+savable('mm/shared-memory', { SharedMemory });

@@ -5,6 +5,7 @@
 // fault means the pager's.
 
 import { PAGE_SIZE, type Addr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { FilePages, PageUser, PageVisitor } from './file-pages.ts';
 import { PageTable, PTE_PRESENT } from './page-table.ts';
@@ -299,3 +300,5 @@ export function isDataArea(area: { prot: number; shared: boolean; flags: number 
 export function isAccessible(area: { prot: number }): boolean {
   return (area.prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) !== 0;
 }
+
+savable('mm/space-core', { SpaceCore });

@@ -6,6 +6,7 @@
 import type { Addr, PhysAddr } from '../base/addr.ts';
 import { PAGE_SIZE } from '../base/addr.ts';
 import { invariant } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import { PTE_ACCESSED, PTE_DIRTY, PTE_NX_HIGH, PTE_PRESENT, PTE_USER, PTE_WRITE } from './page-table.ts';
 import { FRAME_EXECUTED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
@@ -50,3 +51,5 @@ export class StubPages {
     for (const addr of [...this.mapped]) this.unmap(addr);
   }
 }
+
+savable('mm/stub-pages', { StubPages });

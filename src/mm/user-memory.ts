@@ -8,6 +8,7 @@ import { PAGE_SIZE, pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
 import { EFAULT, ENAMETOOLONG } from '../abi/errno.ts';
 import { PROT_WRITE } from '../abi/mman.ts';
 import { fromLatin1 } from '../base/bytes.ts';
+import { savable } from '../base/savable.ts';
 import { PTE_PRESENT, PTE_WRITE } from './page-table.ts';
 import { allows, PAGE_READY, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type Pager } from './pager.ts';
 import type { SpaceCore } from './space-core.ts';
@@ -343,3 +344,5 @@ function join(parts: readonly Uint8Array[], length: number): Uint8Array {
   }
   return out;
 }
+
+savable('mm/user-memory', { UserMemory });

@@ -5,6 +5,7 @@
 
 import { PAGE_SIZE, type Addr } from '../base/addr.ts';
 import { invariant } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import type { FilePages, MappableFile } from './file-pages.ts';
 
 /** Grows downwards on faults just below it (MAP_GROWSDOWN, the stack). */
@@ -243,3 +244,5 @@ export class VmaList {
     }
   }
 }
+
+savable('mm/vma', { MappedArea, VmaList });

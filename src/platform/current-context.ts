@@ -6,6 +6,7 @@
 
 import { SIGCHLD } from '../abi/signal.ts';
 import { invariant } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import { FPU_BYTES } from '../cpu/cpu.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
@@ -185,6 +186,13 @@ export class CurrentContext {
     return true;
   }
 
+  /** All that the processor holds goes to the contexts it belongs to. */
+  rest(): void {
+    if (this.current !== null) this.leave(this.current);
+    if (this.fpuOwner !== null) this.cpu.saveFpu(this.fpuOwner.fpu);
+    this.fpuOwner = null;
+  }
+
   saveFpu(ctx: GuestContext): void {
     if (this.fpuOwner === ctx) this.cpu.saveFpu(ctx.fpu);
   }
@@ -215,3 +223,5 @@ export class CurrentContext {
     traps.restoreSites();
   }
 }
+
+savable('platform/current-context', { CurrentContext }, { isPlace: true, kept: ['cpu', 'options'] });

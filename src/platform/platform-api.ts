@@ -62,6 +62,8 @@ export interface PlatformApi {
    * application's. False: it is in a trampoline, which puts interrupts off; it runs on to its call.
    */
   interrupt(ctx: GuestContext): boolean;
+  /** The processor holds nothing of any context any more: all is in the contexts' own records. */
+  rest(): void;
   /** Brings `ctx.fpu` up to date. */
   saveFpu(ctx: GuestContext): void;
   /** `ctx.fpu` was changed by the kernel (sigreturn, exec, clone). */

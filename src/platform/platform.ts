@@ -3,6 +3,7 @@
 // Systrap: runs guest contexts on the Cpu, turns stops into syscalls, faults and restarts, and keeps the
 // trap tables. Models gVisor pkg/sentry/platform/systrap (systrap.go, subprocess.go).
 
+import { savable } from '../base/savable.ts';
 import { SIGKILL } from '../abi/signal.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
@@ -256,6 +257,17 @@ export class Platform implements PlatformApi {
     return this.on.interrupt(ctx);
   }
 
+  rest(): void {
+    this.on.rest();
+  }
+
+  /** What all platforms of this kind have in the same way, by name: for checkpoints. */
+  fixedParts(): Record<string, object> {
+    const { config, version } = this;
+    const { guards, protocol } = config;
+    return { 'patch config': config, guards, protocol, version, 'space options': this.spaces.options };
+  }
+
   saveFpu(ctx: GuestContext): void {
     this.on.saveFpu(ctx);
   }
@@ -390,7 +402,7 @@ export class Platform implements PlatformApi {
       if (site === undefined) return false;
       ctx.regs.set(Reg.rip, site.address);
       // The jump will count again.
-      if (!this.countsStub) this.cpu.correctCount(-1);
+      this.cpu.correctCount(-1);
       return true;
     }
     return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
@@ -687,3 +699,9 @@ export class Platform implements PlatformApi {
     };
   }
 }
+
+savable(
+  'platform/platform',
+  { Platform },
+  { isPlace: true, kept: ['cpu', 'sentry', 'config', 'version', 'trace', 'observer', 'event', 'breakpoints'] },
+);

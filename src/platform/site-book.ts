@@ -3,6 +3,7 @@
 // What happened to syscall sites over a whole run: patched, refused, how often. Spaces come and go; the book stays, and
 // takes no more room for a thousand runs of one program than for one.
 
+import { savable } from '../base/savable.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { PATCH_RULES } from '../usertrap/patcher.ts';
@@ -151,3 +152,5 @@ export class SiteBook {
 function isUnpatchable(rule: string): boolean {
   return rule === 'not-mov-eax' || rule === 'other-number';
 }
+
+savable('platform/site-book', { SiteBook }, { isPlace: true, kept: ['trace'] });

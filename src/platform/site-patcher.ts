@@ -4,6 +4,7 @@
 // Models the part of gVisor's Context.Switch that calls PatchSyscall (systrap.go:185-187).
 
 import { toHex } from '../base/bytes.ts';
+import { savable } from '../base/savable.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
 import { MOV_EAX_IMM32, SITE_BYTES } from '../isa/syscall-site.ts';
@@ -138,3 +139,5 @@ function bytesAround(traps: SpaceTraps, site: number): Uint8Array {
   traps.mm.copyIn(site - 1, bytes);
   return bytes;
 }
+
+savable('platform/site-patcher', { SitePatcher }, { isPlace: true, kept: ['cpu', 'config', 'trace'] });

@@ -7,6 +7,7 @@ import { EAGAIN, EFAULT } from '../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { Prng } from '../base/prng.ts';
 import { pageDown } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import type { AddressSpace, RangeChange, RangeWatcher } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -268,3 +269,5 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     return got < 0 ? got : -EFAULT;
   }
 }
+
+savable('platform/space-traps', { SpaceTraps });

@@ -6,6 +6,7 @@
 import { ENOMEM } from '../abi/errno.ts';
 import type { PhysAddr } from '../base/addr.ts';
 import { invariant } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import type { GuestContext } from './sentry.ts';
@@ -27,7 +28,7 @@ export interface SpacesOptions extends SubprocessOptions {
 
 /** All address spaces of a machine. */
 export class Spaces {
-  private readonly options: SpacesOptions;
+  readonly options: SpacesOptions;
   private readonly byMm = new Map<AddressSpace, Subprocess>();
   /** Stub threads of subprocesses that are gone, the last one to be used again first (POOL). */
   private readonly pool: StubThread[][] = [];
@@ -106,3 +107,5 @@ export class Spaces {
     return threads.length > 0;
   }
 }
+
+savable('platform/spaces', { Spaces }, { isPlace: true, kept: ['options'] });

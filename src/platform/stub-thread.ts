@@ -5,6 +5,7 @@
 
 import { PAGE_SIZE } from '../base/addr.ts';
 import type { PhysAddr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
 import type { SpaceTraps } from './space-traps.ts';
@@ -191,3 +192,5 @@ export class StubThread {
     this.msg[offset / 4 + 1] = Math.floor(address / 2 ** 32);
   }
 }
+
+savable('platform/stub-thread', { StubThread });

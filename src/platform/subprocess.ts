@@ -4,6 +4,7 @@
 // shared by all contexts and outlive the address space in a pool (subprocess.go, subprocess_pool.go); hardened each
 // context has a thread of its own, so that no task meets what another has done to one.
 
+import { savable } from '../base/savable.ts';
 import { EAGAIN, ENOMEM } from '../abi/errno.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
@@ -137,3 +138,5 @@ export class Subprocess {
     }
   }
 }
+
+savable('platform/subprocess', { Subprocess });

@@ -5,6 +5,7 @@
 
 import { PAGE_SIZE } from '../base/addr.ts';
 import type { PhysAddr } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import { AUDIT_ARCH_X86_64 } from '../abi/signal-frame.ts';
 import { SIGSYS, SYS_SECCOMP, SYS_USER_DISPATCH } from '../abi/signal.ts';
 import { FPU_BYTES } from '../cpu/cpu.ts';
@@ -164,3 +165,5 @@ export class ThreadContext extends ContextState {
 export function stubThreadOf(state: object | null): StubThread | null {
   return state instanceof ThreadContext ? state.thread : null;
 }
+
+savable('platform/thread-context', { ContextState, ThreadContext });

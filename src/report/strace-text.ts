@@ -30,6 +30,14 @@ interface OpenLine {
   readonly text: string;
 }
 
+function setOf<T>(value: unknown): Iterable<T> {
+  return value instanceof Set ? (value as Set<T>) : [];
+}
+
+function mapOf<T>(value: unknown): Iterable<[number, T]> {
+  return value instanceof Map ? (value as Map<number, T>) : [];
+}
+
 /** Renders the `linux` format. */
 export class StraceText implements TraceConsumer {
   readonly wantsText = true;
@@ -102,6 +110,32 @@ export class StraceText implements TraceConsumer {
 
   flush(): void {
     this.#emit();
+  }
+
+  /** What is between two lines: a restored machine's lines go on from there. */
+  save(): object {
+    return {
+      alive: this.#alive,
+      entered: this.#entered,
+      calling: this.#calling,
+      pending: this.#pending,
+      endedLeaders: this.#endedLeaders,
+      open: this.#open,
+      after: this.#after,
+      out: this.#out,
+    };
+  }
+
+  restore(state: object): void {
+    const { alive, entered, calling, pending, endedLeaders, open, after, out } = state as Record<string, unknown>;
+    for (const tid of setOf<number>(alive)) this.#alive.add(tid);
+    for (const tid of setOf<number>(calling)) this.#calling.add(tid);
+    for (const [tid, time] of mapOf<number>(entered)) this.#entered.set(tid, time);
+    for (const [tid, lines] of mapOf<string[]>(pending)) this.#pending.set(tid, lines);
+    for (const [tid, status] of mapOf<number>(endedLeaders)) this.#endedLeaders.set(tid, status);
+    if (typeof open === 'object' && open !== null) this.#open = open as OpenLine;
+    if (Array.isArray(after)) this.#after = after as string[];
+    if (typeof out === 'string') this.#out = out;
   }
 
   /** Ends an open line; nothing follows. */

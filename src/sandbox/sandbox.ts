@@ -39,6 +39,11 @@ import type { TraceSink } from '../trace/events.ts';
 import { FsContext } from '../vfs/fs-context.ts';
 import { newestTime } from '../vfs/host-contents.ts';
 import { Vfs } from '../vfs/vfs.ts';
+import { ProcFileSystem } from '../vfs/proc-file-system.ts';
+import { CheckpointFile, writeCheckpoint, writeGraph } from './checkpoint/checkpoint.ts';
+import type { CheckpointHead, CheckpointState, Machine } from './checkpoint/checkpoint.ts';
+import { memoryParts } from './checkpoint/memory-image.ts';
+import { fixedParts } from './checkpoint/parts.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Metrics } from './metrics.ts';
 import { makeMetrics } from './metrics.ts';
@@ -116,6 +121,23 @@ export interface SandboxOptions {
   readonly observer?: PlatformObserver;
 }
 
+/** What a restored machine is given; the rest is in the checkpoint. */
+export type RestoreOptions = Pick<
+  SandboxOptions,
+  | 'host'
+  | 'openCpu'
+  | 'root'
+  | 'binds'
+  | 'timeoutSec'
+  | 'maxInstructions'
+  | 'consumers'
+  | 'makeTracer'
+  | 'logger'
+  | 'disassembler'
+  | 'observer'
+  | 'guards'
+>;
+
 /** How a run ended. */
 export interface RunResult {
   /** The first process's exit code or signal. */
@@ -136,7 +158,9 @@ export class Sandbox {
   /** Null without consumers. */
   readonly trace: TraceRing | null;
   readonly #options: SandboxOptions;
-  readonly #firstInstruction: number;
+  readonly #random: Prng;
+  readonly #input: HostInput;
+  #firstInstruction: number;
   #crash: CrashReport | undefined;
   #hasRun = false;
 
@@ -156,7 +180,9 @@ export class Sandbox {
     for (const consumer of consumers) this.trace?.attach(consumer);
     const trace = this.trace ?? new TraceRing(() => clock.now(), 16);
     const input = new HostInput(host);
+    this.#input = input;
     const random = prng.stream('device');
+    this.#random = random;
     this.vfs = new Vfs({
       clock: { nowNs: () => clock.realtimeNs() },
       random: (into) => (options.entropy === true ? host.entropy(into) : random.fill(into)),
@@ -230,7 +256,8 @@ export class Sandbox {
     }
   }
 
-  #prepare(): void {
+  /** What is there before any program is. */
+  #prepareTree(): void {
     const options = this.#options;
     const { kernel, vfs } = this;
     vfs.mountDev();
@@ -244,6 +271,13 @@ export class Sandbox {
         throw new TraplineError('RUN_BIND', `nothing can be bound at ${bind.guestPath}: ${errnoText(-mounted)}`);
       }
     }
+  }
+
+  #prepare(): void {
+    const options = this.#options;
+    const { kernel, vfs } = this;
+    this.#prepareTree();
+    const uid = options.uid ?? DEFAULT_UID;
     if (options.programFile !== undefined) {
       const { directory, entry } = options.programFile;
       const placed = vfs.placeHostFile(directory, entry, options.program, options.root !== undefined);
@@ -305,6 +339,125 @@ export class Sandbox {
     };
   }
 
+  /**
+   * The machine as a file, from which `Sandbox.restore` makes it again in another process. To be called while no guest
+   * code runs: before `run`, or in what `checkpointAt` calls.
+   * @throws TraplineError `CHECKPOINT_STATE` naming what cannot be saved
+   */
+  save(): Uint8Array {
+    return writeCheckpoint(this.#machine(), this.#head(), this.#state());
+  }
+
+  /** Everything that keeps `save` from saving, where it is and why; empty when nothing does. */
+  refusals(): readonly string[] {
+    const messages = new Set<string>();
+    writeGraph(this.#machine(), this.#state(), (message) => messages.add(message));
+    return [...messages];
+  }
+
+  #state(): CheckpointState {
+    return {
+      instructions: this.cpu.instructions,
+      firstInstruction: this.#firstInstruction,
+      consumers: this.trace?.saveConsumers() ?? [],
+    };
+  }
+
+  /**
+   * Calls `take` at the first scheduling point at or after so many instructions of this run (0: as soon as possible).
+   * The run goes on afterwards as if nothing had been.
+   */
+  checkpointAt(instructions: number, take: () => void): void {
+    this.kernel.pause(this.#firstInstruction + instructions, take);
+  }
+
+  #head(): CheckpointHead {
+    const options = this.#options;
+    const { maxTasks, memoryBytes } = this.kernel.options;
+    return {
+      patch: options.patch ?? 'hardened',
+      memoryBytes,
+      seed: options.seed ?? 0,
+      uid: options.uid ?? DEFAULT_UID,
+      wallClock: options.wallClock === true,
+      entropy: options.entropy === true,
+      aslr: options.aslr === true,
+      comparable: options.comparable === true,
+      tasks: maxTasks,
+      outputBytes: options.limits?.outputBytes ?? DEFAULT_LIMITS.outputBytes,
+      hasRoot: options.root !== undefined,
+      binds: bindNames(options.binds),
+      program: options.program,
+      instructions: this.cpu.instructions - this.#firstInstruction,
+      engine: this.cpu.name,
+    };
+  }
+
+  #machine(): Machine {
+    const { kernel, vfs, platform, cpu } = this;
+    const { options } = kernel;
+    const { host } = this.#input;
+    const [procFs] = vfs.setUp.filter((fs) => fs instanceof ProcFileSystem);
+    if (procFs === undefined) throw new TraplineError('INVARIANT', 'internal error: a machine without /proc');
+    return {
+      memory: kernel.memory,
+      procFs,
+      searched: { kernel, vfs, platform, random: this.#random },
+      named: {
+        cpu,
+        registers: cpu.regs,
+        arena: cpu.memory,
+        host: options.host,
+        streams: host,
+        stdin: host.stdin,
+        stdout: host.stdout,
+        stderr: host.stderr,
+        trace: options.trace,
+        clock: vfs.clock,
+        ...platform.fixedParts(),
+        ...memoryParts(kernel.memory),
+        ...fixedParts(options.table),
+      },
+    };
+  }
+
+  /**
+   * A machine as it was saved. What the file does not hold is given again: the host, the engine, the tree and binds.
+   * @param options as for `create`; what the file says takes the place of what says how the machine is made
+   * @throws TraplineError `CHECKPOINT_…`, and what `create` throws
+   */
+  static restore(file: Uint8Array, options: RestoreOptions): Sandbox {
+    const checkpoint = new CheckpointFile(file);
+    const { head } = checkpoint;
+    checkTree(head, options);
+    const made: SandboxOptions = {
+      ...options,
+      program: head.program,
+      patch: head.patch as PatchMode,
+      memoryBytes: head.memoryBytes,
+      seed: head.seed,
+      uid: head.uid,
+      wallClock: head.wallClock,
+      entropy: head.entropy,
+      aslr: head.aslr,
+      comparable: head.comparable,
+      limits: { tasks: head.tasks, outputBytes: head.outputBytes },
+    };
+    const cpu = options.openCpu({ memoryBytes: head.memoryBytes });
+    try {
+      const sandbox = new Sandbox(made, cpu);
+      sandbox.#prepareTree();
+      const state = checkpoint.restore(sandbox.#machine());
+      cpu.instructions = state.instructions;
+      sandbox.#firstInstruction = state.firstInstruction;
+      sandbox.trace?.restoreConsumers(state.consumers);
+      return sandbox;
+    } catch (error) {
+      cpu.dispose();
+      throw error;
+    }
+  }
+
   /** Sends a signal to the guest's first process group, as a terminal or `kill` would. */
   interrupt(signo: number): void {
     this.kernel.signalFromHost(signo);
@@ -325,6 +478,26 @@ export class Sandbox {
     }
     this.vfs.dispose();
     this.cpu.dispose();
+  }
+}
+
+function bindNames(binds: readonly Bind[] | undefined): string[] {
+  return (binds ?? []).map(({ guestPath, directory }) => (directory.writable ? `${guestPath}:rw` : guestPath));
+}
+
+/** The tree must be made of the same parts: the file cannot open any of them. */
+function checkTree(head: CheckpointHead, options: RestoreOptions): void {
+  const given = bindNames(options.binds);
+  if (head.hasRoot !== (options.root !== undefined)) {
+    const what = head.hasRoot ? 'a tree as /: give the same again with --root' : 'no tree as /: leave --root out';
+    throw new TraplineError('CHECKPOINT_TREE', `the saved machine had ${what}`);
+  }
+  if (given.join('\n') !== head.binds.join('\n')) {
+    const had = head.binds.length === 0 ? 'none' : head.binds.join(', ');
+    throw new TraplineError(
+      'CHECKPOINT_TREE',
+      `the saved machine had other binds (${had}): give the same host paths again, in the same order, with --bind`,
+    );
   }
 }
 

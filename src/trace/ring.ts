@@ -16,6 +16,9 @@ export interface TraceConsumer {
   event(e: TraceEvent): void;
   /** A batch has ended: write out what is complete. */
   flush?(): void;
+  /** Plain data that `restore` of another such consumer goes on with. */
+  save?(): object;
+  restore?(state: object): void;
 }
 
 /** The one implementation of {@link TraceSink} that keeps anything. */
@@ -89,6 +92,20 @@ export class TraceRing implements TraceSink {
     this.#texts[slot] = text;
     this.#written++;
     if (this.#consumers.length > 0) this.#afterWrite();
+  }
+
+  /** What the consumers go on with in a restored machine, once all that is pending was handed to them. */
+  saveConsumers(): unknown[] {
+    this.#drain();
+    return this.#consumers.map((consumer) => consumer.save?.() ?? null);
+  }
+
+  /** The counterpart of `saveConsumers`; consumers that were not there then begin anew. */
+  restoreConsumers(states: readonly unknown[]): void {
+    for (const [i, consumer] of this.#consumers.entries()) {
+      const state = states[i];
+      if (typeof state === 'object' && state !== null) consumer.restore?.(state);
+    }
   }
 
   /** Hands everything pending to the consumers and lets them write it out. */

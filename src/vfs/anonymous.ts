@@ -3,6 +3,7 @@
 // Files without a place in the tree: pipes, eventfds, epolls, memfds and the like live in internal file systems, as
 // `pipe:[7]` and `anon_inode:[eventfd]`. Models fs/anon_inodes.c and fs/pipe.c (pipefs).
 
+import { savable } from '../base/savable.ts';
 import { ENXIO } from '../abi/errno.ts';
 import { O_DIRECT, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { ANON_INODE_FS_MAGIC, PIPEFS_MAGIC, S_IFIFO, S_IFREG, S_IFSOCK, SOCKFS_MAGIC } from '../abi/stat.ts';
@@ -124,3 +125,7 @@ export class AnonymousFiles {
     return inode.open(new Dentry(`/memfd:${name} (deleted)`, null, inode, this.memoryMount), O_RDWR | 0o100000, cred);
   }
 }
+
+savable('vfs/anonymous', { NamelessInode, PipeInode, SocketInode });
+savable('vfs/anonymous', { NamelessFileSystem }, { isPlace: true });
+savable('vfs/anonymous', { AnonymousFiles }, { isPlace: true });

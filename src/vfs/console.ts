@@ -10,6 +10,7 @@ import { viewOf } from '../base/bytes.ts';
 import type { HostStream } from '../base/host.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Waiter } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import { Inode } from './inode.ts';
@@ -25,16 +26,16 @@ const MOST_OUTPUT = 16 * 1024 * 1024;
 
 /** A queue that asks the host for input only while somebody waits on it. */
 class InputQueue extends WaitQueue {
-  private readonly arm: () => void;
+  private readonly device: ConsoleDevice;
 
-  constructor(arm: () => void) {
+  constructor(device: ConsoleDevice) {
     super();
-    this.arm = arm;
+    this.device = device;
   }
 
   override add(waiter: Waiter, mask = ~0): void {
     super.add(waiter, mask);
-    if ((mask & POLLIN) !== 0) this.arm();
+    if ((mask & POLLIN) !== 0) this.device.arm();
   }
 }
 
@@ -54,10 +55,16 @@ export class ConsoleDevice {
     this.input = input;
     this.output = output;
     this.limit = limit;
-    this.queue = new InputQueue(() => this.arm());
+    this.queue = new InputQueue(this);
   }
 
-  private arm(): void {
+  /** Revived: the host is asked again for what somebody waits for. */
+  revive(): void {
+    if (this.queue.size > 0) this.arm();
+  }
+
+  /** Somebody waits for input. @internal */
+  arm(): void {
     if (this.isArmed || this.input === null || this.to > this.from || this.isAtEnd) return;
     this.isArmed = true;
     this.input.onReadable(() => {
@@ -175,3 +182,6 @@ export class ConsoleFile extends OpenFile {
     return this.device.ioctl(request, argument, memory);
   }
 }
+
+savable('vfs/console', { InputQueue, ConsoleInode, ConsoleFile });
+savable('vfs/console', { ConsoleDevice }, { transient: { isArmed: () => false } });

@@ -4,6 +4,7 @@
 // entry as one mount shows it, so that one tree can be seen in several places and a dentry alone is a whole path. A
 // `Mount` is a file system, or a part of one, at its place. Models fs/dcache.c, struct path, fs/mount.h and d_path.
 
+import { savable } from '../base/savable.ts';
 import { ENOENT } from '../abi/errno.ts';
 import {
   MS_NOATIME,
@@ -123,12 +124,13 @@ export class Entry {
     this.inode = inode;
   }
 
-  seenFrom(mount: Mount): Dentry {
+  /** @param made the dentry, if there is none yet; left out for a new one */
+  seenFrom(mount: Mount, made?: Dentry): Dentry {
     const first = this.dentry;
     if (first !== null && first.mount === mount) return first;
     let dentry = this.others?.get(mount);
     if (dentry !== undefined) return dentry;
-    dentry = new Dentry(this.name, null, this.inode, mount, this);
+    dentry = made ?? new Dentry(this.name, null, this.inode, mount, this);
     if (first === null) this.dentry = dentry;
     else {
       this.others ??= new WeakMap();
@@ -174,6 +176,11 @@ export class Dentry {
     }
     this.entry = new Entry(name, parent === null ? null : parent.entry, inode);
     this.entry.adopt(this);
+  }
+
+  /** Revived: the entry knows the dentries of other mounts again. */
+  revive(): void {
+    if (this.entry.seenFrom(this.mount, this) !== this) throw new Error('two dentries are one');
   }
 
   get name(): string {
@@ -328,3 +335,6 @@ export function displayPath(d: Dentry, root: Dentry | null): string {
   const { path } = pathOf(d, root);
   return isUnlinked(d) ? path + ' (deleted)' : path;
 }
+
+savable('vfs/dentry', { Mount, Dentry });
+savable('vfs/dentry', { Entry }, { transient: { others: () => null } });

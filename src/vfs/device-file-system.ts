@@ -14,6 +14,7 @@ import {
 } from '../abi/ioctl.ts';
 import { makedev, S_IFCHR, S_IFDIR } from '../abi/stat.ts';
 import { viewOf } from '../base/bytes.ts';
+import { savable } from '../base/savable.ts';
 import { FilePages } from '../mm/file-pages.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
 import { CAP_SYS_ADMIN, hasCapability, SYSTEM_CREDENTIALS } from './credentials.ts';
@@ -193,3 +194,5 @@ export function makeDeviceFileSystem(
   root.create('pts', S_IFDIR | 0o755, SYSTEM_CREDENTIALS, 0);
   return fs;
 }
+
+savable('vfs/device-file-system', { MemoryDeviceFile, ZeroPages });

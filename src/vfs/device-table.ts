@@ -3,6 +3,7 @@
 // What all file systems of one tree share: character devices by number, and what its files may hold together.
 // Models fs/char_dev.c, fs.pipe-user-pages-soft, fs.file-max and fs.epoll.max_user_watches.
 
+import { savable } from '../base/savable.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import type { OpenFile } from './open-file.ts';
@@ -57,3 +58,6 @@ export class DeviceTable {
     return this.openers.get(device);
   }
 }
+
+savable('vfs/device-table', { Budget }, { isPlace: true });
+savable('vfs/device-table', { DeviceTable }, { isPlace: true, kept: ['openers'] });

@@ -2,6 +2,7 @@
 //
 // Open directories: readdir with positions that survive changes, lseek to a position, fsync. Models fs/libfs.c.
 
+import { savable } from '../base/savable.ts';
 import { EBADF, EINVAL, EISDIR, ENOENT } from '../abi/errno.ts';
 import { O_NOATIME, SEEK_CUR, SEEK_SET } from '../abi/open.ts';
 import { IN_ACCESS } from '../abi/poll.ts';
@@ -71,3 +72,5 @@ export class DirectoryFile extends OpenFile {
 export function openDirectory(dentry: Dentry, flags: number): DirectoryFile {
   return new DirectoryFile(dentry, flags);
 }
+
+savable('vfs/directory-file', { DirectoryFile });

@@ -7,6 +7,7 @@ import { EEXIST, EINVAL, ELOOP, ENOENT, ENOSPC, EPERM } from '../abi/errno.ts';
 import { EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, POLLERR, POLLHUP, POLLIN, POLLRDNORM } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
 import type { Waiter } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
 import { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
@@ -240,3 +241,5 @@ export class EpollFile extends OpenFile {
     return out;
   }
 }
+
+savable('vfs/epoll', { Watch, EpollFile });

@@ -5,6 +5,7 @@
 import { EAGAIN, EFAULT, EINVAL } from '../abi/errno.ts';
 import { EFD_SEMAPHORE, POLLERR, POLLIN, POLLOUT } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource } from './open-file.ts';
@@ -69,3 +70,5 @@ export class EventFile extends OpenFile {
     return `eventfd-count: ${this.count.toString(16).padStart(16, ' ')}\n`;
   }
 }
+
+savable('vfs/eventfd', { EventFile });

@@ -3,6 +3,7 @@
 // Descriptor tables: small integers to open file descriptions, with close-on-exec; shared (CLONE_FILES) or copied.
 // Models fs/file.c.
 
+import { savable } from '../base/savable.ts';
 import { EBADF, EINVAL, EMFILE, ENFILE } from '../abi/errno.ts';
 import { Budget } from './device-table.ts';
 import type { LockOwner } from './file-locks.ts';
@@ -160,3 +161,5 @@ export class FdTable implements LockOwner {
     file.release();
   }
 }
+
+savable('vfs/fd-table', { FdTable });

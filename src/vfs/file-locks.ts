@@ -6,6 +6,7 @@
 import { EAGAIN, ENOLCK } from '../abi/errno.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK } from '../abi/open.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { OpenFile } from './open-file.ts';
 
 /** A range [start, end) held by `owner`; `end` is Infinity for "to the end of the file". */
@@ -128,3 +129,5 @@ export function locksOf(inode: { locks: FileLocks | null }): FileLocks {
   inode.locks ??= new FileLocks();
   return inode.locks;
 }
+
+savable('vfs/file-locks', { FileLocks });

@@ -2,6 +2,7 @@
 //
 // A task's view of the tree: root, working directory and umask; shared (CLONE_FS) or copied. Models fs/fs_struct.c.
 
+import { savable } from '../base/savable.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 
@@ -29,3 +30,5 @@ export interface Caller {
   readonly fs: FsContext;
   readonly cred: Credentials;
 }
+
+savable('vfs/fs-context', { FsContext });

@@ -4,7 +4,9 @@
 // is not the one whose attributes the guest has seen is refused.
 
 import { ESTALE } from '../abi/errno.ts';
+import { TraplineError } from '../base/errors.ts';
 import type { HostDirectory, HostFile, HostStat } from '../base/host.ts';
+import { savable } from '../base/savable.ts';
 import type { LowerContent } from './sparse-content.ts';
 
 /** Host files that stay open at the same time. */
@@ -34,8 +36,12 @@ export class HostContents {
   /** In the order of last use, oldest first. */
   private readonly open = new Map<string, HostFile>();
 
-  constructor(directory: HostDirectory) {
+  /** A checkpoint takes the files along: nobody gives this directory again. */
+  readonly goesAlong: boolean;
+
+  constructor(directory: HostDirectory, goesAlong = false) {
     this.directory = directory;
+    this.goesAlong = goesAlong;
   }
 
   /** The bytes of the host file at `path`, which `stat` describes. */
@@ -117,6 +123,8 @@ class HostFileContent implements LowerContent {
   readonly dev: bigint;
   private readonly contents: HostContents;
   private firstBlock = -1;
+  /** A guest has seen some of it: a restored machine must find the same. */
+  private wasRead = false;
 
   constructor(contents: HostContents, path: string, stat: HostStat) {
     this.contents = contents;
@@ -132,8 +140,92 @@ class HostFileContent implements LowerContent {
   }
 
   pread(into: Uint8Array, position: number): number {
+    this.wasRead = true;
     return this.contents.pread(this, into, position);
   }
+
+  /** What a checkpoint holds: the bytes, or which file it is and what it was like. */
+  static saved(file: HostFileContent): object {
+    const { contents, path, ino, dev, wasRead } = file;
+    const stat = wasRead || contents.goesAlong ? contents.directory.stat(path) : null;
+    if (typeof stat === 'number' || (stat !== null && (stat.ino !== ino || stat.dev !== dev))) {
+      throw new TraplineError(
+        'CHECKPOINT_STATE',
+        `the sandbox cannot be saved: the host's file ${path} is gone or another one`,
+      );
+    }
+    if (!contents.goesAlong) return { contents, path, ino, dev, size: stat?.size ?? -1, mtimeNs: stat?.mtimeNs ?? 0n };
+    const bytes = new Uint8Array(stat?.size ?? 0);
+    const length = file.pread(bytes, 0);
+    return { bytes: bytes.subarray(0, Math.max(0, length)) };
+  }
+
+  /** The counterpart of `saved`. The path is checked: no file may lead out of the directory that was given. */
+  static restored(data: object): LowerContent {
+    if ('bytes' in data && data.bytes instanceof Uint8Array) return new EmbeddedContent(data.bytes);
+    const { contents, path, ino, dev, size, mtimeNs } = data as Partial<
+      Pick<HostStat, 'ino' | 'dev' | 'size' | 'mtimeNs'> & { contents: unknown; path: unknown }
+    >;
+    const isComplete = typeof ino === 'bigint' && typeof dev === 'bigint' && typeof mtimeNs === 'bigint';
+    if (!(contents instanceof HostContents) || typeof path !== 'string' || !isComplete || typeof size !== 'number') {
+      throw new TraplineError('CHECKPOINT_CORRUPT', 'the checkpoint is damaged: a file of the host is not described');
+    }
+    checkHostPath(path);
+    const file = Object.create(HostFileContent.prototype) as HostFileContent;
+    Object.assign(file, { path, ino, dev, contents, firstBlock: -1, wasRead: size >= 0 });
+    if (size >= 0) checkUnchanged(contents.directory, path, { ino, dev, size, mtimeNs });
+    return file;
+  }
+}
+
+/** The bytes of a host file that came with a checkpoint. */
+class EmbeddedContent implements LowerContent {
+  private readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  pread(into: Uint8Array, position: number): number {
+    const part = this.bytes.subarray(position, position + into.length);
+    into.set(part);
+    return part.length;
+  }
+}
+
+/**
+ * Refuses a path of a checkpoint that `HostDirectory` would not be given by anybody else.
+ * @throws TraplineError `CHECKPOINT_CORRUPT`
+ */
+export function checkHostPath(path: string): void {
+  const parts = path === '' ? [] : path.split('/');
+  if (path.includes('\0') || parts.some((part) => part === '' || part === '.' || part === '..')) {
+    throw new TraplineError('CHECKPOINT_CORRUPT', 'the checkpoint is damaged: a path in it leads elsewhere');
+  }
+}
+
+/**
+ * Refuses a tree in which a file has changed since a guest saw it.
+ * @throws TraplineError `CHECKPOINT_TREE`
+ */
+export function checkUnchanged(
+  directory: HostDirectory,
+  path: string,
+  was: Pick<HostStat, 'ino' | 'dev' | 'size' | 'mtimeNs'>,
+): void {
+  const now = directory.stat(path);
+  const isSame =
+    typeof now !== 'number' &&
+    now.ino === was.ino &&
+    now.dev === was.dev &&
+    now.size === was.size &&
+    now.mtimeNs === was.mtimeNs;
+  if (isSame) return;
+  throw new TraplineError(
+    'CHECKPOINT_TREE',
+    `the host's file ${path} ${typeof now === 'number' ? 'is gone' : 'has changed'} since the checkpoint was taken: ` +
+      'restore it, or give the tree that the run had',
+  );
 }
 
 /** Reads until `into` is full or the file ends. */
@@ -168,3 +260,11 @@ export function newestTime(directory: HostDirectory): bigint {
   if (typeof names !== 'number') for (const name of [...names].sort().slice(0, MAX_LOOKED_AT)) look(name);
   return newest;
 }
+
+savable('vfs/host-contents', { EmbeddedContent });
+savable(
+  'vfs/host-contents',
+  { HostFileContent },
+  { as: { to: HostFileContent.saved, from: HostFileContent.restored } },
+);
+savable('vfs/host-contents', { HostContents }, { isPlace: true, kept: ['directory', 'blocks', 'open'] });

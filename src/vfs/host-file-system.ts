@@ -6,6 +6,7 @@
 import { EFAULT, EFBIG, EINVAL, EIO, ENOENT, ENXIO, EOPNOTSUPP, EPERM, EROFS, ESTALE } from '../abi/errno.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
 import type { HostDirectory, HostFile, HostStat } from '../base/host.ts';
+import { savable } from '../base/savable.ts';
 import { FilePages } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
@@ -602,3 +603,6 @@ class HostOtherNode extends Inode implements HostNode {
 
   override touchAccessed(): void {}
 }
+
+savable('vfs/host-file-system', { HostState, HostDirectoryNode, HostFileNode, HostOtherNode });
+savable('vfs/host-file-system', { HostFileSystem }, { isPlace: true });

@@ -91,7 +91,8 @@ export type EntryVisitor = (name: string, ino: number, mode: number, cookie: num
 /** A file of any kind. Results below zero are -errno. */
 export abstract class Inode {
   readonly fs: FileSystem;
-  readonly ino: number;
+  /** Never changes; procfs gives a node that it makes again its old number. */
+  ino: number;
   /** Type and permission bits. */
   mode: number;
   uid: number;

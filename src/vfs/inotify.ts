@@ -8,6 +8,7 @@ import { InotifyLimits } from '../abi/ipc.ts';
 import * as P from '../abi/poll.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
 import type { Inode } from './inode.ts';
 import type { InodeWatcher } from './notify.ts';
@@ -247,3 +248,6 @@ export class InotifyFile extends OpenFile {
 function isSame(a: Event, b: Event): boolean {
   return a.wd === b.wd && a.mask === b.mask && a.name === b.name && (a.mask & P.IN_IGNORED) === 0;
 }
+
+savable('vfs/inotify', { Watch, InotifyFile });
+savable('vfs/inotify', { InotifyUsers }, { isPlace: true });

@@ -4,6 +4,7 @@
 // from what guests create; a removed name is simply gone, so whiteouts and opaque directories need no marks.
 // The order is the host's names in byte order, then new names as they were made; positions stay valid throughout.
 
+import { savable } from '../base/savable.ts';
 import { EACCES, EEXIST, EMLINK, ENOENT, ENOMEM } from '../abi/errno.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
@@ -313,3 +314,5 @@ export class MemoryDirectory extends Inode {
     return openDirectory(dentry, flags);
   }
 }
+
+savable('vfs/memory-directory', { MemoryDirectory });

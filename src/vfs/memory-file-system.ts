@@ -19,6 +19,7 @@ import {
   TMPFS_MAGIC,
 } from '../abi/stat.ts';
 import type { HostDirectory, HostStat } from '../base/host.ts';
+import { savable } from '../base/savable.ts';
 import { CAP_FSETID, hasCapability, isInGroup } from './credentials.ts';
 import type { Credentials } from './credentials.ts';
 import type { DeviceTable } from './device-table.ts';
@@ -296,3 +297,5 @@ function adopt(inode: Inode, stat: HostStat): void {
   if (inode instanceof MemoryDirectory) inode.lowerShape = { size: stat.size, blocks: stat.blocks };
   if (inode instanceof MemorySymlink) inode.lowerBlocks = stat.blocks;
 }
+
+savable('vfs/memory-file-system', { MemoryFileSystem }, { isPlace: true });

@@ -16,6 +16,7 @@ import {
 import { S_IFCHR, S_IFIFO, S_IFLNK } from '../abi/stat.ts';
 import { PAGE_SIZE } from '../base/addr.ts';
 import type { HostStat } from '../base/host.ts';
+import { savable } from '../base/savable.ts';
 import { FilePages } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
@@ -235,3 +236,5 @@ export class MemoryNode extends Inode {
     return -ENXIO;
   }
 }
+
+savable('vfs/memory-nodes', { MemoryFile, MemorySymlink, MemoryNode });

@@ -5,6 +5,7 @@
 
 import { ENOSPC } from '../abi/errno.ts';
 import { invariant } from '../base/errors.ts';
+import { savable } from '../base/savable.ts';
 import { Mount } from './dentry.ts';
 import type { Dentry, Entry } from './dentry.ts';
 import type { FileSystem } from './inode.ts';
@@ -134,3 +135,5 @@ function subtree(mount: Mount): Mount[] {
   }
   return all;
 }
+
+savable('vfs/mount-table', { MountTable }, { isPlace: true });

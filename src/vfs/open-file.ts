@@ -7,6 +7,7 @@ import { EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE } from '../abi/errno.ts'
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET } from '../abi/open.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import type { Waiter, WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { MappableFile } from '../mm/file-pages.ts';
 import type { Dentry } from './dentry.ts';
 import type { EntryVisitor, Inode } from './inode.ts';
@@ -278,3 +279,5 @@ export class PathFile extends OpenFile {
     return 0x20;
   }
 }
+
+savable('vfs/open-file', { PathFile });

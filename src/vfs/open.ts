@@ -3,6 +3,7 @@
 // open(2): from a path and flags to an open file description, creating, truncating and refusing as Linux does.
 // Models fs/open.c (build_open_flags) and fs/namei.c (do_open, may_open).
 
+import { savable } from '../base/savable.ts';
 import { EACCES, EEXIST, EFBIG, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EPERM, EROFS, ETXTBSY } from '../abi/errno.ts';
 import { MS_NODEV } from '../abi/mount.ts';
 import {
@@ -177,3 +178,5 @@ class WriterGone implements ReleaseHook {
 }
 
 const WRITER_GONE = new WriterGone();
+
+savable('vfs/open', { WriterGone });

@@ -2,6 +2,8 @@
 //
 // What guests write to the outside, over all streams and terminals of the tool.
 
+import { savable } from '../base/savable.ts';
+
 /** Counts what guests write to the outside. */
 export class OutputLimit {
   private left: number;
@@ -20,3 +22,5 @@ export class OutputLimit {
     return n;
   }
 }
+
+savable('vfs/output-limit', { OutputLimit }, { isPlace: true });

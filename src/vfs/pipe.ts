@@ -8,6 +8,7 @@ import { FIONREAD } from '../abi/ioctl.ts';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, PIPE_BUF } from '../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../abi/poll.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
 import type { Budget } from './device-table.ts';
 import { OpenFile } from './open-file.ts';
@@ -339,3 +340,5 @@ class OtherEnd implements PendingOpen {
     return pipe.readers > 0 || pipe.readerOpens !== seen;
   }
 }
+
+savable('vfs/pipe', { Pipe, PipeFile, OtherEnd });

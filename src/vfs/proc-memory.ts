@@ -7,6 +7,7 @@ import { EFAULT, EINVAL, EIO, EPERM } from '../abi/errno.ts';
 import { SEEK_CUR, SEEK_SET } from '../abi/open.ts';
 import { S_IFREG } from '../abi/stat.ts';
 import { PAGE_SIZE } from '../base/addr.ts';
+import { savable } from '../base/savable.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { writeForced } from '../mm/forced-access.ts';
 import type { Dentry } from './dentry.ts';
@@ -21,7 +22,7 @@ export type MemoryLook = () => AddressSpace | null | number;
 
 /** The node: whoever opens it must be allowed to look into the process. */
 export class ProcMemoryNode extends Inode {
-  private readonly mm: MemoryLook;
+  readonly mm: MemoryLook;
   private readonly owner: () => Ownership;
 
   constructor(fs: ProcFileSystemBase, mm: MemoryLook, owner: () => Ownership, mode = 0o600) {
@@ -51,11 +52,11 @@ export class ProcMemoryNode extends Inode {
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
     const mm = this.mm();
-    return typeof mm === 'number' ? mm : this.make(dentry, flags, this.mm);
+    return typeof mm === 'number' ? mm : this.make(dentry, flags);
   }
 
-  protected make(dentry: Dentry, flags: number, mm: MemoryLook): OpenFile {
-    return new ProcMemoryFile(dentry, flags, mm);
+  protected make(dentry: Dentry, flags: number): OpenFile {
+    return new ProcMemoryFile(dentry, flags, this);
   }
 }
 
@@ -65,8 +66,8 @@ export class ProcPagemapNode extends ProcMemoryNode {
     super(fs, mm, owner, 0o400);
   }
 
-  protected override make(dentry: Dentry, flags: number, mm: MemoryLook): OpenFile {
-    return new ProcPagemapFile(dentry, flags, mm);
+  protected override make(dentry: Dentry, flags: number): OpenFile {
+    return new ProcPagemapFile(dentry, flags, this);
   }
 }
 
@@ -77,15 +78,15 @@ const ENTRIES = 512;
 
 class ProcPagemapFile extends OpenFile {
   override readonly isSeekable = true;
-  private readonly mm: MemoryLook;
+  private readonly node: ProcMemoryNode;
 
-  constructor(dentry: Dentry, flags: number, mm: MemoryLook) {
+  constructor(dentry: Dentry, flags: number, node: ProcMemoryNode) {
     super(dentry, flags);
-    this.mm = mm;
+    this.node = node;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    const mm = this.mm();
+    const mm = this.node.mm();
     if (mm === null || typeof mm === 'number') return 0;
     if (offset % ENTRY !== 0 || count % ENTRY !== 0) return -EINVAL;
     const wanted = Math.min(count / ENTRY, mm.end / PAGE_SIZE - offset / ENTRY);
@@ -114,15 +115,15 @@ function seekMemory(file: OpenFile, offset: number, whence: number): number {
 
 class ProcMemoryFile extends OpenFile {
   override readonly isSeekable = true;
-  private readonly mm: MemoryLook;
+  private readonly node: ProcMemoryNode;
 
-  constructor(dentry: Dentry, flags: number, mm: MemoryLook) {
+  constructor(dentry: Dentry, flags: number, node: ProcMemoryNode) {
     super(dentry, flags);
-    this.mm = mm;
+    this.node = node;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    const mm = this.mm();
+    const mm = this.node.mm();
     if (mm === null || typeof mm === 'number') return 0;
     let done = 0;
     while (done < count) {
@@ -136,7 +137,7 @@ class ProcMemoryFile extends OpenFile {
   }
 
   override writeAt(source: ByteSource, count: number, offset: number): number {
-    const mm = this.mm();
+    const mm = this.node.mm();
     if (mm === null || typeof mm === 'number') return 0;
     let done = 0;
     while (done < count) {
@@ -153,3 +154,5 @@ class ProcMemoryFile extends OpenFile {
     return seekMemory(this, offset, whence);
   }
 }
+
+savable('vfs/proc-memory', { ProcPagemapFile, ProcMemoryFile });

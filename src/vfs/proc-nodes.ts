@@ -6,6 +6,7 @@
 import { EACCES, EFAULT, EINVAL, ENOENT, ENOMEM } from '../abi/errno.ts';
 import { PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
 import { latin1Bytes } from '../base/bytes.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
 import { Budget } from './device-table.ts';
 import { openDirectory } from './directory-file.ts';
@@ -27,14 +28,14 @@ export abstract class ProcFileSystemBase extends FileSystem {
   override readonly blockSize = 1024;
   /** Bytes of text that open files hold: each keeps what it has made until it is closed. */
   readonly texts = new Budget(TEXT_BYTES);
-  #nextIno = 1;
+  protected nextIno = 1;
 
   constructor(deviceNumber: number, clock: FsClock, typeName = 'proc', magic = PROC_SUPER_MAGIC) {
     super(typeName, magic, deviceNumber, clock);
   }
 
   newIno(): number {
-    return this.#nextIno++;
+    return this.nextIno++;
   }
 }
 
@@ -161,9 +162,9 @@ export class ProcDirectory extends ProcNode {
 
 /** A file with generated text, perhaps writable. */
 export class ProcFile extends ProcNode {
-  readonly #text: TextMaker;
-  readonly #write: ((text: string) => number) | null;
-  readonly #budget: Budget;
+  readonly text: TextMaker;
+  readonly write: ((text: string) => number) | null;
+  readonly budget: Budget;
   readonly #access: (() => number) | null;
 
   /** @param options.access asked at each open: 0 or -errno */
@@ -178,16 +179,16 @@ export class ProcFile extends ProcNode {
     } = {},
   ) {
     super(fs, S_IFREG | (options.mode ?? (options.write === undefined ? 0o444 : 0o644)), options.owner);
-    this.#text = text;
-    this.#budget = fs.texts;
-    this.#write = options.write ?? null;
+    this.text = text;
+    this.budget = fs.texts;
+    this.write = options.write ?? null;
     this.#access = options.access ?? null;
   }
 
   override open(dentry: Dentry, flags: number): OpenFile | number {
     const denied = this.#access?.() ?? 0;
     if (denied < 0) return denied;
-    return new GeneratedFile(dentry, flags, this.#text, this.#write, this.#budget);
+    return new GeneratedFile(dentry, flags, this);
   }
 
   override truncate(): number {
@@ -198,54 +199,44 @@ export class ProcFile extends ProcNode {
 /** An open generated file: the text is made at the first read and again when reading starts anew. */
 class GeneratedFile extends OpenFile {
   override readonly isSeekable = true;
-  readonly #make: TextMaker;
-  readonly #write: ((text: string) => number) | null;
-  readonly #budget: Budget;
-  #bytes: Uint8Array | null = null;
+  private readonly node: ProcFile;
+  private bytes: Uint8Array | null = null;
 
-  constructor(
-    dentry: Dentry,
-    flags: number,
-    make: TextMaker,
-    write: ((text: string) => number) | null,
-    budget: Budget,
-  ) {
+  constructor(dentry: Dentry, flags: number, node: ProcFile) {
     super(dentry, flags);
-    this.#make = make;
-    this.#write = write;
-    this.#budget = budget;
+    this.node = node;
   }
 
   override readAt(sink: ByteSink, count: number, offset: number): number {
-    if (this.#bytes === null || offset === 0) {
-      const made = this.#make();
+    if (this.bytes === null || offset === 0) {
+      const made = this.node.text();
       if (typeof made === 'number') return made;
-      this.#forget();
+      this.forget();
       const bytes = typeof made === 'string' ? latin1Bytes(made) : made;
-      if (!this.#budget.take(bytes.length)) return -ENOMEM;
-      this.#bytes = bytes;
+      if (!this.node.budget.take(bytes.length)) return -ENOMEM;
+      this.bytes = bytes;
     }
-    const n = Math.min(count, this.#bytes.length - offset);
+    const n = Math.min(count, this.bytes.length - offset);
     if (n <= 0) return 0;
-    const put = sink.put(this.#bytes.subarray(offset, offset + n));
+    const put = sink.put(this.bytes.subarray(offset, offset + n));
     return put === 0 ? -EFAULT : put;
   }
 
-  #forget(): void {
-    if (this.#bytes !== null) this.#budget.give(this.#bytes.length);
-    this.#bytes = null;
+  private forget(): void {
+    if (this.bytes !== null) this.node.budget.give(this.bytes.length);
+    this.bytes = null;
   }
 
   protected override destroy(): void {
-    this.#forget();
+    this.forget();
   }
 
   override writeAt(source: ByteSource, count: number): number {
-    if (this.#write === null) return -EACCES;
+    if (this.node.write === null) return -EACCES;
     const bytes = new Uint8Array(Math.min(count, 4096));
     const got = source.take(bytes);
     if (got < bytes.length) return -EFAULT;
-    const failed = this.#write(String.fromCharCode(...bytes));
+    const failed = this.node.write(String.fromCharCode(...bytes));
     return failed < 0 ? failed : count;
   }
 
@@ -297,3 +288,5 @@ export class ProcLink extends ProcNode {
     return this.#target?.();
   }
 }
+
+savable('vfs/proc-nodes', { GeneratedFile });

@@ -3,6 +3,7 @@
 // Regular files: what their inodes offer beside attributes, and the open file description over one.
 // Models mm/filemap.c and fs/read_write.c (generic_write_checks).
 
+import { savable } from '../base/savable.ts';
 import { EFAULT, EFBIG, EINVAL, ENOTTY, ENXIO } from '../abi/errno.ts';
 import { O_APPEND, O_NOATIME, SEEK_DATA, SEEK_HOLE } from '../abi/open.ts';
 import { FIONREAD, FIOQSIZE } from '../abi/ioctl.ts';
@@ -171,3 +172,5 @@ export class RegularFile extends OpenFile {
     this.node.closed();
   }
 }
+
+savable('vfs/regular-file', { MappedInode, RegularFile });

@@ -3,6 +3,7 @@
 // The bytes of a memory file: chunks made on first write, over zeros or over a host file that is copied up chunk by
 // chunk. Holes cost nothing. Pages of 4 KiB are what is counted, as tmpfs counts them.
 
+import { savable, savedConstants } from '../base/savable.ts';
 import { EFAULT, EIO, ENOSPC, ENXIO } from '../abi/errno.ts';
 import type { FilePages } from '../mm/file-pages.ts';
 import type { ByteSink, ByteSource } from './open-file.ts';
@@ -376,3 +377,6 @@ function grown(need: number): number {
   while (length < need) length *= 2;
   return Math.min(length, CHUNK);
 }
+
+savable('vfs/sparse-content', { SparseContent });
+savedConstants('vfs/sparse-content', { NO_CHUNKS });

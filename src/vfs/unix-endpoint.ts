@@ -20,6 +20,7 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, P
 import { AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts';
 import { Fifo } from '../base/fifo.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Inode } from './inode.ts';
 import type { ByteSink, ByteSource, OpenFile } from './open-file.ts';
 import type { SocketIdentity, UnixNamespace } from './unix-namespace.ts';
@@ -495,3 +496,5 @@ export class UnixEndpoint {
 function isSame(a: SocketIdentity, b: SocketIdentity): boolean {
   return a === b || (a.pid === b.pid && a.uid === b.uid && a.gid === b.gid);
 }
+
+savable('vfs/unix-endpoint', { UnixEndpoint });

@@ -3,6 +3,7 @@
 // What all AF_UNIX sockets of a tree share: names, the descriptors that travel in messages, and the search for sockets
 // that only their own messages still lead to. Models net/unix/af_unix.c (names) and net/unix/garbage.c.
 
+import { savable } from '../base/savable.ts';
 import type { Budget } from './device-table.ts';
 import type { Inode } from './inode.ts';
 import type { OpenFile } from './open-file.ts';
@@ -173,3 +174,5 @@ function socketsIn(endpoint: UnixEndpoint): SocketFile[] {
   }
   return found;
 }
+
+savable('vfs/unix-namespace', { UnixNamespace }, { isPlace: true });

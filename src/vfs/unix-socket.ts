@@ -7,6 +7,7 @@ import { FIONREAD, TIOCOUTQ } from '../abi/ioctl.ts';
 import { O_NONBLOCK } from '../abi/open.ts';
 import { POLLHUP, POLLIN } from '../abi/poll.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
+import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
 import { OpenFile } from './open-file.ts';
 import type { ByteSink, ByteSource, UserMemory } from './open-file.ts';
@@ -71,3 +72,5 @@ export class SocketFile extends OpenFile {
     namespace.mayCollect();
   }
 }
+
+savable('vfs/unix-socket', { SocketFile });

@@ -8,6 +8,7 @@ import { MS_RDONLY, MS_RELATIME } from '../abi/mount.ts';
 import { O_LARGEFILE, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/open.ts';
 import { makedev, S_IFDIR, S_IFREG } from '../abi/stat.ts';
 import type { Host, HostDirectory, HostStream } from '../base/host.ts';
+import { savable } from '../base/savable.ts';
 import { AnonymousFiles } from './anonymous.ts';
 import { ConsoleDevice, ConsoleInode } from './console.ts';
 import { SYSTEM_CREDENTIALS } from './credentials.ts';
@@ -79,6 +80,10 @@ export class Vfs {
   private readonly rootFs: MemoryFileSystem;
   private readonly options: VfsOptions;
   private readonly sources: HostContents[] = [];
+  /** What `--bind` shows. */
+  readonly binds: HostFileSystem[] = [];
+  /** The file systems of set-up, kept where a restored machine finds them. */
+  readonly setUp: FileSystem[] = [];
   private deviceMinor = 1;
 
   constructor(options: VfsOptions) {
@@ -206,6 +211,7 @@ export class Vfs {
       () => this.fileSystemTypes.keys(),
     );
     // There is one set of processes, so there is one such file system.
+    this.setUp.push(fs);
     this.fileSystemTypes.set('proc', () => fs);
     return this.mount(fs, '/proc', false, 'proc', true);
   }
@@ -213,9 +219,11 @@ export class Vfs {
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
     const fs = makeDeviceFileSystem(this.newDevice(), this.clock, this.devices, this.options.random, this.terminals);
+    this.setUp.push(fs);
     this.fileSystemTypes.set('devtmpfs', () => fs);
     const mount = this.mount(fs, '/dev', false, 'devtmpfs', true);
     const pts = new DevptsFileSystem(this.newDevice(), this.clock, this.terminals);
+    this.setUp.push(pts);
     this.fileSystemTypes.set('devpts', () => pts);
     this.mount(pts, '/dev/pts', false, 'devpts', true);
     return mount;
@@ -242,6 +250,7 @@ export class Vfs {
     const owner = directory.writable ? guest : null;
     const fs = HostFileSystem.open(directory, entry, this.newDevice(), this.clock, owner);
     if (typeof fs === 'number') return fs;
+    this.binds.push(fs);
     return this.mount(fs, path, !directory.writable, 'host', false);
   }
 
@@ -261,7 +270,7 @@ export class Vfs {
     if (!(inode instanceof MemoryDirectory)) return -ENOENT;
     const fs = this.memoryFsOf(parent);
     const file = new MemoryFile(fs, fs.newIno(), S_IFREG | (stat.mode & 0o7777), stat.uid, stat.gid);
-    const contents = new HostContents(directory);
+    const contents = new HostContents(directory, true);
     this.sources.push(contents);
     file.setLower(contents, entry, stat);
     file.atimeNs = stat.atimeNs;
@@ -335,3 +344,9 @@ function splitPath(path: string): { dir: string; name: string } {
   const cut = clean.lastIndexOf('/');
   return { dir: clean.slice(0, cut + 1), name: clean.slice(cut + 1) };
 }
+
+savable(
+  'vfs/vfs',
+  { Vfs },
+  { isPlace: true, kept: ['clock', 'options', 'fileSystemTypes', 'hostTerminal', 'sources'] },
+);

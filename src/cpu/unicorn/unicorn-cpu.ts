@@ -54,6 +54,10 @@ export class UnicornCpu implements Cpu {
     return this.#f64[Control.instructions / F64] as number;
   }
 
+  set instructions(value: number) {
+    this.#f64[Control.instructions / F64] = value;
+  }
+
   get tscOffset(): number {
     return this.#f64[Control.tscOffset / F64] as number;
   }

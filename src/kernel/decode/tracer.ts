@@ -5,6 +5,7 @@
 import { ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { EventKind } from '../../trace/events.ts';
 import type { TraceSink } from '../../trace/events.ts';
 import { decodeEnter, decodeExit, valueBefore } from './decoder.ts';
@@ -67,3 +68,5 @@ export class SyscallTracer {
     trace.emitText(EventKind.syscallExit, tid, text.args + text.result, shape.nr, result, text.args.length);
   }
 }
+
+savable('kernel/decode/tracer', { SyscallTracer }, { isPlace: true, kept: ['trace'] });

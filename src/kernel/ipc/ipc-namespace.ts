@@ -4,6 +4,7 @@
 // and the seq files of ipc/{shm,sem,msg}.c.
 
 import { PAGE_SIZE } from '../../base/addr.ts';
+import { savable } from '../../base/savable.ts';
 import { Budget } from '../../vfs/device-table.ts';
 import type { Vfs } from '../../vfs/vfs.ts';
 import type { IpcObject } from './ipc-objects.ts';
@@ -105,3 +106,5 @@ function row(object: IpcObject, columns: readonly Column[]): string {
 function pad(value: number, width: number): string {
   return String(value).padStart(width);
 }
+
+savable('kernel/ipc/ipc-namespace', { IpcNamespace }, { isPlace: true });

@@ -3,6 +3,7 @@
 // What the three kinds of System V objects share: keys, identifiers with a sequence number, owners, permissions and
 // the commands on them. Models Linux ipc/util.c.
 
+import { savable } from '../../base/savable.ts';
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, EPERM } from '../../abi/errno.ts';
 import { IPC_CREAT, IPC_EXCL, IPC_PRIVATE, IpcPerm } from '../../abi/ipc.ts';
 import type { Credentials } from '../credentials.ts';
@@ -178,3 +179,5 @@ export class IpcTable<T extends IpcObject> {
     object.isRemoved = true;
   }
 }
+
+savable('kernel/ipc/ipc-objects', { IpcTable }, { isPlace: true });

@@ -6,6 +6,7 @@
 import { E2BIG, EAGAIN, EIDRM, ENOMEM, ENOSPC } from '../../abi/errno.ts';
 import { MSG_EXCEPT, MSG_NOERROR, MSGMNB, MSGMNI } from '../../abi/ipc.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
+import { savable } from '../../base/savable.ts';
 import type { Budget } from '../../vfs/device-table.ts';
 import type { Credentials } from '../credentials.ts';
 import { IpcObject, IpcTable } from './ipc-objects.ts';
@@ -164,3 +165,6 @@ export class MessageLists {
     list.room.wake();
   }
 }
+
+savable('kernel/ipc/message-lists', { PendingReceive, MessageList });
+savable('kernel/ipc/message-lists', { MessageLists }, { isPlace: true });

@@ -23,6 +23,7 @@ import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
 import { S_IFREG } from '../../abi/stat.ts';
 import { latin1Bytes } from '../../base/bytes.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
+import { savable } from '../../base/savable.ts';
 import { checkPermission, MAY_READ, MAY_WRITE, ownsOrOverrides } from '../../vfs/credentials.ts';
 import { Dentry, Mount } from '../../vfs/dentry.ts';
 import type { Budget } from '../../vfs/device-table.ts';
@@ -372,3 +373,6 @@ function checkName(name: string): number {
   if (name === '.' || name === '..' || name.includes('/')) return -EACCES;
   return name.length > NAME_MAX ? -ENAMETOOLONG : 0;
 }
+
+savable('kernel/ipc/posix-queues', { QueueWaiter, PendingSend, PosixQueue, QueueFile });
+savable('kernel/ipc/posix-queues', { PosixQueues }, { isPlace: true });

@@ -6,6 +6,7 @@
 import { MQUEUE_MAGIC } from '../../abi/ipc.ts';
 import { ENOENT } from '../../abi/errno.ts';
 import { S_IFDIR, S_ISVTX } from '../../abi/stat.ts';
+import { savable } from '../../base/savable.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import { openDirectory } from '../../vfs/directory-file.ts';
 import { FileSystem, Inode } from '../../vfs/inode.ts';
@@ -73,3 +74,6 @@ class QueueDirectory extends Inode {
     return openDirectory(dentry, flags);
   }
 }
+
+savable('kernel/ipc/queue-file-system', { QueueDirectory });
+savable('kernel/ipc/queue-file-system', { QueueFileSystem }, { isPlace: true });

@@ -6,6 +6,7 @@
 import { EAGAIN, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from '../../abi/errno.ts';
 import { IPC_NOWAIT, SEM_UNDO, SEMMNI, SEMMSL, SEMVMX } from '../../abi/ipc.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
+import { savable } from '../../base/savable.ts';
 import type { Budget } from '../../vfs/device-table.ts';
 import type { Credentials } from '../credentials.ts';
 import { IpcObject, IpcTable } from './ipc-objects.ts';
@@ -247,3 +248,6 @@ export class SemaphoreSets {
     list.undos.clear();
   }
 }
+
+savable('kernel/ipc/semaphore-sets', { PendingOperation, Undo, UndoList, SemaphoreSet });
+savable('kernel/ipc/semaphore-sets', { SemaphoreSets }, { isPlace: true });

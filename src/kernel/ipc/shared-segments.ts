@@ -6,6 +6,7 @@
 import { EINVAL, ENOMEM, ENOSPC } from '../../abi/errno.ts';
 import { SHM_DEST, SHMMAX, SHMMNI } from '../../abi/ipc.ts';
 import { PAGE_SIZE } from '../../base/addr.ts';
+import { savable } from '../../base/savable.ts';
 import { FilePages, type MappableFile, type PagesOwner } from '../../mm/file-pages.ts';
 import type { Credentials } from '../credentials.ts';
 import { IpcObject, IpcTable } from './ipc-objects.ts';
@@ -129,3 +130,6 @@ export class SharedSegments {
     return pages;
   }
 }
+
+savable('kernel/ipc/shared-segments', { SharedSegment });
+savable('kernel/ipc/shared-segments', { SharedSegments }, { isPlace: true });

@@ -3,6 +3,7 @@
 // A task's debug registers as its tracer sets and reads them. Models Linux arch/x86/kernel/ptrace.c
 // (ptrace_set_debugreg, ptrace_write_dr7), hw_breakpoint.c (arch_build_bp_info) and traps.c (exc_debug_user).
 
+import { savable } from '../../base/savable.ts';
 import { EINVAL, EIO, ENOSPC } from '../../abi/errno.ts';
 import { Reg } from '../../cpu/regs.ts';
 import type { Breakpoint } from '../../platform/breakpoints.ts';
@@ -138,3 +139,5 @@ export function noteDebugException(task: Task, status: number): void {
   const isHeldBack = task.breakpoints?.some((each) => each.kind === 'execute' && (each.status & status) !== 0);
   if (isHeldBack === true) task.regs.u64[Reg.rflags] = (task.regs.u64[Reg.rflags] as bigint) | RESUME_FLAG;
 }
+
+savable('kernel/ptrace/debug-registers', { DebugRegisters });

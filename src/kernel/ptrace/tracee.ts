@@ -3,6 +3,7 @@
 // What a task that has a tracer knows of it: how it was taken, what it reports, and what waits to stop it. State and
 // the changes of it that need nobody else. Models Linux's task fields ptrace, jobctl, last_siginfo and ptrace_message.
 
+import { savable } from '../../base/savable.ts';
 import { Reg } from '../../cpu/regs.ts';
 import type { SignalInfo } from '../signals/siginfo.ts';
 import type { Task } from '../task.ts';
@@ -123,3 +124,5 @@ export class Tracee {
     this.task.kernel.scheduler.ready(this.task);
   }
 }
+
+savable('kernel/ptrace/tracee', { Tracee });

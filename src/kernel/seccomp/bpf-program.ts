@@ -4,6 +4,7 @@
 // an instruction, so that running it allocates nothing. Models Linux net/core/filter.c (bpf_check_classic) and
 // kernel/seccomp.c (seccomp_check_filter).
 
+import { savable } from '../../base/savable.ts';
 import {
   BPF_A,
   BPF_ABS,
@@ -356,3 +357,5 @@ function storesBeforeLoads(words: Uint32Array, length: number): boolean {
   }
   return true;
 }
+
+savable('kernel/seccomp/bpf-program', { BpfProgram });

@@ -23,6 +23,7 @@ import {
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
+import { savable } from '../../base/savable.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import { OpenFile } from '../../vfs/open-file.ts';
 import type { BlockRequest, SyscallResult, WaitSource } from '../syscalls/table.ts';
@@ -249,3 +250,5 @@ function addDescriptor(task: Task, listener: SeccompListener, addr: Addr): numbe
   else if ((flags & SECCOMP_ADDFD_FLAG_SEND) !== 0) listener.reply(asked, fd);
   return fd;
 }
+
+savable('kernel/seccomp/listener', { SeccompListener, AnswerWait, NotificationWait });

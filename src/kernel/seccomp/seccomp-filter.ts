@@ -3,6 +3,7 @@
 // The filters of a task: each one checks a call, then its predecessor does; the strictest answer counts. Tasks share
 // chains, which fork and execve keep. Models Linux kernel/seccomp.c (struct seccomp_filter, seccomp_run_filters).
 
+import { savable } from '../../base/savable.ts';
 import { AUDIT_ARCH_X86_64 } from '../../abi/signal-frame.ts';
 import { SECCOMP_RET_ACTION_FULL, SECCOMP_RET_ALLOW } from '../../abi/seccomp.ts';
 import { SYSCALL_TABLE_SIZE } from '../syscalls/table.ts';
@@ -140,3 +141,5 @@ export function releaseFilters(task: Task): void {
     kernel.filterSize -= filter.size;
   });
 }
+
+savable('kernel/seccomp/seccomp-filter', { SeccompFilter });

@@ -3,6 +3,7 @@
 // A queue of signals that were sent and not yet taken: standard signals once, real-time signals each.
 // One per task and one per thread group. Models gVisor pkg/sentry/kernel/pending_signals.go.
 
+import { savable } from '../../base/savable.ts';
 import type { SignalInfo } from './siginfo.ts';
 import { SYNCHRONOUS, isRealtime, lowestSignal, sigBit } from './signal-sets.ts';
 
@@ -62,3 +63,5 @@ export class PendingSignals {
     this.set = this.queue.reduce((set, info) => set | sigBit(info.signo), 0n);
   }
 }
+
+savable('kernel/signals/pending-signals', { PendingSignals });

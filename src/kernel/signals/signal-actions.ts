@@ -3,6 +3,7 @@
 // Dispositions: what sigaction(2) set for each signal. Shared by the tasks of a group, and between groups
 // with CLONE_SIGHAND. Models gVisor pkg/sentry/kernel/signal_handlers.go.
 
+import { savable } from '../../base/savable.ts';
 import { NSIG } from '../../abi/signal.ts';
 
 export const HANDLER_DEFAULT = 0n;
@@ -55,3 +56,5 @@ export class SignalActions {
     return this.forExec();
   }
 }
+
+savable('kernel/signals/signal-actions', { SignalActions });

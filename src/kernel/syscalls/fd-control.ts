@@ -71,6 +71,7 @@ import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { Flock } from '../../abi/stat.ts';
 import { getI64, putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { CAP_SYS_RESOURCE, hasCapability, ownsOrOverrides } from '../../vfs/credentials.ts';
 import { locksOf, wouldDeadlock } from '../../vfs/file-locks.ts';
 import type { FileLocks, RangeLock, LockOwner } from '../../vfs/file-locks.ts';
@@ -467,3 +468,5 @@ export const FD_CONTROL_CALLS: readonly SyscallDef[] = [
     call: (t, a) => ioctl(t, a.int(0), a.uint(1), a.num(2)),
   },
 ];
+
+savable('kernel/syscalls/fd-control', { RecordWait, LockWait });

@@ -3,6 +3,7 @@
 // Calls that move bytes: read and write in all forms, lseek, sendfile, splice, copy_file_range, fsync, fallocate.
 // fs/read_write.c, fs/splice.c, fs/sync.c.
 
+import { savable } from '../../base/savable.ts';
 import {
   EAGAIN,
   EBADF,
@@ -679,3 +680,5 @@ export const FD_IO_CALLS: readonly SyscallDef[] = [
   },
   { nr: 187, name: 'readahead', args: ['fd', 'off', 'size'], call: (t, a) => readahead(t, a.int(0)) },
 ];
+
+savable('kernel/syscalls/fd-io', { StreamRead, StreamWrite, FileSending, Splicing, Teeing });

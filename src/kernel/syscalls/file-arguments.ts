@@ -9,6 +9,7 @@ import { POLLERR, POLLHUP, POLLIN } from '../../abi/poll.ts';
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { getI64, getU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import type { AddressSpace } from '../../mm/address-space.ts';
 import type { Credentials } from '../../vfs/credentials.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
@@ -303,3 +304,5 @@ export function readTimed(
   file.retain();
   return new TimedWait(task, file, [{ queue, mask: POLLIN | POLLERR | POLLHUP }], read, sink).sleep();
 }
+
+savable('kernel/syscalls/file-arguments', { UserBuffers, FileWait, TimedWait });

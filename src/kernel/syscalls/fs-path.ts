@@ -35,6 +35,7 @@ import {
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import { getU64 } from '../../abi/words.ts';
 import { latin1Bytes, viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { changeDirectory, changeRoot } from '../../vfs/attributes.ts';
 import { CAP_DAC_READ_SEARCH, hasCapability } from '../../vfs/credentials.ts';
 import { isUnlinked, pathOf } from '../../vfs/dentry.ts';
@@ -343,3 +344,5 @@ export const FS_PATH_CALLS: readonly SyscallDef[] = [
     call: (t, a) => mknod(t, a.int(0), a.num(1), a.uint(2), a.uint(3)),
   },
 ];
+
+savable('kernel/syscalls/fs-path', { OpenWait });

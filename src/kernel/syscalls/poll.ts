@@ -25,6 +25,7 @@ import {
 import { RLIMIT_NOFILE } from '../../abi/resource.ts';
 import { getU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { EpollFile } from '../../vfs/epoll.ts';
 import { readSigset, withTemporaryMask } from '../signals/masks.ts';
 import type { Task } from '../task.ts';
@@ -478,3 +479,5 @@ export const POLL_CALLS: readonly SyscallDef[] = [
     call: (t, a) => epollPwait2(t, a.int(0), a.num(1), a.int(2), a.num(3), a.num(4), a.num(5)),
   },
 ];
+
+savable('kernel/syscalls/poll', { PollWait, TimedPollWait, SelectWait, EpollWait });

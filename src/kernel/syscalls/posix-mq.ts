@@ -11,6 +11,7 @@ import { NSIG, SI_MESGQ, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../ab
 import { AF_NETLINK } from '../../abi/socket.ts';
 import { getI64, getU64, putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import type { UnixEndpoint } from '../../vfs/unix-endpoint.ts';
 import { SocketFile } from '../../vfs/unix-socket.ts';
 import type { PosixQueue, QueuedMessage, QueueNotification, QueueWaiter } from '../ipc/posix-queues.ts';
@@ -330,3 +331,5 @@ export const POSIX_MQ_CALLS: readonly SyscallDef[] = [
     call: (t, a) => mqGetsetattr(t, a.int(0), a.num(1), a.num(2)),
   },
 ];
+
+savable('kernel/syscalls/posix-mq', { QueueSendWait, QueueReceiveWait, SignalNotification, CookieNotification });

@@ -50,6 +50,7 @@ import { getU64, putTimeval } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { USER_HALF_END } from '../../base/addr.ts';
 import { fromLatin1, viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
 import type { Dentry } from '../../vfs/dentry.ts';
 import type { CloneRequest } from '../clone.ts';
@@ -431,3 +432,5 @@ export const processCalls: readonly SyscallDef[] = [
   },
   { nr: 435, name: 'clone3', args: ['in:clone_args', 'size'], partial: 'namespaces, CLONE_INTO_CGROUP', call: clone3 },
 ];
+
+savable('kernel/syscalls/processes', { StatusWait, InfoWait });

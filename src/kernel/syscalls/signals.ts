@@ -20,6 +20,7 @@ import {
 } from '../../abi/signal.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
@@ -380,3 +381,5 @@ export const signalCalls: readonly SyscallDef[] = [
     call: (task, a) => pidfdSendSignal(task, a.int(0), a.int(1), a.num(2), a.uint(3)),
   },
 ];
+
+savable('kernel/syscalls/signals', { Pause, SignalWait });

@@ -3,6 +3,7 @@
 // Messages and streams of sockets: send(2), recv(2) and their kin, one message or several. Models net/socket.c and
 // the sendmsg and recvmsg operations of net/unix/af_unix.c.
 
+import { savable } from '../../base/savable.ts';
 import { EAGAIN, EFAULT, EINVAL, EISCONN, EOPNOTSUPP, EPIPE } from '../../abi/errno.ts';
 import { IOV_MAX, O_NONBLOCK } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
@@ -503,3 +504,12 @@ export const SOCKET_TRANSFER_CALLS: readonly SyscallDef[] = [
     call: (t, a) => recvmmsg(t, a.int(0), a.num(1), a.uint(2), a.uint(3), a.num(4)),
   },
 ];
+
+savable('kernel/syscalls/socket-transfer', {
+  Sending,
+  SendingMany,
+  Receiving,
+  ReceivingFrom,
+  ReceivingMessage,
+  ReceivingMany,
+});

@@ -25,6 +25,7 @@ import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import * as S from '../../abi/socket.ts';
 import { S_IFSOCK } from '../../abi/stat.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { checkPermission, MAY_WRITE } from '../../vfs/credentials.ts';
 import { makeNode } from '../../vfs/namespace.ts';
 import { lookupPath } from '../../vfs/path-walk.ts';
@@ -344,3 +345,5 @@ export const SOCKET_CALLS: readonly SyscallDef[] = [
     call: (t, a) => withSocket(t, a.int(0), (file) => getSocketOption(t, file, a.int(1), a.int(2), a.num(3), a.num(4))),
   },
 ];
+
+savable('kernel/syscalls/sockets', { Connecting, Accepting });

@@ -6,6 +6,7 @@ import { E2BIG, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMSG, EPERM, ERESTARTNOHAND } f
 import * as I from '../../abi/ipc.ts';
 import { putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { checkIpcAccess, checkIpcOwner } from '../ipc/ipc-objects.ts';
 import type { MessageList, TypedMessage } from '../ipc/message-lists.ts';
@@ -256,3 +257,5 @@ export const SYSV_MSG_CALLS: readonly SyscallDef[] = [
   },
   { nr: 71, name: 'msgctl', args: ['int', 'int', 'ptr'], call: (t, a) => msgctl(t, a.int(0), a.int(1), a.num(2)) },
 ];
+
+savable('kernel/syscalls/sysv-msg', { SendWait, ReceiveWait });

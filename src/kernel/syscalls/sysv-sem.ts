@@ -6,6 +6,7 @@ import { E2BIG, EAGAIN, EFAULT, EFBIG, EINTR, EINVAL, ERANGE } from '../../abi/e
 import * as I from '../../abi/ipc.ts';
 import { putU64 } from '../../abi/words.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 import { checkIpcAccess, checkIpcOwner } from '../ipc/ipc-objects.ts';
 import type { SemaphoreOperation, SemaphoreSet, Undo } from '../ipc/semaphore-sets.ts';
 import { PendingOperation, UndoList } from '../ipc/semaphore-sets.ts';
@@ -293,3 +294,5 @@ export const SYSV_SEM_CALLS: readonly SyscallDef[] = [
     call: (t, a) => semtimedop(t, a.int(0), a.num(1), a.uint(2), a.num(3)),
   },
 ];
+
+savable('kernel/syscalls/sysv-sem', { SemaphoreWait });

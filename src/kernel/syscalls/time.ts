@@ -31,6 +31,7 @@ import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { cpuClockOf } from '../cpu-clocks.ts';
+import { savable } from '../../base/savable.ts';
 import type { Task } from '../task.ts';
 import type { BlockRequest, SyscallDef, SyscallResult } from './table.ts';
 import {
@@ -280,3 +281,5 @@ export const timeCalls: readonly SyscallDef[] = [
           : -EOPNOTSUPP,
   },
 ];
+
+savable('kernel/syscalls/time', { Nanosleep, CpuClockSleep });

@@ -2,6 +2,7 @@
 //
 // /dev/pts: a node for each slave that exists, and ptmx. Models fs/devpts/inode.c as Debian mounts it (gid=5,mode=620).
 
+import { savable } from '../../base/savable.ts';
 import { EIO, ENOENT } from '../../abi/errno.ts';
 import { DEVPTS_SUPER_MAGIC, makedev, S_IFCHR, S_IFDIR } from '../../abi/stat.ts';
 import type { Credentials } from '../credentials.ts';
@@ -118,3 +119,6 @@ class SlaveNode extends Inode {
     return isThere ? this.all.open(this.slave.tty, dentry, flags) : -EIO;
   }
 }
+
+savable('vfs/tty/devpts', { DevptsRoot, PtmxNode, SlaveNode });
+savable('vfs/tty/devpts', { DevptsFileSystem }, { isPlace: true });

@@ -3,6 +3,7 @@
 // N_TTY's way in: turns what is typed into lines, signals and echoes, and keeps it until somebody reads.
 // Models drivers/tty/n_tty.c.
 
+import { savable } from '../../base/savable.ts';
 import {
   ECHO,
   ECHOCTL,
@@ -505,3 +506,5 @@ export class LineDiscipline {
     this.isErasing = false;
   }
 }
+
+savable('vfs/tty/line-discipline', { LineDiscipline });

@@ -3,6 +3,7 @@
 // The way out of a terminal: output processing with its column, and the queue of echoes, which wait for room without
 // holding up input. Models drivers/tty/n_tty.c (do_output_char, process_echoes).
 
+import { savable } from '../../base/savable.ts';
 import { ECHOCTL, IUTF8, OCRNL, OLCUC, ONLCR, ONLRET, ONOCR, OPOST, TABDLY, XTABS } from '../../abi/termios.ts';
 import { BACKSPACE, BLANK, CARET, NEWLINE, RETURN, TAB, isControl, toUpper } from './characters.ts';
 import type { Termios } from './termios.ts';
@@ -251,3 +252,5 @@ export class OutputProcessor {
     return true;
   }
 }
+
+savable('vfs/tty/output-processor', { OutputProcessor });

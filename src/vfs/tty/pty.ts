@@ -2,6 +2,7 @@
 //
 // Pseudo-terminals: two sides, what one writes the other is given. Models drivers/tty/pty.c.
 
+import { savable } from '../../base/savable.ts';
 import { makedev } from '../../abi/stat.ts';
 import type { JobControl } from './job-control.ts';
 import { Termios } from './termios.ts';
@@ -75,3 +76,5 @@ export function makePty(index: number, jobs: () => JobControl): { master: Tty; s
   slave.driver = new PtySide(master);
   return { master, slave };
 }
+
+savable('vfs/tty/pty', { PtySide, PtyMaster });

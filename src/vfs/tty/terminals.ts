@@ -3,6 +3,7 @@
 // All terminals of one tree: who may open which, what closing one does to its other side, and the numbers of /dev/pts.
 // Models drivers/tty/tty_io.c (tty_open, tty_release) and pty.c (ptmx_open, pty_close).
 
+import { savable } from '../../base/savable.ts';
 import { EBUSY, EIO, ENOSPC, ENXIO } from '../../abi/errno.ts';
 import { O_NOCTTY, O_NONBLOCK } from '../../abi/open.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.ts';
@@ -123,3 +124,5 @@ export class Terminals {
     return this.open(link, dentry, flags);
   }
 }
+
+savable('vfs/tty/terminals', { Terminals }, { isPlace: true });

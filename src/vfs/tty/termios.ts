@@ -30,6 +30,7 @@ import {
   Termios2,
 } from '../../abi/termios.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { savable } from '../../base/savable.ts';
 
 /** struct termios, termios2 (with speeds) and System V's termio. */
 export type TermiosForm = 'termios' | 'termios2' | 'termio';
@@ -152,3 +153,5 @@ function speedOf(code: number, other: number): number {
   if (code === BOTHER) return other;
   return SPEEDS[(code & CBAUDEX) === 0 ? code : (code & ~CBAUDEX) + 15] ?? 0;
 }
+
+savable('vfs/tty/termios', { Termios });

@@ -10,6 +10,7 @@ import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../..
 import { SIGTTIN, SIGTTOU } from '../../abi/signal.ts';
 import { TIOCPKT_DATA, TOSTOP, VMIN, VTIME } from '../../abi/termios.ts';
 import type { WaitQueue } from '../../base/wait-queue.ts';
+import { savable } from '../../base/savable.ts';
 import type { Dentry } from '../dentry.ts';
 import { OpenFile } from '../open-file.ts';
 import type { ByteSink, ByteSource, TimedRead, UserMemory } from '../open-file.ts';
@@ -173,3 +174,5 @@ class TtyRead implements TimedRead {
     return termios.cc[VMIN] === 0 || this.done > 0 ? time * TENTH_NS : null;
   }
 }
+
+savable('vfs/tty/tty-file', { TtyFile, TtyRead });

@@ -21,6 +21,7 @@ import {
   VSTOP,
 } from '../../abi/termios.ts';
 import { WaitQueue } from '../../base/wait-queue.ts';
+import { savable } from '../../base/savable.ts';
 import type { JobControl } from './job-control.ts';
 import { LineDiscipline } from './line-discipline.ts';
 import type { LineHost } from './line-discipline.ts';
@@ -295,3 +296,5 @@ function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   all.set(b, a.length);
   return all;
 }
+
+savable('vfs/tty/tty', { Tty });

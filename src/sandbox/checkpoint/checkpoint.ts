@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+//
+// One checkpoint: the sections of its file and what is in them. A head in JSON says how the machine was set up, the
+// frames and pages are its memory, the graph is everything else.
+
+import { TraplineError } from '../../base/errors.ts';
+import { utf8 } from '../../base/bytes.ts';
+import type { PhysicalMemory } from '../../mm/address-space.ts';
+import { AddressSpace } from '../../mm/address-space.ts';
+import type { ProcFileSystem } from '../../vfs/proc-file-system.ts';
+import { ByteReader, corrupt } from './bytes.ts';
+import type { ProcPlace } from './graph-format.ts';
+import { GraphReader } from './graph-reader.ts';
+import { GraphWriter } from './graph-writer.ts';
+import { nameParts } from './parts.ts';
+import type { MachineParts } from './parts.ts';
+import { restoreMemory, saveMemory } from './memory-image.ts';
+import { joinSections, splitSections } from './sections.ts';
+
+/** How the saved machine was set up: what must be the same again. All of it is checked when it is read. */
+export interface CheckpointHead {
+  readonly patch: string;
+  readonly memoryBytes: number;
+  readonly seed: number;
+  readonly uid: number;
+  readonly wallClock: boolean;
+  readonly entropy: boolean;
+  readonly aslr: boolean;
+  readonly comparable: boolean;
+  readonly tasks: number;
+  readonly outputBytes: number;
+  /** A tree was given as /. */
+  readonly hasRoot: boolean;
+  /** Guest paths of `--bind`, in their order; `:rw` behind those that may be written. */
+  readonly binds: readonly string[];
+  /** The program that was started; for messages. */
+  readonly program: string;
+  readonly instructions: number;
+  readonly engine: string;
+}
+
+/** What there is beside the parts: they are not found by looking. */
+export interface CheckpointState {
+  readonly instructions: number;
+  readonly firstInstruction: number;
+  /** What the renderers of the trace go on with, in their order. */
+  readonly consumers: readonly unknown[];
+}
+
+/** The machine as checkpoints see it. */
+export interface Machine extends MachineParts {
+  readonly memory: PhysicalMemory;
+  readonly procFs: ProcFileSystem;
+}
+
+/**
+ * A stopped machine as a file.
+ * @throws TraplineError `CHECKPOINT_STATE`
+ */
+export function writeCheckpoint(machine: Machine, head: CheckpointHead, state: CheckpointState): Uint8Array {
+  const graph = writeGraph(machine, state);
+  const { frames, pages } = saveMemory(machine.memory);
+  return joinSections(
+    new Map([
+      ['head', utf8(JSON.stringify(head))],
+      ['graph', graph],
+      ['frames', frames],
+      ['pages', pages],
+    ]),
+  );
+}
+
+/** @param refused see GraphContext */
+export function writeGraph(machine: Machine, state: CheckpointState, refused?: (message: string) => void): Uint8Array {
+  const { procFs } = machine;
+  const names = nameParts(machine);
+  const named = new Map([...names].map(([name, object]) => [object, name]));
+  const nodes = procFs.namedNodes();
+  const writer = new GraphWriter({
+    named,
+    ...(refused === undefined ? {} : { refused }),
+    procPlace: (object): ProcPlace | undefined =>
+      procFs.owns(object) ? { path: nodes.get(object) ?? null, ino: object.ino, mode: object.mode } : undefined,
+  });
+  const roots: Record<string, unknown> = { state };
+  for (const [name, object] of Object.entries(machine.searched)) roots[name] = object;
+  return writer.write(roots);
+}
+
+/** A file whose sections are whole. */
+export class CheckpointFile {
+  readonly head: CheckpointHead;
+  private readonly sections: Map<string, Uint8Array>;
+
+  /** @throws TraplineError `CHECKPOINT_FORMAT`, `CHECKPOINT_VERSION` or `CHECKPOINT_CORRUPT` */
+  constructor(file: Uint8Array) {
+    this.sections = splitSections(file);
+    this.head = readHead(this.section('head'));
+  }
+
+  private section(name: string): Uint8Array {
+    const bytes = this.sections.get(name);
+    if (bytes === undefined) throw corrupt(`it has no section "${name}"`);
+    return bytes;
+  }
+
+  /**
+   * Fills a machine that was set up in the same way and has run nothing.
+   * @throws TraplineError `CHECKPOINT_CORRUPT`, and what parts throw that find their world changed
+   */
+  restore(machine: Machine): CheckpointState {
+    restoreMemory(machine.memory, { frames: this.section('frames'), pages: this.section('pages') });
+    const reader = new GraphReader(new ByteReader(this.section('graph'), 'graph'), nameParts(machine));
+    try {
+      const { state } = reader.read();
+      for (const space of reader.instancesOf(AddressSpace.prototype)) {
+        machine.memory.mmu.initRoot((space as AddressSpace).root);
+      }
+      reader.finish(({ path, ino, mode }) => machine.procFs.remake(path, ino, mode));
+      return state as CheckpointState;
+    } catch (error) {
+      if (error instanceof TraplineError) throw error;
+      throw new TraplineError('CHECKPOINT_CORRUPT', corrupt('what it holds does not fit together').message, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function readHead(bytes: Uint8Array): CheckpointHead {
+  let head: unknown;
+  try {
+    head = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw corrupt('its head cannot be read');
+  }
+  const fields = (typeof head === 'object' && head !== null ? head : {}) as Record<string, unknown>;
+  const kinds: Record<keyof CheckpointHead, string> = {
+    patch: 'string',
+    memoryBytes: 'number',
+    seed: 'number',
+    uid: 'number',
+    wallClock: 'boolean',
+    entropy: 'boolean',
+    aslr: 'boolean',
+    comparable: 'boolean',
+    tasks: 'number',
+    outputBytes: 'number',
+    hasRoot: 'boolean',
+    binds: 'object',
+    program: 'string',
+    instructions: 'number',
+    engine: 'string',
+  };
+  for (const [name, kind] of Object.entries(kinds)) {
+    if (typeof fields[name] !== kind) throw corrupt(`its head does not say what "${name}" is`);
+  }
+  const { patch, binds } = fields;
+  const isMode = patch === 'off' || patch === 'upstream' || patch === 'hardened';
+  if (!isMode || !Array.isArray(binds) || binds.some((bind) => typeof bind !== 'string')) {
+    throw corrupt('its head says what cannot be');
+  }
+  return fields as unknown as CheckpointHead;
+}
