@@ -22,6 +22,7 @@ const FAMILIES = [
   'scheduling-errors',
   'seccomp-bpf',
   'signals-errors',
+  'sigreturn-errors',
   'system-errors',
   'timers-errors',
 ];

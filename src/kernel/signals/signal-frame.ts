@@ -149,7 +149,8 @@ export function pushSignalFrame(task: Task, info: SignalInfo, action: SignalActi
 
 /**
  * rt_sigreturn: takes the context back from the stack.
- * @returns 0, or -EFAULT when there is no valid frame: the task then gets SIGSEGV
+ * @returns 0; -EFAULT when there is no valid frame: the task then gets SIGSEGV; or the selector of a segment that is not
+ *   the program's, over which the way back to it stumbles: 3 for none
  */
 export function popSignalFrame(task: Task): number {
   const { regs } = task;
@@ -160,8 +161,6 @@ export function popSignalFrame(task: Task): number {
   const cs = v.getUint16(mc + Sigcontext.cs, true) | 3;
   const ss = v.getUint16(mc + Sigcontext.ss, true) | 3;
   const strictSs = (v.getUint32(Ucontext.flags, true) & UC_STRICT_RESTORE_SS) !== 0;
-  // Other code segments (32-bit code) do not exist here: iret would fault.
-  if (cs !== USER_CS || (strictSs && ss !== USER_SS)) return -EFAULT;
 
   const fpAddr = v.getBigUint64(mc + Sigcontext.fpstate, true);
   if (fpAddr === 0n) {
@@ -187,5 +186,7 @@ export function popSignalFrame(task: Task): number {
   );
   if (typeof restored !== 'string' && !isOnAltStack(task.altStack, regs.u64[Reg.rsp] as bigint))
     task.altStack = restored;
-  return 0;
+  // Other segments (32-bit code) do not exist here: iret faults.
+  if (cs !== USER_CS) return cs;
+  return strictSs && ss !== USER_SS ? ss : 0;
 }

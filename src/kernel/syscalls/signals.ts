@@ -17,6 +17,8 @@ import {
   SS_AUTODISARM,
   SS_DISABLE,
   SS_ONSTACK,
+  SIGSEGV,
+  SI_KERNEL,
 } from '../../abi/signal.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -25,14 +27,21 @@ import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { PidFile } from '../pid-file.ts';
-import { forceSegv } from '../signals/force.ts';
+import { forceSegv, forceSignal } from '../signals/force.ts';
 import { readSigset, setMask, withTemporaryMask, writeSigset } from '../signals/masks.ts';
 import { sendSignal, takeSignal } from '../signals/send.ts';
 import { KNOWN_SA_FLAGS } from '../signals/signal-actions.ts';
 import { checkAltStack, isOnAltStack, popSignalFrame } from '../signals/signal-frame.ts';
 import { defaultAction, isValidSignal, sigBit, UNBLOCKABLE } from '../signals/signal-sets.ts';
 import type { SignalInfo } from '../signals/siginfo.ts';
-import { KNOWN_SIGINFO_BYTES, SIGINFO_BYTES, hasKnownLayout, killInfo, rawInfo } from '../signals/siginfo.ts';
+import {
+  KNOWN_SIGINFO_BYTES,
+  SIGINFO_BYTES,
+  faultInfo,
+  hasKnownLayout,
+  killInfo,
+  rawInfo,
+} from '../signals/siginfo.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from '../signals/signal-actions.ts';
 import type { Task } from '../task.ts';
 import type { ThreadGroup } from '../thread-group.ts';
@@ -287,6 +296,9 @@ function pidfdSendSignal(task: Task, fd: number, signo: number, infoAddr: Addr, 
   return file.group.isReaped ? -ESRCH : sendToGroup(task, file.group, info);
 }
 
+/** The exception's number. */
+const GENERAL_PROTECTION = 13;
+
 export const signalCalls: readonly SyscallDef[] = [
   {
     nr: 13,
@@ -307,7 +319,12 @@ export const signalCalls: readonly SyscallDef[] = [
     call: (task) => {
       // The handler's ret has taken the return address off the frame.
       task.kernel.trace.emit(EventKind.handlerReturn, task.tid, task.regs.get(Reg.rsp) - 8);
-      if (popSignalFrame(task) < 0) forceSegv(task, 0);
+      const selector = popSignalFrame(task);
+      if (selector < 0) forceSegv(task, 0);
+      else if (selector > 0) {
+        const detail = { trapno: GENERAL_PROTECTION, error: selector & ~3, cr2: 0n };
+        forceSignal(task, faultInfo(SIGSEGV, SI_KERNEL, 0n, detail));
+      }
       task.attention = true;
       return REGS_SET;
     },
