@@ -315,11 +315,12 @@ class KernelProcSource implements ProcSource {
 
   get memory(): ProcSource['memory'] {
     const { memory } = this.#kernel;
+    const isTold = memory.hiddenArea === null;
     return {
       totalBytes: memory.limitFrames * PAGE_SIZE,
       freeBytes: Math.max(0, memory.limitFrames - memory.toldUsedFrames) * PAGE_SIZE,
-      cachedBytes: memory.cachedFrames * PAGE_SIZE,
-      tableBytes: memory.tableFrames * PAGE_SIZE,
+      cachedBytes: isTold ? memory.cachedFrames * PAGE_SIZE : 0,
+      tableBytes: isTold ? memory.tableFrames * PAGE_SIZE : 0,
     };
   }
 
