@@ -26,6 +26,7 @@ const FINAL_RULES: ReadonlyMap<PatchRule, number> = new Map([
   ['tail-of-instruction', 1],
   ['boundary-unknown', 16],
   ['shared-frame', 1],
+  ['no-such-number', 1],
   ['no-space', 1],
 ]);
 

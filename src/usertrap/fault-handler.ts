@@ -10,8 +10,6 @@ import {
   GUARD_OPCODE,
   jumpOperand,
   looksPatched,
-  originalBytes,
-  patchedBytes,
   readTrap,
   TABLE_BYTES,
   TRAP_BYTES,
@@ -28,9 +26,6 @@ export type FaultOutcome =
   | { readonly kind: 'restart'; readonly ip: number }
   | { readonly kind: 'handle-as-syscall'; readonly ip: number }
   | { readonly kind: 'not-ours' };
-
-/** Below this a number may be meant. */
-const FIRST_TORN = 0x1000n;
 
 const NOT_OURS: FaultOutcome = { kind: 'not-ours' };
 
@@ -68,18 +63,5 @@ function* recover(ip: number, rax: bigint, guards: Guards, guard: number): Steps
   // DIVERGES (compareSysno): upstream re-executes the patched number whatever rax is, so a jump from elsewhere to the
   // `syscall`, or a signal handler that edits rax before a restart, gets another call than it asked for.
   if (trap === undefined) return restart;
-  return rax === BigInt(trap.sysno) || isTornImmediate(rax, trap.sysno, slot) ? restart : asSyscall;
-}
-
-/**
- * Whether rax may come from a `mov` that was executed between the stores of its patch: each byte is the old immediate's or
- * the new operand's. Such a value is no number that any kernel serves: byte 1 or above differs from the old one.
- */
-function isTornImmediate(rax: bigint, sysno: number, slot: number): boolean {
-  if (rax < FIRST_TORN || rax > 0xffffffffn) return false;
-  const now = originalBytes(Number(rax));
-  const old = originalBytes(sysno);
-  const patched = patchedBytes(slot);
-  for (let i = 1; i < GUARD_OFFSET; i++) if (now[i] !== old[i] && now[i] !== patched[i]) return false;
-  return true;
+  return rax === BigInt(trap.sysno) ? restart : asSyscall;
 }

@@ -11,12 +11,14 @@ export interface Guards {
   readonly compareSysno: boolean;
   /** Recovery checks that the jump's operand is a slot of this table that returns right behind the site. */
   readonly checkSlot: boolean;
-  /** A site that a line boundary splits, or whose immediate does not change at once, is patched while all others stand still. */
-  readonly stopForSplitSites: boolean;
+  /** All other tasks of the space stand still while a site is written, so that nobody meets a stage of it. */
+  readonly stopOthers: boolean;
   /** A site that a page boundary splits is left alone. */
   readonly refusePageSplit: boolean;
   /** The `mov` must be an instruction of its own (gVisor issue #10849, `41 b8`). */
   readonly instructionBoundary: boolean;
+  /** A number of 4,096 or more is no reason to patch: the bytes may be data, or code to be entered in the middle. */
+  readonly refuseUnknownNumbers: boolean;
   /** Code in a shared mapping is left alone: other mappings and processes have no such slot. */
   readonly refuseSharedFrames: boolean;
   /** A slot counts as used only once its site is patched (D2). */
@@ -51,16 +53,16 @@ export interface Guards {
 
 // prettier-ignore
 export const UPSTREAM_GUARDS: Guards = {
-  validateAllBytes: false, compareSysno: false, checkSlot: false, stopForSplitSites: false, refusePageSplit: false,
-  instructionBoundary: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
+  validateAllBytes: false, compareSysno: false, checkSlot: false, stopOthers: false, refusePageSplit: false,
+  instructionBoundary: false, refuseUnknownNumbers: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
   spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, reuseSlots: false,
   restoreEditedSites: false, assertRecord: false, assertGs: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
 // prettier-ignore
 export const HARDENED_GUARDS: Guards = {
-  validateAllBytes: true, compareSysno: true, checkSlot: true, stopForSplitSites: true, refusePageSplit: true,
-  instructionBoundary: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
+  validateAllBytes: true, compareSysno: true, checkSlot: true, stopOthers: true, refusePageSplit: true,
+  instructionBoundary: true, refuseUnknownNumbers: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
   spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, reuseSlots: true,
   restoreEditedSites: true, assertRecord: true, assertGs: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

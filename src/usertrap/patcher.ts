@@ -12,13 +12,12 @@ import {
   MOV_EAX_IMM32,
   SITE_BYTES,
   siteSysno,
-  splitsLine,
   SYSCALL_OFFSET,
   walkToSite,
 } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import { patchedBytes, trapBytes } from './layout.ts';
-import { storePieces, tearsImmediate } from './protocol.ts';
+import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
 import { ask, load, lock, store, unlock } from './steps.ts';
 import type { Steps } from './steps.ts';
@@ -48,6 +47,8 @@ export type PatchRule =
   | 'boundary-unknown'
   /** The code lies in a shared mapping. */
   | 'shared-frame'
+  /** The number is none that any kernel serves: what looks like a site is more likely something else. */
+  | 'no-such-number'
   /** A task of the address space uses GS itself. */
   | 'own-gs'
   /** The guest has taken the table away. */
@@ -74,7 +75,11 @@ export const PATCH_RULES: readonly PatchRule[] = [
   'table-unmappable',
   'table-unreadable',
   'header-unwritable',
+  'no-such-number',
 ];
+
+/** Numbers from here on are -ENOSYS everywhere, those of the x32 ABI included. */
+const FIRST_UNKNOWN = 4096;
 
 /** A trapped syscall whose site the stub found patchable. */
 export interface PatchRequest {
@@ -135,6 +140,7 @@ function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
   if (request.closed !== null) return request.closed;
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
+  if (guards.refuseUnknownNumbers && request.sysno >= FIRST_UNKNOWN) return 'no-such-number';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
   if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1)
     return 'shared-frame';
@@ -213,8 +219,7 @@ function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOu
   if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
   const body = trapBytes(trap.address, request.ip, request.sysno, config.version);
   if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
-  const needsStop = guards.stopForSplitSites && (splitsLine(site) || tearsImmediate(site));
-  const protocol = needsStop ? { ...config.protocol, stopsOthers: true } : config.protocol;
+  const protocol = guards.stopOthers ? { ...config.protocol, stopsOthers: true } : config.protocol;
   const { written, complete } = yield* writeSite(site, trap.address, protocol);
   if (!complete) return { kind: 'failed', site, rule: 'unwritable', written };
   if (guards.keepFailedSlot) yield* commitTrap(trap);

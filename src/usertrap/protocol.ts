@@ -104,11 +104,3 @@ export function storePieces(address: number, length: number, split: PatchProtoco
   const second = memcpyStores(length - inFirstPage);
   return [...memcpyStores(inFirstPage), ...second.map((p) => ({ offset: p.offset + inFirstPage, length: p.length }))];
 }
-
-/**
- * Whether the store that changes a site's immediate crosses an aligned 8-byte word: then AMD64 does not promise that it
- * becomes visible at once (AMD vol. 1), and part of the old number could be loaded with part of the new operand.
- */
-export function tearsImmediate(site: number): boolean {
-  return (site + 1) % 8 > 4;
-}

@@ -99,6 +99,7 @@ describe('21 chld-after-NONE, hardened', () => {
     const { guest } = m;
     for (let count = 1; count < 30; count++) {
       guest.regs.set(Reg.rip, SITE - 1);
+      guest.regs.set(Reg.rdi, DATA);
       for (const r of KEPT) guest.regs.u64[r] = 0x1234_5678_0000n + BigInt(r);
       m.calls.length = 0;
       const { kind } = m.platform.switchTo(guest, count);
