@@ -11,7 +11,7 @@ import { findFlip } from './search/schedule.ts';
 import type { Exploration, Witness } from './search/system.ts';
 import { scheduleToken } from './token.ts';
 import { describeModel, fetchName } from './world/model.ts';
-import { readSpace } from './world/stepper.ts';
+import { readSpace } from './world/space.ts';
 import type { World } from './world/world.ts';
 
 const COLUMN = 40;

@@ -13,13 +13,13 @@ import { jumpOperand, JUMP_OPCODE, readTrap, TRAP_USED_BYTES } from '../../usert
 import { patchSyscall } from '../../usertrap/patcher.ts';
 import type { PatchOutcome } from '../../usertrap/patcher.ts';
 import type { PatchProtocol } from '../../usertrap/protocol.ts';
-import type { Step, StepResult, Steps } from '../../usertrap/steps.ts';
+import type { StepResult } from '../../usertrap/steps.ts';
 import { checkTrappedSite, isPatchable } from '../../usertrap/stub-check.ts';
 import type { StubOutcome } from '../../usertrap/stub-check.ts';
 import type { Failure } from '../search/system.ts';
 import type { Mutants } from '../protocols.ts';
-import type { Behaviour, Decoded, Injected, Then, UserStop } from '../world/behaviour.ts';
-import { readSpace } from '../world/stepper.ts';
+import type { Behaviour, Decoded, Injected, Then, UserStop, WorldStep, WorldSteps } from '../world/behaviour.ts';
+import { readSpace } from '../world/space.ts';
 import type { Local, ServedCall, Shared, Space, Work } from '../world/state.ts';
 import { PROT_EXEC, PROT_READ } from '../../abi/mman.ts';
 
@@ -55,7 +55,7 @@ export class GvisorBehaviour implements Behaviour {
     this.options = options;
   }
 
-  start(kind: string, local: Local): Steps<unknown> {
+  start(kind: string, local: Local): WorldSteps<unknown> {
     const { guards, protocol, guardByte } = this.options;
     const rip = Number(local.regs[Reg.rip]);
     const rax = local.regs[Reg.rax] as bigint;
@@ -147,9 +147,8 @@ export class GvisorBehaviour implements Behaviour {
   }
 
   protected isLegal(space: Space, offset: number, bytes: Uint8Array, length: number): boolean {
-    const { site, guardByte } = this.options;
-    if (offset === SYSCALL_OFFSET)
-      return (bytes[0] === 0x0f && bytes[1] === 0x05) || (bytes[0] === guardByte && length === 0);
+    const { site } = this.options;
+    if (offset === SYSCALL_OFFSET) return (bytes[0] === 0x0f && bytes[1] === 0x05) || length === 0;
     if (offset !== 0) return false;
     if (bytes[0] === MOV_EAX_IMM32) return true;
     if (!isJump(bytes)) return false;
@@ -167,7 +166,7 @@ export class GvisorBehaviour implements Behaviour {
     return `"${toHex(bytes.subarray(0, length === 0 ? 2 : length), ' ')}"`;
   }
 
-  label(step: Step): { name: string; text: string } {
+  label(step: WorldStep): { name: string; text: string } {
     switch (step.op) {
       case 'lock':
         return {
@@ -192,7 +191,7 @@ export class GvisorBehaviour implements Behaviour {
     }
   }
 
-  #range(step: Step & { op: 'load' }): string {
+  #range(step: WorldStep & { op: 'load' }): string {
     const from = step.addr - this.options.site;
     return step.length <= 1 ? `site+${from}` : `site+${from}..+${from + step.length - 1}`;
   }
@@ -205,7 +204,7 @@ export class GvisorBehaviour implements Behaviour {
     return isPatchable(first, local.regs[Reg.rax] as bigint) ? 'patchable' : 'plain';
   }
 
-  answer(work: Work, step: Step, _local: Local): StepResult | undefined {
+  answer(work: Work, step: WorldStep, _local: Local): StepResult | undefined {
     const { dieAfter, unlockedRecovery, singleRead } = this.options.mutants;
     if (unlockedRecovery && work.kind === 'fault' && (step.op === 'lock' || step.op === 'unlock')) return 1;
     if (singleRead && step.op === 'load' && step.what === 'stub read 2') return null;
@@ -214,7 +213,7 @@ export class GvisorBehaviour implements Behaviour {
     return undefined;
   }
 
-  inject(_work: Work, _step: Step, _local: Local): Injected | null {
+  inject(_work: Work, _step: WorldStep, _local: Local): Injected | null {
     return null;
   }
 

@@ -15,7 +15,8 @@ import { looksPatched, originalBytes, TABLE_BYTES } from '../../usertrap/layout.
 import type { Failure } from '../search/system.ts';
 import { Machine } from '../world/machine.ts';
 import type { Local, Page, Shared } from '../world/state.ts';
-import { readSpace, Stepper } from '../world/stepper.ts';
+import { readSpace } from '../world/space.ts';
+import { Stepper } from '../world/stepper.ts';
 import { World } from '../world/world.ts';
 import { GvisorBehaviour } from './gvisor-behaviour.ts';
 import type { BuildOptions, Scenario, ScenarioParameters } from './scenario.ts';

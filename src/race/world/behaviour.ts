@@ -4,9 +4,37 @@
 // as wrong. Everything here is a pure function of its arguments: steps are remembered and repeated.
 
 import type { Stop } from '../../cpu/cpu.ts';
-import type { Step, StepResult, Steps } from '../../usertrap/steps.ts';
+import type { Step, StepResult } from '../../usertrap/steps.ts';
 import type { Failure } from '../search/system.ts';
 import type { Local, ServedCall, Shared, Space, Work } from './state.ts';
+
+/** A step of usertrap's protocol, or one of those that only scenarios make. */
+export type WorldStep =
+  | Step
+  /** Maps whole pages over what is there; unmaps or protects them. The others' processors are interrupted. */
+  | {
+      readonly op: 'map';
+      readonly addr: number;
+      readonly bytes: Uint8Array;
+      readonly prot: number;
+      readonly what: string;
+    }
+  | { readonly op: 'unmap'; readonly addr: number; readonly length: number; readonly what: string }
+  | {
+      readonly op: 'protect';
+      readonly addr: number;
+      readonly length: number;
+      readonly prot: number;
+      readonly what: string;
+    }
+  /** Posts a signal to the actors of a role. */
+  | { readonly op: 'signal'; readonly role: string; readonly signo: number; readonly what: string }
+  /** Waits until a shared note has a value. */
+  | { readonly op: 'await'; readonly note: string; readonly value: number; readonly what: string }
+  | { readonly op: 'note'; readonly note: string; readonly value: number; readonly what: string };
+
+/** A sequence of steps that ends in an outcome. Pure but for its steps: it is run again from their results. */
+export type WorldSteps<T> = Generator<WorldStep, T, StepResult>;
 
 /** Why user code stopped. */
 export type UserStop =
@@ -54,7 +82,7 @@ export interface Injected {
 
 export interface Behaviour {
   /** A fresh generator for some kind of work of an actor. */
-  start(kind: string, local: Local): Steps<unknown>;
+  start(kind: string, local: Local): WorldSteps<unknown>;
   /** The generator has ended. */
   finish(kind: string, outcome: unknown, local: Local): Then;
   /** User code stopped. */
@@ -67,13 +95,13 @@ export interface Behaviour {
     readonly readsData?: boolean;
   };
   /** Name of a step in schedules and its text in tables. Stores are named by the bytes they write. */
-  label(step: Step): { readonly name: string; readonly text: string };
+  label(step: WorldStep): { readonly name: string; readonly text: string };
   /** Part of {@link localKey}: what later steps of the work depend on, where that is less than all results. */
   liveResults?(work: Work, local: Local): string | undefined;
   /** A mutant of the kernel: an answer in place of the step's effect. */
-  answer?(work: Work, step: Step, local: Local): StepResult | undefined;
-  /** A fault at this step, as a choice beside the step itself. */
-  inject?(work: Work, step: Step, local: Local): Injected | null;
+  answer?(work: Work, step: WorldStep, local: Local): StepResult | undefined;
+  /** A fault at this step, as a choice beside the step itself: that makes any step a visible one. */
+  inject?(work: Work, step: WorldStep, local: Local): Injected | null;
   /** A posted signal is taken before the next instruction. */
   deliver?(signo: number, local: Local): Then;
   /** Called where no actor can go on. */

@@ -7,7 +7,8 @@
 import { PAGE_SIZE } from '../../base/addr.ts';
 import { toHex } from '../../base/bytes.ts';
 import { REG_COUNT } from '../../cpu/regs.ts';
-import type { Step, StepResult } from '../../usertrap/steps.ts';
+import type { StepResult } from '../../usertrap/steps.ts';
+import type { WorldStep } from './behaviour.ts';
 import type { PageContent } from './pages.ts';
 
 /** A page of an address space that several actors see. */
@@ -54,7 +55,7 @@ export interface Fetched {
 export interface Work {
   readonly kind: string;
   readonly results: readonly StepResult[];
-  readonly pending: Step;
+  readonly pending: WorldStep;
   /** Parts of the pending store that were made already, as bits. */
   readonly partsDone: number;
   /** Stores to hot bytes that it made. */
@@ -114,7 +115,7 @@ export function notesKey(notes: Readonly<Record<string, number>>): string {
     .join();
 }
 
-function stepKey(step: Step): string {
+function stepKey(step: WorldStep): string {
   switch (step.op) {
     case 'store':
       return `s${step.addr.toString(16)}=${toHex(step.bytes)}`;

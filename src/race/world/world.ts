@@ -9,10 +9,11 @@ import type { PathStep } from '../search/path.ts';
 import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '../search/system.ts';
 import { TupleTable } from '../search/tuple-table.ts';
 import type { Behaviour } from './behaviour.ts';
+import type { Outcome } from './draft.ts';
 import { Interner } from './interner.ts';
 import type { ActorEvent, Local, Page, Shared } from './state.ts';
 import { localKey, sharedKey } from './state.ts';
-import type { Outcome, Stepper } from './stepper.ts';
+import type { Stepper } from './stepper.ts';
 
 /** An actor before it does anything. */
 export interface ActorStart {

@@ -18,7 +18,7 @@ import {
   scenarioNamed,
 } from '../../../src/race/index.ts';
 import type { Model } from '../../../src/race/index.ts';
-import { readSpace } from '../../../src/race/world/stepper.ts';
+import { readSpace } from '../../../src/race/world/space.ts';
 import type { World } from '../../../src/race/world/world.ts';
 
 let cpu: Cpu;

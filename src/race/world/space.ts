@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// Reading and changing the address spaces of a state, as values.
+
+import { PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
+import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
+import { invariant } from '../../base/errors.ts';
+import type { Local, Shared, Space } from './state.ts';
+
+/** The address space of an actor. */
+export function spaceOf(shared: Shared, local: Local): Space {
+  const space = shared.spaces[local.space];
+  invariant(space !== undefined, () => `there is no address space ${local.space}`);
+  return space;
+}
+
+export function withSpace(shared: Shared, index: number, space: Space): Shared {
+  return { ...shared, spaces: shared.spaces.map((s, i) => (i === index ? space : s)) };
+}
+
+/** Bytes of a space from `address` on, as far as pages with one of the PROT_ bits of `prot` go. */
+export function readSpace(space: Space, address: number, length: number, prot: number): Uint8Array {
+  const out = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const at = address + done;
+    const page = space.pages.get(pageDown(at));
+    if (page === undefined || (page.prot & prot) === 0) return out.subarray(0, done);
+    const offset = at % PAGE_SIZE;
+    const n = Math.min(length - done, PAGE_SIZE - offset);
+    out.set(page.content.bytes.subarray(offset, offset + n), done);
+    done += n;
+  }
+  return out;
+}
+
+/** The page at an address is one that several actors may write, and allows the access. */
+export function isOpenTo(space: Space, address: number, isWrite: boolean): boolean {
+  const page = space.pages.get(pageDown(address));
+  if (page === undefined || (page.prot & PROT_WRITE) === 0) return false;
+  return isWrite || (page.prot & PROT_READ) !== 0;
+}
+
+/** The first page of a range whose next store breaks copy-on-write. */
+export function cowPage(space: Space, address: number, length: number): number | undefined {
+  for (let page = pageDown(address); page < address + length; page += PAGE_SIZE)
+    if (space.pages.get(page)?.isCow === true) return page;
+  return undefined;
+}
