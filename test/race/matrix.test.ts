@@ -201,4 +201,28 @@ describe('hardened', () => {
       }
     }
   });
+
+  it('holds whatever the granule of fetches, the grain and the atom of stores and the way of returns', () => {
+    const parameters: readonly Partial<Model>[] = [
+      { granule: 32 },
+      { granule: 16 },
+      { granule: 8 },
+      { granule: 1 },
+      { grain: 'byte' },
+      { grain: 'step' },
+      { atom: 8 },
+      { atom: 1 },
+      { returnBy: 'sysret' },
+    ];
+    for (const model of parameters) {
+      for (const fetch of ['coherent', 'torn-any', 'stale']) {
+        for (const offset of [2, 10, 61]) expect(holds({ patch: 'hardened', offset, fetch, model })).toBe(true);
+      }
+    }
+  });
+
+  it('synchronises every change of code as the manual asks for', () => {
+    for (const offset of [0, 61])
+      expect(holds({ patch: 'hardened', offset, fetch: 'xmc-strict', threads: 2 })).toBe(true);
+  });
 });
