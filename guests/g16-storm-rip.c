@@ -6,7 +6,7 @@
 #include "lib/guest.h"
 
 extern const u8 __executable_start, etext;
-enum { STORMS = 150 };
+enum { STORMS = 60 };
 
 static volatile u64 storms, strangers;
 

@@ -3,6 +3,7 @@
 // Runs a program with patching off and in the modes that are to be checked, and finds out whether, and if so where and
 // why, it takes another course. Further runs, which are the same byte for byte, look at the place more closely.
 
+import { TraplineError } from '../../base/errors.ts';
 import type { Disassembler } from '../../isa/disassembler.ts';
 import type { Metrics } from '../metrics.ts';
 import type { RunResult } from '../sandbox.ts';
@@ -73,7 +74,8 @@ interface Comparison {
 
 /**
  * Checks a program. Its output goes to the host's streams once.
- * @throws what `Sandbox.create` throws; TraplineError `CHECK_INPUT` for more input than can be kept
+ * @throws what `Sandbox.create` throws; TraplineError `CHECK_INPUT` for more input than can be kept,
+ *   `CHECK_UNREPEATABLE` when the program's world changes between the runs
  */
 export async function checkProgram(options: CheckOptions): Promise<CheckResult> {
   const { program, modes } = options;
@@ -100,6 +102,7 @@ class Check {
   private readonly input: SharedInput;
   private readonly reference: Reference;
   private readonly maxInstructions: number;
+  private isRepeatable: boolean | undefined;
   /** Rules by which hardened mode left sites alone, by address. */
   private refused: ReadonlyMap<number, string> = new Map();
 
@@ -127,8 +130,22 @@ class Check {
       mode === 'hardened'
         ? await this.explain(run, first.difference, { kind: 'inherent' })
         : await this.upstream(run, first);
-    if (divergence !== undefined) return done('differs', divergence);
+    if (divergence !== undefined) {
+      await this.assertRepeatable();
+      return done('differs', divergence);
+    }
     return done(isSlowerOnly(metrics) ? 'slower-only' : 'same');
+  }
+
+  /** Makes sure that a difference is the mode's doing: two runs with patching off must not differ. */
+  private async assertRepeatable(): Promise<void> {
+    this.isRepeatable ??= (await this.compare({ patch: 'off' }, 'full')).difference === undefined;
+    if (this.isRepeatable) return;
+    throw new TraplineError(
+      'CHECK_UNREPEATABLE',
+      'two runs with patching off differ from each other: something that the program sees changes meanwhile, ' +
+        'such as files below --root that others write to; check it with a copy of them',
+    );
   }
 
   /**
