@@ -25,14 +25,16 @@ export interface Mutants {
   readonly unlockedRecovery: boolean;
   /** The stub does not look a second time for the guard. */
   readonly singleRead: boolean;
+  /** Stores that may fail, each as a choice beside succeeding: into the table or the site, whichever comes. */
+  readonly faults: number;
 }
 
-export const NO_MUTANTS: Mutants = { dieAfter: null, unlockedRecovery: false, singleRead: false };
+export const NO_MUTANTS: Mutants = { dieAfter: null, unlockedRecovery: false, singleRead: false, faults: 0 };
 
 export const GVISOR: RaceProtocol = { text: GVISOR_PROTOCOL.name, patch: GVISOR_PROTOCOL, mutants: NO_MUTANTS };
 
 const HELP =
-  'use gvisor, abc-sync, one-shot, one-store, an order of a, b and c such as acb, or stores such as 5,1.4,5.2,0 (offset or offset.length), and then any of :sync=STEPS :split=memcpy|step|byte :guard=HEX :stop :nolock :single-read :die=N';
+  'use gvisor, abc-sync, one-shot, one-store, an order of a, b and c such as acb, or stores such as 5,1.4,5.2,0 (offset or offset.length), and then any of :sync=STEPS :split=memcpy|step|byte :guard=HEX :stop :nolock :single-read :die=N :faults=N';
 
 function unknown(text: string, why: string): TraplineError {
   return new TraplineError('RACE_PROTOCOL', `--protocol ${text}: ${why}; ${HELP}`);
@@ -65,6 +67,9 @@ function withOption(protocol: RaceProtocol, option: string): RaceProtocol {
     case 'die':
       if (!/^\d$/.test(value)) throw unknown(text, 'die takes the number of stores that succeed');
       return { ...protocol, mutants: { ...mutants, dieAfter: Number(value) } };
+    case 'faults':
+      if (!/^[1-9]$/.test(value)) throw unknown(text, 'faults takes the number of stores that may fail');
+      return { ...protocol, mutants: { ...mutants, faults: Number(value) } };
     case 'split':
       if (value !== 'memcpy' && value !== 'step' && value !== 'byte')
         throw unknown(text, `there is no split "${value}"`);

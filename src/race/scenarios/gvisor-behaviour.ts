@@ -177,6 +177,7 @@ export class GvisorBehaviour implements Behaviour {
         return { name: 'unlock', text: 'unlock' };
       case 'store': {
         const from = step.addr - this.options.site;
+        if (from < 0 || from > SITE_BYTES) return { name: step.what, text: `store the ${step.what}` };
         const to = from + step.bytes.length - 1;
         const range = from === to ? `+${from}` : `+${from}..+${to}`;
         const name = from === to ? `+${from}` : `+${from}.${step.bytes.length}`;
@@ -213,8 +214,12 @@ export class GvisorBehaviour implements Behaviour {
     return undefined;
   }
 
-  inject(_work: Work, _step: WorldStep, _local: Local): Injected | null {
-    return null;
+  inject(_work: Work, step: WorldStep, local: Local): Injected | null {
+    const soFar = local.notes['faults'] ?? 0;
+    if (step.op !== 'store' || soFar >= this.options.mutants.faults) return null;
+    const { name, text } = this.label(step);
+    const notes = { ...local.notes, faults: soFar + 1 };
+    return { name: `${name}!`, text: `${text}: fails`, result: 0, local: { ...local, notes } };
   }
 
   stuck(_shared: Shared, locals: readonly Local[], actors: readonly string[]): Failure | undefined {
