@@ -20,16 +20,22 @@ function count(n: number): string {
 /** One line: what there is, how fast, and the time left where a limit says it. */
 function progressLine(progress: Progress, seconds: number, limit: number): string {
   const rate = Math.round(progress.transitions / Math.max(seconds, 0.001));
+  const about = progress.estimate === null ? '' : ` of about ${count(progress.estimate.states)}`;
   const what =
     progress.schedules > 0
       ? `${count(progress.schedules)} schedules`
-      : `${count(progress.states)} states, ${count(progress.frontier)} to visit`;
+      : `${count(progress.states)} states${about}, ${count(progress.frontier)} to visit`;
   const layer = progress.layer < 0 ? '' : `, ${progress.layer} switches`;
-  const runsLeft = progress.schedules > 0 && progress.layer < 0 ? progress.frontier / progress.schedules : 0;
-  const eta = runsLeft > 0 ? `, about ${Math.ceil(runsLeft * seconds)} s to go` : '';
+  const eta = toGo(progress) > 0 ? `, about ${Math.ceil(toGo(progress) * seconds)} s to go` : '';
   const left = Number.isFinite(limit) ? `, stops in ${Math.max(0, Math.round(limit - seconds))} s` : eta;
   const failures = progress.failures > 0 ? `, ${progress.failures} failures` : '';
   return `${what}${layer}, ${count(rate)} transitions/s${failures}${left}`;
+}
+
+/** What is left, in units of what is done; 0 where nobody knows. */
+function toGo({ states, schedules, frontier, estimate }: Progress): number {
+  if (schedules > 0) return frontier / schedules;
+  return estimate === null ? 0 : Math.max(0, estimate.states / states - 1);
 }
 
 /**

@@ -6,6 +6,7 @@
 //
 // An actor that has a choice is one step here, with all that its choices read and write.
 
+import { estimate } from './estimate.ts';
 import { compareWitnesses, countSwitches, namedFailure } from './system.ts';
 import type {
   Exploration,
@@ -257,6 +258,7 @@ class StatelessSearch {
       frontier: this.#path.reduce((sum, n) => sum + n.backtrack.size, 0),
       layer: -1,
       failures: this.#witnesses.size,
+      estimate: null,
     };
   }
 
@@ -274,6 +276,7 @@ class StatelessSearch {
       outcomes: this.#outcomes,
       witnesses,
       switchesCovered: -1,
+      estimate: complete ? null : estimate(this.#system),
     };
   }
 }

@@ -3,18 +3,15 @@
 // How much there is to explore, from random runs, before a long search begins.
 
 import { Prng } from '../../base/prng.ts';
-import type { Move, TransitionSystem } from './system.ts';
-
-export interface Estimate {
-  /** Distinct states, at least about so many (Chao 1984: from states that runs met once and twice). */
-  readonly states: number;
-  /** Interleavings, by the product of choices along each run (Knuth 1975). */
-  readonly interleavings: number;
-}
+import type { Estimate, Move, TransitionSystem } from './system.ts';
 
 const LONGEST = 2000;
 
-/** @param runs random runs to make */
+/**
+ * States by how many of them the runs met once and twice (Chao 1984: a lower bound), interleavings by the product of the
+ * choices along each run (Knuth 1975).
+ * @param runs random runs to make
+ */
 export function estimate(system: TransitionSystem, seed = 1, runs = 200): Estimate {
   const prng = new Prng(seed);
   const seen = new Map<number, number>();

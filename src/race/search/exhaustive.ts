@@ -4,7 +4,9 @@
 // paths go first, so the first path to a failure has the fewest switches and then the fewest steps. When the search
 // ends by itself, it has also looked for states from which no run can end.
 
+import { estimate } from './estimate.ts';
 import type {
+  Estimate,
   Exploration,
   Failure,
   Limits,
@@ -80,6 +82,7 @@ class BreadthFirst {
   transitions = 0;
   layer = 0;
   stoppedBy: StopReason | null = null;
+  estimate: Estimate | null = null;
   #untilPoll = POLL_EVERY;
 
   constructor(system: TransitionSystem, limits: Limits) {
@@ -100,6 +103,7 @@ class BreadthFirst {
           this.#visit(node);
           if (this.#untilPoll < 0) {
             this.#untilPoll = POLL_EVERY;
+            this.estimate ??= estimate(this.#system);
             this.stoppedBy ??= yield this.#progress();
           }
           if (this.stoppedBy !== null) return;
@@ -231,6 +235,7 @@ class BreadthFirst {
       frontier: this.#frontier,
       layer: this.layer,
       failures: this.#found.size,
+      estimate: this.estimate,
     };
   }
 
@@ -316,6 +321,7 @@ class BreadthFirst {
       outcomes: this.#outcomes,
       witnesses: witnesses.sort(compareWitnesses),
       switchesCovered: this.layer - 1,
+      estimate: complete ? this.estimate : (this.estimate ?? estimate(system)),
     };
   }
 }

@@ -4,6 +4,7 @@
 // small before they are reported.
 
 import { Prng } from '../../base/prng.ts';
+import { estimate } from './estimate.ts';
 import type { Sampler } from './samplers.ts';
 import { replay } from './schedule.ts';
 import { shrink } from './shrink.ts';
@@ -106,6 +107,7 @@ export function* sample(system: TransitionSystem, sampler: Sampler, seed: number
       frontier: limits.budget - runner.runs,
       layer: -1,
       failures: witnesses.size,
+      estimate: null,
     };
     if (reason !== null) {
       stoppedBy = reason;
@@ -123,5 +125,6 @@ export function* sample(system: TransitionSystem, sampler: Sampler, seed: number
     outcomes,
     witnesses: [...witnesses.values()].sort(compareWitnesses),
     switchesCovered: -1,
+    estimate: estimate(system, seed),
   };
 }

@@ -92,6 +92,15 @@ export interface Exploration {
   readonly witnesses: readonly Witness[];
   /** Context switches up to which everything was seen; -1 when not even runs without one. */
   readonly switchesCovered: number;
+  /** How much there is, for a search that was long or did not end. */
+  readonly estimate: Estimate | null;
+}
+
+/** How much there is to explore, from random runs. */
+export interface Estimate {
+  /** Distinct states, at least about so many. */
+  readonly states: number;
+  readonly interleavings: number;
 }
 
 /** How a search goes on, told every few thousand transitions. */
@@ -104,6 +113,7 @@ export interface Progress {
   /** Context switches of what is explored now; -1 where that means nothing. */
   readonly layer: number;
   readonly failures: number;
+  readonly estimate: Estimate | null;
 }
 
 /** Bounds of a search. */
