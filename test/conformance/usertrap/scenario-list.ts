@@ -20,6 +20,7 @@ const SITES = 'conformance/usertrap/sites.test.ts';
 const LIFE = 'conformance/usertrap/lifecycle.test.ts';
 const TASKS = 'conformance/usertrap/tasks.test.ts';
 const GS = 'conformance/usertrap/gs.test.ts';
+const SAVED = 'conformance/usertrap/checkpoint.test.ts';
 const STUBS = 'conformance/usertrap/stub-threads.test.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -108,7 +109,20 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { number: 27, name: 'vfork-shares', upstream: 'one table, one header', tests: [TASKS] },
   { number: 28, name: 'exec-resets', upstream: 'no table before the first patch', tests: [LIFE] },
-  { number: 30, name: 'restore-abi-drift', upstream: 'the panic “bad thread state”', tests: [STUBS] },
+  {
+    number: 29,
+    name: 'restore',
+    upstream: 'goes on from S, S+5, S+7 and A+8',
+    hardened: 'goes on from S, S+5 and S+7; nobody is at A+8',
+    tests: [SAVED],
+  },
+  {
+    number: 30,
+    name: 'restore-abi-drift',
+    upstream: 'the panic “bad thread state”',
+    hardened: 'a file that is not as it was written is refused',
+    tests: [STUBS, SAVED],
+  },
   {
     number: 32,
     name: 'attach-existing',

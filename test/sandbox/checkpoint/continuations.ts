@@ -5,6 +5,7 @@
 
 import { fromLatin1 } from '../../../src/base/bytes.ts';
 import type { Host, HostStream } from '../../../src/base/host.ts';
+import { Reg } from '../../../src/cpu/regs.ts';
 import { openUnicorn } from '../../../src/cpu/unicorn/index.ts';
 import { SyscallTracer } from '../../../src/kernel/decode/tracer.ts';
 import { StraceText } from '../../../src/report/strace-text.ts';
@@ -28,6 +29,8 @@ export interface Outcome extends Record {
 /** A checkpoint, and what had been done by then. */
 export interface Taken extends Record {
   readonly at: number;
+  /** Where the tasks were. */
+  readonly rips: readonly number[];
   readonly file: Uint8Array;
 }
 
@@ -98,7 +101,8 @@ export async function runTaking(
     if (at === undefined) return;
     sandbox.checkpointAt(at, () => {
       const file = sandbox.save();
-      taken.push({ at, file, ...record });
+      const tasks = [...sandbox.kernel.groups.values()].flatMap((group) => group.tasks);
+      taken.push({ at, rips: tasks.map((task) => task.regs.get(Reg.rip)), file, ...record });
       next(i + 1);
     });
   };

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+//
+// Scenarios 29 and 30: a program that is saved at its site, between its instructions, behind it and at its slot; and slots
+// that another version has written.
+
+import { describe, expect, it } from 'vitest';
+
+import { toHex } from '../../../src/base/bytes.ts';
+import { TraplineError } from '../../../src/base/errors.ts';
+import { codeLine as line, linkCode } from '../../../src/isa/machine-code.ts';
+import { directoryWith, elfOf } from '../../kernel/code-guest.ts';
+import { goOn, runTaking } from '../../sandbox/checkpoint/continuations.ts';
+import type { ProgramOptions } from '../../sandbox/checkpoint/continuations.ts';
+
+const SITE = 0x401005;
+/** Two calls at one site, a third by a jump to its second instruction, then the end. */
+const PROGRAM = linkCode([
+  line('bd 02 00 00 00', 'mov $2,%ebp'),
+  line('b8 27 00 00 00', 'mov $39,%eax', { label: 'site' }),
+  line('0f 05', 'syscall', { label: 'tail' }),
+  line('ff cd', 'dec %ebp'),
+  line('7f', 'jg', { jump: { to: 'site', size: 1 } }),
+  line('7c', 'jl', { jump: { to: 'done', size: 1 } }),
+  line('b8 27 00 00 00', 'mov $39,%eax'),
+  line('eb', 'jmp', { jump: { to: 'tail', size: 1 } }),
+  line('31 ff', 'xor %edi,%edi', { label: 'done' }),
+  line('b8 e7 00 00 00 0f 05', 'exit_group'),
+]).bytes;
+
+function options(patch: 'upstream' | 'hardened'): ProgramOptions {
+  return {
+    program: '/guest',
+    programFile: { directory: directoryWith('guest', elfOf(PROGRAM)), entry: 'guest' },
+    patch,
+    memoryBytes: 16 * 2 ** 20,
+    timeoutSec: 20,
+  };
+}
+
+/** Where a task is, in words. */
+function place(rip: number): string {
+  if (rip >= 0x60000 && rip < 0x70000) return 'A+8';
+  const offset = rip - SITE;
+  return offset === 0 ? 'S' : offset === 5 || offset === 7 ? `S+${offset}` : 'elsewhere';
+}
+
+describe.each(['upstream', 'hardened'] as const)('29 restore, %s', (patch) => {
+  it('a program that is saved anywhere around its site goes on as if nothing had been', async () => {
+    const { outcome: plain } = await runTaking(options(patch), []);
+    const points = Array.from({ length: 300 }, (_, i) => i + 1);
+    const { outcome, taken } = await runTaking(options(patch), points);
+    expect(outcome).toEqual(plain);
+    const places = new Map(taken.map((t) => [t.rips.map(place).join(), t]));
+    const expected = patch === 'upstream' ? ['A+8', 'S', 'S+5', 'S+7'] : ['S', 'S+5', 'S+7'];
+    expect([...places.keys()].filter((where) => where !== 'elsewhere').toSorted()).toEqual(expected);
+    for (const [where, each] of places) expect(await goOn(each, options(patch)), where).toEqual(plain);
+  });
+});
+
+describe.each(['upstream', 'hardened'] as const)('30 restore-abi-drift, %s', (patch) => {
+  it('a file whose slots were changed is refused', async () => {
+    const { taken } = await runTaking(options(patch), [30]);
+    const [saved] = taken;
+    expect(saved).toBeDefined();
+    if (saved === undefined) return;
+    const prep = '65c704252c00000002000000';
+    const text = toHex(saved.file);
+    const at = text.indexOf(prep);
+    // Slots are in the file as they are in memory, or not at all.
+    const file = saved.file.slice();
+    const target = at < 0 ? Math.floor(file.length / 2) : at / 2 + 8;
+    file[target] = (file[target] ?? 0) ^ 1;
+    await expect(goOn({ ...saved, file }, options(patch))).rejects.toThrow(TraplineError);
+  });
+});
