@@ -4,6 +4,8 @@
 
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { UPSTREAM_VERSION_NAMES } from '../usertrap/versions.ts';
+import type { UpstreamVersionName } from '../usertrap/versions.ts';
 import { parseChoice, parseCount, parseSeconds, parseSize } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -33,6 +35,8 @@ export interface Bind {
 /** The options of one run, checked. */
 export interface RunOptions {
   readonly patch: (typeof PATCH_MODES)[number];
+  readonly upstream: UpstreamVersionName;
+  readonly stubPreemption: boolean;
   readonly engine: (typeof ENGINES)[number];
   readonly root: string | undefined;
   readonly binds: readonly Bind[];
@@ -74,6 +78,15 @@ const ROWS: readonly Row[] = [
     flags: '--patch <MODE>',
     text: 'off: trap every syscall; upstream: patch as gVisor does; hardened: patch, and always right',
     preset: 'hardened',
+  },
+  {
+    flags: '--upstream <VERSION>',
+    text: `which gVisor --patch upstream is: ${UPSTREAM_VERSION_NAMES.join(', ')}`,
+    preset: '3c5eee1',
+  },
+  {
+    flags: '--stub-preemption',
+    text: '--patch upstream: turns may end in trampolines and stub code, as on real processors',
   },
   {
     flags: '--root <DIR|TAR>',
@@ -159,6 +172,8 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
   const maxInstructions = text('maxInstructions');
   return {
     patch: parseChoice('--patch', required('patch'), PATCH_MODES),
+    upstream: parseChoice('--upstream', required('upstream'), UPSTREAM_VERSION_NAMES),
+    stubPreemption: on('stubPreemption'),
     engine: parseChoice('--engine', required('engine'), ENGINES),
     root: text('root'),
     binds: list('bind').map(parseBind),

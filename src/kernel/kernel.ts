@@ -622,6 +622,11 @@ export class Kernel implements Sentry {
       case 'budget':
         this.mayNotLook = event.kind === 'budget';
         return true;
+      case 'preempted':
+        this.mayNotLook = true;
+        task.involuntarySwitches++;
+        this.scheduler.requeue(task);
+        return false;
       case 'interrupted':
         this.mayNotLook = true;
         this.breathDue = true;

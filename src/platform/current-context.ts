@@ -76,8 +76,11 @@ export class CurrentContext {
     }
     cpu.regs.u64[Reg.gsBase] = thread.gsBase;
     if (this.options.guards.assertRecord) thread.assertRecord();
-    if (context.thread === thread) this.ownFpu(ctx);
-    else this.takeFromQueue(ctx, context, thread);
+    if (context.thread === thread) {
+      // It goes on where it was, and loads what it was about to load.
+      thread.staleFpu = null;
+      this.ownFpu(ctx);
+    } else this.takeFromQueue(ctx, context, thread);
     return true;
   }
 
@@ -139,7 +142,8 @@ export class CurrentContext {
   /** A thread that loses the processor right before it loads a context's FP state still has another's. */
   private keepThreadFpu(context: ThreadContext, thread: StubThread): void {
     const offset = this.cpu.regs.get(Reg.rip) - STUB_CODE;
-    const isBefore = offset >= this.options.code.gateReturn && offset < this.options.code.fpuDone;
+    const { gateReturn, fpuDone, handBack, handedBack } = this.options.code;
+    const isBefore = (offset >= gateReturn && offset < fpuDone) || (offset >= handBack && offset < handedBack);
     if (!isBefore || !context.fpuChanged || context.thread !== thread) return;
     thread.staleFpu = new Uint8Array(FPU_BYTES);
     this.cpu.saveFpu(thread.staleFpu);
@@ -191,6 +195,15 @@ export class CurrentContext {
     if (this.current !== null) this.leave(this.current);
     if (this.fpuOwner !== null) this.cpu.saveFpu(this.fpuOwner.fpu);
     this.fpuOwner = null;
+  }
+
+  /** The stub gives the current context back before it has loaded anything of it. */
+  handBack(): void {
+    const { context } = this;
+    if (context === null) return;
+    context.loadResumed(this.cpu.regs);
+    // Its FP state is where it was loaded from.
+    if (context.fpuChanged && this.fpuOwner === context.ctx) this.fpuOwner = null;
   }
 
   saveFpu(ctx: GuestContext): void {

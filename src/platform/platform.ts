@@ -11,6 +11,7 @@ import type { Regs } from '../cpu/regs.ts';
 import { writesGs } from '../isa/gs-write.ts';
 import { MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
 import { SITE_BYTES, SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
+import type { Prng } from '../base/prng.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -62,6 +63,8 @@ const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
 const STUB_BUDGET = 1;
 /** Blocks before a guest that loops in stub code is stopped all the same. */
 const STUB_RUNS = 64;
+/** A turn that ends in a slot or in stub code goes on for fewer instructions than this, where it may end in it. */
+const STUB_STEPS = 32;
 /** Stub threads of a subprocess upstream: as on a machine with two processors. */
 const DEFAULT_STUB_THREADS = 2;
 /** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
@@ -81,7 +84,8 @@ export class Platform implements PlatformApi {
   private readonly version: UpstreamVersion;
   /** Stub threads of a subprocess, shared by its contexts; 0: each context has its own. */
   private readonly threadLimit: number;
-  private readonly stubPreemption: boolean;
+  /** Where a turn ends that may end in stub code; null when it may not. */
+  private readonly preemption: Prng | null;
   private readonly trace: TraceSink;
   private readonly observer: PlatformObserver | null;
   private readonly countsStub: boolean;
@@ -128,7 +132,8 @@ export class Platform implements PlatformApi {
     const guards = { ...(isUpstream ? UPSTREAM_GUARDS : HARDENED_GUARDS), ...options.guards };
     this.version = isUpstream ? upstreamVersion(options.upstream ?? HEAD.name) : HEAD;
     this.threadLimit = isUpstream ? (options.stubThreads ?? DEFAULT_STUB_THREADS) : 0;
-    this.stubPreemption = isUpstream && options.stubPreemption === true;
+    const isPreempted = isUpstream && options.stubPreemption === true;
+    this.preemption = isPreempted ? options.prng.stream('preemption') : null;
     this.config = { guards, protocol: options.protocol ?? GVISOR_PROTOCOL, version: this.version };
     // The gate of the hardened code clobbers rcx and r11, so it serves only where that is wanted.
     this.savesInGuest = isUpstream || !guards.syscallClobbers;
@@ -156,7 +161,7 @@ export class Platform implements PlatformApi {
       guards,
       version: this.version,
       stubThreads: this.threadLimit,
-      stubPreemption: this.stubPreemption,
+      stubPreemption: isPreempted,
       code,
       trace,
     });
@@ -317,19 +322,26 @@ export class Platform implements PlatformApi {
     const cpu = this.cpu;
     const event = this.event;
     const start = cpu.instructions;
-    const end = start + budget;
+    // Now and then the host takes the processor right where a stub thread resumes a context.
+    const isCut =
+      this.preemption !== null && budget > STUB_STEPS && this.isInStub(ctx) && this.preemption.below(8) === 0;
+    const end = start + (isCut ? 1 : budget);
     let isOver = false;
     let isInterrupted = false;
     /** Where the stub thread is when its context goes to the Sentry. */
     let isInSyshandler = false;
     let stubRuns = 0;
+    /** Instructions of stub code that are executed yet, where a turn may end among them. */
+    let stubSteps = this.preemption !== null && budget > STUB_STEPS ? this.preemption.below(STUB_STEPS) : 0;
     cpu.root = ctx.mm.root;
     for (;;) {
       const left = isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
       const stop =
-        ctx.breakpoints === null || this.breakpoints === null
-          ? cpu.run(left)
-          : this.breakpoints.run(ctx, ctx.breakpoints, left);
+        this.preemption !== null && left <= STUB_STEPS && this.isInStub(ctx)
+          ? this.stepInStub()
+          : ctx.breakpoints === null || this.breakpoints === null
+            ? cpu.run(left)
+            : this.breakpoints.run(ctx, ctx.breakpoints, left);
       if (this.observer !== null) this.observer.onStop(ctx, stop);
       let goesOn = true;
       switch (stop.kind) {
@@ -375,11 +387,29 @@ export class Platform implements PlatformApi {
       }
       if (cpu.instructions >= end) isOver = true;
       // Nothing may look at a task whose registers are half way through a trampoline or a syshandler: it runs on.
-      if (isOver && (this.stubPreemption || this.isInGuest(ctx, cpu.instructions - start) || ++stubRuns > STUB_RUNS)) {
-        event.kind = isInterrupted ? 'interrupted' : 'budget';
+      if (!isOver) continue;
+      const isAtRest =
+        this.preemption === null
+          ? this.isInGuest(ctx, cpu.instructions - start) || ++stubRuns > STUB_RUNS
+          : !this.isInStub(ctx) || --stubSteps < 0;
+      if (isAtRest) {
+        event.kind = isInterrupted ? 'interrupted' : isCut ? 'preempted' : 'budget';
         return event;
       }
     }
+  }
+
+  /** The next instruction is one of a slot or of the stub. */
+  private isInStub(ctx: GuestContext): boolean {
+    const rip = ctx.regs.get(Reg.rip);
+    return (rip >= STUB_START && rip < STUB_END) || this.on.context?.traps.inSlots(rip) === true;
+  }
+
+  /** Executes one instruction of them; blocks are too long to end a turn where a processor can. */
+  private stepInStub(): Stop {
+    const stop = this.cpu.step();
+    if (stop.kind === 'syscall' && this.onSyscall()) stop.kind = 'budget';
+    return stop;
   }
 
   /**
@@ -599,7 +629,7 @@ export class Platform implements PlatformApi {
           return false;
         }
         if (low === this.handBackLow) {
-          this.on.context?.loadResumed(regs);
+          this.on.handBack();
           this.isHandedBack = true;
           this.isPatchedCall = true;
           return false;

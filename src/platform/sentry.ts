@@ -54,10 +54,11 @@ export type PatchMode = 'off' | 'upstream' | 'hardened';
  * | `syscall` | `Sentry.syscall` returned false |
  * | `fault` | a signal for the guest: signo, code and addr as in siginfo; trapno and errorCode as in the frame |
  * | `budget` | the instruction budget is used up |
+ * | `preempted` | the host took the processor before that (only where stub code may be preempted) |
  * | `interrupted` | `cpu.interrupt()` or the watchdog |
  * | `stub-panic` | Systrap's own code found its records broken (gVisor's 0x0bad00xx in `code`): the thread group dies by SIGKILL |
  */
-export type PlatformEventKind = 'syscall' | 'fault' | 'budget' | 'interrupted' | 'stub-panic';
+export type PlatformEventKind = 'syscall' | 'fault' | 'budget' | 'preempted' | 'interrupted' | 'stub-panic';
 
 /** One object per Platform, overwritten by each run. */
 export interface PlatformEvent {

@@ -17,7 +17,9 @@ export interface StubCode {
   readonly gateReturn: number;
   /** The first instruction after the FP state was loaded, where it had to be; -1 when the code loads none. */
   readonly fpuDone: number;
-  /** After the `syscall` that hands an interrupted context back; -1 when the code has none. */
+  /** Where an interrupted context is handed back, before its FP state was loaded; -1 when the code has none. */
+  readonly handBack: number;
+  /** After the `syscall` that does it. */
   readonly handedBack: number;
   /** After the `syscall` that reports a panic; -1 when the code has none. */
   readonly panicReturn: number;
@@ -211,6 +213,7 @@ function link(lines: readonly CodeLine[]): StubCode {
     lines,
     gateReturn: offset('gate-return'),
     fpuDone: offset('fpu-done'),
+    handBack: offset('hand-back'),
     handedBack: offset('handed-back'),
     panicReturn: offset('panic-return'),
   };

@@ -35,6 +35,7 @@ import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceRing } from '../trace/ring.ts';
 import { EventKind } from '../trace/events.ts';
 import type { Guards } from '../usertrap/guards.ts';
+import type { UpstreamVersionName } from '../usertrap/versions.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { FsContext } from '../vfs/fs-context.ts';
 import { newestTime } from '../vfs/host-contents.ts';
@@ -89,6 +90,13 @@ export interface SandboxOptions {
   readonly patch?: PatchMode;
   /** Single guards of the patch mode, switched on or off. */
   readonly guards?: Partial<Guards>;
+  /** Patch mode `upstream`: of which gVisor; default `3c5eee1`. */
+  readonly upstream?: UpstreamVersionName;
+  /**
+   * Patch mode `upstream`: the host may take the processor from a stub thread in the middle of a trampoline or of the stub's
+   * code, as it does in life. Default: never there, so that defects which need it do not show.
+   */
+  readonly stubPreemption?: boolean;
   /** The guest's / : read-only below a memory layer. Default: an empty tree. */
   readonly root?: HostDirectory;
   readonly binds?: readonly Bind[];
@@ -221,6 +229,8 @@ export class Sandbox {
           prng: prng.stream('platform'),
           trace,
           countsStub: options.comparable !== true,
+          stubPreemption: options.stubPreemption === true,
+          ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
           ...(disassembler === undefined
             ? {}
             : { readOperands: (code, address) => disassembler().memoryOperands(code, address) }),
