@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // D7: a stub thread that is interrupted between taking a context and loading its FP state may believe that the state is
-// loaded. Two threads with different registers take turns while a parent stops and continues them.
+// loaded. Threads with different registers take turns while a parent stops and continues them.
 
 #include "lib/sites.h"
 
-enum { SIGKILL = 9, SIGCONT = 18, SIGSTOP = 19, ROUNDS = 400, TURNS = 20 };
+enum { SIGCONT = 18, SIGSTOP = 19, THREADS = 6, ROUNDS = 400, TURNS = 20 };
 
-static struct thread threads[2];
+static struct thread threads[THREADS];
 static volatile u64 wrong, turns;
 static volatile int stop;
 
@@ -35,21 +35,20 @@ static void take_turns(u64 value) {
 int guest_main(void) {
   i64 child = quiet(SYS_fork);
   if (child == 0) {
-    CHECK(2, spawn(&threads[0], take_turns, 0x1111111111111111) > 0);
-    CHECK(3, spawn(&threads[1], take_turns, 0x2222222222222222) > 0);
-    while (turns < ROUNDS * 10 && wrong == 0) wrong += hold_value(0x3333333333333333, 0, TURNS);
+    for (u64 i = 0; i < THREADS; i++) CHECK(2, spawn(&threads[i], take_turns, 0x1111111111111111 * (i + 2)) > 0);
+    while (turns < ROUNDS * THREADS && wrong == 0) wrong += hold_value(0x1111111111111111, 0, TURNS);
     stop = 1;
-    for (int i = 0; i < 2; i++) join(&threads[i]);
+    for (int i = 0; i < THREADS; i++) join(&threads[i]);
     finish(wrong != 0);
   }
-  CHECK(4, child > 0);
+  CHECK(3, child > 0);
   for (int i = 0; i < ROUNDS; i++) {
     quiet(SYS_kill, child, SIGSTOP);
     quiet(SYS_kill, child, SIGCONT);
     quiet(SYS_sched_yield);
   }
   int status = 0;
-  CHECK(5, quiet(SYS_wait4, child, &status, 0, 0) == child);
+  CHECK(4, quiet(SYS_wait4, child, &status, 0, 0) == child);
   say("d7");
   tell("child-status", (u64)status);
   end_line();

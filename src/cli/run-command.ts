@@ -127,6 +127,8 @@ export async function runCommand(program: string, args: readonly string[], optio
       ...guest.options,
       host,
       patch: options.patch,
+      upstream: options.upstream,
+      stubPreemption: options.stubPreemption,
       wallClock: options.wallClock,
       entropy: options.entropy,
       consumers: outputs.renderers,

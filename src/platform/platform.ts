@@ -64,7 +64,9 @@ const STUB_BUDGET = 1;
 /** Blocks before a guest that loops in stub code is stopped all the same. */
 const STUB_RUNS = 64;
 /** A turn that ends in a slot or in stub code goes on for fewer instructions than this, where it may end in it. */
-const STUB_STEPS = 32;
+const STUB_STEPS = 8;
+/** Instructions of a turn there. */
+const MAX_TURN = 20_000;
 /** Stub threads of a subprocess upstream: as on a machine with two processors. */
 const DEFAULT_STUB_THREADS = 2;
 /** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
@@ -322,26 +324,21 @@ export class Platform implements PlatformApi {
     const cpu = this.cpu;
     const event = this.event;
     const start = cpu.instructions;
-    // Now and then the host takes the processor right where a stub thread resumes a context.
-    const isCut =
-      this.preemption !== null && budget > STUB_STEPS && this.isInStub(ctx) && this.preemption.below(8) === 0;
-    const end = start + (isCut ? 1 : budget);
+    const turn = this.turnOf(ctx, budget);
+    const isCut = turn < budget;
+    const end = start + turn;
     let isOver = false;
     let isInterrupted = false;
     /** Where the stub thread is when its context goes to the Sentry. */
     let isInSyshandler = false;
     let stubRuns = 0;
     /** Instructions of stub code that are executed yet, where a turn may end among them. */
-    let stubSteps = this.preemption !== null && budget > STUB_STEPS ? this.preemption.below(STUB_STEPS) : 0;
+    let stubSteps = this.preemption !== null && turn > STUB_STEPS ? this.preemption.below(STUB_STEPS) : 0;
     cpu.root = ctx.mm.root;
     for (;;) {
-      const left = isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
-      const stop =
-        this.preemption !== null && left <= STUB_STEPS && this.isInStub(ctx)
-          ? this.stepInStub()
-          : ctx.breakpoints === null || this.breakpoints === null
-            ? cpu.run(left)
-            : this.breakpoints.run(ctx, ctx.breakpoints, left);
+      const left: number = isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
+      const isStepped: boolean = this.preemption !== null && left <= STUB_STEPS && this.isInStub(ctx);
+      const stop = isStepped ? this.stepInStub() : this.runFor(ctx, left);
       if (this.observer !== null) this.observer.onStop(ctx, stop);
       let goesOn = true;
       switch (stop.kind) {
@@ -369,7 +366,7 @@ export class Platform implements PlatformApi {
           goesOn = this.generalProtection(ctx, stop);
           break;
         case 'budget':
-          isOver = true;
+          isOver ||= !isStepped;
           break;
         case 'interrupted':
           isOver = true;
@@ -397,6 +394,20 @@ export class Platform implements PlatformApi {
         return event;
       }
     }
+  }
+
+  private runFor(ctx: GuestContext, instructions: number): Stop {
+    return ctx.breakpoints === null || this.breakpoints === null
+      ? this.cpu.run(instructions)
+      : this.breakpoints.run(ctx, ctx.breakpoints, instructions);
+  }
+
+  /** Instructions until the host takes the processor, where it may take it from stub code. */
+  private turnOf(ctx: GuestContext, budget: number): number {
+    if (this.preemption === null || budget <= STUB_STEPS) return budget;
+    // Now and then right where a stub thread resumes a context.
+    if (this.isInStub(ctx) && this.preemption.below(8) === 0) return 1 + this.preemption.below(STUB_STEPS);
+    return Math.min(budget, 1 + this.preemption.below(MAX_TURN));
   }
 
   /** The next instruction is one of a slot or of the stub. */
