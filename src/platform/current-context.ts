@@ -77,9 +77,10 @@ export class CurrentContext {
     cpu.regs.u64[Reg.gsBase] = thread.gsBase;
     if (this.options.guards.assertRecord) thread.assertRecord();
     if (context.thread === thread) {
-      // It goes on where it was, and loads what it was about to load.
-      thread.staleFpu = null;
       this.ownFpu(ctx);
+      // It goes on where it was, and is yet to load the context's.
+      if (thread.staleFpu !== null) cpu.loadFpu(thread.staleFpu);
+      thread.staleFpu = null;
     } else this.takeFromQueue(ctx, context, thread);
     return true;
   }

@@ -150,7 +150,7 @@ export class Machine implements Sentry {
     if (rip !== undefined) guest.regs.set(Reg.rip, rip);
     for (let runs = 0; runs < 100; runs++) {
       const event = this.platform.switchTo(guest, budget);
-      if (event.kind !== 'budget') return event;
+      if (event.kind !== 'budget' && event.kind !== 'preempted') return event;
     }
     throw new Error('the guest runs on and on');
   }
