@@ -4,6 +4,9 @@
 
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { RACE_SCENARIOS, startRaceCommand } from '../race/command.ts';
+import { PROTOCOLS } from '../race/protocols.ts';
+import { STRATEGIES } from '../race/search/explore.ts';
+import { MODELS } from '../race/world/model.ts';
 import type { RaceCommandOptions } from '../race/command.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
@@ -14,7 +17,7 @@ import { UsageError } from './usage-error.ts';
 /** Explores, prints the report, and gives the exit status. */
 export async function raceCommand(scenario: string | undefined, raw: RawRaceOptions): Promise<number> {
   if (raw['list'] === true) {
-    for (const { name, summary } of RACE_SCENARIOS) writeToStdout(`${name.padEnd(24)}${summary}\n`);
+    writeToStdout(listing());
     return 0;
   }
   if (scenario === undefined) throw new UsageError('race: no scenario was given; see trapline race --list');
@@ -37,6 +40,18 @@ export async function raceCommand(scenario: string | undefined, raw: RawRaceOpti
     file?.discard();
     throw error;
   }
+}
+
+/** What `--list` shows. */
+function listing(): string {
+  const section = (title: string, rows: readonly { readonly name: string; readonly summary: string }[]): string =>
+    `${title}\n${rows.map(({ name, summary }) => `  ${name.padEnd(22)}${summary}`).join('\n')}\n`;
+  return [
+    section('scenarios', RACE_SCENARIOS),
+    section('models (--model)', MODELS),
+    section('protocols (--protocol)', PROTOCOLS),
+    section('strategies (--strategy)', STRATEGIES),
+  ].join('\n');
 }
 
 type Names = Partial<Pick<RaceCommandOptions, (typeof NAMES)[number]>>;

@@ -33,8 +33,25 @@ export const NO_MUTANTS: Mutants = { dieAfter: null, unlockedRecovery: false, si
 
 export const GVISOR: RaceProtocol = { text: GVISOR_PROTOCOL.name, patch: GVISOR_PROTOCOL, mutants: NO_MUTANTS };
 
-const HELP =
-  'use gvisor, abc-sync, one-shot, one-store, an order of a, b and c such as acb, or stores such as 5,1.4,5.2,0 (offset or offset.length), and then any of :sync=STEPS :split=memcpy|step|byte :guard=HEX :stop :nolock :single-read :die=N :faults=N';
+/** What `--protocol` takes. */
+export const PROTOCOLS: readonly { readonly name: string; readonly summary: string }[] = [
+  { name: 'gvisor, abc', summary: "gVisor's three steps: the guard at +5, then +1 to +6, then +0" },
+  { name: 'acb, bc, …', summary: 'another order of the steps a, b and c, or not all of them' },
+  { name: 'abc-sync', summary: "gVisor's, and all others serialise after a and after b" },
+  { name: 'one-shot', summary: 'one copy of all seven bytes, as memcpy stores it' },
+  { name: 'one-store', summary: 'one store of eight bytes' },
+  { name: '5,1.4,5.2,0', summary: 'these stores: offset, or offset.length' },
+  { name: ':split=S', summary: 'after any of them: how a copy becomes stores; memcpy, step or byte' },
+  { name: ':sync=STEPS', summary: 'all others serialise after these steps' },
+  { name: ':stop', summary: 'all others stand still meanwhile' },
+  { name: ':guard=HEX', summary: 'the step that writes the guard alone writes this byte' },
+  { name: ':nolock', summary: 'the fault handler does not take the lock' },
+  { name: ':single-read', summary: 'the stub does not look a second time for the guard' },
+  { name: ':die=N', summary: 'the patcher has no memory left after N stores to the site' },
+  { name: ':faults=N', summary: 'any N stores may fail, each as a choice' },
+];
+
+const HELP = 'trapline race --list shows what there is';
 
 function unknown(text: string, why: string): TraplineError {
   return new TraplineError('RACE_PROTOCOL', `--protocol ${text}: ${why}; ${HELP}`);

@@ -18,10 +18,11 @@ describe('trapline race', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('lists its scenarios', () => {
+  it('lists its scenarios, models, protocols and strategies', () => {
     const run = trapline(['race', '--list']);
     expect(run).toMatchObject({ status: 0, stderr: '' });
-    expect(run.stdout).toMatch(/^patch-vs-exec /m);
+    for (const name of ['patch-vs-exec', 'torn-asc', 'one-store', 'dpor'])
+      expect(run.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
   });
 
   it('exits with 0 when the scenario holds', () => {
@@ -43,6 +44,28 @@ describe('trapline race', () => {
 
   it('exits with 3 when the budget ends before the exploration', () => {
     expect(trapline(['race', 'patch-vs-exec', '--budget', '5']).status).toBe(3);
+  });
+
+  it('exits with 3 when the time ends before the exploration', () => {
+    const large = ['--model', 'stale', '--granule', '1', '--threads', '6'];
+    expect(trapline(['race', 'patch-vs-exec', '--patch', 'hardened', ...large, '--time', '0.5']).status).toBe(3);
+  });
+
+  it('samples by seed, and never says that something holds', () => {
+    const sampled = ['race', 'patch-vs-exec', '--strategy', 'urw', '--seed', '5', '--budget', '500'];
+    const run = trapline(sampled);
+    expect(run.status).toBe(3);
+    expect(run.stdout).toMatch(/^INCOMPLETE /);
+    expect(trapline(sampled)).toEqual(run);
+  });
+
+  it('shows the witness of the torn fetch that upstream allows and hardened does not', () => {
+    const cell = ['race', 'patch-vs-exec', '--offset', '58', '--model', 'torn-asc'];
+    const upstream = trapline([...cell, '--patch', 'upstream']);
+    expect(upstream.status).toBe(1);
+    expect(upstream.stdout).toMatch(/"0f 00" at site\+5/);
+    expect(upstream.stdout).toMatch(/2 context switches/);
+    expect(trapline([...cell, '--patch', 'hardened'])).toMatchObject({ status: 0 });
   });
 
   it('gives the same bytes twice', () => {

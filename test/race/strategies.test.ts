@@ -160,7 +160,7 @@ describe('sampling', () => {
     { fetch: 'stale', offset: 63 },
     { fetch: 'stale', offset: 59 },
   ];
-  const samplers = STRATEGIES.filter((name) => name !== 'exhaustive' && name !== 'dpor');
+  const samplers = STRATEGIES.map((s) => s.name).filter((name) => name !== 'exhaustive' && name !== 'dpor');
 
   it.each(samplers)(
     '%s finds each bug, never one that is not there, and makes its witness as small as can be',
@@ -221,7 +221,7 @@ describe('determinism', () => {
 describe('limits', () => {
   it('a search that is told to stop is incomplete, whatever the strategy', () => {
     withWorld({ threads: 3, fetch: 'stale', offset: 0 }, (world) => {
-      for (const strategy of STRATEGIES) {
+      for (const { name: strategy } of STRATEGIES) {
         const result = explore(world, { strategy, budget: 1_000_000, poll: () => 'time' });
         expect(result).toMatchObject({ verdict: 'incomplete', complete: false, stoppedBy: 'time' });
       }

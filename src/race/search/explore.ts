@@ -21,8 +21,12 @@ export interface ExploreOptions extends SearchOptions {
   readonly poll?: (progress: Progress) => StopReason | null;
 }
 
-/** Names for `--strategy`. */
-export const STRATEGIES: readonly string[] = ['exhaustive', 'dpor', ...SAMPLERS.map((s) => s.name)];
+/** What `--strategy` takes. */
+export const STRATEGIES: readonly { readonly name: string; readonly summary: string }[] = [
+  { name: 'exhaustive', summary: 'every state once, fewest context switches first: complete, with minimal witnesses' },
+  { name: 'dpor', summary: 'one run of each class of equal runs, keeping no states: complete' },
+  ...SAMPLERS,
+];
 
 /** A system that can show itself with every actor by its own name. */
 function plainOf(system: TransitionSystem & { readonly plain?: TransitionSystem }): TransitionSystem {
@@ -39,7 +43,10 @@ export function startSearch(system: TransitionSystem, options: SearchOptions): S
   if (name === 'dpor') return dpor(plainOf(system), options);
   const sampler = SAMPLERS.find((s) => s.name === name);
   if (sampler !== undefined) return sample(plainOf(system), sampler, options.seed ?? 1, options);
-  throw new TraplineError('RACE_STRATEGY', `there is no strategy "${name}"; use one of ${STRATEGIES.join(', ')}`);
+  throw new TraplineError(
+    'RACE_STRATEGY',
+    `there is no strategy "${name}"; use one of ${STRATEGIES.map((s) => s.name).join(', ')}`,
+  );
 }
 
 /**

@@ -40,8 +40,18 @@ export const COHERENT: Model = {
   returnBy: 'iret',
 };
 
-/** Names for `--model`. */
-export const MODEL_NAMES = ['coherent', 'torn-asc', 'torn-any', 'stale-window=N', 'stale', 'xmc-strict'] as const;
+/** What `--model` takes, from the weakest adversary on: what fails in one fails in those after it. */
+export const MODELS: readonly { readonly name: string; readonly summary: string }[] = [
+  { name: 'coherent', summary: 'an instruction is fetched at once from memory as it is' },
+  { name: 'torn-asc', summary: 'granule by granule, the lowest first' },
+  { name: 'torn-any', summary: 'granule by granule in any order' },
+  { name: 'stale-window=N', summary: 'a granule is fetched at any time and used up to N instructions later' },
+  { name: 'stale', summary: 'a granule is fetched at any time and used until the processor serialises' },
+  {
+    name: 'xmc-strict',
+    summary: 'coherent, and reports code that changed without the synchronisation the manual asks for',
+  },
+];
 
 const MAX_WINDOW = 1000;
 
@@ -65,7 +75,7 @@ export function fetchNamed(name: string): Pick<Model, 'fetch' | 'window' | 'stri
       }
       throw new TraplineError(
         'RACE_MODEL',
-        `there is no model "${name}"; use one of ${MODEL_NAMES.join(', ')} (N at most ${MAX_WINDOW})`,
+        `there is no model "${name}"; use one of ${MODELS.map((m) => m.name).join(', ')} (N at most ${MAX_WINDOW})`,
       );
     }
   }
@@ -95,6 +105,3 @@ export function describeModel(model: Model): string {
       return `fetch reads ${piece} at any time and may use them until the processor serialises`;
   }
 }
-
-/** From the weakest adversary to the strongest: what fails in one fails in those after it. */
-export const FETCH_LADDER: readonly FetchKind[] = ['coherent', 'torn-asc', 'torn-any', 'stale-window', 'stale'];
