@@ -8,6 +8,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PTE_PRESENT } from './page-table.ts';
 import { FRAME_CACHED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
+import { visitResident } from './resident-pages.ts';
 import { VMA_LOCKED } from './vma.ts';
 import type { MappedArea } from './vma.ts';
 
@@ -65,16 +66,21 @@ export function memoryUse(core: SpaceCore): MemoryUse {
   const { hiddenArea } = core.memory;
   let hidden = 0;
   let hiddenLocked = 0;
+  let hiddenRss = 0;
   for (const { name, start, end, flags } of core.vmas.items) {
     if (name !== hiddenArea) continue;
     hidden += end - start;
     if ((flags & VMA_LOCKED) !== 0) hiddenLocked += end - start;
+    visitResident(core, start, end, () => (hiddenRss += PAGE_SIZE));
   }
+  const vmSize = core.totalPages * PAGE_SIZE - hidden;
+  const vmRss = core.residentPages * PAGE_SIZE - hiddenRss;
   return {
-    vmSize: core.totalPages * PAGE_SIZE - hidden,
-    vmPeak: core.peakPages * PAGE_SIZE - hidden,
-    vmRss: core.residentPages * PAGE_SIZE - hidden,
-    vmHwm: core.peakResidentPages * PAGE_SIZE - hidden,
+    vmSize,
+    // How much of a peak was hidden is not known.
+    vmPeak: hiddenArea === null ? core.peakPages * PAGE_SIZE : vmSize,
+    vmRss,
+    vmHwm: hiddenArea === null ? core.peakResidentPages * PAGE_SIZE : vmRss,
     rssShared: sharedResidentPages(core) * PAGE_SIZE,
     vmData: core.dataPages * PAGE_SIZE,
     vmStack: core.stackPages * PAGE_SIZE,
