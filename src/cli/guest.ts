@@ -46,7 +46,8 @@ export type GuestOptions = Pick<
  * @throws UsageError for what is not there or cannot be opened
  */
 export async function openGuest(program: string, args: readonly string[], options: GuestOptions): Promise<OpenedGuest> {
-  const root = options.root === undefined ? undefined : await openRoot(options.root);
+  const tree = await openTree(options);
+  const { root } = tree;
   const cwd = options.cwd ?? '/';
   if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
   const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
@@ -54,21 +55,34 @@ export async function openGuest(program: string, args: readonly string[], option
   return {
     path: found.guestPath,
     options: {
-      openCpu: openUnicorn,
+      ...tree,
       program: guestText(found.guestPath),
       argv: [options.argv0 ?? program, ...args].map(guestText),
       env: options.env.map(guestText),
       cwd: guestText(cwd),
       uid: options.uid,
-      binds: options.binds.map((bind) => ({ ...openBind(bind.host, bind.writable), guestPath: guestText(bind.guest) })),
       seed: options.seed,
       memoryBytes: options.memoryBytes,
       aslr: options.aslr,
       ...(found.hostPath === undefined ? {} : { programFile: openHostPath(found.hostPath, { writable: false }) }),
-      ...(root === undefined ? {} : { root }),
-      ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
-      ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
     },
+  };
+}
+
+/**
+ * What a restored machine is given of this host: engine, tree and limits.
+ * @throws UsageError
+ */
+export async function openTree(
+  options: GuestOptions,
+): Promise<Pick<SandboxOptions, 'openCpu' | 'binds' | 'root' | 'timeoutSec' | 'maxInstructions'>> {
+  const root = options.root === undefined ? undefined : await openRoot(options.root);
+  return {
+    openCpu: openUnicorn,
+    binds: options.binds.map((bind) => ({ ...openBind(bind.host, bind.writable), guestPath: guestText(bind.guest) })),
+    ...(root === undefined ? {} : { root }),
+    ...(options.timeoutSec === undefined ? {} : { timeoutSec: options.timeoutSec }),
+    ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
   };
 }
 

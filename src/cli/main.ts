@@ -30,6 +30,9 @@ What the guest writes to files beside --bind stays in memory of its own: at most
 The first SIGINT or SIGTERM goes to the program, a second one ends the run. On a terminal all keys are the
 program's, Ctrl-C and Ctrl-Z too; three times Ctrl-] in a row ends the run.
 
+A checkpoint (--checkpoint) holds memory, tasks, files in memory and what was read of PROGRAM; --restore goes on from
+it as the run would have gone on. Files below --root and --bind must be what they were.
+
 Examples:
   trapline run ./hello
   trapline run --root rootfs --cwd /tmp --env LANG=C -- /bin/sh -c 'ls -l'
@@ -140,15 +143,19 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .description(
       "run a program; the exit status is the program's, 128+n when a signal killed it, 124 when a limit ended it",
     )
-    .argument('<program>', 'a static x86-64 Linux program')
+    .argument('[program]', 'an x86-64 Linux program')
     .argument('[args...]', 'its arguments, options included')
     .passThroughOptions();
   declareRunOptions(run);
   run.addHelpText('after', RUN_HELP);
-  run.action(async (name: string, args: readonly string[], raw: RawRunOptions) => {
+  run.action(async (name: string | undefined, args: readonly string[], raw: RawRunOptions) => {
     const options = readRunOptions(raw);
+    if (name === undefined && options.restore === undefined) run.error("error: missing required argument 'program'");
+    if (name !== undefined && options.restore !== undefined) {
+      throw new UsageError(`--restore: the program is in the checkpoint; leave ${name} out`);
+    }
     const { runCommand } = await import('./run-command.ts');
-    setStatus(await runCommand(name, args, options));
+    setStatus(await runCommand(name ?? '', args, options));
   });
   return program;
 }

@@ -20,7 +20,8 @@ import type { RunResult, SandboxOptions } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceFileWriter } from '../trace/trace-file.ts';
 import { ExitStatus } from './exit-status.ts';
-import { lazyDisassembler, openGuest, withStatus } from './guest.ts';
+import { CheckpointFile, readCheckpoint } from './checkpoint-file.ts';
+import { lazyDisassembler, openGuest, openTree, withStatus } from './guest.ts';
 import { makeLogger } from './logger.ts';
 import { ResultFile, StreamFile, writeToStderr } from './output-file.ts';
 import type { RunOptions } from './run-options.ts';
@@ -78,12 +79,12 @@ class Outputs {
 
   /**
    * The run begins.
-   * @param call how the program was started: strace's first line
+   * @param call how the program was started: strace's first line; undefined when it goes on from a checkpoint
    * @param epochNs the guest's date when its time was 0
    */
-  start(call: string, epochNs: bigint): void {
+  start(call: string | undefined, epochNs: bigint): void {
     this.#epochNs = epochNs;
-    if (!this.#showsCalls) return;
+    if (!this.#showsCalls || call === undefined) return;
     const [before, after] = this.#showsTimes ? [`${secondsText(epochNs)} `, ' <0.000000>'] : ['', ''];
     this.#writeStrace(`${`${before}${call} `.padEnd(RESULT_COLUMN)}= 0${after}\n`);
   }
@@ -116,30 +117,37 @@ async function tracing(isRecording: boolean): Promise<Pick<SandboxOptions, 'make
  * @returns the exit status
  */
 export async function runCommand(program: string, args: readonly string[], options: RunOptions): Promise<number> {
-  const guest = await openGuest(program, args, options);
+  const saved = options.restore === undefined ? undefined : readCheckpoint(options.restore);
+  const guest = saved === undefined ? await openGuest(program, args, options) : undefined;
   const host = nodeHost();
   const outputs = new Outputs(options);
   const logger = makeLogger({ level: options.logLevel, file: options.logFile });
   const disassembler = lazyDisassembler();
   let sandbox: Sandbox | undefined;
+  let checkpoints: CheckpointFile | undefined;
   try {
-    sandbox = Sandbox.create({
-      ...guest.options,
+    const parts = {
       host,
-      patch: options.patch,
-      upstream: options.upstream,
-      stubPreemption: options.stubPreemption,
-      wallClock: options.wallClock,
-      entropy: options.entropy,
       consumers: outputs.renderers,
       ...(await tracing(outputs.renderers.length > 0)),
       logger,
       disassembler,
-    });
+    };
+    const { patch, upstream, stubPreemption, wallClock, entropy } = options;
+    if (options.checkpoint !== undefined) {
+      checkpoints = new CheckpointFile(options.checkpoint, options.checkpointAt, logger);
+    }
+    sandbox =
+      guest === undefined
+        ? Sandbox.restore(saved ?? new Uint8Array(0), { ...(await openTree(options)), ...parts })
+        : Sandbox.create({ ...guest.options, ...parts, patch, upstream, stubPreemption, wallClock, entropy });
+    checkpoints?.watch(sandbox);
     const signals = new ToolSignals(sandbox);
     const { clock } = sandbox.kernel;
     outputs.start(
-      firstLine(sandbox, guest.path, [options.argv0 ?? program, ...args], options.env.length),
+      guest === undefined
+        ? undefined
+        : firstLine(sandbox, guest.path, [options.argv0 ?? program, ...args], options.env.length),
       clock.realtimeNs() - BigInt(clock.now()),
     );
     let result: RunResult;
@@ -147,6 +155,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       result = await sandbox.run();
     } finally {
       signals.dispose();
+      checkpoints?.close();
     }
     outputs.finish(result);
     if (result.crash !== undefined && isReported(result.crash)) {

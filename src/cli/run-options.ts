@@ -58,6 +58,9 @@ export interface RunOptions {
   readonly straceSummary: boolean;
   readonly metrics: string | undefined;
   readonly trace: string | undefined;
+  readonly checkpoint: string | undefined;
+  readonly checkpointAt: number | undefined;
+  readonly restore: string | undefined;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFile: string | undefined;
 }
@@ -118,6 +121,15 @@ const ROWS: readonly Row[] = [
     flags: '--trace <FILE>',
     text: 'write the events of the run for Perfetto or chrome://tracing, or as they are to a FILE.ndjson',
   },
+  {
+    flags: '--checkpoint <FILE>',
+    text: 'save the whole machine to a file whenever SIGUSR1 comes; the run goes on',
+  },
+  { flags: '--checkpoint-at <N>', text: 'save it after so many instructions, too' },
+  {
+    flags: '--restore <FILE>',
+    text: 'go on from such a file instead of starting PROGRAM; --root and --bind are given again, the rest is in the file',
+  },
   { flags: '--engine <NAME>', text: 'the processor emulator: unicorn', preset: 'unicorn' },
   { flags: '--log-level <LEVEL>', text: LOG_LEVELS.join(', '), preset: 'warn' },
   { flags: '--log-file <FILE>', text: 'write the log as JSON lines into a file (default: stderr)' },
@@ -170,6 +182,10 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
   }
   const timeout = text('timeout');
   const maxInstructions = text('maxInstructions');
+  const checkpointAt = text('checkpointAt');
+  if (checkpointAt !== undefined && text('checkpoint') === undefined) {
+    throw new UsageError('--checkpoint-at: say with --checkpoint FILE where to');
+  }
   return {
     patch: parseChoice('--patch', required('patch'), PATCH_MODES),
     upstream: parseChoice('--upstream', required('upstream'), UPSTREAM_VERSION_NAMES),
@@ -198,6 +214,10 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
     straceSummary: on('straceSummary'),
     metrics: text('metrics'),
     trace: text('trace'),
+    checkpoint: text('checkpoint'),
+    checkpointAt:
+      checkpointAt === undefined ? undefined : parseCount('--checkpoint-at', checkpointAt, 0, Number.MAX_SAFE_INTEGER),
+    restore: text('restore'),
     logLevel: parseChoice('--log-level', required('logLevel'), LOG_LEVELS),
     logFile: text('logFile'),
   };

@@ -3,6 +3,7 @@
 // Systrap: runs guest contexts on the Cpu, turns stops into syscalls, faults and restarts, and keeps the
 // trap tables. Models gVisor pkg/sentry/platform/systrap (systrap.go, subprocess.go).
 
+import type { Prng } from '../base/prng.ts';
 import { savable } from '../base/savable.ts';
 import { SIGKILL } from '../abi/signal.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
@@ -96,6 +97,8 @@ export class Platform implements PlatformApi {
   private readonly panicLow: number;
   private readonly handBackLow: number;
   private readonly errorIndex: number;
+  /** Where tables lie: kept here for checkpoints. */
+  readonly prng: Prng;
   private readonly spaces: Spaces;
   private readonly on: CurrentContext;
   private panic = 0;
@@ -139,7 +142,8 @@ export class Platform implements PlatformApi {
     this.config = { guards, protocol: options.protocol ?? GVISOR_PROTOCOL, version: this.version };
     // The gate of the hardened code clobbers rcx and r11, so it serves only where that is wanted.
     this.savesInGuest = isUpstream || !guards.syscallClobbers;
-    const prng = options.prng.stream('usertrap');
+    this.prng = options.prng.stream('usertrap');
+    const { prng } = this;
     this.trace = options.trace;
     this.observer = options.observer ?? null;
     this.patcher = new SitePatcher(cpu, this.config, options.trace, !isUpstream, this.observer);

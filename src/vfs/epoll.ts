@@ -242,4 +242,4 @@ export class EpollFile extends OpenFile {
   }
 }
 
-savable('vfs/epoll', { Watch, EpollFile });
+savable('vfs/epoll', { Watch, ExclusiveWatch, EpollFile });

@@ -74,6 +74,8 @@ export class Vfs {
   /** What mount(2) can mount, by type. */
   readonly fileSystemTypes = new Map<string, FileSystemMaker>();
   readonly terminals = new Terminals();
+  /** What /dev/urandom gives. */
+  readonly random: RandomFill;
   /** The tool's own terminal, once `openConsoles` has found that a stream of the tool is one. */
   hostTerminal: HostTerminal | null = null;
   private readonly outputLimit: OutputLimit;
@@ -88,6 +90,7 @@ export class Vfs {
 
   constructor(options: VfsOptions) {
     this.options = options;
+    this.random = options.random;
     this.clock = options.clock;
     this.anonymous = new AnonymousFiles(() => this.newDevice(), options.clock, this.devices);
     this.rootFs = new MemoryFileSystem({
@@ -218,7 +221,7 @@ export class Vfs {
 
   /** Mounts /dev, likewise. */
   mountDev(): Mount | number {
-    const fs = makeDeviceFileSystem(this.newDevice(), this.clock, this.devices, this.options.random, this.terminals);
+    const fs = makeDeviceFileSystem(this.newDevice(), this.clock, this.devices, this.random, this.terminals);
     this.setUp.push(fs);
     this.fileSystemTypes.set('devtmpfs', () => fs);
     const mount = this.mount(fs, '/dev', false, 'devtmpfs', true);

@@ -277,7 +277,7 @@ export class PosixQueues {
   /** Queues that exist, named or not. */
   private count = 0;
   private readonly charged = new Map<number, number>();
-  private readonly current: () => object | null;
+  readonly current: () => object | null;
 
   /** @param current the running process */
   constructor(deviceNumber: number, clock: FsClock, memory: Budget, current: () => object | null) {

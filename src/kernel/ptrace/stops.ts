@@ -32,7 +32,8 @@ import { HANDLER_IGNORE } from '../signals/signal-actions.ts';
 import type { SignalInfo } from '../signals/siginfo.ts';
 import { childInfo, faultInfo, kernelInfo, killInfo } from '../signals/siginfo.ts';
 import { sigBit } from '../signals/signal-sets.ts';
-import type { SyscallResult } from '../syscalls/table.ts';
+import { savable } from '../../base/savable.ts';
+import type { BlockRequest, SyscallResult } from '../syscalls/table.ts';
 import { BLOCKED, REGS_SET } from '../syscalls/table.ts';
 import type { Task } from '../task.ts';
 import type { Tracee } from './tracee.ts';
@@ -73,18 +74,7 @@ export function stopForTracer(
   tracee.info = stop.info;
   tracee.message = stop.message ?? 0;
   tracee.signal = 0;
-  task.request = {
-    queues: [],
-    killableOnly: true,
-    retry: () => {
-      const { info, signal } = tracee;
-      tracee.info = null;
-      tracee.message = 0;
-      tracee.report = 0;
-      tracee.isListening = false;
-      return go(signal, info);
-    },
-  };
+  task.request = new TracerWait(tracee, go);
   task.woken = 0;
   if (task.state === 'ready' && kernel.current !== task) kernel.scheduler.remove(task);
   task.state = 'traced';
@@ -98,6 +88,29 @@ export function stopForTracer(
   tellTracer(tracee, stop.isJobControl === true);
   if (stop.isJobControl === true) recheckGroupStop(task.group);
   return BLOCKED;
+}
+
+/** A stop that only the tracer ends. */
+class TracerWait implements BlockRequest {
+  readonly queues = [];
+  readonly killableOnly = true;
+  private readonly tracee: Tracee;
+  private readonly go: (signo: number, info: SignalInfo | null) => SyscallResult;
+
+  constructor(tracee: Tracee, go: (signo: number, info: SignalInfo | null) => SyscallResult) {
+    this.tracee = tracee;
+    this.go = go;
+  }
+
+  retry(): SyscallResult {
+    const { tracee } = this;
+    const { info, signal } = tracee;
+    tracee.info = null;
+    tracee.message = 0;
+    tracee.report = 0;
+    tracee.isListening = false;
+    return this.go(signal, info);
+  }
 }
 
 /** SIGCHLD for the tracer, and an end of its wait. */
@@ -214,3 +227,5 @@ export function stopInHandler(tracee: Tracee): void {
 export function replacedInfo(tracee: Tracee, signo: number): SignalInfo {
   return killInfo(signo, SI_USER, tracee.tracer.group.tgid, tracee.tracer.creds.uid);
 }
+
+savable('kernel/ptrace/stops', { TracerWait }, { refused: 'a task is stopped by its tracer (ptrace)' });

@@ -118,6 +118,11 @@ export class GraphWriter {
         out.u8(Tag.object);
         return out.count(this.idOf(value, step));
       default:
+        // Functions of the machine itself are parts like others.
+        if (typeof value === 'function' && this.context.named.has(value)) {
+          out.u8(Tag.object);
+          return out.count(this.idOf(value, step));
+        }
         this.refuse(step, `a ${typeof value} is part of its state`);
         return out.u8(Tag.null);
     }

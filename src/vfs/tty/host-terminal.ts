@@ -3,6 +3,7 @@
 // The tool's own terminal as the other end of a guest's: keys come from the host, output goes there. With the host's
 // terminal in raw mode the line discipline is ours alone; otherwise the host edits lines, and ours only passes them on.
 
+import { savable } from '../../base/savable.ts';
 import { EAGAIN } from '../../abi/errno.ts';
 import { Winsize } from '../../abi/ioctl.ts';
 import { viewOf } from '../../base/bytes.ts';
@@ -146,3 +147,5 @@ export class HostTerminal implements TtyDriver {
     this.arm();
   }
 }
+
+savable('vfs/tty/host-terminal', { HostTerminal }, { refused: 'it runs on a terminal of the host; run it on pipes' });

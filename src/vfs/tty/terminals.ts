@@ -13,6 +13,7 @@ import type { JobControl } from './job-control.ts';
 import { NO_PROCESSES, acquireTerminal } from './job-control.ts';
 import { PtyMaster, makePty } from './pty.ts';
 import type { Tty } from './tty.ts';
+import type { TtyOwner } from './tty-file.ts';
 import { TtyFile } from './tty-file.ts';
 
 /** kernel.pty.max. */
@@ -29,7 +30,7 @@ export interface Slave {
 const TTY_GROUP = 5;
 
 /** The terminals of one tree. */
-export class Terminals {
+export class Terminals implements TtyOwner {
   jobs: JobControl = NO_PROCESSES;
   /** Slaves by number, in the order of their numbers. */
   readonly slaves = new Map<number, Slave>();
@@ -68,7 +69,14 @@ export class Terminals {
     if (index < 0) return -ENOSPC;
     const { master, slave } = makePty(index, this.currentJobs);
     this.enter(index, { tty: slave, uid: cred.fsuid, gid: TTY_GROUP });
-    return new TtyFile(dentry, flags, master, () => this.masterClosed(index, master, slave));
+    return new TtyFile(dentry, flags, master, this);
+  }
+
+  /** TtyOwner. */
+  closed(tty: Tty): void {
+    const { driver, link } = tty;
+    if (driver instanceof PtyMaster && link !== null) this.masterClosed(driver.index, tty, link);
+    else this.slaveClosed(tty);
   }
 
   private masterClosed(index: number, master: Tty, slave: Tty): void {
@@ -86,7 +94,7 @@ export class Terminals {
     const master = tty.link?.driver;
     if (tty.isOtherClosed || (master instanceof PtyMaster && master.isLocked)) return -EIO;
     if (tty.isExclusive && !this.jobs.isPrivileged) return -EBUSY;
-    const file = new TtyFile(dentry, flags, tty, () => this.slaveClosed(tty));
+    const file = new TtyFile(dentry, flags, tty, this);
     if (tty.link !== null) tty.link.isOtherClosed = false;
     const { current } = this.jobs;
     const isLeader = current !== null && current.tgid === current.sid && current.tty === null;

@@ -24,6 +24,12 @@ const PIECE = 2048;
 const TENTH_NS = 100_000_000;
 const HUNG_UP_EVENTS = POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM;
 
+/** Whose terminals they are. */
+export interface TtyOwner {
+  /** An open of the terminal has gone. */
+  closed(tty: Tty): void;
+}
+
 /** One open of a terminal or of a master. */
 export class TtyFile extends OpenFile {
   override readonly isPollable = true;
@@ -31,14 +37,13 @@ export class TtyFile extends OpenFile {
   readonly tty: Tty;
   /** The line was hung up while this was open. */
   isHungUp = false;
-  private readonly onClose: () => void;
+  private readonly terminals: TtyOwner;
 
-  /** @param onClose called when the last descriptor is closed */
-  constructor(dentry: Dentry, flags: number, tty: Tty, onClose: () => void) {
+  constructor(dentry: Dentry, flags: number, tty: Tty, terminals: TtyOwner) {
     super(dentry, flags & ~O_NOCTTY);
     this.tty = tty;
     this.queue = tty.queue;
-    this.onClose = onClose;
+    this.terminals = terminals;
     tty.files.add(this);
     tty.openCount++;
   }
@@ -87,7 +92,7 @@ export class TtyFile extends OpenFile {
   protected override destroy(): void {
     this.tty.files.delete(this);
     this.tty.openCount--;
-    this.onClose();
+    this.terminals.closed(this.tty);
   }
 }
 

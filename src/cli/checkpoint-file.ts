@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//
+// `--checkpoint FILE` and `--restore FILE`: when one is taken, and that a file is there whole or not at all.
+
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { TraplineError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { UsageError } from './usage-error.ts';
+
+const LIMIT_BYTES = 2 ** 32;
+
+/** Where the checkpoints of a run go. Each takes the place of the one before; SIGUSR1 asks for one. */
+export class CheckpointFile {
+  readonly #path: string;
+  readonly #at: number | undefined;
+  readonly #logger: Logger;
+  #sandbox: Sandbox | undefined;
+  #isMissing: boolean;
+  readonly #onSignal = (): void => this.#sandbox?.checkpointAt(0, () => this.#take());
+
+  /**
+   * @param at instructions after which one is taken; undefined for none but those that signals ask for
+   * @throws UsageError when the file cannot be written
+   */
+  constructor(path: string, at: number | undefined, logger: Logger) {
+    this.#path = path;
+    this.#at = at;
+    this.#logger = logger;
+    this.#isMissing = at !== undefined;
+    this.#write(new Uint8Array(0));
+    rmSync(this.#temporary, { force: true });
+  }
+
+  get #temporary(): string {
+    return `${this.#path}.${process.pid}.tmp`;
+  }
+
+  /** The run is about to begin. */
+  watch(sandbox: Sandbox): void {
+    this.#sandbox = sandbox;
+    if (this.#at !== undefined) sandbox.checkpointAt(this.#at, () => this.#take());
+    process.on('SIGUSR1', this.#onSignal);
+  }
+
+  /** The run goes on whatever comes of it: what cannot be saved is said, and an earlier file stays. */
+  #take(): void {
+    try {
+      this.#write(this.#sandbox?.save() ?? new Uint8Array(0));
+      renameSync(this.#temporary, this.#path);
+      this.#isMissing = false;
+    } catch (error) {
+      rmSync(this.#temporary, { force: true });
+      this.#isMissing = false;
+      if (!(error instanceof TraplineError) && !(error instanceof Error && 'code' in error)) throw error;
+      this.#logger.warn(`--checkpoint: nothing was written: ${error.message}`);
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    let fd: number;
+    try {
+      fd = openSync(this.#temporary, 'w', 0o600);
+    } catch (error) {
+      throw new UsageError(`--checkpoint: cannot write ${this.#path}: ${(error as Error).message}`);
+    }
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      if (bytes.length > 0) fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** The run is over. */
+  close(): void {
+    process.off('SIGUSR1', this.#onSignal);
+    if (!this.#isMissing) return;
+    this.#logger.warn(`--checkpoint: the run ended before instruction ${this.#at ?? 0}: nothing was written`);
+  }
+}
+
+/** The bytes of `--restore FILE`. @throws UsageError */
+export function readCheckpoint(path: string): Uint8Array {
+  try {
+    const { size } = statSync(path);
+    if (size > LIMIT_BYTES) throw new Error(`it has ${size} bytes, and no checkpoint has more than ${LIMIT_BYTES}`);
+    return readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`--restore: cannot read ${path}: ${(error as Error).message}`);
+  }
+}
