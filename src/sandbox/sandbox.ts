@@ -40,7 +40,7 @@ import type { TraceSink } from '../trace/events.ts';
 import { FsContext } from '../vfs/fs-context.ts';
 import { newestTime } from '../vfs/host-contents.ts';
 import { Vfs } from '../vfs/vfs.ts';
-import { ProcFileSystem } from '../vfs/proc-file-system.ts';
+import { ProcFileSystemBase } from '../vfs/proc-nodes.ts';
 import { CheckpointFile, writeCheckpoint, writeGraph } from './checkpoint/checkpoint.ts';
 import type { CheckpointHead, CheckpointState, Machine } from './checkpoint/checkpoint.ts';
 import { memoryParts } from './checkpoint/memory-image.ts';
@@ -407,11 +407,9 @@ export class Sandbox {
     const { kernel, vfs, platform, cpu } = this;
     const { options } = kernel;
     const { host } = this.#input;
-    const [procFs] = vfs.setUp.filter((fs) => fs instanceof ProcFileSystem);
-    if (procFs === undefined) throw new TraplineError('INVARIANT', 'internal error: a machine without /proc');
     return {
       memory: kernel.memory,
-      procFs,
+      generated: vfs.setUp.filter((fs) => fs instanceof ProcFileSystemBase),
       searched: { kernel, vfs, platform, random: this.#random },
       named: {
         cpu,

@@ -4,14 +4,11 @@
 // Models fs/proc/root.c.
 
 import { savable } from '../base/savable.ts';
-import { ESRCH } from '../abi/errno.ts';
-import { S_IFDIR, S_IFMT } from '../abi/stat.ts';
-import type { Entry, Mount } from './dentry.ts';
-import { Inode } from './inode.ts';
-import type { FsClock } from './inode.ts';
+import type { Mount } from './dentry.ts';
+import type { FsClock, Inode } from './inode.ts';
 import { machineNodes } from './proc-machine.ts';
 import { ProcMounts } from './proc-mounts.ts';
-import { ProcDirectory, ProcFile, ProcFileSystemBase, ProcLink } from './proc-nodes.ts';
+import { ProcDirectory, ProcFileSystemBase, ProcLink } from './proc-nodes.ts';
 import { ProcessDirectories } from './proc-process.ts';
 import type { ProcSource } from './proc-source.ts';
 
@@ -45,42 +42,6 @@ export class ProcFileSystem extends ProcFileSystemBase {
       undefined,
       false,
     );
-  }
-
-  /** Where the nodes are that names lead to now: what a checkpoint knows them by. */
-  namedNodes(): ReadonlyMap<object, readonly string[]> {
-    const nodes = new Map<object, readonly string[]>();
-    const visit = (entry: Entry, path: readonly string[]): void => {
-      nodes.set(entry.inode, path);
-      for (const child of entry.children?.values() ?? []) visit(child, [...path, child.name]);
-    };
-    if (this.rootEntry !== null) visit(this.rootEntry, []);
-    return nodes;
-  }
-
-  /** Whether the object is a node of this file system that is made on demand. */
-  owns(object: object): object is Inode {
-    return object instanceof Inode && object.fs === this;
-  }
-
-  /** The node at `path`, with the number that it had; one that says ESRCH when it is gone. */
-  remake(path: readonly string[] | null, ino: number, mode: number): Inode {
-    const number = this.nextIno;
-    let at: Inode | number = path === null ? -ESRCH : this.root;
-    for (const name of path ?? []) if (typeof at !== 'number') at = at.lookup(name);
-    let node: Inode;
-    if (typeof at !== 'number') node = at;
-    else if ((mode & S_IFMT) === S_IFDIR) {
-      node = new ProcDirectory(
-        this,
-        mode & 0o7777,
-        () => [],
-        () => undefined,
-      );
-    } else node = new ProcFile(this, () => -ESRCH, { mode: mode & 0o7777 });
-    node.ino = ino;
-    this.nextIno = number;
-    return node;
   }
 }
 

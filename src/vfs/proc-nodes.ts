@@ -3,11 +3,11 @@
 // Building blocks of procfs: directories whose entries are made on demand, files whose text is made when they are
 // read, and links that lead to a place without their text being resolved. Models fs/proc/generic.c, seq_file.
 
-import { EACCES, EFAULT, EINVAL, ENOENT, ENOMEM } from '../abi/errno.ts';
-import { PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFREG } from '../abi/stat.ts';
+import { EACCES, EFAULT, EINVAL, ENOENT, ENOMEM, ESRCH } from '../abi/errno.ts';
+import { PROC_SUPER_MAGIC, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../abi/stat.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { savable } from '../base/savable.ts';
-import type { Dentry } from './dentry.ts';
+import type { Dentry, Entry } from './dentry.ts';
 import { Budget } from './device-table.ts';
 import { openDirectory } from './directory-file.ts';
 import { FileSystem, Inode } from './inode.ts';
@@ -36,6 +36,42 @@ export abstract class ProcFileSystemBase extends FileSystem {
 
   newIno(): number {
     return this.nextIno++;
+  }
+
+  /** Where the nodes are that names lead to now: what a checkpoint knows them by. */
+  namedNodes(): ReadonlyMap<object, readonly string[]> {
+    const nodes = new Map<object, readonly string[]>();
+    const visit = (entry: Entry, path: readonly string[]): void => {
+      nodes.set(entry.inode, path);
+      for (const child of entry.children?.values() ?? []) visit(child, [...path, child.name]);
+    };
+    if (this.rootEntry !== null) visit(this.rootEntry, []);
+    return nodes;
+  }
+
+  /** Whether the object is a node of this file system that is made on demand. */
+  owns(object: object): object is Inode {
+    return object instanceof Inode && object.fs === this;
+  }
+
+  /** The node at `path`, with the number that it had; one that says ESRCH when it is gone. */
+  remake(path: readonly string[] | null, ino: number, mode: number): Inode {
+    const number = this.nextIno;
+    let at: Inode | number = path === null ? -ESRCH : this.root;
+    for (const name of path ?? []) if (typeof at !== 'number') at = at.lookup(name);
+    let node: Inode;
+    if (typeof at !== 'number') node = at;
+    else if ((mode & S_IFMT) === S_IFDIR) {
+      node = new ProcDirectory(
+        this,
+        mode & 0o7777,
+        () => [],
+        () => undefined,
+      );
+    } else node = new ProcFile(this, () => -ESRCH, { mode: mode & 0o7777 });
+    node.ino = ino;
+    this.nextIno = number;
+    return node;
   }
 }
 

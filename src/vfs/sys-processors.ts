@@ -3,6 +3,7 @@
 // /sys/devices/system/cpu of a machine with one processor: laid over that of the caller's tree, which would tell of the
 // host's. Models drivers/base/cpu.c, topology.c and their files as programs read them (sysconf, lscpu, nproc).
 
+import { savable } from '../base/savable.ts';
 import { SYSFS_MAGIC } from '../abi/stat.ts';
 import type { FsClock, Inode } from './inode.ts';
 import { ProcDirectory, ProcFile, ProcFileSystemBase } from './proc-nodes.ts';
@@ -53,3 +54,5 @@ export class ProcessorsFileSystem extends ProcFileSystemBase {
     return ProcDirectory.fixed(this, nodes, 0o755);
   }
 }
+
+savable('vfs/sys-processors', { ProcessorsFileSystem }, { isPlace: true, kept: ['root'] });

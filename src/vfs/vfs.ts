@@ -241,7 +241,9 @@ export class Vfs {
   /** Shows the machine's one processor where the caller's tree tells of the host's. */
   coverProcessors(): void {
     if (typeof this.lookup(PROCESSORS_PATH) === 'number') return;
-    this.mount(new ProcessorsFileSystem(this.newDevice(), this.clock), PROCESSORS_PATH, true, 'sysfs', true);
+    const processors = new ProcessorsFileSystem(this.newDevice(), this.clock);
+    this.setUp.push(processors);
+    this.mount(processors, PROCESSORS_PATH, true, 'sysfs', true);
   }
 
   /**

@@ -7,7 +7,7 @@ import { TraplineError } from '../../base/errors.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { PhysicalMemory } from '../../mm/address-space.ts';
 import { AddressSpace } from '../../mm/address-space.ts';
-import type { ProcFileSystem } from '../../vfs/proc-file-system.ts';
+import type { ProcFileSystemBase } from '../../vfs/proc-nodes.ts';
 import { ByteReader, corrupt } from './bytes.ts';
 import type { ProcPlace } from './graph-format.ts';
 import { GraphReader } from './graph-reader.ts';
@@ -50,7 +50,8 @@ export interface CheckpointState {
 /** The machine as checkpoints see it. */
 export interface Machine extends MachineParts {
   readonly memory: PhysicalMemory;
-  readonly procFs: ProcFileSystem;
+  /** File systems that make their nodes on demand, in the order of set-up. */
+  readonly generated: readonly ProcFileSystemBase[];
 }
 
 /**
@@ -72,15 +73,18 @@ export function writeCheckpoint(machine: Machine, head: CheckpointHead, state: C
 
 /** @param refused see GraphContext */
 export function writeGraph(machine: Machine, state: CheckpointState, refused?: (message: string) => void): Uint8Array {
-  const { procFs } = machine;
   const names = nameParts(machine);
   const named = new Map([...names].map(([name, object]) => [object, name]));
-  const nodes = procFs.namedNodes();
+  const nodes = machine.generated.map((fs) => fs.namedNodes());
   const writer = new GraphWriter({
     named,
     ...(refused === undefined ? {} : { refused }),
-    procPlace: (object): ProcPlace | undefined =>
-      procFs.owns(object) ? { path: nodes.get(object) ?? null, ino: object.ino, mode: object.mode } : undefined,
+    procPlace: (object): ProcPlace | undefined => {
+      for (const [fs, each] of machine.generated.entries()) {
+        if (each.owns(object)) return { fs, path: nodes[fs]?.get(object) ?? null, ino: object.ino, mode: object.mode };
+      }
+      return undefined;
+    },
   });
   const roots: Record<string, unknown> = { state };
   for (const [name, object] of Object.entries(machine.searched)) roots[name] = object;
@@ -116,7 +120,11 @@ export class CheckpointFile {
       for (const space of reader.instancesOf(AddressSpace.prototype)) {
         machine.memory.mmu.initRoot((space as AddressSpace).root);
       }
-      reader.finish(({ path, ino, mode }) => machine.procFs.remake(path, ino, mode));
+      reader.finish(({ fs, path, ino, mode }) => {
+        const node = machine.generated[fs]?.remake(path, ino, mode);
+        if (node === undefined) throw corrupt('a node of procfs is not described');
+        return node;
+      });
       return state as CheckpointState;
     } catch (error) {
       if (error instanceof TraplineError) throw error;

@@ -59,6 +59,8 @@ export const VIEWS = [
 
 /** What {@link Head.procNode} says: the names below the root of procfs, null for the node of a task that is gone. */
 export interface ProcPlace {
+  /** Which of the file systems that make their nodes on demand. */
+  readonly fs: number;
   readonly path: readonly string[] | null;
   readonly ino: number;
   readonly mode: number;
