@@ -3,7 +3,6 @@
 // Systrap: runs guest contexts on the Cpu, turns stops into syscalls, faults and restarts, and keeps the
 // trap tables. Models gVisor pkg/sentry/platform/systrap (systrap.go, subprocess.go).
 
-import type { Prng } from '../base/prng.ts';
 import { savable } from '../base/savable.ts';
 import { SIGKILL } from '../abi/signal.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';

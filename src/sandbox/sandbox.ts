@@ -386,6 +386,8 @@ export class Sandbox {
     const { maxTasks, memoryBytes } = this.kernel.options;
     return {
       patch: options.patch ?? 'hardened',
+      upstream: options.upstream ?? '',
+      stubPreemption: options.stubPreemption === true,
       memoryBytes,
       seed: options.seed ?? 0,
       uid: options.uid ?? DEFAULT_UID,
@@ -445,6 +447,8 @@ export class Sandbox {
       ...options,
       program: head.program,
       patch: head.patch as PatchMode,
+      ...(head.upstream === '' ? {} : { upstream: head.upstream as UpstreamVersionName }),
+      stubPreemption: head.stubPreemption,
       memoryBytes: head.memoryBytes,
       seed: head.seed,
       uid: head.uid,

@@ -8,6 +8,7 @@ import { utf8 } from '../../base/bytes.ts';
 import type { PhysicalMemory } from '../../mm/address-space.ts';
 import { AddressSpace } from '../../mm/address-space.ts';
 import type { ProcFileSystemBase } from '../../vfs/proc-nodes.ts';
+import { UPSTREAM_VERSION_NAMES } from '../../usertrap/versions.ts';
 import { ByteReader, corrupt } from './bytes.ts';
 import type { ProcPlace } from './graph-format.ts';
 import { GraphReader } from './graph-reader.ts';
@@ -20,6 +21,9 @@ import { joinSections, splitSections } from './sections.ts';
 /** How the saved machine was set up: what must be the same again. All of it is checked when it is read. */
 export interface CheckpointHead {
   readonly patch: string;
+  /** Of which gVisor, with patching `upstream`; '' for the default. */
+  readonly upstream: string;
+  readonly stubPreemption: boolean;
   readonly memoryBytes: number;
   readonly seed: number;
   readonly uid: number;
@@ -145,6 +149,8 @@ function readHead(bytes: Uint8Array): CheckpointHead {
   const fields = (typeof head === 'object' && head !== null ? head : {}) as Record<string, unknown>;
   const kinds: Record<keyof CheckpointHead, string> = {
     patch: 'string',
+    upstream: 'string',
+    stubPreemption: 'boolean',
     memoryBytes: 'number',
     seed: 'number',
     uid: 'number',
@@ -163,9 +169,10 @@ function readHead(bytes: Uint8Array): CheckpointHead {
   for (const [name, kind] of Object.entries(kinds)) {
     if (typeof fields[name] !== kind) throw corrupt(`its head does not say what "${name}" is`);
   }
-  const { patch, binds } = fields;
+  const { patch, upstream, binds } = fields;
+  const isVersion = upstream === '' || UPSTREAM_VERSION_NAMES.some((name) => name === upstream);
   const isMode = patch === 'off' || patch === 'upstream' || patch === 'hardened';
-  if (!isMode || !Array.isArray(binds) || binds.some((bind) => typeof bind !== 'string')) {
+  if (!isMode || !isVersion || !Array.isArray(binds) || binds.some((bind) => typeof bind !== 'string')) {
     throw corrupt('its head says what cannot be');
   }
   return fields as unknown as CheckpointHead;
