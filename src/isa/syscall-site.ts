@@ -26,9 +26,14 @@ export function siteSysno(bytes: Uint8Array, at = 0): number {
   );
 }
 
+/** `0f 05` at `at`. */
+export function isSyscall(bytes: Uint8Array, at = 0): boolean {
+  return bytes[at] === 0x0f && bytes[at + 1] === 0x05;
+}
+
 /** `b8 imm32 0f 05` at `at`. */
 export function looksLikeSite(bytes: Uint8Array, at = 0): boolean {
-  return bytes[at] === MOV_EAX_IMM32 && bytes[at + 5] === 0x0f && bytes[at + 6] === 0x05;
+  return bytes[at] === MOV_EAX_IMM32 && isSyscall(bytes, at + SYSCALL_OFFSET);
 }
 
 /** The site lies in two lines, so that its two halves may be fetched at different times. */

@@ -233,6 +233,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       }
       case 'is-shared':
         return this.mm.findVma(step.addr)?.shared === true ? 1 : 0;
+      case 'is-executable':
+        return ((this.mm.findVma(step.addr)?.prot ?? 0) & PROT_EXEC) === 0 ? 0 : 1;
       case 'random':
         return this.prng.below(step.below);
     }

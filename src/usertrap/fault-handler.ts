@@ -3,7 +3,7 @@
 // Recovery of a task that ran into the guard byte of a site: it starts again at the jump, or its restart_syscall is
 // served. Models gVisor usertrap_amd64.go HandleFault (commit 3c5eee1).
 
-import { SITE_BYTES, SYSCALL_BYTES } from '../isa/syscall-site.ts';
+import { isSyscall, SITE_BYTES, SYSCALL_BYTES } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import {
   GUARD_OFFSET,
@@ -45,6 +45,8 @@ export function* handleFault(ip: number, rax: bigint, guards: Guards, guard = GU
 function* recover(ip: number, rax: bigint, guards: Guards, guard: number): Steps<FaultOutcome> {
   const site = ip - GUARD_OFFSET;
   const bytes = yield* load(site, SITE_BYTES, 'faulting site');
+  // DIVERGES (checkSlot): the site may have its syscall back since the fault, by madvise(MADV_DONTNEED) or for a tracer.
+  if (guards.checkSlot && bytes !== null && isSyscall(bytes, GUARD_OFFSET)) return { kind: 'restart', ip };
   if (bytes === null || !looksPatched(bytes, guard)) return NOT_OURS;
   const asSyscall: FaultOutcome = { kind: 'handle-as-syscall', ip: ip + SYSCALL_BYTES };
   const restart: FaultOutcome = { kind: 'restart', ip: site };

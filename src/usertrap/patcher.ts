@@ -16,7 +16,7 @@ import {
   walkToSite,
 } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
-import { patchedBytes, trapBytes } from './layout.ts';
+import { originalBytes, patchedBytes, trapBytes } from './layout.ts';
 import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
 import { ask, load, lock, store, unlock } from './steps.ts';
@@ -140,6 +140,8 @@ function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
   if (request.closed !== null) return request.closed;
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
+  if (guards.validateAllBytes && (yield* ask({ op: 'is-executable', addr: site, what: 'is it code' })) === 0)
+    return 'changed';
   if (guards.refuseUnknownNumbers && request.sysno >= FIRST_UNKNOWN) return 'no-such-number';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
   if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1)
@@ -178,21 +180,18 @@ function* writeSite(
 ): Steps<{ written: number; complete: boolean }> {
   const bytes = yield* imageOf(site, slot, protocol);
   let written = 0;
-  if (protocol.stopsOthers === true) yield { op: 'stop', what: 'stop the others' };
   for (const step of protocol.steps) {
     for (const piece of storePieces(site + step.offset, step.length, protocol.split)) {
       const from = step.offset + piece.offset;
       const what = `step ${step.name}`;
       const image = step.bytes?.slice(piece.offset, piece.offset + piece.length);
       if (!(yield* store(site + from, image ?? bytes.slice(from, from + piece.length), what))) {
-        if (protocol.stopsOthers === true) yield { op: 'resume', what: 'let the others go' };
         return { written, complete: false };
       }
       written++;
     }
     if (protocol.syncAfter.includes(step.name)) yield { op: 'sync', what: `sync after ${step.name}` };
   }
-  if (protocol.stopsOthers === true) yield { op: 'resume', what: 'let the others go' };
   return { written, complete: true };
 }
 
@@ -201,17 +200,21 @@ function* writeSite(
  *
  * Postconditions:
  * - The lock is free. `skipped`: the site is as it was. `failed`: a store could not be made; upstream then leaves the
- *   site as the stores before it did, and the slot is lost.
+ *   site as the stores before it did, and the slot is lost; hardened puts its bytes back.
  */
 export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
+  // Before the site is looked at: what is checked must still be so when the stores are made.
+  const stops = config.guards.stopOthers || config.protocol.stopsOthers === true;
   yield* lock(true);
+  if (stops) yield { op: 'stop', what: 'stop the others' };
   const outcome = yield* patchLocked(request, config);
+  if (stops) yield { op: 'resume', what: 'let the others go' };
   yield* unlock(true);
   return outcome;
 }
 
 function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
-  const { guards } = config;
+  const { guards, protocol } = config;
   const site = request.ip - SITE_BYTES;
   const rule = yield* decide(request, config);
   if (rule !== null) return { kind: 'skipped', site, rule };
@@ -219,9 +222,12 @@ function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOu
   if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
   const body = trapBytes(trap.address, request.ip, request.sysno, config.version);
   if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
-  const protocol = guards.stopOthers ? { ...config.protocol, stopsOthers: true } : config.protocol;
   const { written, complete } = yield* writeSite(site, trap.address, protocol);
-  if (!complete) return { kind: 'failed', site, rule: 'unwritable', written };
+  if (!complete) {
+    // DIVERGES (stopOthers): upstream leaves the site as it is, a SIGILL for everybody who comes by.
+    if (guards.stopOthers && written > 0) yield* store(site, originalBytes(request.sysno), 'put back');
+    return { kind: 'failed', site, rule: 'unwritable', written };
+  }
   if (guards.keepFailedSlot) yield* commitTrap(trap);
   return { kind: 'patched', site, slot: trap.address, index: trap.index, sysno: request.sysno };
 }

@@ -96,6 +96,8 @@ export class FlatSpace implements StepPerformer {
           : 1;
       case 'is-shared':
         return this.at(step.addr)?.shared === true ? 1 : 0;
+      case 'is-executable':
+        return this.at(step.addr) === undefined ? 0 : 1;
       case 'random':
         return this.random % step.below;
     }

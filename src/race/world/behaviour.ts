@@ -6,7 +6,7 @@
 import type { Stop } from '../../cpu/cpu.ts';
 import type { Step, StepResult } from '../../usertrap/steps.ts';
 import type { Failure } from '../search/system.ts';
-import type { Local, ServedCall, Shared, Space, Work } from './state.ts';
+import type { Local, Page, ServedCall, Shared, Space, Work } from './state.ts';
 
 /** A step of usertrap's protocol, or one of those that only scenarios make. */
 export type WorldStep =
@@ -25,6 +25,16 @@ export type WorldStep =
       readonly addr: number;
       readonly length: number;
       readonly prot: number;
+      readonly what: string;
+    }
+  /** Makes an address space, of the caller's pages where none are given, and in it of an ended actor of a role `child`. */
+  | {
+      readonly op: 'fork';
+      readonly role: string;
+      readonly child: Local;
+      readonly pages: ReadonlyMap<number, Page> | null;
+      /** What the records of the child's table say is next, where that is not what the caller's say. */
+      readonly next?: number;
       readonly what: string;
     }
   /** Posts a signal to the actors of a role. */

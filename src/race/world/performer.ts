@@ -14,12 +14,13 @@ import type { HotBytes } from './hot-bytes.ts';
 import { Touch } from './hot-bytes.ts';
 import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
-import { cowPage, readSpace, spaceOf, withSpace } from './space.ts';
+import { cowPage, freshSpace, readSpace, spaceOf, withSpace } from './space.ts';
 import type { Shared, Space, Work } from './state.ts';
 import { newest } from './synchrony.ts';
 
-/** A machine store. */
-export type StoreStep = WorldStep & { readonly op: 'store' };
+type StoreStep = WorldStep & { readonly op: 'store' };
+/** An access to memory. */
+export type AccessStep = WorldStep & { readonly op: 'store' | 'load' };
 
 export interface PerformerOptions {
   readonly model: Model;
@@ -70,6 +71,8 @@ export class Performer {
       case 'is-shared':
       case 'random':
         return false;
+      case 'is-executable':
+        return this.#isExposed(work);
       default:
         return true;
     }
@@ -79,16 +82,19 @@ export class Performer {
     return work.holds === 'nothing' || !this.#lockedStores;
   }
 
-  /** The pieces of a store that become visible one by one; one when they all do at once. */
-  parts(step: StoreStep): StoreStep[] {
+  /** The pieces of an access that are made one by one, in any order; one where at most one of them is of hot bytes. */
+  parts(step: AccessStep): AccessStep[] {
     const { atom } = this.#model;
-    const parts: StoreStep[] = [];
-    for (let at = step.addr; at < step.addr + step.bytes.length;) {
-      const end = Math.min(step.addr + step.bytes.length, (Math.floor(at / atom) + 1) * atom);
-      parts.push({ ...step, addr: at, bytes: step.bytes.slice(at - step.addr, end - step.addr) });
+    const parts: AccessStep[] = [];
+    const stop = step.addr + (step.op === 'store' ? step.bytes.length : step.length);
+    for (let at = step.addr; at < stop;) {
+      const end = Math.min(stop, (Math.floor(at / atom) + 1) * atom);
+      if (step.op === 'load') parts.push({ ...step, addr: at, length: end - at });
+      else parts.push({ ...step, addr: at, bytes: step.bytes.slice(at - step.addr, end - step.addr) });
       at = end;
     }
-    return parts;
+    const hot = parts.filter((p) => this.#hot.touches(p.addr, p.op === 'store' ? p.bytes.length : p.length));
+    return hot.length <= 1 ? [step] : parts;
   }
 
   /** What the work knows once a step was made. */
@@ -153,6 +159,19 @@ export class Performer {
       case 'is-shared':
       case 'random':
         return 0;
+      case 'is-executable':
+        draft.reads |= this.#hot.memoryBits(pageDown(step.addr), PAGE_SIZE) | this.#hot.bits(step.addr, 1);
+        return readSpace(space, step.addr, 1, PROT_EXEC).length;
+      case 'fork': {
+        draft.writes |= Touch.memory | Touch.records;
+        draft.reads |= Touch.memory | this.#hot.all;
+        const index = draft.shared.spaces.length;
+        const child = step.pages === null ? { ...space, next: step.next ?? space.next } : freshSpace(space, step.pages);
+        const spaces = [...draft.shared.spaces, { ...child, isLocked: false, readers: 0, isStopped: false }];
+        draft.shared = { ...draft.shared, spaces };
+        draft.events.push({ kind: 'start', role: step.role, local: { ...step.child, space: index } });
+        return 1;
+      }
       case 'map':
       case 'unmap':
       case 'protect':

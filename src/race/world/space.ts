@@ -5,7 +5,7 @@
 import { PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
 import { invariant } from '../../base/errors.ts';
-import type { Local, Shared, Space } from './state.ts';
+import type { Local, Page, Shared, Space } from './state.ts';
 
 /** The address space of an actor. */
 export function spaceOf(shared: Shared, local: Local): Space {
@@ -16,6 +16,11 @@ export function spaceOf(shared: Shared, local: Local): Space {
 
 export function withSpace(shared: Shared, index: number, space: Space): Shared {
   return { ...shared, spaces: shared.spaces.map((s, i) => (i === index ? space : s)) };
+}
+
+/** An address space with these pages in which nothing was patched. */
+export function freshSpace(like: Space, pages: ReadonlyMap<number, Page>): Space {
+  return { ...like, pages, next: 0, base: 0 };
 }
 
 /** Bytes of a space from `address` on, as far as pages with one of the PROT_ bits of `prot` go. */
