@@ -105,7 +105,7 @@ describe('the race command', () => {
     expect(result.text).toMatchInlineSnapshot(`
       "FAIL  patch-vs-exec, upstream, order acb: T0 decoded "ff 27" at site+0 (SIGSEGV: read of 0x0)
       model coherent: an instruction is fetched at once, from memory as it is. Stores: isa.   site at line offset 61
-      79 states, 131 transitions, complete
+      191 states, 371 transitions, complete
 
       1 context switch (minimal), 4 steps:
 

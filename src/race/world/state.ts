@@ -56,8 +56,9 @@ export interface Work {
   readonly kind: string;
   readonly results: readonly StepResult[];
   readonly pending: WorldStep;
-  /** Parts of the pending store that were made already, as bits. */
+  /** Parts of the pending store or load that were made already, as bits, and what a load has of them. */
   readonly partsDone: number;
+  readonly loaded: string;
   /** Stores to hot bytes that it made. */
   readonly stores: number;
   /** How the actor holds the lock. */
@@ -148,7 +149,7 @@ export function localKey(local: Local, liveResults: (work: Work, local: Local) =
   const { work } = local;
   if (work !== null) {
     const results = liveResults(work, local) ?? work.results.map(resultKey).join();
-    key += `|${work.kind}:${stepKey(work.pending)}:${work.partsDone}:${work.holds}:${results}`;
+    key += `|${work.kind}:${stepKey(work.pending)}:${work.partsDone}${work.loaded}:${work.holds}:${results}`;
   }
   return key;
 }

@@ -4,7 +4,7 @@
 // the next visible operation begins; what nobody else can notice is done on the way (races.md 4.1).
 
 import { PROT_EXEC } from '../../abi/mman.ts';
-import { toHex } from '../../base/bytes.ts';
+import { fromHex, toHex } from '../../base/bytes.ts';
 import { invariant } from '../../base/errors.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { MAX_INSTRUCTION_BYTES } from '../../isa/instruction-length.ts';
@@ -19,6 +19,7 @@ import type { Machine } from './machine.ts';
 import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
 import { Performer } from './performer.ts';
+import type { AccessStep } from './performer.ts';
 import { cowPage, isOpenTo, readSpace, spaceOf, withSpace } from './space.ts';
 import type { ActorEvent, Local, Shared, Space, Work } from './state.ts';
 import { newest, serialised, unsynchronised } from './synchrony.ts';
@@ -278,7 +279,7 @@ export class Stepper {
     const steps = this.#behaviour.start(kind, draft.local);
     this.#runWork(
       draft,
-      { kind, results: [], pending: NO_STEP, partsDone: 0, holds: 'nothing', stores: 0 },
+      { kind, results: [], pending: NO_STEP, partsDone: 0, loaded: '', holds: 'nothing', stores: 0 },
       steps,
       steps.next(),
     );
@@ -300,7 +301,7 @@ export class Stepper {
     const injected = this.#behaviour.inject?.(work, step, local) ?? null;
     if (injected !== null) {
       const draft = newDraft(injected.local, shared, injected.name, injected.text);
-      this.#resume(draft, { ...work, partsDone: 0 }, injected.result);
+      this.#resume(draft, { ...work, ...NO_PARTS }, injected.result);
       out.push(draft);
     }
     const cow = step.op === 'store' ? cowPage(space, step.addr, step.bytes.length) : undefined;
@@ -310,27 +311,53 @@ export class Stepper {
       out.push(draft);
       return out;
     }
-    const parts = step.op === 'store' ? this.#performer.parts(step) : [];
-    if (parts.length <= 1) {
-      const { name, text } = this.#behaviour.label(step);
-      const draft = newDraft(local, shared, name, text);
-      const result = this.#performer.perform(draft, work, step);
-      this.#resume(draft, this.#performer.after(work, step), result);
-      out.push(draft);
+    const parts = step.op === 'store' || step.op === 'load' ? this.#performer.parts(step) : [];
+    if (parts.length > 1) {
+      for (const [i, part] of parts.entries())
+        if ((work.partsDone & (1 << i)) === 0) out.push(this.#makePart(local, shared, work, parts, i, part));
       return out;
     }
-    for (const [i, part] of parts.entries()) {
-      if ((work.partsDone & (1 << i)) !== 0) continue;
-      const { name, text } = this.#behaviour.label(part);
-      const draft = newDraft(local, shared, name, text);
-      const result = this.#performer.perform(draft, work, part);
-      const partsDone = work.partsDone | (1 << i);
-      if (partsDone === (1 << parts.length) - 1 || result !== 1) {
-        this.#resume(draft, { ...this.#performer.after(work, step), partsDone: 0 }, result);
-      } else draft.local = { ...draft.local, work: { ...work, partsDone } };
-      out.push(draft);
-    }
+    const { name, text } = this.#behaviour.label(step);
+    const draft = newDraft(local, shared, name, text);
+    const result = this.#performer.perform(draft, work, step);
+    this.#resume(draft, this.#performer.after(work, step), result);
+    out.push(draft);
     return out;
+  }
+
+  /** Makes one part of an access that is made in several; the last one goes on with the work. */
+  #makePart(
+    local: Local,
+    shared: Shared,
+    work: Work,
+    parts: readonly AccessStep[],
+    index: number,
+    part: AccessStep,
+  ): Outcome {
+    const { name, text } = this.#behaviour.label(part);
+    const isLoad = part.op === 'load';
+    const draft = newDraft(
+      local,
+      shared,
+      isLoad ? `${name}.${index}` : name,
+      isLoad ? `${text}, part ${index + 1}` : text,
+    );
+    const result = this.#performer.perform(draft, work, part);
+    const partsDone = work.partsDone | (1 << index);
+    const failed = result === null || result === 0;
+    // Bytes of the parts, each two digits, in place; parts that are missing are gaps.
+    const before = parts.slice(0, index).reduce((sum, p) => sum + (p.op === 'load' ? p.length : 0), 0);
+    const total = parts.reduce((sum, p) => sum + (p.op === 'load' ? p.length : 0), 0);
+    const have = work.loaded === '' ? '..'.repeat(total) : work.loaded;
+    const got = result instanceof Uint8Array ? toHex(result) : '';
+    const loaded = isLoad ? have.slice(0, 2 * before) + got + have.slice(2 * before + got.length) : '';
+    if (!failed && partsDone !== (1 << parts.length) - 1) {
+      draft.local = { ...draft.local, work: { ...work, partsDone, loaded } };
+      return draft;
+    }
+    const whole = isLoad && !failed ? fromHex(loaded) : result;
+    this.#resume(draft, { ...this.#performer.after(work, part), ...NO_PARTS }, whole);
+    return draft;
   }
 
   #isPrefetching(): boolean {
@@ -372,6 +399,7 @@ export class Stepper {
   }
 }
 
+const NO_PARTS = { partsDone: 0, loaded: '' } as const;
 const NO_STEP: WorldStep = { op: 'sync', what: '' };
 
 function stopText(stop: UserStop): string {
