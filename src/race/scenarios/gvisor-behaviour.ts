@@ -35,6 +35,8 @@ export interface GvisorOptions {
   readonly guardByte: number;
   /** The way back from a signal serialises. */
   readonly returnSerialises: boolean;
+  /** What the program has or may have at the site, from its first byte on. */
+  readonly programs: readonly Uint8Array[];
 }
 
 const LOW_32 = 0xffffffffn;
@@ -101,10 +103,15 @@ export class GvisorBehaviour implements Behaviour {
     return then;
   }
 
-  /** A syscall reaches the Sentry. */
+  protected get programs(): readonly Uint8Array[] {
+    return this.options.programs;
+  }
+
+  /** A syscall reaches the Sentry. An actor that asks for another number than the site's has it as its note `sysno`. */
   protected serve(local: Local, call: ServedCall): Then {
-    if (call.sysno === this.options.sysno) return { kind: 'end', local, call };
-    const text = `{actor} made syscall ${hexNumber(call.sysno)} where the program asks for ${hexNumber(this.options.sysno)}`;
+    const wanted = local.notes['sysno'] ?? this.options.sysno;
+    if (call.sysno === wanted) return { kind: 'end', local, call };
+    const text = `{actor} made syscall ${hexNumber(call.sysno)} where the program asks for ${hexNumber(wanted)}`;
     return { kind: 'end', local, call, failure: { signature: 'wrong number', text } };
   }
 
@@ -147,7 +154,10 @@ export class GvisorBehaviour implements Behaviour {
   }
 
   protected isLegal(space: Space, offset: number, bytes: Uint8Array, length: number): boolean {
-    const { site } = this.options;
+    const { site, programs } = this.options;
+    const isOfProgram = (code: Uint8Array): boolean =>
+      code.length > offset && code.subarray(offset, offset + length).every((b, i) => b === bytes[i]);
+    if (length > 0 && offset >= 0 && programs.some(isOfProgram)) return true;
     if (offset === SYSCALL_OFFSET) return (bytes[0] === 0x0f && bytes[1] === 0x05) || length === 0;
     if (offset !== 0) return false;
     if (bytes[0] === MOV_EAX_IMM32) return true;
