@@ -8,6 +8,7 @@ import { RLIMIT_CPU } from '../abi/resource.ts';
 import { SIGALRM, SIGPROF, SIGVTALRM } from '../abi/signal.ts';
 import { ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL } from '../abi/time.ts';
 import type { Kernel } from './kernel.ts';
+import { TAKING_NS } from './posix-timers.ts';
 import { kernelInfo } from './signals/siginfo.ts';
 import { sendSignal } from './signals/send.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -63,7 +64,8 @@ export class IntervalTimers {
     if (this.real.isSet || interval === 0) return;
     const { timers, clock } = this.kernel;
     // Periods that have passed meanwhile are lost, as their signals would be.
-    const missed = Math.floor(Math.max(0, clock.now() - this.real.deadline) / interval);
+    const now = clock.now() + (interval < TAKING_NS ? TAKING_NS : 0);
+    const missed = Math.floor(Math.max(0, now - this.real.deadline) / interval);
     timers.set(this.real, this.real.deadline + (missed + 1) * interval);
     this.kernel.leaveGuest();
   }

@@ -28,18 +28,21 @@ export class TimerFile extends OpenFile {
     this.timer = new Timer(this);
   }
 
-  /** TimerOwner. */
+  /** TimerOwner. The next period is only looked for when somebody wants to know: short ones strike nobody till then. */
   expired(): void {
-    const { clock, timers } = this.kernel;
     this.expiries++;
-    if (this.intervalNs > 0) {
-      // Periods that have passed meanwhile count, too.
-      const late = Math.max(0, clock.now() - this.timer.deadline);
-      const missed = Math.floor(late / this.intervalNs);
-      this.expiries += missed;
-      timers.set(this.timer, this.timer.deadline + (missed + 1) * this.intervalNs);
-    }
     this.queue.wake(POLLIN);
+  }
+
+  /** Counts the periods that have passed since the timer struck, and sets it for the next. */
+  private catchUp(): void {
+    if (this.intervalNs === 0 || this.expiries === 0 || this.timer.isSet) return;
+    const { clock, timers } = this.kernel;
+    const { deadline } = this.timer;
+    const missed = Math.floor(Math.max(0, clock.now() - deadline) / this.intervalNs);
+    this.expiries += missed;
+    timers.set(this.timer, deadline + (missed + 1) * this.intervalNs);
+    this.kernel.leaveGuest();
   }
 
   /** @param deadlineNs monotonic; null disarms */
@@ -53,6 +56,7 @@ export class TimerFile extends OpenFile {
 
   /** Time to the next expiry (0 when disarmed) and the period. */
   get setting(): { valueNs: number; intervalNs: number } {
+    this.catchUp();
     const valueNs = this.timer.isSet ? Math.max(1, this.timer.deadline - this.kernel.clock.now()) : 0;
     return { valueNs, intervalNs: this.intervalNs };
   }
@@ -60,6 +64,7 @@ export class TimerFile extends OpenFile {
   override readAt(sink: ByteSink, count: number): number {
     if (count < 8) return -EINVAL;
     if (this.expiries === 0) return -EAGAIN;
+    this.catchUp();
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(this.expiries), true);
     this.expiries = 0;

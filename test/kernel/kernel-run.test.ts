@@ -59,10 +59,11 @@ describe('a run', () => {
   });
 
   it('hears the world outside while timers fire for nobody', async () => {
-    // timerfd_create(CLOCK_MONOTONIC); timerfd_settime(1 us, every 1 us); pause()
-    const create = 'bf01000000 31f6 b81b010000 0f05';
-    const everyMicrosecond = '68e8030000 6a00 68e8030000 6a00 89c7 31f6 4889e2 4531d2 b81e010000 0f05';
-    const { result } = await runCode(fromHex(`${create} ${everyMicrosecond} b822000000 0f05`), {
+    // signal(SIGALRM, SIG_IGN); timer_create(CLOCK_MONOTONIC); timer_settime(1 us, every 1 us); pause()
+    const ignoreAlarm = '6a00 6a00 6a00 6a01 bf0e000000 4889e6 31d2 41ba08000000 b80d000000 0f05';
+    const create = 'bf01000000 31f6 6a00 4889e2 b8de000000 0f05 8b3c24';
+    const everyMicrosecond = '68e8030000 6a00 68e8030000 6a00 31f6 4889e2 4531d2 b8df000000 0f05';
+    const { result } = await runCode(fromHex(`${ignoreAlarm} ${create} ${everyMicrosecond} b822000000 0f05`), {
       interruptAfterMs: 50,
       timeoutSec: 20,
     });
