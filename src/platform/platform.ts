@@ -69,7 +69,7 @@ const STUB_STEPS = 8;
 const MAX_TURN = 20_000;
 /** Stub threads of a subprocess upstream: as on a machine with two processors. */
 const DEFAULT_STUB_THREADS = 2;
-/** Added to the number of a call by another ABI, so that it is unknown to the kernel (SIG:311-316). */
+/** Added to the number of a call by another ABI (SIG:311-316), or beyond 32 bits, so that it is unknown to the kernel. */
 const FOREIGN_ABI = 0x86000000;
 const DEBUG_STOP: Stop = { kind: 'debug', address: 0, access: 'read', present: false, vector: 0 };
 
@@ -521,6 +521,11 @@ export class Platform implements PlatformApi {
         const end = cpu.step();
         cpu.screenGsWrites = true;
         if (end.kind === 'budget') return true;
+        // The host's wish comes with the next run, which begins with this instruction again.
+        if (end.kind === 'interrupted') {
+          cpu.interrupt();
+          return true;
+        }
         if (end.kind === 'page-fault') return this.pageFault(ctx, end);
         this.exception(ctx, end);
         return false;
@@ -618,8 +623,10 @@ export class Platform implements PlatformApi {
   }
 
   /** Upstream the call goes through the context's record. */
-  private serveNoted(ctx: GuestContext, sysno: number): boolean {
+  private serveNoted(ctx: GuestContext, low: number): boolean {
     const context = this.on.context as ThreadContext;
+    const isWide = this.cpu.regs.u32[1] !== 0 && !this.config.guards.narrowNumber;
+    const sysno = isWide ? (low + FOREIGN_ABI) >>> 0 : low;
     context.noteTrap(this.cpu.regs, sysno, this.version);
     if (!this.serve(ctx, sysno)) return false;
     context.words[PHASE_INDEX] = ContextPhase.none;

@@ -41,6 +41,8 @@ export interface Guards {
   readonly assertRecord: boolean;
   /** The stub's GS base is put back before guest code runs; a task with a GS base of its own is not patched for (D8). */
   readonly assertGs: boolean;
+  /** The number of a trapped call is the low half of rax, as on Linux; upstream takes all 64 bits (ARCH:30-32). */
+  readonly narrowNumber: boolean;
   /** A page that is copied for a write of the Sentry's stays mapped: nobody faults in the middle of a trampoline (D4). */
   readonly keepCopiedPage: boolean;
   /** A patched call leaves rcx and r11 as a trapped one does. */
@@ -56,7 +58,7 @@ export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopOthers: false, refusePageSplit: false,
   instructionBoundary: false, refuseUnknownNumbers: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
   spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, reuseSlots: false,
-  restoreEditedSites: false, assertRecord: false, assertGs: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
+  restoreEditedSites: false, assertRecord: false, assertGs: false, narrowNumber: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
 // prettier-ignore
@@ -64,5 +66,5 @@ export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopOthers: true, refusePageSplit: true,
   instructionBoundary: true, refuseUnknownNumbers: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
   spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, reuseSlots: true,
-  restoreEditedSites: true, assertRecord: true, assertGs: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
+  restoreEditedSites: true, assertRecord: true, assertGs: true, narrowNumber: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

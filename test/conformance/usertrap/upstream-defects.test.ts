@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+//
+// D1 to D9 of usertrap.md 2.15: what each guest of UPSTREAM.md prints and ends with under patch mode upstream is what a real
+// runsc (0.0~20240729, Systrap) gave, where it could be run there; hardened each ends as on Linux.
+
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect, it } from 'vitest';
+
+import type { SandboxOptions } from '../../../src/sandbox/sandbox.ts';
+import { runGuest } from '../../programs/guest-run.ts';
+
+const guestFile = (name: string): string => fileURLToPath(new URL(`../../../guests/bin/${name}.elf`, import.meta.url));
+
+/** Lines of a real runsc, the place of its table and process numbers aside. */
+const REAL: readonly (readonly [string, string])[] = [
+  ['d1-slot-256', 'd1 table=? patched=251 highest-slot=256 bytes-written-behind=70 wrong-results=0\n'],
+  ['d2-slot-leak', 'd2 first-patched=1 shared-patched=0 last-patched=0 wrong-results=0\n'],
+  ['d3-shared-tail', 'd3 patched=1 getpid=1 getuid=0 getuid-by-the-tail-before=0 after=1\n'],
+  ['d5-table-over-mapping', 'd5 patched=1 pages-lost=5 from=?\n'],
+  ['d6-header', 'd6 table=? header=2 child-status=11\n'],
+  ['d8-poisoned-gs', 'd8 patched=1 harmed=20 of=20 last-status=11\n'],
+];
+
+const run = (name: string, options: Partial<SandboxOptions>): ReturnType<typeof runGuest> =>
+  runGuest(guestFile(name), { uid: 0, ...options });
+
+describe('upstream', () => {
+  it.each(REAL)('%s prints the line of a real runsc', async (name, line) => {
+    for (const upstream of ['2024-07', '3c5eee1'] as const) {
+      const { output, exit } = await run(name, { patch: 'upstream', upstream });
+      expect(output.replace(/(table|from)=0x6[0-9a-f]000/, '$1=?')).toBe(line);
+      expect(exit).toEqual({ code: 1 });
+    }
+  });
+
+  it('D4 ends in a panic of the stub where turns may end in a trampoline, and not where copied pages stay mapped', async () => {
+    const options = { patch: 'upstream', stubPreemption: true } as const;
+    const panicked = await run('d4-copied-table', options);
+    expect(panicked.exit).toEqual({ signal: 9 });
+    expect(panicked.warnings.join()).toContain('0xbad0002');
+    const guarded = await run('d4-copied-table', { ...options, guards: { keepCopiedPage: true } });
+    expect(guarded.exit).toEqual({ code: 0 });
+    expect((await run('d4-copied-table', { patch: 'upstream' })).exit).toEqual({ code: 0 });
+  });
+
+  it('D7 shows from December 2024 on', async () => {
+    const exits = await Promise.all(
+      (['2023-02', '2024-07', '3c5eee1'] as const).map(
+        async (upstream) => (await run('d7-fp-state', { patch: 'upstream', stubPreemption: true, upstream })).exit,
+      ),
+    );
+    expect(exits).toEqual([{ code: 0 }, { code: 0 }, { code: 1 }]);
+  });
+
+  it('D9: without a vsyscall page the call is a SIGSEGV at its address in every mode', async () => {
+    for (const patch of ['off', 'upstream', 'hardened'] as const) {
+      const { exit, result } = await run('d9-vsyscall', { patch });
+      expect(exit).toEqual({ signal: 11 });
+      expect(result.metrics.refused).toEqual([]);
+    }
+  });
+});
+
+describe('hardened', () => {
+  it.each([...REAL.map(([name]) => name), 'd4-copied-table', 'd7-fp-state'])('%s ends as on Linux', async (name) => {
+    const { exit, output } = await run(name, { patch: 'hardened', stubPreemption: true });
+    expect([output, exit]).toEqual([expect.stringMatching(/^d\d /), { code: 0 }]);
+  });
+});
