@@ -70,22 +70,51 @@ export class SharedInput {
   }
 }
 
-/** What a run wrote to its standard output and error, as hashes. */
+/** A hash of a stream of bytes that does not depend on how it was cut into pieces. */
+class StreamHash {
+  private readonly chain = new HashChain();
+  private word = 0;
+  private held = 0;
+
+  take(data: Uint8Array): void {
+    let at = 0;
+    while (at < data.length && this.held !== 0) this.byte(data[at++] as number);
+    const { chain } = this;
+    for (; at + 4 <= data.length; at += 4) {
+      chain.word(
+        (data[at] as number) |
+          ((data[at + 1] as number) << 8) |
+          ((data[at + 2] as number) << 16) |
+          ((data[at + 3] as number) << 24),
+      );
+    }
+    while (at < data.length) this.byte(data[at++] as number);
+  }
+
+  private byte(value: number): void {
+    this.word |= value << (8 * this.held);
+    this.held = (this.held + 1) & 3;
+    if (this.held !== 0) return;
+    this.chain.word(this.word);
+    this.word = 0;
+  }
+
+  equals(other: StreamHash): boolean {
+    return this.chain.value === other.chain.value && this.word === other.word && this.held === other.held;
+  }
+}
+
+/** What a run wrote to its standard output and error, as hashes: how it cut that into writes shows in its calls. */
 export class OutputDigest {
-  private readonly out = new HashChain();
-  private readonly err = new HashChain();
-  /** Bytes written. */
-  bytes = 0;
+  private readonly out = new StreamHash();
+  private readonly err = new StreamHash();
 
   take(stream: 'out' | 'err', data: Uint8Array): void {
-    this.bytes += data.length;
-    // Byte by byte: how a program cuts its output into writes shows in its calls.
-    const chain = this[stream];
-    for (const byte of data) chain.word(byte);
+    this[stream].take(data);
   }
 
   equals(other: OutputDigest): boolean {
-    return this.out.value === other.out.value && this.err.value === other.err.value;
+    return this.out.equals(other.out) && this.err.equals(other.err);
   }
 }
 

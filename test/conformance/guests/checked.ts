@@ -11,6 +11,7 @@ import { Disassembler } from '../../../src/isa/disassembler.ts';
 import { checkProgram } from '../../../src/sandbox/check/check.ts';
 import type { CheckedMode, CheckResult, ModeResult } from '../../../src/sandbox/check/check-result.ts';
 import type { CheckedProgram } from '../../../src/sandbox/check/compared-run.ts';
+import type { InputSource } from '../../../src/sandbox/check/run-streams.ts';
 import { nodeHost, openHostPath } from '../../../src/sandbox/host-node/index.ts';
 
 let made: Disassembler | undefined;
@@ -27,6 +28,8 @@ export function guestFile(name: string): string {
 
 export interface CheckedOptions extends Partial<CheckedProgram> {
   readonly input?: string;
+  /** Input that is made when it is asked for, in place of `input`. */
+  readonly source?: InputSource;
   readonly modes?: readonly CheckedMode[];
 }
 
@@ -37,7 +40,7 @@ export interface Checked extends CheckResult {
 
 /** Checks a program, by default with an empty tree around it. */
 export async function checked(file: string, options: CheckedOptions = {}): Promise<Checked> {
-  const { input = '', modes = ['upstream', 'hardened'], ...program } = options;
+  const { input = '', source, modes = ['upstream', 'hardened'], ...program } = options;
   let output = '';
   let left = latin1Bytes(input);
   const stream: HostStream = {
@@ -60,12 +63,14 @@ export async function checked(file: string, options: CheckedOptions = {}): Promi
       ...program,
     },
     modes,
-    input: (into) => {
-      const part = left.subarray(0, into.length);
-      into.set(part);
-      left = left.subarray(part.length);
-      return part.length;
-    },
+    input:
+      source ??
+      ((into) => {
+        const part = left.subarray(0, into.length);
+        into.set(part);
+        left = left.subarray(part.length);
+        return part.length;
+      }),
     disassembler,
   });
   return {
