@@ -167,6 +167,13 @@ describe('mutants', () => {
     for (const n of [1, 2, 3]) expect(signatures({ order: `abc:die=${n}` })).toContain('SIGILL');
   });
 
+  it('any one store that fails spoils a site for ever upstream, and does no harm hardened', () => {
+    for (const offset of [0, 61]) {
+      expect(signatures({ order: 'abc:faults=1', offset })).toEqual(expect.arrayContaining(['SIGILL', 'torn site']));
+      expect(holds({ patch: 'hardened', order: 'abc:faults=1', offset, threads: 2 })).toBe(true);
+    }
+  });
+
   it('a stub that reads once is noticed by stale fetch of a split immediate only', () => {
     const wrong = (fetch: string, offset: number): boolean =>
       signatures({ order: 'abc:single-read', fetch, offset }).includes('wrong number');
