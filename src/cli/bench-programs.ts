@@ -34,6 +34,7 @@ function systemProgram(name: string): string | undefined {
 export function* measurePrograms(folder: string): Generator<Figure> {
   if (process.platform !== 'linux') return;
   yield* processes(folder);
+  yield* firstPatches();
   yield* memory();
   const qemu = findCommand('qemu-x86_64');
   if (qemu === undefined) return;
@@ -179,9 +180,34 @@ function* memory(): Generator<Figure> {
   };
 }
 
-function traplineRun(command: readonly string[]): string[] {
+function traplineRun(command: readonly string[], ...options: string[]): string[] {
   const uid = String(process.getuid?.() ?? 1000);
-  return [process.execPath, cliPath(), 'run', '--root', '/', '--uid', uid, '--', ...command];
+  return [process.execPath, cliPath(), 'run', '--root', '/', '--uid', uid, ...options, '--', ...command];
+}
+
+/** Programs that make most of their calls once from each site: what patching costs is paid, what it gains is not had. */
+function* firstPatches(): Generator<Figure> {
+  const programs: readonly (readonly [string, ...string[]])[] = [
+    ['bash', '-c', 'for i in $(seq 5); do ls / | sort | head -1; done'],
+    ['find', '/usr/share/doc', '-maxdepth', '1'],
+    ['python3', '-c', 'pass'],
+  ];
+  for (const [name, ...args] of programs) {
+    const path = systemProgram(name);
+    if (path === undefined) continue;
+    const command = [path, ...args];
+    const [off, hardened]: [number[], number[]] = [[], []];
+    for (let i = 0; i < RUNS; i++) {
+      off.push(usageOf(traplineRun(command, '--patch', 'off')).cpuSeconds);
+      hardened.push(usageOf(traplineRun(command, '--patch', 'hardened')).cpuSeconds);
+    }
+    yield {
+      name: `first patches, ${name}: hardened against off`,
+      value: median(hardened) / median(off),
+      unit: 'times',
+      goal: 1.05,
+    };
+  }
 }
 
 interface Usage {

@@ -6,7 +6,7 @@
 import { EAGAIN, EFAULT } from '../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { Prng } from '../base/prng.ts';
-import { pageDown } from '../base/addr.ts';
+import { PAGE_SIZE, pageDown, type PhysAddr } from '../base/addr.ts';
 import { savable } from '../base/savable.ts';
 import type { AddressSpace, RangeChange, RangeWatcher } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
@@ -86,6 +86,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   tracees = 0;
   /** For trace events. */
   tid = 0;
+  /** Where the patch under way has stored. */
+  private readonly stored: { start: PhysAddr; end: PhysAddr }[] = [];
 
   constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
     this.guards = guards;
@@ -205,8 +207,10 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   private performStep(step: Step): StepResult {
     switch (step.op) {
       // One task runs at a time and steps are not interleaved: the lock is free, the others stand still, no code is stale.
-      case 'lock':
       case 'unlock':
+        this.dropTranslations();
+        return 1;
+      case 'lock':
       case 'sync':
       case 'stop':
       case 'resume':
@@ -242,15 +246,46 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
 
   /** A store may copy the page first: the file's pages stay as they are. */
   private store(addr: number, bytes: Uint8Array): StepResult {
-    const { mm } = this;
-    const before = mm.physicalOf(addr, 'read', true);
-    if (mm.copyOut(addr, bytes, true) !== bytes.length) return 0;
-    if (mm.physicalOf(addr, 'read', true) !== before) {
-      // Upstream the copy is mapped only when it is next used (PMA:420-506).
-      if (!this.guards.keepCopiedPage) mm.hidePage(pageDown(addr));
-      this.trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
+    for (let done = 0; done < bytes.length;) {
+      const at = addr + done;
+      const n = Math.min(bytes.length - done, PAGE_SIZE - (at % PAGE_SIZE));
+      if (!this.storeInPage(at, n === bytes.length ? bytes : bytes.subarray(done, done + n))) return 0;
+      done += n;
     }
     return 1;
+  }
+
+  private storeInPage(addr: number, bytes: Uint8Array): boolean {
+    const { mm } = this;
+    const before = mm.physicalOf(addr, 'read', true);
+    const to = mm.physicalOf(addr, 'write', true);
+    if (to === undefined) return false;
+    mm.memory.bytes.set(bytes, to);
+    this.noteStore(to, to + bytes.length);
+    if (to === before) return true;
+    // Upstream the copy is mapped only when it is next used (PMA:420-506).
+    if (!this.guards.keepCopiedPage) mm.hidePage(pageDown(addr));
+    this.trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
+    return true;
+  }
+
+  /** Nobody executes anything before the lock is free: translations are dropped then, once for all stores to a place. */
+  private noteStore(start: PhysAddr, end: PhysAddr): void {
+    const { stored } = this;
+    const last = stored.at(-1);
+    if (last !== undefined && start <= last.end + SITE_BYTES && end >= last.start - SITE_BYTES) {
+      if (pageDown(start) === pageDown(last.start)) {
+        last.start = Math.min(last.start, start);
+        last.end = Math.max(last.end, end);
+        return;
+      }
+    }
+    stored.push({ start, end });
+  }
+
+  private dropTranslations(): void {
+    for (const { start, end } of this.stored) this.mm.memory.written(start, end - start);
+    this.stored.length = 0;
   }
 
   private mapTable(addr: number): number {

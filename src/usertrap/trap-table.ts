@@ -115,20 +115,21 @@ export function* commitTrap(trap: FreshTrap): Steps<AllocationFailure | null> {
   return (yield* store(trap.base, headerBytes(trap.next), 'header')) ? null : 'header-unwritable';
 }
 
+/** Of each index, the slots below it that can be used; upstream and where `exactCapacity` is on. */
+const USABLE_BELOW = [false, true].map((exact) => {
+  const below = [0, 0];
+  for (let index = 1; index < TABLE_ENTRIES; index++) {
+    below.push((below[index] ?? 0) + (crossesPage(WINDOW_START, index, exact) ? 0 : 1));
+  }
+  return below;
+});
+
 /** Slots that a table can hold under these guards. */
 export function tableCapacity(guards: Guards): number {
-  let capacity = 0;
-  for (let index = 1; index < TABLE_ENTRIES; index++) {
-    if (!crossesPage(WINDOW_START, index, guards.exactCapacity)) capacity++;
-  }
-  return capacity;
+  return usedSlots(TABLE_ENTRIES, guards);
 }
 
 /** Slots used when the next index is `next`. */
 export function usedSlots(next: number, guards: Guards): number {
-  let used = 0;
-  for (let index = 1; index < Math.min(next, TABLE_ENTRIES); index++) {
-    if (!crossesPage(WINDOW_START, index, guards.exactCapacity)) used++;
-  }
-  return used;
+  return USABLE_BELOW[guards.exactCapacity ? 1 : 0]?.[Math.min(next, TABLE_ENTRIES)] ?? 0;
 }
