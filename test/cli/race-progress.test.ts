@@ -20,7 +20,7 @@ const PROGRESS: Progress = {
 /** Goes on until it is told why not; ends with what it was told. */
 function* search(during: (slice: number) => void): Generator<Progress, (StopReason | null)[], StopReason | null> {
   const told: (StopReason | null)[] = [];
-  for (let slice = 0; told.at(-1) == null; slice++) {
+  for (let slice = 0; (told.at(-1) ?? null) === null; slice++) {
     during(slice);
     told.push(yield PROGRESS);
   }
