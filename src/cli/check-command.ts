@@ -43,7 +43,7 @@ export async function checkCommand(program: string, args: readonly string[], raw
   let result: CheckResult;
   try {
     result = await checkProgram({
-      program: { ...guest.options, host: nodeHost(), logger, disassembler },
+      program: { ...guest.options, host: nodeHost(), upstream: options.upstream, logger, disassembler },
       modes,
       input: readInput,
       disassembler,

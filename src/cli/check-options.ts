@@ -7,6 +7,7 @@ import { declareRunOptions } from './run-options.ts';
 
 /** Options of `run` that mean the same here, by the names that commander gives them. */
 const RUN_OPTIONS = new Set([
+  'upstream',
   'root',
   'bind',
   'cwd',

@@ -13,6 +13,8 @@ import { packageFolder } from '../cpu/unicorn/setup/index.ts';
 import { compareFacts, parseFacts } from '../report/fact-lines.ts';
 import { nodeHost, openHostPath } from '../sandbox/host-node/index.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
+import type { SandboxOptions } from '../sandbox/sandbox.ts';
+import { UPSTREAM_VERSION_NAMES } from '../usertrap/versions.ts';
 import { reason, writeToStdout } from './output-file.ts';
 import { PATCH_MODES } from './run-options.ts';
 import { parseChoice } from './sizes.ts';
@@ -21,14 +23,16 @@ import { UsageError } from './usage-error.ts';
 /** Options as commander hands them over. */
 export interface RawFactsOptions {
   readonly patch: string;
+  readonly upstream: string;
   readonly compare?: string;
 }
 
 /** Runs the guest and gives the exit status: 0, or 1 when something differs. */
 export async function factsCommand(raw: RawFactsOptions): Promise<number> {
   const patch = parseChoice('--patch', raw.patch, PATCH_MODES);
+  const upstream = parseChoice('--upstream', raw.upstream, UPSTREAM_VERSION_NAMES);
   const theirs = raw.compare === undefined ? undefined : readFacts(raw.compare);
-  const text = await runFacts(patch);
+  const text = await runFacts({ patch, upstream });
   if (theirs === undefined) {
     writeToStdout(text);
     return 0;
@@ -54,7 +58,7 @@ function readFacts(path: string): ReturnType<typeof parseFacts> {
 }
 
 /** The guest's output. */
-async function runFacts(patch: (typeof PATCH_MODES)[number]): Promise<string> {
+async function runFacts(mode: Pick<SandboxOptions, 'patch' | 'upstream'>): Promise<string> {
   let output = '';
   const quiet = (write: HostStream['write']): HostStream => ({
     isTerminal: false,
@@ -78,7 +82,7 @@ async function runFacts(patch: (typeof PATCH_MODES)[number]): Promise<string> {
     openCpu: openUnicorn,
     program: '/facts',
     programFile: openHostPath(elf, { writable: false }),
-    patch,
+    ...mode,
   });
   try {
     const { exit } = await sandbox.run();

@@ -128,6 +128,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .command('facts')
     .description('print what a program finds out about its own patching, to be held against a real runsc')
     .option('--patch <MODE>', 'off, upstream or hardened', 'upstream')
+    .option('--upstream <VERSION>', 'which gVisor --patch upstream is, as for run', '3c5eee1')
     .option(
       '--compare <FILE>',
       "hold guests/bin/facts.elf's output from elsewhere against it: exit status 1 when they differ",

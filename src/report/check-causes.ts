@@ -107,6 +107,14 @@ const CAUSES: Readonly<Record<Cause, Words>> = {
     why: 'the program jumps into the bytes of the site, which were those of a constant and are those of a jump now.',
     advice: [SWITCH_OFF],
   },
+  'wide-number': {
+    title: 'The number of a call has more than 32 bits',
+    why: 'Linux looks at the low half of rax only; Systrap takes all of it for the number, which no call has then.',
+    advice: [
+      'load the number with mov $number,%eax, which clears the upper half',
+      'patching has no part in it: without it the same happens',
+    ],
+  },
   'single-step': {
     title: 'A single step into a trampoline',
     why: 'with the trap flag set every instruction of the trampoline and of the handler behind it traps, which they do not survive.',

@@ -20,7 +20,7 @@ const CAUSE_OF: Readonly<Partial<Record<keyof Guards, Cause>>> = {
   exactCapacity: 'table-over-mapping',
   inheritTable: 'table-after-fork',
   assertRecord: 'stub-record',
-  narrowNumber: 'unknown',
+  narrowNumber: 'wide-number',
   hideSlotRip: 'slot-rip',
   exemptFromMemlock: 'memlock',
 };

@@ -73,6 +73,8 @@ export type Cause =
   | 'traced'
   /** An address in a slot is shown. */
   | 'slot-rip'
+  /** Bits above the 32nd are set in rax at a call. */
+  | 'wide-number'
   /** The trap flag is set in a trampoline. */
   | 'single-step'
   | 'jump-into-site'

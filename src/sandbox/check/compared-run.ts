@@ -3,6 +3,7 @@
 // One of the runs that are compared: a sandbox in a patch mode with an observer, the shared input, and an end that is
 // found even when the mode has sent the program round in circles.
 
+import { SILENT_LOGGER } from '../../base/logger.ts';
 import type { PatchMode } from '../../platform/sentry.ts';
 import type { Guards } from '../../usertrap/guards.ts';
 import { TABLE_NAME } from '../../usertrap/layout.ts';
@@ -57,6 +58,8 @@ export async function runOnce(
     host: runHost(program.host, input, output, shows),
     ...mode,
     comparable: true,
+    // Warnings about the program would come again with each run.
+    ...(shows ? {} : { logger: SILENT_LOGGER }),
     consumers: [observer],
     makeTracer: (trace) => observer.makeTracer(trace),
     ...(limit === Infinity ? {} : { maxInstructions: limit }),

@@ -44,7 +44,7 @@ const EXPECTED: Readonly<Record<string, CheckVerdict | { upstream: Expected; har
   },
   'g10-jump-into-mov': {
     upstream: { kind: 'signal', cause: 'jump-into-site' },
-    hardened: { kind: 'signal', cause: 'jump-into-site' },
+    hardened: 'same',
   },
   'g11-threads-fresh-site': 'same',
   'g12-line-split': 'same',
@@ -56,7 +56,10 @@ const EXPECTED: Readonly<Record<string, CheckVerdict | { upstream: Expected; har
   'g17-red-zone': 'same',
   'g18-call-null': 'same',
   'g20-numbers': 'same',
-  'g20-wide-number': { upstream: { kind: 'call', cause: 'unknown', guard: 'narrowNumber' }, hardened: 'same' },
+  'g20-wide-number': {
+    upstream: { kind: 'call', cause: 'wide-number', guard: 'narrowNumber' },
+    hardened: 'same',
+  },
   'g21-data-island': 'same',
   'g22-desync': 'same',
   'g23-jit': 'same',
