@@ -20,13 +20,13 @@ function count(n: number): string {
 /** One line: what there is, how fast, and the time left where a limit says it. */
 function progressLine(progress: Progress, seconds: number, limit: number): string {
   const rate = Math.round(progress.transitions / Math.max(seconds, 0.001));
-  const about = progress.estimate === null ? '' : ` of about ${count(progress.estimate.states)}`;
+  const about = progress.estimate === null ? '' : ` of at least ${count(progress.estimate.states)}`;
   const what =
     progress.schedules > 0
       ? `${count(progress.schedules)} schedules`
       : `${count(progress.states)} states${about}, ${count(progress.frontier)} to visit`;
   const layer = progress.layer < 0 ? '' : `, ${progress.layer} switches`;
-  const eta = toGo(progress) > 0 ? `, about ${Math.ceil(toGo(progress) * seconds)} s to go` : '';
+  const eta = toGo(progress) > 0 ? `, ${Math.ceil(toGo(progress) * seconds)} s to go or more` : '';
   const left = Number.isFinite(limit) ? `, stops in ${Math.max(0, Math.round(limit - seconds))} s` : eta;
   const failures = progress.failures > 0 ? `, ${progress.failures} failures` : '';
   return `${what}${layer}, ${count(rate)} transitions/s${failures}${left}`;

@@ -21,6 +21,7 @@ import { pathSteps } from './path.ts';
 import type { PathStep } from './path.ts';
 
 const POLL_EVERY = 8192;
+const MOST_GUESS_RUNS = 10_000;
 /** Moves of one actor in one state are fewer. */
 const CHOICES = 256;
 
@@ -83,6 +84,7 @@ class BreadthFirst {
   layer = 0;
   stoppedBy: StopReason | null = null;
   estimate: Estimate | null = null;
+  #guessRuns = 200;
   #untilPoll = POLL_EVERY;
 
   constructor(system: TransitionSystem, limits: Limits) {
@@ -103,7 +105,7 @@ class BreadthFirst {
           this.#visit(node);
           if (this.#untilPoll < 0) {
             this.#untilPoll = POLL_EVERY;
-            this.estimate ??= estimate(this.#system);
+            this.#guess();
             this.stoppedBy ??= yield this.#progress();
           }
           if (this.stoppedBy !== null) return;
@@ -225,6 +227,13 @@ class BreadthFirst {
       this.#queuedLayer[parity] = grow(this.#queuedLayer[parity]);
       this.#queuedLast[parity] = grow(this.#queuedLast[parity]);
     }
+  }
+
+  /** Estimates what there is, and again from more runs when it turns out to be more: the estimate is a lower bound. */
+  #guess(): void {
+    if (this.estimate !== null && (this.states <= this.estimate.states || this.#guessRuns > MOST_GUESS_RUNS)) return;
+    this.estimate = estimate(this.#system, 1, this.#guessRuns);
+    this.#guessRuns *= 4;
   }
 
   #progress(): Progress {

@@ -8,19 +8,25 @@ import { TraplineError } from '../../base/errors.ts';
 import { countSwitches, namedFailure } from './system.ts';
 import type { Failure, TransitionSystem, WitnessStep } from './system.ts';
 
-/** `P:lock +5 | T0:X X` */
+/** So many equal steps in a row are written as one. */
+const REPEATED = 4;
+
+/** `P:lock +5 | T0:X X`, and `T0:X*12` where a step is repeated. */
 export function formatSchedule(
   actors: readonly string[],
   steps: readonly { readonly actor: number; readonly name: string }[],
 ): string {
-  const blocks: string[] = [];
-  let last = -1;
-  for (const { actor, name } of steps) {
-    if (actor === last) blocks[blocks.length - 1] += ` ${name}`;
-    else blocks.push(`${actors[actor] ?? '?'}:${name}`);
-    last = actor;
+  const turns: string[] = [];
+  for (let i = 0; i < steps.length;) {
+    const step = steps[i] as ScheduledStep;
+    let end = i + 1;
+    while (steps[end]?.actor === step.actor && steps[end]?.name === step.name) end++;
+    const names = end - i < REPEATED ? new Array<string>(end - i).fill(step.name).join(' ') : `${step.name}*${end - i}`;
+    if (i > 0 && steps[i - 1]?.actor === step.actor) turns[turns.length - 1] += ` ${names}`;
+    else turns.push(`${actors[step.actor] ?? '?'}:${names}`);
+    i = end;
   }
-  return blocks.join(' | ');
+  return turns.join(' | ');
 }
 
 /** One named step of a schedule. */
@@ -29,28 +35,40 @@ export interface ScheduledStep {
   readonly name: string;
 }
 
+/** Turns of a schedule as text: actor and steps, `X*3` written out. */
+export function scheduleTurns(text: string): [actor: string, steps: string[]][] {
+  return text.split('|').map((turn) => {
+    const colon = turn.indexOf(':');
+    const steps = turn.slice(colon + 1).split(/\s+/);
+    const names = steps.flatMap((name) => {
+      const [, once = name, times = '1'] = /^(.+)\*(\d{1,4})$/.exec(name) ?? [];
+      return name === '' ? [] : new Array<string>(Number(times)).fill(once);
+    });
+    return [turn.slice(0, Math.max(0, colon)).trim(), names];
+  });
+}
+
 /**
  * Reads what {@link formatSchedule} writes.
  * @throws TraplineError `RACE_SCHEDULE` when the text is none, or names an actor that does not exist
  */
 export function parseSchedule(actors: readonly string[], text: string): ScheduledStep[] {
-  const steps: ScheduledStep[] = [];
-  for (const block of text.split('|')) {
-    const colon = block.indexOf(':');
-    const actor = actors.indexOf(block.slice(0, Math.max(0, colon)).trim());
-    const names = block
-      .slice(colon + 1)
-      .split(/\s+/)
-      .filter((name) => name !== '');
-    if (actor < 0 || names.length === 0) {
+  return scheduleTurns(text).flatMap(([name, steps]) => {
+    const actor = actors.indexOf(name);
+    if (actor < 0 || steps.length === 0) {
       throw new TraplineError(
         'RACE_SCHEDULE',
-        `"${block.trim()}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`,
+        `"${name === '' ? text.trim() : name}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`,
       );
     }
-    for (const name of names) steps.push({ actor, name });
-  }
-  return steps;
+    return steps.map((step) => ({ actor, name: step }));
+  });
+}
+
+/** One named step of a schedule. */
+export interface ScheduledStep {
+  readonly actor: number;
+  readonly name: string;
 }
 
 /** How a replay ended. */
