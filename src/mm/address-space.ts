@@ -24,6 +24,7 @@ import { mapsText, type MemoryUse, memoryUse } from './maps-text.ts';
 import { Mapper, type MapRequest } from './mapper.ts';
 import { Pager, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type GuestFault } from './pager.ts';
 import { PTE_USER, PTE_WRITE } from './page-table.ts';
+import type { PageTable } from './page-table.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
 import { visitResident, type ResidentVisitor } from './resident-pages.ts';
 import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
@@ -111,6 +112,16 @@ export class AddressSpace {
     this.mapper = new Mapper(core, this.pager);
     this.advisor = new Advisor(core, this.pager, this.user);
     this.stubs = new StubPages(core);
+  }
+
+  /** False once everything was freed: somebody may still know which space it was. */
+  get isLive(): boolean {
+    return this.references > 0;
+  }
+
+  /** For checks of a restored machine. @internal */
+  get table(): PageTable {
+    return this.core.table;
   }
 
   /** Revived: no other space gets its number. */

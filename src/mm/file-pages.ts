@@ -84,6 +84,11 @@ export class FilePages {
     return this.frames.size;
   }
 
+  /** The frames of all cached pages: one reference each. @internal */
+  heldFrames(): Iterable<number> {
+    return this.frames.values();
+  }
+
   get dirtyPages(): number {
     return this.dirty.size;
   }

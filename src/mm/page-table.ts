@@ -25,7 +25,7 @@ const USER_ROOT_ENTRIES = 256;
 
 /** One address space's tables. */
 export class PageTable {
-  readonly root: PhysAddr;
+  root: PhysAddr;
   private readonly memory: PhysicalMemory;
   private readonly words: Uint32Array;
   /** The last leaf table found: (address / 2 MiB) and its first word. */
@@ -39,6 +39,11 @@ export class PageTable {
     this.words = memory.words;
     this.root = rootFrame * PAGE_SIZE;
     memory.mmu.initRoot(this.root);
+  }
+
+  /** Leads nowhere from now on: the table of a space that is gone, in a restored machine. @internal */
+  retire(): void {
+    this.root = this.memory.zeroFrame * PAGE_SIZE;
   }
 
   /** Frames used by tables, the root included. */
@@ -167,4 +172,4 @@ export class PageTable {
   }
 }
 
-savable('mm/page-table', { PageTable });
+savable('mm/page-table', { PageTable }, { transient: { lastKey: () => -1, lastLeaf: () => 0 } });

@@ -271,6 +271,12 @@ export class Platform implements PlatformApi {
     this.on.rest();
   }
 
+  /** Pages of memory that the platform itself holds for these contexts: one reference each. */
+  *heldPages(contexts: Iterable<GuestContext>): Iterable<number> {
+    yield* this.spaces.heldPages();
+    for (const { platformState } of contexts) if (platformState instanceof ThreadContext) yield platformState.page;
+  }
+
   /** What all platforms of this kind have in the same way, by name: for checkpoints. */
   fixedParts(): Record<string, object> {
     const { config, version } = this;

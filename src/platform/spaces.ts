@@ -42,6 +42,13 @@ export class Spaces {
     return this.byMm.get(mm);
   }
 
+  /** The pages that stub threads and their code hold: one reference each, beside those of their mappings. */
+  *heldPages(): Iterable<PhysAddr> {
+    if (this.codePage !== 0) yield this.codePage;
+    for (const { threads } of this.byMm.values()) for (const thread of threads) yield* thread?.heldPages() ?? [];
+    for (const threads of this.pool) for (const thread of threads) yield* thread?.heldPages() ?? [];
+  }
+
   /** A new address space: maps the stub code. Returns 0 or -ENOMEM. */
   adopt(mm: AddressSpace): number {
     const { options } = this;

@@ -115,6 +115,11 @@ export class StubThread {
     this.setState(ThreadState.initializing);
   }
 
+  /** The pages that it holds: one reference each, beside those of their mappings. */
+  heldPages(): readonly PhysAddr[] {
+    return this.pages;
+  }
+
   /** Puts back what the guest may have overwritten, while this thread is in none of the stub's code. Hot: no allocation. */
   assertRecord(): void {
     const { msg } = this;

@@ -171,6 +171,7 @@ export class Sandbox {
   #firstInstruction: number;
   #crash: CrashReport | undefined;
   #hasRun = false;
+  #isRestored = false;
 
   /** @internal Use {@link Sandbox.create}. */
   constructor(options: SandboxOptions, cpu: Cpu) {
@@ -322,6 +323,8 @@ export class Sandbox {
     let end: RunEnd;
     try {
       end = await kernel.run();
+    } catch (error) {
+      throw this.#isRestored ? notGoingOn(error) : error;
     } finally {
       this.vfs.hostTerminal?.stop();
     }
@@ -411,6 +414,8 @@ export class Sandbox {
     const { host } = this.#input;
     return {
       memory: kernel.memory,
+      usedSpaces: () => [...kernel.tasks.values()].filter(({ state }) => state !== 'ended').map(({ mm }) => mm),
+      heldPages: () => platform.heldPages(kernel.tasks.values()),
       generated: vfs.setUp.filter((fs) => fs instanceof ProcFileSystemBase),
       searched: { kernel, vfs, platform, random: this.#random },
       named: {
@@ -462,6 +467,7 @@ export class Sandbox {
     try {
       const sandbox = new Sandbox(made, cpu);
       sandbox.#prepareTree();
+      sandbox.#isRestored = true;
       const state = checkpoint.restore(sandbox.#machine());
       cpu.instructions = state.instructions;
       sandbox.#firstInstruction = state.firstInstruction;
@@ -486,18 +492,34 @@ export class Sandbox {
 
   /** Frees the engine and lets go of host files. */
   dispose(): void {
-    this.vfs.hostTerminal?.stop();
-    for (const group of [...this.kernel.groups.values()]) {
-      const [task] = group.tasks;
-      if (task !== undefined) exitGroup(task, SIGKILL);
+    try {
+      this.vfs.hostTerminal?.stop();
+      for (const group of [...this.kernel.groups.values()]) {
+        const [task] = group.tasks;
+        if (task !== undefined) exitGroup(task, SIGKILL);
+      }
+      this.vfs.dispose();
+    } catch (error) {
+      // A machine from a damaged file may not even be able to end.
+      if (!this.#isRestored) throw error;
+    } finally {
+      this.cpu.dispose();
     }
-    this.vfs.dispose();
-    this.cpu.dispose();
   }
 }
 
 function bindNames(binds: readonly Bind[] | undefined): string[] {
   return (binds ?? []).map(({ guestPath, directory }) => (directory.writable ? `${guestPath}:rw` : guestPath));
+}
+
+/** What goes wrong in a restored machine is the file's fault, as long as nothing says otherwise. */
+function notGoingOn(error: unknown): unknown {
+  if (error instanceof TraplineError && error.code !== 'INVARIANT') return error;
+  return new TraplineError(
+    'CHECKPOINT_CORRUPT',
+    `the restored machine cannot go on (${String(error)}): its checkpoint may be damaged; take another one`,
+    { cause: error },
+  );
 }
 
 /** The tree must be made of the same parts: the file cannot open any of them. */

@@ -3,10 +3,12 @@
 // One checkpoint: the sections of its file and what is in them. A head in JSON says how the machine was set up, the
 // frames and pages are its memory, the graph is everything else.
 
+import { PAGE_SIZE } from '../../base/addr.ts';
 import { TraplineError } from '../../base/errors.ts';
 import { utf8 } from '../../base/bytes.ts';
 import type { PhysicalMemory } from '../../mm/address-space.ts';
-import { AddressSpace } from '../../mm/address-space.ts';
+import { AddressSpace, FilePages } from '../../mm/address-space.ts';
+import { PageTable } from '../../mm/page-table.ts';
 import type { ProcFileSystemBase } from '../../vfs/proc-nodes.ts';
 import { UPSTREAM_VERSION_NAMES } from '../../usertrap/versions.ts';
 import { ByteReader, corrupt } from './bytes.ts';
@@ -15,6 +17,7 @@ import { GraphReader } from './graph-reader.ts';
 import { GraphWriter } from './graph-writer.ts';
 import { nameParts } from './parts.ts';
 import type { MachineParts } from './parts.ts';
+import { checkMemory } from './memory-check.ts';
 import { restoreMemory, saveMemory } from './memory-image.ts';
 import { joinSections, splitSections } from './sections.ts';
 
@@ -54,6 +57,10 @@ export interface CheckpointState {
 /** The machine as checkpoints see it. */
 export interface Machine extends MachineParts {
   readonly memory: PhysicalMemory;
+  /** Address spaces of tasks that run. */
+  usedSpaces(): Iterable<AddressSpace>;
+  /** Pages that the platform itself holds: physical addresses. */
+  heldPages(): Iterable<number>;
   /** File systems that make their nodes on demand, in the order of set-up. */
   readonly generated: readonly ProcFileSystemBase[];
 }
@@ -121,9 +128,7 @@ export class CheckpointFile {
     const reader = new GraphReader(new ByteReader(this.section('graph'), 'graph'), nameParts(machine));
     try {
       const { state } = reader.read();
-      for (const space of reader.instancesOf(AddressSpace.prototype)) {
-        machine.memory.mmu.initRoot((space as AddressSpace).root);
-      }
+      checkAndInstall(machine, reader);
       reader.finish(({ fs, path, ino, mode }) => {
         const node = machine.generated[fs]?.remake(path, ino, mode);
         if (node === undefined) throw corrupt('a node of procfs is not described');
@@ -137,6 +142,29 @@ export class CheckpointFile {
       });
     }
   }
+}
+
+/** Lets the processor use the page tables, once they are found sound. */
+function checkAndInstall(machine: Machine, reader: GraphReader): void {
+  const { memory } = machine;
+  const roots: number[] = [];
+  const live = new Set<object>();
+  for (const space of reader.instancesOf(AddressSpace.prototype) as Iterable<AddressSpace>) {
+    if (!space.isLive) continue;
+    if (space.table.root !== space.root) throw corrupt('an address space has two page tables');
+    roots.push(space.root);
+    live.add(space.table);
+  }
+  for (const table of reader.instancesOf(PageTable.prototype) as Iterable<PageTable>) {
+    if (!live.has(table)) table.retire();
+  }
+  for (const space of machine.usedSpaces()) if (!space.isLive) throw corrupt('a task runs in a space that is gone');
+  const frames: number[] = [];
+  for (const pages of reader.instancesOf(FilePages.prototype) as Iterable<FilePages>)
+    frames.push(...pages.heldFrames());
+  for (const page of machine.heldPages()) frames.push(page / PAGE_SIZE);
+  checkMemory(memory, { roots, frames, views: reader.viewsOf(memory.mmu.memory) });
+  for (const root of roots) memory.mmu.initRoot(root);
 }
 
 function readHead(bytes: Uint8Array): CheckpointHead {

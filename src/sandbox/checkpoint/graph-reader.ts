@@ -83,6 +83,14 @@ export class GraphReader {
     for (const object of this.objects) if (object !== undefined && prototype.isPrototypeOf(object)) yield object;
   }
 
+  /** The views that the file has made of a buffer of the machine. */
+  *viewsOf(buffer: object): Iterable<ArrayBufferView> {
+    for (const [id, { kind, buffer: own }] of this.rows.entries()) {
+      const view = this.objects[id];
+      if (kind === Head.view && this.objects[own] === buffer && ArrayBuffer.isView(view)) yield view;
+    }
+  }
+
   private readTexts(): void {
     const input: ByteReader = this.input;
     const count = input.length(2);

@@ -82,8 +82,11 @@ export function restoreMemory(memory: PhysicalMemory, image: MemoryImage): void 
     at++;
   }
   if (at !== count || input.left > 0) throw corrupt('there are more pages than frames');
+  const seen = new Uint8Array(next);
   for (const frame of free) {
-    if (frame < first || frame >= next || memory.refs[frame] !== 0) throw corrupt('a free frame is in use');
+    const isFree = frame > first && frame < next && memory.refs[frame] === 0 && seen[frame] === 0;
+    if (!isFree) throw corrupt('a free frame is in use');
+    seen[frame] = 1;
   }
   memory.refill(free, next);
 }

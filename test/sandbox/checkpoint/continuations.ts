@@ -119,6 +119,7 @@ export async function goOn(taken: Taken, options: ProgramOptions): Promise<Outco
     ...(root === undefined ? {} : { root }),
     ...(binds === undefined ? {} : { binds }),
     ...(timeoutSec === undefined ? {} : { timeoutSec }),
+    ...(options.maxInstructions === undefined ? {} : { maxInstructions: options.maxInstructions }),
   });
   return await finish(sandbox, record);
 }
