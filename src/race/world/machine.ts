@@ -22,7 +22,7 @@ import { PageContents } from './pages.ts';
 import type { Local, Page, Space } from './state.ts';
 
 /** Arena that is enough for a handful of pages. */
-export const RACE_MEMORY_BYTES = 32 * 2 ** 20;
+export const RACE_MEMORY_BYTES = 16 * 2 ** 20;
 
 /** An address space of the engine and the pages that it holds now. */
 interface Loaded {
