@@ -35,6 +35,7 @@ export function* measurePrograms(folder: string): Generator<Figure> {
   if (process.platform !== 'linux') return;
   yield* processes(folder);
   yield* firstPatches();
+  yield* checking(folder);
   yield* memory();
   const qemu = findCommand('qemu-x86_64');
   if (qemu === undefined) return;
@@ -181,8 +182,12 @@ function* memory(): Generator<Figure> {
 }
 
 function traplineRun(command: readonly string[], ...options: string[]): string[] {
+  return traplineCommand('run', command, ...options);
+}
+
+function traplineCommand(name: 'run' | 'check', command: readonly string[], ...options: string[]): string[] {
   const uid = String(process.getuid?.() ?? 1000);
-  return [process.execPath, cliPath(), 'run', '--root', '/', '--uid', uid, ...options, '--', ...command];
+  return [process.execPath, cliPath(), name, '--root', '/', '--uid', uid, ...options, '--', ...command];
 }
 
 /** Programs that make most of their calls once from each site: what patching costs is paid, what it gains is not had. */
@@ -208,6 +213,25 @@ function* firstPatches(): Generator<Figure> {
       goal: 1.05,
     };
   }
+}
+
+/** What `check` takes beside one run of the same program. */
+function* checking(folder: string): Generator<Figure> {
+  const busybox = systemProgram('busybox');
+  if (busybox === undefined) return;
+  const lines = join(folder, 'mebibyte');
+  const prng = new Prng(2).stream('bench-check');
+  let text = '';
+  while (text.length < MEBIBYTE) text += `${prng.below(2 ** 31).toString(36)}\n`;
+  writeFileSync(lines, text);
+  const command = [busybox, 'sort', lines];
+  const [once, checked]: [number[], number[]] = [[], []];
+  for (let i = 0; i < RUNS; i++) {
+    once.push(usageOf(traplineRun(command)).cpuSeconds);
+    checked.push(usageOf(traplineCommand('check', command)).cpuSeconds);
+  }
+  const value = median(checked) / median(once);
+  yield { name: 'check of busybox sort, 1 MiB, against one run', value, unit: 'times', goal: 4 };
 }
 
 interface Usage {
