@@ -100,6 +100,55 @@ describe('explore', () => {
   });
 });
 
+/** One actor sets a flag and ends; another takes turns between two states until it sees the flag, if it ever looks. */
+class Spinner implements KeyedSystem<{ readonly flag: boolean; readonly at: number }> {
+  readonly actors = ['setter', 'spinner'];
+  readonly #looks: boolean;
+
+  constructor(looks: boolean) {
+    this.#looks = looks;
+  }
+
+  initial(): { flag: boolean; at: number } {
+    return { flag: false, at: 0 };
+  }
+
+  key(state: { readonly flag: boolean; readonly at: number }): string {
+    return JSON.stringify(state);
+  }
+
+  steps(state: { readonly flag: boolean; readonly at: number }, actor: number) {
+    if (actor === 0) return state.flag ? [] : [{ state: { ...state, flag: true }, name: 'set', text: 'set' }];
+    if (state.at === 2) return [];
+    const ends = this.#looks && state.flag;
+    return [{ state: { ...state, at: ends ? 2 : 1 - state.at }, name: ends ? 'leave' : 'spin', text: 'spin' }];
+  }
+
+  stuck(): undefined {
+    return undefined;
+  }
+
+  outcome(): string {
+    return 'done';
+  }
+}
+
+describe('runs without end', () => {
+  const searched = (looks: boolean): Exploration =>
+    exploreSystem(new NumberedSystem(new Spinner(looks)), { budget: 100 });
+
+  it('are no failure where some schedule ends them', () => {
+    expect(searched(true)).toMatchObject({ verdict: 'holds', complete: true });
+  });
+
+  it('are a livelock where none does', () => {
+    const { verdict, witnesses } = searched(false);
+    expect(verdict).toBe('fails');
+    expect(witnesses.map((w) => w.failure.signature)).toEqual(['livelock']);
+    expect(witnesses[0]?.steps).toEqual([]);
+  });
+});
+
 describe('schedules', () => {
   it('round-trip through their text and replay to the same failure', () => {
     const keyed = new LostUpdate(2);

@@ -4,6 +4,7 @@
 // paths go first, so the first path to a failure has the fewest switches and then the fewest steps. When the search
 // ends by itself, it has also looked for states from which no run can end.
 
+import { invariant } from '../../base/errors.ts';
 import { estimate } from './estimate.ts';
 import type {
   Estimate,
@@ -22,6 +23,8 @@ import type { PathStep } from './path.ts';
 
 const POLL_EVERY = 8192;
 const MOST_GUESS_RUNS = 10_000;
+/** Sets of actors are bits of a number. */
+const MOST_ACTORS = 30;
 /** Moves of one actor in one state are fewer. */
 const CHOICES = 256;
 
@@ -284,11 +287,18 @@ class BreadthFirst {
     for (let node = 0; node < this.#state.length; node++) {
       const state = this.#state.data[node] as number;
       if (canEnd[state] === 1) continue;
-      const path = this.#path(node);
-      let switches = 0;
-      for (let i = 1; i < path.length; i++) if (path[i]?.isSwitch === true) switches++;
-      this.#fail(failure, node, this.#last.data[node] as number, -1, switches, path.length);
+      const depth = this.#depth.data[node] as number;
+      this.#fail(failure, node, this.#last.data[node] as number, -1, this.#switchesTo(node), depth);
     }
+  }
+
+  #switchesTo(node: number): number {
+    let switches = 0;
+    for (let n = node; (this.#parent.data[n] as number) >= 0; n = this.#parent.data[n] as number) {
+      const before = this.#last.data[this.#parent.data[n] as number] as number;
+      if (before >= 0 && before !== Math.floor((this.#step.data[n] as number) / CHOICES)) switches++;
+    }
+    return switches;
   }
 
   #path(node: number): PathStep[] {
@@ -340,6 +350,7 @@ class BreadthFirst {
  * @returns `holds` only when every reachable state was expanded
  */
 export function* exhaustive(system: TransitionSystem, limits: Limits): Search {
+  invariant(system.actors.length <= MOST_ACTORS, () => `at most ${MOST_ACTORS} actors can be explored`);
   const search = new BreadthFirst(system, limits);
   yield* search.run();
   if (search.stoppedBy === null) search.findLivelock();
