@@ -96,7 +96,7 @@ export class SitePatcher {
       return false;
     }
     traps.tid = ctx.tid;
-    const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint), traps);
+    const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint, this.config.guards.compareSysno), traps);
     if (check.kind === 'rewind') {
       regs.set(Reg.rip, check.ip);
       if (this.observer !== null) this.observer.onRewind(ctx, traps, check.ip);

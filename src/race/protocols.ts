@@ -5,6 +5,8 @@
 
 import { TraplineError } from '../base/errors.ts';
 import { SITE_BYTES } from '../isa/syscall-site.ts';
+import { HARDENED_GUARDS } from '../usertrap/guards.ts';
+import type { Guards } from '../usertrap/guards.ts';
 import { GUARD_OFFSET } from '../usertrap/layout.ts';
 import { GVISOR_PROTOCOL, protocolNamed } from '../usertrap/protocol.ts';
 import type { PatchProtocol } from '../usertrap/protocol.ts';
@@ -23,13 +25,26 @@ export interface Mutants {
   readonly dieAfter: number | null;
   /** The fault handler does not take the lock. */
   readonly unlockedRecovery: boolean;
+  /** fork copies the address space without the lock. */
+  readonly unlockedFork: boolean;
+  /** Guards of hardened mode that are switched off. */
+  readonly without: readonly (keyof Guards)[];
   /** The stub does not look a second time for the guard. */
   readonly singleRead: boolean;
   /** Stores that may fail, each as a choice beside succeeding: into the table or the site, whichever comes. */
   readonly faults: number;
 }
 
-export const NO_MUTANTS: Mutants = { dieAfter: null, unlockedRecovery: false, singleRead: false, faults: 0 };
+const GUARD_NAMES = Object.keys(HARDENED_GUARDS) as (keyof Guards)[];
+
+export const NO_MUTANTS: Mutants = {
+  unlockedFork: false,
+  without: [],
+  dieAfter: null,
+  unlockedRecovery: false,
+  singleRead: false,
+  faults: 0,
+};
 
 export const GVISOR: RaceProtocol = { text: GVISOR_PROTOCOL.name, patch: GVISOR_PROTOCOL, mutants: NO_MUTANTS };
 
@@ -46,6 +61,8 @@ export const PROTOCOLS: readonly { readonly name: string; readonly summary: stri
   { name: ':stop', summary: 'all others stand still meanwhile' },
   { name: ':guard=HEX', summary: 'the step that writes the guard alone writes this byte' },
   { name: ':nolock', summary: 'the fault handler does not take the lock' },
+  { name: ':fork-nolock', summary: 'fork does not take the lock' },
+  { name: ':without=GUARD', summary: 'hardened mode without one of its guards, such as stopOthers' },
   { name: ':single-read', summary: 'the stub does not look a second time for the guard' },
   { name: ':die=N', summary: 'the patcher has no memory left after N stores to the site' },
   { name: ':faults=N', summary: 'any N stores may fail, each as a choice' },
@@ -77,6 +94,13 @@ function withOption(protocol: RaceProtocol, option: string): RaceProtocol {
   switch (name) {
     case 'nolock':
       return { ...protocol, mutants: { ...mutants, unlockedRecovery: true } };
+    case 'fork-nolock':
+      return { ...protocol, mutants: { ...mutants, unlockedFork: true } };
+    case 'without': {
+      const guard = GUARD_NAMES.find((known) => known === value);
+      if (guard === undefined) throw unknown(text, `there is no guard "${value}"`);
+      return { ...protocol, mutants: { ...mutants, without: [...mutants.without, guard] } };
+    }
     case 'single-read':
       return { ...protocol, mutants: { ...mutants, singleRead: true } };
     case 'stop':

@@ -188,24 +188,41 @@ describe('handleFault', () => {
 describe('checkTrappedSite', () => {
   it('finds a site patchable when the immediate is rax', () => {
     const { space, ip } = spaceWith(GETPID);
-    expect(drain(checkTrappedSite(ip, 39n), space)).toEqual({ kind: 'report', canBePatched: true });
-    expect(drain(checkTrappedSite(ip, 102n), space)).toEqual({ kind: 'report', canBePatched: false });
-    expect(drain(checkTrappedSite(ip, 39n + (1n << 32n)), space)).toEqual({ kind: 'report', canBePatched: false });
+    expect(drain(checkTrappedSite(ip, 39n, false), space)).toEqual({ kind: 'report', canBePatched: true });
+    expect(drain(checkTrappedSite(ip, 102n, false), space)).toEqual({ kind: 'report', canBePatched: false });
+    expect(drain(checkTrappedSite(ip, 39n + (1n << 32n), false), space)).toEqual({
+      kind: 'report',
+      canBePatched: false,
+    });
   });
 
   it('does not find a site patchable at the first byte of a mapping', () => {
     const { space, ip } = spaceWith(GETPID, TEXT);
-    expect(drain(checkTrappedSite(ip, 39n), space)).toEqual({ kind: 'report', canBePatched: false });
+    expect(drain(checkTrappedSite(ip, 39n, false), space)).toEqual({ kind: 'report', canBePatched: false });
   });
 
-  it('goes back to the start of a site that was patched in between', () => {
+  const patchedBetween = (rax: bigint, comparesSysno: boolean): unknown => {
     const { space, ip } = spaceWith(GETPID);
-    const check = checkTrappedSite(ip, 39n);
+    const check = checkTrappedSite(ip, rax, comparesSysno);
     const first = check.next();
     const second = check.next(first.done === true ? null : space.perform(first.value));
     patch(space, ip, UPSTREAM_GUARDS);
     const end = check.next(second.done === true ? null : space.perform(second.value));
-    expect(end.value).toEqual({ kind: 'rewind', ip: ip - 7 });
+    return [end.value, ip];
+  };
+
+  it('goes back to the start of a site that was patched in between', () => {
+    for (const compares of [false, true]) {
+      const [end, ip] = patchedBetween(39n, compares) as [unknown, number];
+      expect(end).toEqual({ kind: 'rewind', ip: ip - 7 });
+    }
+  });
+
+  it('goes back with another number only upstream: hardened reports the call that was made', () => {
+    const [upstream, ip] = patchedBetween(219n, false) as [unknown, number];
+    expect(upstream).toEqual({ kind: 'rewind', ip: ip - 7 });
+    const [hardened] = patchedBetween(219n, true) as [unknown, number];
+    expect(hardened).toEqual({ kind: 'report', canBePatched: false });
   });
 });
 

@@ -61,7 +61,7 @@ export class GvisorBehaviour implements Behaviour {
     const { guards, protocol, guardByte } = this.options;
     const rip = Number(local.regs[Reg.rip]);
     const rax = local.regs[Reg.rax] as bigint;
-    if (kind === 'stub-check') return checkTrappedSite(rip, rax, guardByte);
+    if (kind === 'stub-check') return checkTrappedSite(rip, rax, guards.compareSysno, guardByte);
     if (kind === 'fault') return handleFault(rip, rax, guards, guardByte);
     const request = {
       ip: rip,
@@ -131,26 +131,33 @@ export class GvisorBehaviour implements Behaviour {
       default: {
         const { kind, access, address } = stop.stop;
         const what = kind === 'page-fault' ? `SIGSEGV: ${access} of 0x${address.toString(16)}` : kind;
-        const at = Number(local.regs[Reg.rip]) - this.options.site;
-        const failure = { signature: `fault at site+${at}: ${what}`, text: `{actor} died at site+${at}: ${what}` };
+        const at = this.#place(Number(local.regs[Reg.rip]));
+        const failure = { signature: `fault at ${at}: ${what}`, text: `{actor} died at ${at}: ${what}` };
         return { kind: 'fail', local, failure };
       }
     }
   }
 
-  /** From +0 a whole mov or a whole jump through a filled slot, from +5 the syscall or the guard. */
+  /** From +0 a whole mov or a whole jump through a filled slot, from +5 the syscall or the guard; or what the program has. */
   decode(decoded: Decoded): { text: string; failure?: (consequence: string) => Failure; readsData?: boolean } {
     const { bytes, length, at } = decoded;
     const offset = at - this.options.site;
-    const text = this.describe(bytes.subarray(0, Math.max(2, SITE_BYTES - offset)), length);
+    const isSite = offset >= 0 && offset < SITE_BYTES;
+    const where = this.#place(at);
+    const text = this.describe(bytes.subarray(0, isSite ? Math.max(2, SITE_BYTES - offset) : bytes.length), length);
     if (this.isLegal(decoded.space, offset, bytes, length)) return { text, readsData: isJump(bytes) };
     return {
       text,
       failure: (consequence) => ({
-        signature: `illegal decode ${text} at site+${offset}`,
-        text: `{actor} decoded ${text} at site+${offset} (${consequence})`,
+        signature: `illegal decode ${text} at ${where}`,
+        text: `{actor} decoded ${text} at ${where} (${consequence})`,
       }),
     };
+  }
+
+  #place(at: number): string {
+    const offset = at - this.options.site;
+    return offset >= 0 && offset <= SITE_BYTES ? `site+${offset}` : `0x${at.toString(16)}`;
   }
 
   protected isLegal(space: Space, offset: number, bytes: Uint8Array, length: number): boolean {
@@ -158,6 +165,11 @@ export class GvisorBehaviour implements Behaviour {
     const isOfProgram = (code: Uint8Array): boolean =>
       code.length > offset && code.subarray(offset, offset + length).every((b, i) => b === bytes[i]);
     if (length > 0 && offset >= 0 && programs.some(isOfProgram)) return true;
+    if (offset < 0 || offset >= SITE_BYTES) {
+      // Other code, a slot's: as memory has it now.
+      const now = readSpace(space, site + offset, length, PROT_READ | PROT_EXEC);
+      return length > 0 && now.every((b, i) => b === bytes[i]);
+    }
     if (offset === SYSCALL_OFFSET) return (bytes[0] === 0x0f && bytes[1] === 0x05) || length === 0;
     if (offset !== 0) return false;
     if (bytes[0] === MOV_EAX_IMM32) return true;
@@ -207,16 +219,17 @@ export class GvisorBehaviour implements Behaviour {
     return step.length <= 1 ? `site+${from}` : `site+${from}..+${from + step.length - 1}`;
   }
 
-  /** Of the stub's first read only its verdict matters later. */
+  /** Of the stub's first read only its verdict matters later, or what it jumps through. */
   liveResults(work: Work, local: Local): string | undefined {
     if (work.kind !== 'stub-check') return undefined;
     const [first] = work.results;
-    if (!(first instanceof Uint8Array)) return undefined;
+    if (!(first instanceof Uint8Array) || work.results.length > 1 || isJump(first.subarray(1))) return undefined;
     return isPatchable(first, local.regs[Reg.rax] as bigint) ? 'patchable' : 'plain';
   }
 
   answer(work: Work, step: WorldStep, _local: Local): StepResult | undefined {
-    const { dieAfter, unlockedRecovery, singleRead } = this.options.mutants;
+    const { dieAfter, unlockedFork, unlockedRecovery, singleRead } = this.options.mutants;
+    if (unlockedFork && work.kind === 'fork' && (step.op === 'lock' || step.op === 'unlock')) return 1;
     if (unlockedRecovery && work.kind === 'fault' && (step.op === 'lock' || step.op === 'unlock')) return 1;
     if (singleRead && step.op === 'load' && step.what === 'stub read 2') return null;
     const isSiteStore = step.op === 'store' && step.what.startsWith('step ');

@@ -3,10 +3,42 @@
 // All scenarios by name.
 
 import { TraplineError } from '../../base/errors.ts';
+import {
+  PATCH_VS_ATTACH,
+  PATCH_VS_DONTNEED,
+  PATCH_VS_MPROTECT,
+  PATCH_VS_MUNMAP,
+  PATCH_VS_REMAP,
+  PATCH_VS_REWRITE,
+} from './code-changes.ts';
+import { INTERRUPT_VS_PATCH, RESTART_BLOCK_VS_PATCH, RESTART_VS_PATCH } from './interrupts.ts';
+import { PATCH_VS_EXECVE, PATCH_VS_FORK } from './new-spaces.ts';
 import { PATCH_VS_EXEC } from './patch-vs-exec.ts';
 import type { Scenario } from './scenario.ts';
+import { SHARED_TAIL } from './shared-tail.ts';
+import { COW_BREAK, SITE_AT_START, TABLE_FULL, TRAMPOLINE_LINE } from './table-edges.ts';
+import { TWO_PATCHERS } from './two-patchers.ts';
 
-export const SCENARIOS: readonly Scenario[] = [PATCH_VS_EXEC];
+export const SCENARIOS: readonly Scenario[] = [
+  PATCH_VS_EXEC,
+  TWO_PATCHERS,
+  SHARED_TAIL,
+  PATCH_VS_REMAP,
+  PATCH_VS_REWRITE,
+  PATCH_VS_DONTNEED,
+  PATCH_VS_MPROTECT,
+  PATCH_VS_MUNMAP,
+  PATCH_VS_ATTACH,
+  PATCH_VS_FORK,
+  PATCH_VS_EXECVE,
+  INTERRUPT_VS_PATCH,
+  RESTART_VS_PATCH,
+  RESTART_BLOCK_VS_PATCH,
+  COW_BREAK,
+  TABLE_FULL,
+  TRAMPOLINE_LINE,
+  SITE_AT_START,
+];
 
 /** @throws TraplineError `RACE_SCENARIO` when there is none of that name */
 export function scenarioNamed(name: string): Scenario {

@@ -11,6 +11,7 @@ import { Reg } from '../../cpu/regs.ts';
 import { SITE_BYTES } from '../../isa/syscall-site.ts';
 import { STUB_CODE } from '../../platform/stub-layout.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../../usertrap/guards.ts';
+import type { Guards } from '../../usertrap/guards.ts';
 import { looksPatched, originalBytes, TABLE_BYTES } from '../../usertrap/layout.ts';
 import type { Failure } from '../search/system.ts';
 import type { Then, WorldSteps } from '../world/behaviour.ts';
@@ -25,7 +26,8 @@ import { GvisorBehaviour } from './gvisor-behaviour.ts';
 import type { GvisorOptions } from './gvisor-behaviour.ts';
 import type { BuildOptions, Scenario, ScenarioParameters } from './scenario.ts';
 
-const TEXT = 0x400000;
+/** Where the code begins. */
+export const TEXT = 0x400000;
 const TEXT_BYTES = 3 * PAGE_SIZE;
 const STACK = 0x600000;
 const STACK_TOP = STACK + PAGE_SIZE / 2;
@@ -83,6 +85,8 @@ export class SiteBehaviour extends GvisorBehaviour {
 export interface Stage {
   readonly parameters: ScenarioParameters;
   readonly site: number;
+  /** Start of the pages of code. */
+  readonly textStart: number;
   readonly stackTop: number;
   readonly machine: Machine;
   readonly pages: ReadonlyMap<number, Page>;
@@ -107,6 +111,8 @@ export interface SiteScenario {
   programs?(parameters: ScenarioParameters): readonly Uint8Array[];
   /** Changes pages before anything runs. */
   prepare?(pages: Map<number, Page>, stage: Omit<Stage, 'pages'>): void;
+  /** Where the site is, where that is not what the parameters say. */
+  site?(parameters: ScenarioParameters): number;
   /** First slot that is free; default 1. */
   next?: number;
   /** Hot bytes change without the lock, too. */
@@ -152,11 +158,15 @@ function sharedWith(pages: ReadonlyMap<number, Page>, table: number, next: numbe
   };
 }
 
+function without(guards: Guards, names: readonly (keyof Guards)[]): Guards {
+  return { ...guards, ...Object.fromEntries(names.map((name) => [name, false])) };
+}
+
 function build(scenario: SiteScenario, parameters: ScenarioParameters, options: BuildOptions): World {
   const { patch, sysno, table, model } = parameters;
   const { patch: protocol, mutants } = parameters.protocol;
   checkTable(table);
-  const site = siteAddress(parameters);
+  const site = (scenario.site ?? siteAddress)(parameters);
   const machine = new Machine(options.cpu, patch, [STACK]);
   const hot = [{ address: site, length: SITE_BYTES }, ...(scenario.hot?.(parameters) ?? [])];
   const hotBytes = new Set(hot.flatMap(({ address, length }) => Array.from({ length }, (_, i) => address + i))).size;
@@ -192,14 +202,14 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
       ...changes,
     };
   };
-  const early = { parameters, site, stackTop: STACK_TOP, machine, image, actor };
+  const early = { parameters, site, textStart: TEXT, stackTop: STACK_TOP, machine, image, actor };
   const pages = freshPages(machine, image(originalBytes(sysno)), table);
   scenario.prepare?.(pages, early);
   const stage: Stage = { ...early, pages };
   const gvisor: GvisorOptions = {
     site,
     sysno,
-    guards: patch === 'upstream' ? UPSTREAM_GUARDS : HARDENED_GUARDS,
+    guards: without(patch === 'upstream' ? UPSTREAM_GUARDS : HARDENED_GUARDS, mutants.without),
     protocol: { ...protocol, split: model.grain === 'isa' ? protocol.split : model.grain },
     mutants,
     guardByte: (table >>> 16) & 0xff,
@@ -228,7 +238,7 @@ export function siteScenario(scenario: SiteScenario): Scenario {
     name: scenario.name,
     summary: scenario.summary,
     promise: scenario.promise,
-    site: siteAddress,
+    site: scenario.site ?? siteAddress,
     build: (parameters, options) => build(scenario, parameters, options),
   };
 }

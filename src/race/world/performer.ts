@@ -166,10 +166,12 @@ export class Performer {
         draft.writes |= Touch.memory | Touch.records;
         draft.reads |= Touch.memory | this.#hot.all;
         const index = draft.shared.spaces.length;
-        const child = step.pages === null ? { ...space, next: step.next ?? space.next } : freshSpace(space, step.pages);
-        const spaces = [...draft.shared.spaces, { ...child, isLocked: false, readers: 0, isStopped: false }];
-        draft.shared = { ...draft.shared, spaces };
-        draft.events.push({ kind: 'start', role: step.role, local: { ...step.child, space: index } });
+        const made = step.pages === null ? { ...space, next: step.next ?? space.next } : freshSpace(space, step.pages);
+        const child = { ...made, isLocked: false, readers: 0, isStopped: false };
+        draft.shared = { ...draft.shared, spaces: [...draft.shared.spaces, child] };
+        // The first thing that it executes comes after the return from its own fork or execve.
+        const local = { ...step.child, space: index, known: child.versions, synced: child.versions };
+        draft.events.push({ kind: 'start', role: step.role, local });
         return 1;
       }
       case 'map':

@@ -20,7 +20,8 @@ export function withSpace(shared: Shared, index: number, space: Space): Shared {
 
 /** An address space with these pages in which nothing was patched. */
 export function freshSpace(like: Space, pages: ReadonlyMap<number, Page>): Space {
-  return { ...like, pages, next: 0, base: 0 };
+  const versions = like.versions.map(() => 0);
+  return { ...like, pages, next: 0, base: 0, versions, published: versions };
 }
 
 /** Bytes of a space from `address` on, as far as pages with one of the PROT_ bits of `prot` go. */
