@@ -13,6 +13,7 @@ import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { measureEngine } from '../cpu/unicorn/bench/index.ts';
 import { nodeHost, openHostPath } from '../sandbox/host-node/index.ts';
 import { Sandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
+import { measureCheckpoints } from './bench-checkpoint.ts';
 import { benchGuest as guest, cliPath as cli, formatFigure, type Figure } from './bench-figure.ts';
 import { measurePrograms } from './bench-programs.ts';
 import { measureRaces } from './bench-race.ts';
@@ -99,6 +100,7 @@ async function* measure(folder: string): AsyncGenerator<Figure> {
     goal: 20,
   };
 
+  yield* measureCheckpoints();
   yield* wholeCommand();
   yield* measureRaces();
   yield* measurePrograms(folder);

@@ -74,9 +74,9 @@ export function writeCheckpoint(machine: Machine, head: CheckpointHead, state: C
   const { frames, pages } = saveMemory(machine.memory);
   return joinSections(
     new Map([
-      ['head', utf8(JSON.stringify(head))],
-      ['graph', graph],
-      ['frames', frames],
+      ['head', [utf8(JSON.stringify(head))]],
+      ['graph', [graph]],
+      ['frames', [frames]],
       ['pages', pages],
     ]),
   );

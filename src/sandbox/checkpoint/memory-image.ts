@@ -23,7 +23,8 @@ export interface MemoryImage {
   readonly pages: Uint8Array;
 }
 
-export function saveMemory(memory: PhysicalMemory): MemoryImage {
+/** @returns the pages as pieces of memory itself, which must not change until they are copied */
+export function saveMemory(memory: PhysicalMemory): { frames: Uint8Array; pages: Uint8Array[] } {
   const { first, next, free } = memory.extent();
   const frames = new ByteWriter();
   frames.u32(first);
@@ -38,13 +39,13 @@ export function saveMemory(memory: PhysicalMemory): MemoryImage {
     frames.u8((memory.flags[frame] as number) | (isKept ? KEPT : 0));
     if (isKept) kept.push(frame);
   }
-  const pages = new Uint8Array(kept.length * PAGE_SIZE);
+  const pages: Uint8Array[] = [];
   // Neighbours are copied together.
   for (let i = 0; i < kept.length;) {
     const from = kept[i] as number;
     let n = 1;
     while (kept[i + n] === from + n) n++;
-    pages.set(memory.bytes.subarray(from * PAGE_SIZE, (from + n) * PAGE_SIZE), i * PAGE_SIZE);
+    pages.push(memory.bytes.subarray(from * PAGE_SIZE, (from + n) * PAGE_SIZE));
     i += n;
   }
   return { frames: frames.finish(), pages };

@@ -42,32 +42,40 @@ export function checksum(bytes: Uint8Array): number {
   return (sum ^ (sum >>> 13)) >>> 0;
 }
 
-/** Puts sections into one file. */
-export function joinSections(sections: ReadonlyMap<string, Uint8Array>): Uint8Array {
+/** Puts sections into one file; each is given as the pieces that it consists of. */
+export function joinSections(sections: ReadonlyMap<string, readonly Uint8Array[]>): Uint8Array {
   const start = HEAD_BYTES + sections.size * ROW_BYTES;
-  let length = start;
-  for (const bytes of sections.values()) length += align(bytes.length);
-  const file = new Uint8Array(length);
+  let end = start;
+  for (const pieces of sections.values()) end += align(lengthOf(pieces));
+  const file = new Uint8Array(end);
   const view = new DataView(file.buffer);
   file.set(MAGIC);
   view.setUint32(24, CHECKPOINT_VERSION, true);
   view.setUint32(28, sections.size, true);
   let row = HEAD_BYTES;
   let at = start;
-  for (const [name, bytes] of sections) {
+  for (const [name, pieces] of sections) {
+    let next = at;
+    for (const piece of pieces) {
+      file.set(piece, next);
+      next += piece.length;
+    }
     file.set(latin1Bytes(name), row);
     view.setFloat64(row + 8, at, true);
-    view.setFloat64(row + 16, bytes.length, true);
-    view.setUint32(row + 24, checksum(bytes), true);
-    file.set(bytes, at);
+    view.setFloat64(row + 16, next - at, true);
+    view.setUint32(row + 24, checksum(file.subarray(at, next)), true);
     row += ROW_BYTES;
-    at += align(bytes.length);
+    at += align(next - at);
   }
-  // The last word of each row guards the row itself; that of the last row the whole table.
+  // The last word of each row guards the table up to there.
   for (row = HEAD_BYTES; row < start; row += ROW_BYTES) {
     view.setUint32(row + 28, checksum(file.subarray(0, row + 28)), true);
   }
   return file;
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }
 
 function align(length: number): number {

@@ -106,7 +106,8 @@ describe('a checkpoint file', () => {
           const bytes = sections.get(section) ?? new Uint8Array(1);
           bytes[Math.floor(at * bytes.length)] = byte;
         }
-        const outcome = await outcomeOf(joinSections(sections));
+        const sealed = joinSections(new Map([...sections].map(([name, bytes]) => [name, [bytes]])));
+        const outcome = await outcomeOf(sealed);
         outcomes.add(outcome);
         expect(outcome).not.toContain('not ours');
       }),
