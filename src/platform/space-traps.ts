@@ -97,6 +97,14 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     this.trace = trace;
   }
 
+  /**
+   * Revived: upstream's State is not saved, so the next patch finds the table again by its name and header, as in a forked
+   * process (usertrap.md 2.11). The hardened mode knows its table.
+   */
+  revive(): void {
+    if (!this.guards.inheritTable) this.next = 0;
+  }
+
   /** Whether an address lies in a slot of this table. */
   inSlots(address: number): boolean {
     return this.base !== 0 && address >= this.base && address < this.base + TABLE_BYTES;
