@@ -16,6 +16,7 @@ const SECTIONS = [
   ['src/kernel/syscalls/README.md', 'calls', 'test/kernel/syscall-docs.ts', 'syscallTable'],
   ['test/conformance/usertrap/README.md', 'scenarios', 'test/conformance/usertrap/tables.ts', 'scenarioTable'],
   ['test/conformance/usertrap/README.md', 'invariants', 'test/conformance/usertrap/tables.ts', 'invariantTable'],
+  ['test/conformance/usertrap/README.md', 'facts', 'test/conformance/usertrap/tables.ts', 'factTable'],
   ['test/conformance/usertrap/README.md', 'rules', 'test/conformance/usertrap/tables.ts', 'ruleTable'],
 ];
 

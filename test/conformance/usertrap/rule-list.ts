@@ -261,3 +261,43 @@ export const RULES: readonly Rule[] = [
   },
   { section: '3', text: 'the invariants', tests: [`${INVARIANTS}: hold through an ordinary life`] },
 ];
+
+/** A fact that was observed under a real runsc: what `upstream` must show. */
+export interface Fact {
+  readonly number: number;
+  readonly text: string;
+  readonly tests: readonly string[];
+}
+
+export const FACTS_SEEN: readonly Fact[] = [
+  { number: 1, text: 'the maps line of the table', tests: [`${FACTS}: 1: the maps line`] },
+  {
+    number: 2,
+    text: 'patched at the first execution, through the slot at the second',
+    tests: [`${FIRST}: 1 first-exec-serves`],
+  },
+  {
+    number: 3,
+    text: 'the bytes of a slot',
+    tests: [`${LAYOUT}: are those read from a guest`, `${FIRST}: 3 slot-bytes-golden`],
+  },
+  { number: 4, text: 'the header counts; slot 0 is none', tests: [`${FACTS}: 4: the header counts`] },
+  { number: 5, text: 'rcx and r11 tell the two paths apart', tests: [`${FACTS}: 5: a trapped call`] },
+  { number: 6, text: 'entered at +5 with its own number', tests: [`${FACTS}: 6: entering`] },
+  { number: 7, text: 'entered at +5 with another', tests: [`${FACTS}: 7: with another`] },
+  { number: 8, text: 'entered at +5 with 219', tests: [`${FACTS}: 8: with 219`] },
+  { number: 9, text: 'entered at +6', tests: [`${FACTS}: 9: entering`] },
+  { number: 10, text: 'a fresh site entered at +5', tests: [`${FACTS}: 10: a fresh site`] },
+  { number: 11, text: 'mov to r8d is patched and lost', tests: [`${SITES}: 45 rex-r8d`] },
+  { number: 12, text: 'the tail of a movabs', tests: [`${FACTS}: 12: the tail`] },
+  { number: 13, text: 'the first byte of a mapping', tests: [`${SITES}: a site at the first byte of a mapping`] },
+  { number: 14, text: 'line and page crossings are patched', tests: [`${SITES}: 11 stale-line fetch`] },
+  { number: 15, text: 'any number', tests: [`${FACTS}: 15: any number`] },
+  { number: 16, text: 'a child goes on from the copied header', tests: [`${LIFE}: 24 fork-mid-process`] },
+  {
+    number: 17,
+    text: '250 slots, and calls go on without',
+    tests: [`${SITES}: 35 table-full`, `${SITES}: 36 skip-indices`],
+  },
+  { number: 18, text: 'a site that is put back by hand', tests: [`${FACTS}: 18: a site whose bytes`] },
+];

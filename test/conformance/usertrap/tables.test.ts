@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-import { invariantTable, ruleTable, scenarioTable, staleRows } from './tables.ts';
+import { factTable, invariantTable, ruleTable, scenarioTable, staleRows } from './tables.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..', '..');
@@ -19,6 +19,7 @@ it('every row names tests that exist, and every section of the specification has
 it.each([
   ['scenarios', scenarioTable],
   ['invariants', invariantTable],
+  ['facts', factTable],
   ['rules', ruleTable],
 ] as const)('README.md shows the %s as they are (npm run docs:syscalls)', (section, make) => {
   const readme = readFileSync(join(here, 'README.md'), 'utf8');

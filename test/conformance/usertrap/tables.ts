@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { INVARIANTS } from './invariant-list.ts';
-import { RULES, SECTIONS } from './rule-list.ts';
+import { FACTS_SEEN, RULES, SECTIONS } from './rule-list.ts';
 import { SCENARIOS } from './scenario-list.ts';
 
 function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -33,7 +33,11 @@ export function staleRows(root: string): string[] {
   for (const { number, name, tests } of SCENARIOS) {
     for (const file of tests) if (!holds(root, file, `${number} ${name}`)) stale.push(`scenario ${number}: ${file}`);
   }
-  for (const { section, tests } of RULES) {
+  const named = [
+    ...RULES.map(({ section, tests }) => ({ section, tests })),
+    ...FACTS_SEEN.map(({ number, tests }) => ({ section: `fact ${number}`, tests })),
+  ];
+  for (const { section, tests } of named) {
     for (const test of tests) {
       const [file, title] = test.split(/: (.*)/s);
       if (!holds(root, file ?? '', title ?? '')) stale.push(`rule of ${section}: ${test}`);
@@ -67,11 +71,16 @@ export function invariantTable(): string {
   return table(['#', 'invariant', 'looked at', 'mutant that is noticed', 'may break upstream'], rows);
 }
 
+function testNames(tests: readonly string[]): string {
+  return tests.map((t) => `${shortName(t.split(': ')[0] ?? '')}: ${t.split(/: (.*)/s)[1] ?? ''}`).join('; ');
+}
+
+export function factTable(): string {
+  const rows = FACTS_SEEN.map((f) => [String(f.number), f.text, testNames(f.tests)]);
+  return table(['fact', 'what a guest finds under runsc', 'tests'], rows);
+}
+
 export function ruleTable(): string {
-  const rows = RULES.map((r) => [
-    r.section,
-    r.text,
-    r.tests.map((t) => shortName(t.split(': ')[0] ?? '') + ': ' + (t.split(/: (.*)/s)[1] ?? '')).join('; '),
-  ]);
+  const rows = RULES.map((r) => [r.section, r.text, testNames(r.tests)]);
   return table(['section', 'rule', 'tests'], rows);
 }
