@@ -12,7 +12,23 @@ static u8 *code;
 static volatile int stop;
 static volatile u64 calls, wrong;
 
+// Where the fault is the guest's to see: the instruction pointer, and what was to be reached.
+static void on_fault(int signo, struct siginfo *info, struct ucontext *context) {
+  (void)signo;
+  say("d4 SIGSEGV");
+  tell("rip", context->registers[REG_RIP]);
+  tell("rsp", context->registers[REG_RSP]);
+  tell("address", info->address);
+  tell("slot", slot_of(code + 1));
+  end_line();
+  finish(3);
+}
+
+static u8 signal_stack[16384];
+
 static void call_again_and_again(u64 pid) {
+  struct sigstack stack = {signal_stack, 0, 0, sizeof signal_stack};
+  CHECK(8, quiet(SYS_sigaltstack, &stack, 0) == 0);
   while (!stop) {
     for (int i = 0; i < 64; i++) wrong += call_site(code + 1) != (i64)pid;
     calls++;
@@ -24,6 +40,8 @@ int guest_main(void) {
   code = map_at(0, SITES * STRIDE, RWX);
   for (int i = 0; i < SITES; i++) make_site(code + i * STRIDE + 1, SYS_getpid);
   i64 pid = quiet(SYS_getpid);
+  struct sigaction action = {(void *)on_fault, SA_SIGINFO | SA_RESTORER | SA_ONSTACK, (void *)guest_restorer, 0};
+  CHECK(9, quiet(SYS_rt_sigaction, SIGSEGV, &action, 0, 8) == 0);
   CHECK(2, call_site(code + 1) == pid);
   CHECK(3, spawn(&thread, call_again_and_again, (u64)pid) > 0);
   while (calls == 0) quiet(SYS_sched_yield);

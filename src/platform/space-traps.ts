@@ -236,7 +236,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
         this[step.field] = step.value;
         return 1;
       case 'find-table':
-        return this.mm.findVmaByName(TABLE_NAME, WINDOW_START, WINDOW_END)?.start ?? 0;
+        return this.findTable();
       case 'map-table':
         return this.mapTable(step.addr);
       case 'is-free': {
@@ -250,6 +250,13 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       case 'random':
         return this.prng.below(step.below);
     }
+  }
+
+  /** Where a mapping of the table's name starts in the window; one that begins before the window hides it (MMS:1528-1543). */
+  private findTable(): number {
+    const first = this.mm.findVmaAbove(WINDOW_START);
+    if (first === undefined || first.start < WINDOW_START) return 0;
+    return this.mm.findVmaByName(TABLE_NAME, WINDOW_START, WINDOW_END)?.start ?? 0;
   }
 
   /** A store may copy the page first: the file's pages stay as they are. */
