@@ -188,8 +188,10 @@ export class Stepper {
       draft.failure = unsynchronised(this.#hot, local, space, rip, Math.max(length, 1), where);
       if (draft.failure !== null) return draft;
     }
-    if (ended === null) this.#runPrivate(draft, 1);
-    else {
+    if (ended === null) {
+      if (isSerialising(window.bytes)) draft.local = serialised(draft.local);
+      this.#runPrivate(draft, 1);
+    } else {
       draft.local = { ...draft.local, fetched: afterExecution(this.#model, draft.local.fetched, 1) };
       this.#goOn(draft, this.#behaviour.userStop(ended, draft.local));
     }
@@ -217,10 +219,14 @@ export class Stepper {
       }
       if (!isLoaded) this.#machine.load(space, draft.local, true);
       isLoaded = true;
+      const code = readSpace(space, rip, SERIALISING_BYTES, PROT_EXEC);
       const stop = this.#machine.step();
       rip = cpu.regs.get(Reg.rip);
       if (stop.kind === 'budget') {
         count++;
+        if (!isSerialising(code)) continue;
+        draft.local = serialised(draft.local);
+        count = 0;
         continue;
       }
       if (stop.kind === 'page-fault' && isOpenTo(space, cpu.stop.address, cpu.stop.access === 'write')) {
@@ -397,6 +403,15 @@ export class Stepper {
     if (this.#performer.isVisible(space, work, step)) return true;
     return (this.#behaviour.inject?.(work, step, draft.local) ?? null) !== null;
   }
+}
+
+/** Longest of the instructions that {@link isSerialising} knows. */
+const SERIALISING_BYTES = 3;
+
+/** `cpuid`, `serialize`, `iret`: serialising instructions that user code may execute (SDM vol. 3, 9.3). */
+function isSerialising(code: Uint8Array): boolean {
+  const [a, b, c] = code;
+  return (a === 0x0f && (b === 0xa2 || (b === 0x01 && c === 0xe8))) || a === 0xcf || (a === 0x48 && b === 0xcf);
 }
 
 const NO_PARTS = { partsDone: 0, loaded: '' } as const;
