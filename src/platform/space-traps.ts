@@ -315,7 +315,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
       name: TABLE_NAME,
       force: true,
-      lockEager: true,
+      // The pages of a table that counts as nobody's memory come as they are written.
+      lockEager: !this.guards.exemptFromMemlock,
     });
     if (got === addr) return 0;
     return got < 0 ? got : -EFAULT;

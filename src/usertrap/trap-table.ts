@@ -37,18 +37,16 @@ export function headerBytes(next: number): Uint8Array {
   return bytes;
 }
 
-/** Chooses among the 11 bases; hardened only among those where the guest has nothing. */
+/** One of the 11 bases, each as likely as the next; hardened the first from there on where the guest has nothing, or 0. */
 function* chooseBase(guards: Guards): Steps<number> {
-  if (!guards.spareGuestMappings) {
-    return WINDOW_START + pageDown(yield* ask({ op: 'random', below: BASE_SPAN, what: 'table base' }));
+  const chosen = pageDown(yield* ask({ op: 'random', below: BASE_SPAN, what: 'table base' }));
+  if (!guards.spareGuestMappings) return WINDOW_START + chosen;
+  for (let offset = 0; offset < BASE_SPAN; offset += PAGE_SIZE) {
+    const base = WINDOW_START + ((chosen + offset) % BASE_SPAN);
+    const isFree = yield* ask({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' });
+    if (isFree === 1) return base;
   }
-  const free: number[] = [];
-  for (let base = WINDOW_START; base < WINDOW_START + BASE_SPAN; base += PAGE_SIZE) {
-    if ((yield* ask({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' })) === 1)
-      free.push(base);
-  }
-  if (free.length === 0) return 0;
-  return free[yield* ask({ op: 'random', below: free.length, what: 'table base' })] ?? 0;
+  return 0;
 }
 
 /**
