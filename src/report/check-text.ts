@@ -45,8 +45,8 @@ function refusedText(refused: ModeResult['metrics']['refused']): string {
 }
 
 function divergenceText(d: Divergence): string {
-  const where = d.event === 0 ? '' : `, its event ${d.event}`;
-  let out = `  task ${d.tid} (${d.task})${where}: ${d.kind}\n`;
+  const where = d.event === 0 ? '' : `task ${d.tid} (${d.task}), its event ${d.event}: `;
+  let out = `  ${where}${d.kind}\n`;
   for (const line of d.before) out += `      ${line}\n`;
   out += `    expected: ${d.expected}\n`;
   out += `    found:    ${d.found}\n`;
