@@ -200,31 +200,28 @@ describe('the detector of unsynchronised modification', () => {
 });
 
 describe('hardened', () => {
-  it('holds under every fetch at every placement', () => {
-    for (const offset of [0, 2, 5, ...SPLITS.map(split)]) {
-      for (const fetch of ['coherent', 'torn-asc', ...WEAK]) {
-        expect(holds({ patch: 'hardened', offset, fetch })).toBe(true);
-        expect(holds({ patch: 'hardened', offset, fetch, atPageEnd: true })).toBe(true);
-      }
+  it.each(['coherent', 'torn-asc', ...WEAK])('holds at every placement under %s fetch', (fetch) => {
+    for (const offset of [0, 5, ...SPLITS.map(split)]) expect(holds({ patch: 'hardened', offset, fetch })).toBe(true);
+    for (const k of SPLITS) {
+      expect(holds({ patch: 'hardened', offset: split(k), fetch, atPageEnd: true })).toBe(true);
     }
   });
 
-  it('holds whatever the granule of fetches, the grain and the atom of stores and the way of returns', () => {
-    const parameters: readonly Partial<Model>[] = [
-      { granule: 32 },
-      { granule: 16 },
-      { granule: 8 },
-      { granule: 1 },
-      { grain: 'byte' },
-      { grain: 'step' },
-      { atom: 8 },
-      { atom: 1 },
-      { returnBy: 'sysret' },
-    ];
-    for (const model of parameters) {
-      for (const fetch of ['coherent', 'torn-any', 'stale']) {
-        for (const offset of [2, 10, 61]) expect(holds({ patch: 'hardened', offset, fetch, model })).toBe(true);
-      }
+  const PARAMETERS: readonly Partial<Model>[] = [
+    { granule: 32 },
+    { granule: 16 },
+    { granule: 8 },
+    { granule: 1 },
+    { grain: 'byte' },
+    { grain: 'step' },
+    { atom: 8 },
+    { atom: 1 },
+    { returnBy: 'sysret' },
+  ];
+
+  it.each(PARAMETERS)('holds with %o, too', (model) => {
+    for (const fetch of ['coherent', 'torn-any', 'stale']) {
+      for (const offset of [2, 10, 61]) expect(holds({ patch: 'hardened', offset, fetch, model })).toBe(true);
     }
   });
 

@@ -22,6 +22,8 @@ type StoreStep = WorldStep & { readonly op: 'store' };
 /** An access to memory. */
 export type AccessStep = WorldStep & { readonly op: 'store' | 'load' };
 
+const LOAD_ATOM = 8;
+
 export interface PerformerOptions {
   readonly model: Model;
   readonly hot: HotBytes;
@@ -84,7 +86,8 @@ export class Performer {
 
   /** The pieces of an access that are made one by one, in any order; one where at most one of them is of hot bytes. */
   parts(step: AccessStep): AccessStep[] {
-    const { atom } = this.#model;
+    // Loads within an aligned word are whole on every processor; only stores may be taken apart beyond that.
+    const atom = step.op === 'store' ? this.#model.atom : Math.max(this.#model.atom, LOAD_ATOM);
     const parts: AccessStep[] = [];
     const stop = step.addr + (step.op === 'store' ? step.bytes.length : step.length);
     for (let at = step.addr; at < stop;) {
