@@ -5,6 +5,9 @@
 
 import { HashChain } from './hash-chain.ts';
 
+/** Longest place that is written out. */
+const MAX_KEY = 80;
+
 /** One task. */
 export interface TaskPlace {
   readonly key: string;
@@ -23,6 +26,14 @@ function place(key: string): TaskPlace {
   return { key, full: new HashChain(), visible: new HashChain(), children: 0, calls: 0, restarts: 0 };
 }
 
+/** A program can make a chain of children without end: beyond a length the hash of a place stands for it. */
+function shortened(key: string): string {
+  if (key.length < MAX_KEY) return key;
+  const hash = new HashChain();
+  hash.text(key);
+  return `~${hash.value.toString(36)}`;
+}
+
 /** The tasks that are alive. */
 export class TaskTree {
   private readonly byTid = new Map<number, TaskPlace>();
@@ -30,7 +41,7 @@ export class TaskTree {
   /** A task has been made. */
   start(tid: number, parentTid: number): TaskPlace {
     const parent = this.byTid.get(parentTid);
-    const made = place(parent === undefined ? '1' : `${parent.key}.${++parent.children}`);
+    const made = place(parent === undefined ? '1' : `${shortened(parent.key)}.${++parent.children}`);
     this.byTid.set(tid, made);
     return made;
   }

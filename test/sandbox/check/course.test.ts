@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { Course, CourseComparison } from '../../../src/sandbox/check/course.ts';
 import { HashChain } from '../../../src/sandbox/check/hash-chain.ts';
+import { TaskTree } from '../../../src/sandbox/check/task-tree.ts';
 
 /** An event of a task: what it is, and whose. */
 type Event = readonly [task: string, what: number];
@@ -102,5 +103,39 @@ describe('Course', () => {
     do other.word(i === wrong ? -1 : i);
     while (comparison.add('1', other.value) && ++i < length);
     expect(comparison.parting).toEqual({ key: '1', same: wrong - 1, within: wrong + 1 });
+  });
+});
+
+describe('TaskTree', () => {
+  it('names tasks by their places, whatever ids they have', () => {
+    const [a, b] = [new TaskTree(), new TaskTree()];
+    const places = [a.start(1, 0), a.start(2, 1), a.start(3, 2), a.start(4, 1)].map(({ key }) => key);
+    expect(places).toEqual(['1', '1.1', '1.1.1', '1.2']);
+    // Another order among tasks, and other ids.
+    const others = [b.start(1, 0), b.start(7, 1), b.start(9, 1), b.start(8, 7)].map(({ key }) => key);
+    expect(others).toEqual(['1', '1.1', '1.2', '1.1.1']);
+  });
+
+  it('gives each task of a long chain a short name of its own', () => {
+    const tree = new TaskTree();
+    const names = new Set<string>();
+    let longest = 0;
+    for (let tid = 1; tid <= 5000; tid++) {
+      const { key } = tree.start(tid, tid - 1);
+      names.add(key);
+      longest = Math.max(longest, key.length);
+    }
+    expect(names.size).toBe(5000);
+    expect(longest).toBeLessThan(100);
+  });
+
+  it('lets a thread that executes a program go on as itself', () => {
+    const tree = new TaskTree();
+    tree.start(1, 0);
+    const thread = tree.start(2, 1);
+    tree.end(1);
+    tree.rename(2, 1);
+    expect(tree.get(1)).toBe(thread);
+    expect(tree.get(2)).toBeUndefined();
   });
 });
