@@ -22,8 +22,11 @@ export class Clock {
   private readonly counter: InstructionCounter;
   /** Set with `--wall-clock`: times are the host's. */
   private readonly host: Host | null;
-  private readonly hostStartMs: number;
-  private readonly bootNs: bigint;
+  private hostStartMs: number;
+  private bootNs: bigint;
+  /** With `--wall-clock`: what had passed before the machine was restored, and when it last came to rest. */
+  private passedNs = 0;
+  private restNs = 0;
   private readonly firstInstruction: number;
   private jumped: number;
 
@@ -49,14 +52,23 @@ export class Clock {
     return this.host !== null;
   }
 
-  /** Revived: the time stamp counter goes on, too. */
+  /** The machine may be saved now. */
+  rest(): void {
+    this.restNs = this.now();
+  }
+
+  /** Revived: the time stamp counter goes on, too. With `--wall-clock` CLOCK_MONOTONIC goes on from where it was. */
   revive(): void {
     this.counter.tscOffset = this.jumped;
+    if (this.host === null) return;
+    this.passedNs = this.restNs;
+    this.hostStartMs = this.host.monotonicMs();
+    this.bootNs = this.host.wallClockNs() - BigInt(this.passedNs);
   }
 
   /** CLOCK_MONOTONIC. */
   now(): number {
-    if (this.host !== null) return Math.floor((this.host.monotonicMs() - this.hostStartMs) * 1e6) + 1;
+    if (this.host !== null) return Math.floor((this.host.monotonicMs() - this.hostStartMs) * 1e6) + 1 + this.passedNs;
     return this.counter.instructions + this.jumped;
   }
 

@@ -506,6 +506,7 @@ export class Kernel implements Sentry {
   private rest(): void {
     this.pauseAt = Infinity;
     this.platform.rest();
+    this.clock.rest();
     this.onPause();
   }
 

@@ -358,6 +358,7 @@ export class Sandbox {
    * @throws TraplineError `CHECKPOINT_STATE` naming what cannot be saved
    */
   save(): Uint8Array {
+    for (const fs of this.vfs.binds) fs.rest();
     return writeCheckpoint(this.#machine(), this.#head(), this.#state());
   }
 

@@ -5,13 +5,14 @@
 
 import { EFAULT, EFBIG, EINVAL, EIO, ENOENT, ENXIO, EOPNOTSUPP, EPERM, EROFS, ESTALE } from '../abi/errno.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/stat.ts';
+import { TraplineError } from '../base/errors.ts';
 import type { HostDirectory, HostFile, HostStat } from '../base/host.ts';
 import { savable } from '../base/savable.ts';
 import { FilePages } from '../mm/file-pages.ts';
 import type { Credentials } from './credentials.ts';
 import type { Dentry } from './dentry.ts';
 import { openDirectory } from './directory-file.ts';
-import { readFully } from './host-contents.ts';
+import { checkHostPath, checkUnchanged, readFully } from './host-contents.ts';
 import { FileSystem, Inode } from './inode.ts';
 import type { EntryVisitor, FsClock } from './inode.ts';
 import type { ByteSink, ByteSource, OpenFile } from './open-file.ts';
@@ -89,6 +90,24 @@ export class HostFileSystem extends FileSystem {
     const uid = stat.uid === maker.uid ? guest.uid : stat.uid;
     const gid = stat.gid === maker.gid ? guest.gid : stat.gid;
     return { ...stat, uid, gid };
+  }
+
+  /**
+   * The machine is about to be saved: of files that are open it is known what they are now.
+   * @throws TraplineError `CHECKPOINT_STATE` when one of them has no name any more, by which it could be found again
+   */
+  rest(): void {
+    for (const known of this.known.values()) {
+      const node = known.deref();
+      if (node instanceof HostFileNode) node.rest();
+    }
+  }
+
+  /** A node of a restored machine is known again; `isUsed` ones must be what they were. */
+  remember(node: HostNode, isUsed: boolean): void {
+    checkHostPath(node.path);
+    this.known.set(keyOf(node.hostStat), new WeakRef(node));
+    if (isUsed) checkUnchanged(this.directory, node.path, node.hostStat);
   }
 
   /** The last name of a file is gone: the host may give its number to another. */
@@ -208,6 +227,11 @@ class HostDirectoryNode extends Inode implements HostNode {
     this.path = path;
     this.state = new HostState(stat);
     takeOver(this, stat);
+  }
+
+  /** Revived. */
+  revive(): void {
+    if (this.nlink > 0) this.home.remember(this, false);
   }
 
   get hostStat(): HostStat {
@@ -379,6 +403,27 @@ class HostFileNode extends RegularInode implements HostNode {
     takeOver(this, stat);
   }
 
+  private get isUsed(): boolean {
+    return this.openCount > 0 || (this.cache?.mappingCount ?? 0) > 0;
+  }
+
+  /** See HostFileSystem.rest. */
+  rest(): void {
+    if (!this.isUsed) return;
+    this.flushMapped();
+    this.refresh();
+    if (lookAgain(this.home, this, this.state) === 0) return;
+    throw new TraplineError(
+      'CHECKPOINT_STATE',
+      `the sandbox cannot be saved: the host's file ${this.path} is open but was removed or replaced`,
+    );
+  }
+
+  /** Revived: the handle comes back when it is needed. */
+  revive(): void {
+    if (this.nlink > 0) this.home.remember(this, this.isUsed);
+  }
+
   get hostStat(): HostStat {
     return this.state.stat;
   }
@@ -437,7 +482,7 @@ class HostFileNode extends RegularInode implements HostNode {
 
   /** Makes sure that an open file survives the loss of its name. */
   keepOpen(): void {
-    if (this.openCount > 0 || (this.cache?.mappingCount ?? 0) > 0) this.file(this.home.directory.writable);
+    if (this.isUsed) this.file(this.home.directory.writable);
   }
 
   override open(dentry: Dentry, flags: number, cred: Credentials): OpenFile | number {
@@ -453,7 +498,7 @@ class HostFileNode extends RegularInode implements HostNode {
   }
 
   private closeIfUnused(): void {
-    if (this.openCount > 0 || (this.cache?.mappingCount ?? 0) > 0) return;
+    if (this.isUsed) return;
     this.handle?.close();
     this.handle = null;
     this.handleWrites = false;
@@ -564,6 +609,11 @@ class HostOtherNode extends Inode implements HostNode {
     takeOver(this, stat);
   }
 
+  /** Revived. */
+  revive(): void {
+    if (this.nlink > 0) this.home.remember(this, false);
+  }
+
   get hostStat(): HostStat {
     return this.state.stat;
   }
@@ -604,5 +654,10 @@ class HostOtherNode extends Inode implements HostNode {
   override touchAccessed(): void {}
 }
 
-savable('vfs/host-file-system', { HostState, HostDirectoryNode, HostFileNode, HostOtherNode });
-savable('vfs/host-file-system', { HostFileSystem }, { isPlace: true });
+savable('vfs/host-file-system', { HostState, HostDirectoryNode, HostOtherNode });
+savable('vfs/host-file-system', { HostFileNode }, { transient: { handle: () => null, handleWrites: () => false } });
+savable(
+  'vfs/host-file-system',
+  { HostFileSystem },
+  { isPlace: true, kept: ['directory', 'guest'], transient: { known: () => new Map<string, WeakRef<HostNode>>() } },
+);

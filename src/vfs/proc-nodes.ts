@@ -29,6 +29,8 @@ export abstract class ProcFileSystemBase extends FileSystem {
   /** Bytes of text that open files hold: each keeps what it has made until it is closed. */
   readonly texts = new Budget(TEXT_BYTES);
   protected nextIno = 1;
+  /** What was written to files that only keep it, and what is made once, by name. */
+  readonly settings = new Map<string, number | string>();
 
   constructor(deviceNumber: number, clock: FsClock, typeName = 'proc', magic = PROC_SUPER_MAGIC) {
     super(typeName, magic, deviceNumber, clock);

@@ -43,15 +43,16 @@ const NAME_BYTES = 64;
 
 /** Makes /proc/sys. */
 export function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode {
+  let settings = 0;
   /** A number that may be set and read back but steers nothing. */
   const setting = (initial: number, lowest = -0x8000_0000, highest = 0x7fff_ffff): Inode => {
-    let current = initial;
-    return new ProcFile(fs, () => `${current}\n`, {
+    const key = `setting ${settings++}`;
+    return new ProcFile(fs, () => `${fs.settings.get(key) ?? initial}\n`, {
       write: (text) => {
         const trimmed = text.trim();
         const number = Number(trimmed);
         if (!/^[+-]?[0-9]+$/.test(trimmed) || number < lowest || number > highest) return -EINVAL;
-        current = number;
+        fs.settings.set(key, number);
         return 0;
       },
     });
@@ -63,7 +64,12 @@ export function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode 
         return 0;
       },
     });
-  let bootId = '';
+  const bootId = (): string => {
+    const known = fs.settings.get('boot id');
+    const id = typeof known === 'string' ? known : uuid(source);
+    fs.settings.set('boot id', id);
+    return id;
+  };
   return directory(fs, {
     dev: { tty: { legacy_tiocsti: () => 1 } },
     fs: {
@@ -117,7 +123,7 @@ export function sysDirectory(fs: ProcFileSystemBase, source: ProcSource): Inode 
       pid_max: () => source.pidMax,
       pty: { max: () => MOST_PTYS, nr: () => source.terminals, reserve: () => 1024 },
       random: {
-        boot_id: () => (bootId ||= uuid(source)),
+        boot_id: bootId,
         entropy_avail: () => 256,
         poolsize: () => 256,
         uuid: () => uuid(source),
