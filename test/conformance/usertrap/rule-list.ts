@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The rules of usertrap's specification by section, and the tests that hold each: a file, and how a title in it begins.
-// Sections 1.7 (history) and 2.1 (words) have no rules.
+// Section 2.1 (words) has no rules.
 
 export interface Rule {
   readonly section: string;
@@ -12,7 +12,7 @@ export interface Rule {
 
 /** All sections that have rules. */
 export const SECTIONS = [
-  ...['1.1', '1.2', '1.3', '1.4', '1.5', '1.6'],
+  ...['1.1', '1.2', '1.3', '1.4', '1.5', '1.6', '1.7'],
   ...['2.2', '2.3', '2.4', '2.5', '2.6', '2.7', '2.8', '2.9', '2.10', '2.11', '2.12', '2.13', '2.14', '2.15', '2.16'],
   '3',
 ] as const;
@@ -34,6 +34,10 @@ const STUB = 'platform/stub-code.test.ts';
 const HOSTILE = 'platform/hostile.test.ts';
 const SIGNALS = 'programs/restart.test.ts';
 const RACE = 'race/patch-vs-exec.test.ts';
+const RECORDS = 'conformance/usertrap/upstream-records.test.ts';
+const LOOKUP = 'conformance/usertrap/upstream-lookup.test.ts';
+const DEFECTS = 'conformance/usertrap/upstream-defects.test.ts';
+const VERSIONS = 'conformance/usertrap/upstream-versions.test.ts';
 const SAVED = 'conformance/usertrap/checkpoint.test.ts';
 const STUBS = 'conformance/usertrap/stub-threads.test.ts';
 
@@ -70,12 +74,38 @@ export const RULES: readonly Rule[] = [
     text: 'ff 24 25 and the slot’s address; byte 5 is 06',
     tests: [`${LAYOUT}: have the guard in byte 5`, `${FIRST}: 1 first-exec-serves`],
   },
-  { section: '1.4', text: 'the stub’s record, at GS', tests: [`${STUB}: uses the offsets of the record layouts`] },
-  { section: '1.5', text: 'the context’s record', tests: [`${STUB}: uses the offsets of the record layouts`] },
+  {
+    section: '1.4',
+    text: 'the stub’s record, at GS; its block of eight pages; the thread’s states',
+    tests: [
+      `${STUB}: uses the offsets of the record layouts`,
+      `${RECORDS}: has a record that the guest reads through GS`,
+      `${RECORDS}: has a block of eight pages`,
+      `${RECORDS}: is in state INITIALIZING`,
+    ],
+  },
+  {
+    section: '1.5',
+    text: 'the context’s record, which is not believed',
+    tests: [
+      `${STUB}: uses the offsets of the record layouts`,
+      `${RECORDS}: has in its record what the signal handler saved`,
+      `${RECORDS}: that a sibling overwrites between two calls`,
+    ],
+  },
   {
     section: '1.6',
     text: '219 is restart_syscall; a syscall is two bytes long',
     tests: [`${PATCHER}: serves restart_syscall`],
+  },
+  {
+    section: '1.7',
+    text: 'what differs from version to version',
+    tests: [
+      `${VERSIONS}: the call that had its site patched`,
+      `${VERSIONS}: a task with a tracer`,
+      `${VERSIONS}: the slots`,
+    ],
   },
   {
     section: '2.2',
@@ -203,11 +233,26 @@ export const RULES: readonly Rule[] = [
     text: 'fork copies a whole table; the child finds it by name and header',
     tests: [`${LIFE}: 24 fork-mid-process`, `${TASKS}: 25 fork-vs-patch`, `${TABLE}: upstream: a fresh space goes on`],
   },
+  {
+    section: '2.10',
+    text: 'what the lookup by name finds: moved, cut, hidden, left out of the child',
+    tests: [
+      `${LOOKUP}: is found a page further on`,
+      `${LOOKUP}: is found where it was moved to`,
+      `${LOOKUP}: is hidden by a mapping`,
+      `${LOOKUP}: is gone with MADV_DONTFORK`,
+      `${LOOKUP}: is unusable where the header cannot be read`,
+    ],
+  },
   { section: '2.10', text: 'execve starts without', tests: [`${LIFE}: 28 exec-resets`] },
   {
     section: '2.11',
     text: 'S, S+5, S+7 and A+8 can be gone on from, and only they are seen',
-    tests: [`${SAVED}: 29 restore`, `${PREEMPTION}: a budget of one instruction at a time`],
+    tests: [
+      `${SAVED}: 29 restore`,
+      `${PREEMPTION}: a budget of one instruction at a time`,
+      `${VERSIONS}: panics where the state that a slot stores`,
+    ],
   },
   {
     section: '2.12',
@@ -217,7 +262,7 @@ export const RULES: readonly Rule[] = [
   {
     section: '2.12',
     text: 'single steps',
-    tests: [`${HOSTILE}: hardened: shows the instructions`, `${TASKS}: 32 attach-existing`],
+    tests: [`${HOSTILE}: hardened: shows the instructions`, `${RECORDS}: a single step over a patched site`],
   },
   {
     section: '2.13',
@@ -246,18 +291,23 @@ export const RULES: readonly Rule[] = [
     text: 'D1 off by one; D2 leak; D3 wrong number',
     tests: [`${SITES}: 35 table-full`, `${LIFE}: 38 unwritable-shared`, `${SITES}: 43 shared-tail`],
   },
-  { section: '2.15', text: 'D4 a copied table page', tests: [`${STUBS}: 26 fork-cow-midtramp`] },
-  { section: '2.15', text: 'D7 FP state', tests: [`${STUBS}: 23 fp-after-interrupt`] },
+  {
+    section: '2.15',
+    text: 'D4 a copied table page',
+    tests: [`${STUBS}: 26 fork-cow-midtramp`, `${DEFECTS}: D4 ends in a panic`],
+  },
+  { section: '2.15', text: 'D7 FP state', tests: [`${STUBS}: 23 fp-after-interrupt`, `${DEFECTS}: D7 shows`] },
   {
     section: '2.15',
     text: 'D5 a mapping replaced; D6 the header',
     tests: [`${LIFE}: 41 window-squatter`, `${TABLE}: upstream: a header of 0 makes slot 0`],
   },
   { section: '2.15', text: 'D8 GS after the pool', tests: [`${STUBS}: 55 gs-pool`] },
+  { section: '2.15', text: 'D9 the vsyscall page', tests: [`${DEFECTS}: D9: without a vsyscall page`] },
   {
     section: '2.16',
     text: 'a new thread has a record and a GS base of its own',
-    tests: [`${PREEMPTION}: two tasks that take turns`, `${TASKS}: 55 gs-pool`],
+    tests: [`${PREEMPTION}: two tasks that take turns`, `${RECORDS}: is in state INITIALIZING`, `${STUBS}: 55 gs-pool`],
   },
   { section: '3', text: 'the invariants', tests: [`${INVARIANTS}: hold through an ordinary life`] },
 ];

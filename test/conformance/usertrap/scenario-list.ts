@@ -20,6 +20,7 @@ const SITES = 'conformance/usertrap/sites.test.ts';
 const LIFE = 'conformance/usertrap/lifecycle.test.ts';
 const TASKS = 'conformance/usertrap/tasks.test.ts';
 const GS = 'conformance/usertrap/gs.test.ts';
+const RECORDS = 'conformance/usertrap/upstream-records.test.ts';
 const SAVED = 'conformance/usertrap/checkpoint.test.ts';
 const STUBS = 'conformance/usertrap/stub-threads.test.ts';
 
@@ -126,9 +127,9 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     number: 32,
     name: 'attach-existing',
-    upstream: 'the tracer finds the jump and steps into the slot',
+    upstream: 'the tracer steps into the slot; the syshandler panics',
     hardened: 'the tracer finds and steps the program’s own code',
-    tests: [TASKS],
+    tests: [TASKS, RECORDS],
   },
   { number: 33, name: 'traced-from-start', upstream: 'no slots; every call traps', tests: [TASKS] },
   { number: 34, name: 'traced-sibling', upstream: 'the sibling patches, the tracee uses it', tests: [LIFE] },
