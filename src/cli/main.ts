@@ -12,6 +12,7 @@ import { writeToStderr, writeToStdout } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
 import { declareRaceOptions } from './race-options.ts';
 import type { RawRaceOptions } from './race-options.ts';
+import type { RawReplayOptions } from './replay-command.ts';
 import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-options.ts';
 import type { RawRunOptions } from './run-options.ts';
 import type { SitesOptions } from './sites-command.ts';
@@ -101,6 +102,19 @@ function buildProgram(setStatus: (status: number) => void): Command {
     const { raceCommand } = await import('./race-command.ts');
     setStatus(await raceCommand(scenario, options));
   });
+
+  program
+    .command('replay')
+    .description(
+      'run one schedule of a race step by step: exit status 1 the failure comes again, 0 it passes, 3 it no longer fits',
+    )
+    .argument('[token]', 'a token, or a file with a report or a JSON result of race; RACE_REPLAY by default')
+    .option('--mode <MODE>', 'strict, lenient (leaves out steps that do not fit), continue (explores from there on)')
+    .option('--budget <N>', 'states to visit at most, for --mode continue')
+    .action(async (token: string | undefined, options: RawReplayOptions) => {
+      const { replayCommand } = await import('./replay-command.ts');
+      setStatus(replayCommand(token, options));
+    });
 
   program
     .command('bench')

@@ -4,10 +4,13 @@
 
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { RACE_SCENARIOS, startRaceCommand } from '../race/command.ts';
+import { junitXml } from '../race/junit.ts';
 import { PROTOCOLS } from '../race/protocols.ts';
+import { raceReport } from '../race/report.ts';
 import { STRATEGIES } from '../race/search/explore.ts';
 import { MODELS } from '../race/world/model.ts';
 import type { RaceCommandOptions } from '../race/command.ts';
+import { isColourful } from './colour.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { followRace } from './race-progress.ts';
@@ -23,21 +26,31 @@ export async function raceCommand(scenario: string | undefined, raw: RawRaceOpti
   if (scenario === undefined) throw new UsageError('race: no scenario was given; see trapline race --list');
   const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
   const json = text('json');
-  const file = json === undefined ? undefined : new ResultFile('--json', json);
+  const junit = text('junit');
+  const files: ResultFile[] = [];
   try {
+    const file = (option: string, path: string | undefined): ResultFile | undefined => {
+      const opened = path === undefined ? undefined : new ResultFile(option, path);
+      if (opened !== undefined) files.push(opened);
+      return opened;
+    };
+    const jsonFile = file('--json', json);
+    const junitFile = file('--junit', junit);
     const race = startRaceCommand({
       scenario,
       makeCpu: openUnicorn,
+      colour: isColourful(process.stdout),
       page: raw['page'] === true,
       ...names(text),
       ...numbers(text),
     });
     const result = await followRace(race, text('time'));
     writeToStdout(result.text);
-    file?.finish(`${JSON.stringify(result.json, null, 2)}\n`);
+    jsonFile?.finish(`${JSON.stringify(result.json, null, 2)}\n`);
+    junitFile?.finish(junitXml([{ result: result.result, text: raceReport(result.result) }]));
     return result.exitCode;
   } catch (error) {
-    file?.discard();
+    for (const opened of files) opened.discard();
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 //
 // The options of `trapline race`, apart from what runs it, so that showing help loads nothing.
 
+import { Option } from 'commander';
 import type { Command } from 'commander';
 
 /** Options as commander hands them over. */
@@ -31,8 +32,13 @@ export function declareRaceOptions(command: Command): void {
       '--strategy <NAME>',
       'exhaustive, or sampling: random, pct, urw, portfolio; dpor for a search that keeps no states',
     )
-    .option('--seed <N>', 'of everything that sampling chooses')
-    .option('--budget <N>', 'states to visit at most; schedules to run at most for the other strategies')
+    .addOption(new Option('--seed <N>', 'of everything that sampling chooses').env('RACE_SEED'))
+    .addOption(
+      new Option('--budget <N>', 'states to visit at most; schedules to run at most for the other strategies').env(
+        'RACE_BUDGET',
+      ),
+    )
     .option('--time <SECONDS>', 'stop after so long: incomplete unless something failed')
-    .option('--json <FILE>', 'write the result as one JSON object');
+    .option('--json <FILE>', 'write the result as one JSON object')
+    .option('--junit <FILE>', 'write the result as JUnit XML');
 }

@@ -6,16 +6,21 @@
 import { TraplineError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { parseProtocol } from './protocols.ts';
+import { replayMode, replayToken, tokenIn } from './replay.ts';
+import type { ReplayResult } from './replay.ts';
 import { raceReport } from './report.ts';
+import { raceJson } from './result-json.ts';
+import type { RaceJson } from './result-json.ts';
+import { resultWithRemedies } from './result.ts';
+import type { RaceResult } from './result.ts';
 import { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 import { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
-import type { ScenarioParameters } from './scenarios/scenario.ts';
+import type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';
 import { startSearch } from './search/explore.ts';
-import { parseSchedule, replay } from './search/schedule.ts';
 import type { Progress, StopReason } from './search/system.ts';
-import { parseToken, scheduleToken } from './token.ts';
+import { parseToken } from './token.ts';
 import { RACE_MEMORY_BYTES } from './world/machine.ts';
-import { fetchName, fetchNamed } from './world/model.ts';
+import { fetchNamed } from './world/model.ts';
 import type { Model } from './world/model.ts';
 
 /** Options as the command line has them; all but the scenario optional. */
@@ -39,6 +44,8 @@ export interface RaceCommandOptions {
   readonly seed?: number;
   /** States at most for an exhaustive search, schedules at most for the others. */
   readonly budget?: number;
+  /** Colours in the report. */
+  readonly colour?: boolean;
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;
 }
 
@@ -47,7 +54,8 @@ export interface RaceCommandResult {
   readonly text: string;
   /** 0 holds, 1 fails, 3 incomplete. */
   readonly exitCode: 0 | 1 | 3;
-  readonly json: object;
+  readonly json: RaceJson;
+  readonly result: RaceResult;
 }
 
 /** Scenarios, for `--list`. */
@@ -128,63 +136,45 @@ export function* startRaceCommand(
   const cpu = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
     const world = scenario.build(parameters, { cpu });
-    const result = yield* startSearch(world, { strategy, seed, budget });
-    const { model, protocol, ...placement } = parameters;
-    const json = {
-      version: 1,
-      scenario: scenario.name,
-      ...placement,
-      protocol: protocol.text,
-      model: { ...model, name: fetchName(model) },
-      strategy,
-      verdict: result.verdict,
-      complete: result.complete,
-      states: result.states,
-      transitions: result.transitions,
-      schedules: result.schedules,
-      outcomes: Object.fromEntries(result.outcomes),
-      failures: result.witnesses.map((w) => ({
-        signature: w.failure.signature,
-        text: w.failure.text,
-        switches: w.switches,
-        steps: w.steps.length,
-        schedule: scheduleToken(scenario.name, parameters, world.actors, w.steps),
-      })),
-    };
+    const exploration = yield* startSearch(world, { strategy, seed, budget });
+    const source = { scenario, parameters, world, exploration, seed, budget };
+    const result = yield* resultWithRemedies(source, options.makeCpu);
     const exitCode = result.verdict === 'holds' ? 0 : result.verdict === 'fails' ? 1 : 3;
-    return { text: raceReport(scenario, parameters, result, world), exitCode, json };
+    const colour = options.colour ?? false;
+    return { text: raceReport(result, { colour }), exitCode, json: raceJson(result), result };
   } finally {
     cpu.dispose();
   }
 }
 
+/** Options of `trapline replay`. */
+export interface ReplayCommandOptions {
+  /** A token in either form, or a text that holds one: a report, a JSON result. */
+  readonly token: string;
+  readonly mode?: string;
+  /** States at most, for what `continue` explores. */
+  readonly budget?: number;
+  readonly colour?: boolean;
+  readonly makeCpu: RaceCommandOptions['makeCpu'];
+  /** Scenarios beside those that Trapline brings. */
+  readonly scenarios?: readonly Scenario[];
+}
+
 /**
- * Replays a schedule as a report prints it: the parameters on one line, the steps on the next.
+ * Replays a schedule step by step.
  * Exit status 1 when the failure comes again, 0 when it passes, 3 when the schedule no longer fits.
- * @throws TraplineError `RACE_SCHEDULE` when the text is no schedule
+ * @throws TraplineError `RACE_…` when the text is no token or names what is not known
  */
-export function replayCommand(token: string, makeCpu: RaceCommandOptions['makeCpu']): RaceCommandResult {
-  const { scenario: name, parameters, schedule } = parseToken(token);
-  const scenario = scenarioNamed(name);
-  const cpu = makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
+export function replayCommand(options: ReplayCommandOptions): ReplayResult & { readonly exitCode: 0 | 1 | 3 } {
+  const token = parseToken(tokenIn(options.token));
+  const mode = replayMode(options.mode ?? 'strict');
+  const budget = integer('budget', options.budget, DEFAULT_BUDGETS['exhaustive'] ?? DEFAULT_SCHEDULES, 1, 2 ** 31);
+  const scenario = options.scenarios?.find((known) => known.name === token.scenario) ?? scenarioNamed(token.scenario);
+  const cpu = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
-    const world = scenario.build(parameters, { cpu });
-    const result = replay(world.plain, parseSchedule(world.actors, schedule));
-    const what =
-      result.kind === 'failed'
-        ? `FAIL  ${result.failure?.text ?? ''}`
-        : result.kind === 'passed'
-          ? 'PASS  the schedule runs without a failure'
-          : `DIVERGED  ${result.problem ?? ''}`;
-    const steps = result.steps.map(
-      (s, i) => `${String(i + 1).padStart(2)}  ${(world.actors[s.actor] ?? '').padEnd(4)}${s.text}`,
-    );
-    const exitCode = result.kind === 'failed' ? 1 : result.kind === 'passed' ? 0 : 3;
-    return {
-      text: `${[what, ...steps].join('\n')}\n`,
-      exitCode,
-      json: { version: 1, kind: result.kind, steps: result.steps.length },
-    };
+    const world = scenario.build(token.parameters, { cpu });
+    const result = replayToken(token, scenario, world, { mode, budget, colour: options.colour ?? false });
+    return { ...result, exitCode: result.kind === 'failed' ? 1 : result.kind === 'passed' ? 0 : 3 };
   } finally {
     cpu.dispose();
   }

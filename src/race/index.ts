@@ -2,9 +2,17 @@
 //
 // What race offers.
 
-export { replayCommand, runRaceCommand, startRaceCommand } from './command.ts';
-export type { RaceCommandOptions, RaceCommandResult } from './command.ts';
+export type { Coverage } from './analysis/coverage.ts';
+export type { Remedy } from './analysis/remedies.ts';
+export { replayCommand, resolveParameters, runRaceCommand, startRaceCommand } from './command.ts';
+export type { RaceCommandOptions, RaceCommandResult, ReplayCommandOptions } from './command.ts';
+export { junitXml } from './junit.ts';
 export { parseProtocol } from './protocols.ts';
+export { raceReport } from './report.ts';
+export { raceJson } from './result-json.ts';
+export type { FailureJson, RaceJson, StepJson } from './result-json.ts';
+export type { RaceResult, ResultFailure, ResultStep } from './result.ts';
+export type { ReplayMode, ReplayResult } from './replay.ts';
 export { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 export { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
 export type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';

@@ -117,7 +117,7 @@ function withOption(protocol: RaceProtocol, option: string): RaceProtocol {
       return { ...protocol, patch: { ...patch, split: value } };
     case 'sync': {
       const steps = patch.steps.map((step) => step.name);
-      const names = value.includes(',') ? value.split(',') : [...value];
+      const names = value.includes(',') || steps.includes(value) ? value.split(',') : [...value];
       const wrong = names.find((step) => !steps.includes(step));
       if (wrong !== undefined || names.length === 0)
         throw unknown(text, `it has no step "${wrong ?? ''}" to sync after`);

@@ -2,11 +2,11 @@
 //
 // `trapline race` as a process: statuses and output.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { trapline } from './trapline.ts';
+import { ONE_LINE, trapline } from './trapline.ts';
 
 describe('trapline race', () => {
   let folder = '';
@@ -36,10 +36,25 @@ describe('trapline race', () => {
     const run = trapline(['race', 'patch-vs-exec', '--protocol', 'acb', '--json', path]);
     expect(run).toMatchObject({ status: 1, stderr: '' });
     expect(run.stdout).toMatch(/^FAIL /);
-    expect(run.stdout).toContain('replay:\n  xr1;scn=patch-vs-exec;');
+    expect(run.stdout).toContain('replay:\n  xr1;scn=patch-vs-exec@');
     const result = JSON.parse(readFileSync(path, 'utf8')) as { verdict: string; failures: unknown[] };
     expect(result.verdict).toBe('fails');
     expect(result.failures.length).toBeGreaterThan(0);
+  });
+
+  it('writes the result as JUnit XML', () => {
+    const path = join(folder, 'race.xml');
+    const run = trapline(['race', 'patch-vs-exec', '--protocol', 'acb', '--junit', path]);
+    expect(run).toMatchObject({ status: 1, stderr: '' });
+    expect(readFileSync(path, 'utf8')).toContain('<testsuite name="trapline race" tests="1" failures="1" errors="0">');
+  });
+
+  it('takes seed and budget from RACE_SEED and RACE_BUDGET', () => {
+    expect(trapline(['race', 'patch-vs-exec'], { env: { RACE_BUDGET: '5' } }).status).toBe(3);
+    const sampled = ['race', 'patch-vs-exec', '--strategy', 'urw'];
+    expect(trapline(sampled, { env: { RACE_SEED: '5', RACE_BUDGET: '50' } })).toEqual(
+      trapline([...sampled, '--seed', '5', '--budget', '50']),
+    );
   });
 
   it('exits with 3 when the budget ends before the exploration', () => {
@@ -72,5 +87,38 @@ describe('trapline race', () => {
     expect(trapline(['race', 'patch-vs-exec', '--patch', 'hardened', '--threads', '2'])).toEqual(
       trapline(['race', 'patch-vs-exec', '--patch', 'hardened', '--threads', '2']),
     );
+  });
+});
+
+describe('trapline replay', () => {
+  const cell = ['race', 'patch-vs-exec', '--patch', 'upstream', '--offset', '58', '--model', 'torn-asc'];
+
+  it('runs the schedule of a report again, from a file, as a token of either form, or from RACE_REPLAY', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trapline-replay-'));
+    try {
+      const { stdout } = trapline(cell);
+      const path = join(folder, 'report.txt');
+      writeFileSync(path, stdout);
+      const compact = stdout.trim().split('\n').at(-1)?.trim() ?? '';
+      const run = trapline(['replay', path]);
+      expect(run).toMatchObject({ status: 1, stderr: '' });
+      expect(run.stdout).toMatch(/^FAIL {2}T0 decoded "0f 00" at site\+5/);
+      expect(run.stdout).toContain('b8 24 25 50 10 06 | 00');
+      expect(trapline(['replay', compact])).toEqual(run);
+      expect(trapline(['replay'], { env: { RACE_REPLAY: compact } })).toEqual(run);
+      expect(trapline(['replay', '--mode', 'continue', compact]).status).toBe(1);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('says in one line what is no token, cut off, of another version, or for another scenario', () => {
+    const compact = trapline(cell).stdout.trim().split('\n').at(-1)?.trim() ?? '';
+    for (const bad of ['/nowhere', compact.slice(0, -4), `xr2${compact.slice(3)}`, 'xr1;scn=other\nP:lock']) {
+      const run = trapline(['replay', bad]);
+      expect(run).toMatchObject({ status: 125, stdout: '' });
+      expect(run.stderr).toMatch(ONE_LINE);
+    }
+    expect(trapline(['replay']).stderr).toContain('no token or file was given');
   });
 });

@@ -11,28 +11,39 @@ import type { Failure, TransitionSystem, WitnessStep } from './system.ts';
 /** So many equal steps in a row are written as one. */
 const REPEATED = 4;
 
+/** One actor's steps until another's. */
+export type NamedTurn = readonly [actor: string, steps: readonly string[]];
+
 /** `P:lock +5 | T0:X X`, and `T0:X*12` where a step is repeated. */
+export function formatTurns(turns: readonly NamedTurn[]): string {
+  return turns
+    .map(([actor, steps]) => {
+      const names: string[] = [];
+      for (let i = 0; i < steps.length;) {
+        let end = i + 1;
+        while (end < steps.length && steps[end] === steps[i]) end++;
+        if (end - i < REPEATED) names.push(...steps.slice(i, end));
+        else names.push(`${steps[i] ?? ''}*${end - i}`);
+        i = end;
+      }
+      return `${actor}:${names.join(' ')}`;
+    })
+    .join(' | ');
+}
+
+/** The steps of a run as {@link formatTurns} writes them. */
 export function formatSchedule(
   actors: readonly string[],
   steps: readonly { readonly actor: number; readonly name: string }[],
 ): string {
-  const turns: string[] = [];
-  for (let i = 0; i < steps.length;) {
-    const step = steps[i] as ScheduledStep;
-    let end = i + 1;
-    while (steps[end]?.actor === step.actor && steps[end]?.name === step.name) end++;
-    const names = end - i < REPEATED ? new Array<string>(end - i).fill(step.name).join(' ') : `${step.name}*${end - i}`;
-    if (i > 0 && steps[i - 1]?.actor === step.actor) turns[turns.length - 1] += ` ${names}`;
-    else turns.push(`${actors[step.actor] ?? '?'}:${names}`);
-    i = end;
+  const turns: [actor: string, steps: string[]][] = [];
+  let last = -1;
+  for (const { actor, name } of steps) {
+    if (actor === last) turns.at(-1)?.[1].push(name);
+    else turns.push([actors[actor] ?? '?', [name]]);
+    last = actor;
   }
-  return turns.join(' | ');
-}
-
-/** One named step of a schedule. */
-export interface ScheduledStep {
-  readonly actor: number;
-  readonly name: string;
+  return formatTurns(turns);
 }
 
 /** Turns of a schedule as text: actor and steps, `X*3` written out. */
@@ -58,7 +69,7 @@ export function parseSchedule(actors: readonly string[], text: string): Schedule
     if (actor < 0 || steps.length === 0) {
       throw new TraplineError(
         'RACE_SCHEDULE',
-        `"${name === '' ? text.trim() : name}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`,
+        `"${name === '' ? steps.join(' ') : `${name}:${steps.join(' ')}`}" is no part of a schedule: expected ACTOR:STEP STEP… with one of the actors ${actors.join(', ')}`,
       );
     }
     return steps.map((step) => ({ actor, name: step }));

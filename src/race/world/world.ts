@@ -10,6 +10,7 @@ import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '..
 import { TupleTable } from '../search/tuple-table.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Outcome } from './draft.ts';
+import type { HotSegment } from './fetch.ts';
 import { Interner } from './interner.ts';
 import type { ActorEvent, Local, Page, Shared } from './state.ts';
 import { localKey, sharedKey } from './state.ts';
@@ -113,6 +114,11 @@ export class World implements TransitionSystem {
       remembered: this.#remembered,
       rechecked: this.#rechecked,
     };
+  }
+
+  /** Hot bytes by granule: `Local.fetched` has one entry for each. */
+  get segments(): readonly HotSegment[] {
+    return this.#stepper.segments;
   }
 
   shared(state: number): Shared {
