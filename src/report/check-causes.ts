@@ -146,3 +146,11 @@ export function causes(): readonly Cause[] {
 export function wordsOn(cause: Cause): Words {
   return CAUSES[cause];
 }
+
+/** What never counts as a difference, and why. */
+export const MASKED = [
+  { what: 'rcx and r11 after a call', why: 'the instruction destroys them; a patched call of upstream keeps them' },
+  { what: 'the GS base', why: "Systrap's record" },
+  { what: 'the trap table and the bytes of patched sites', why: 'they are the patch' },
+  { what: 'free memory, peaks of memory, [usertrap] in /proc', why: 'the program is not told of what patching takes' },
+] as const;

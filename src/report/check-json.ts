@@ -6,7 +6,7 @@ import { hex } from '../base/addr.ts';
 import { toHex } from '../base/bytes.ts';
 import type { CheckResult, CodeLine, Divergence, ModeResult, SuspectSite } from '../sandbox/check/check-result.ts';
 import type { Metrics } from '../sandbox/metrics.ts';
-import { wordsOn } from './check-causes.ts';
+import { MASKED, wordsOn } from './check-causes.ts';
 
 export const CHECK_JSON_VERSION = 1;
 
@@ -20,13 +20,7 @@ export function checkJson(result: CheckResult): object {
     events: result.events,
     reference: figures(result.reference),
     modes: result.modes.map(modeJson),
-    // What never counts as a difference, and why.
-    masked: [
-      { what: 'rcx, r11', why: 'the syscall instruction destroys them; a patched call of upstream does not' },
-      { what: 'GS base', why: "Systrap's record" },
-      { what: 'the trap table and the bytes of patched sites', why: 'they are the patch' },
-      { what: 'time', why: "virtual time counts the program's own instructions alone, so it does not differ" },
-    ],
+    masked: MASKED,
   };
 }
 

@@ -7,7 +7,7 @@ import { hex } from '../base/addr.ts';
 import { toHex } from '../base/bytes.ts';
 import { syscallName } from '../abi/sysno.ts';
 import type { CheckResult, CodeLine, Divergence, ModeResult, SuspectSite } from '../sandbox/check/check-result.ts';
-import { wordsOn } from './check-causes.ts';
+import { MASKED, wordsOn } from './check-causes.ts';
 import { costText } from './cost-text.ts';
 
 /** Differing bytes that are shown. */
@@ -19,6 +19,7 @@ export function checkText(result: CheckResult): string {
   const end = 'code' in reference.exit ? `exit ${reference.exit.code}` : `signal ${reference.exit.signal}`;
   let out = `check: ${result.program}, seed ${result.seed}: ${reference.syscalls} calls of ${reference.tasks} task${reference.tasks === 1 ? '' : 's'}, ${end}\n`;
   for (const mode of result.modes) out += modeText(mode);
+  out += `not compared: ${MASKED.map(({ what }) => what).join('; ')}\n`;
   const last = result.modes.at(-1);
   return last === undefined ? out : out + costText(last.metrics.estimates);
 }

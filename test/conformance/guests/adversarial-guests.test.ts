@@ -50,6 +50,7 @@ const EXPECTED: Readonly<Record<string, CheckVerdict | { upstream: Expected; har
   'g12-line-split': 'same',
   'g13-page-split': 'same',
   'g14-parked-thread': 'same',
+  'g15-restart-block': 'same',
   'g15-restart-nanosleep': 'same',
   // Signals come at calls in runs that are compared, never at a slot's first instruction.
   'g16-storm-rip': 'same',
