@@ -128,8 +128,12 @@ export class Subprocess {
 
   /** Threads from the pool, with everything that the last guest has left in their records and their GS. */
   inherit(threads: readonly StubThread[], keepsGs: boolean): void {
-    for (const thread of threads) {
-      if (!thread.map(this.mm)) return;
+    for (const [i, thread] of threads.entries()) {
+      if (!thread.map(this.mm)) {
+        // Memory is out: numbers stay without a gap.
+        for (const lost of threads.slice(i)) lost.dispose(this.mm);
+        return;
+      }
       if (!keepsGs) thread.gsBase = BigInt(thread.msgAddr);
       thread.traps = this.traps;
       thread.context = null;

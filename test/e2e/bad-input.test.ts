@@ -61,6 +61,7 @@ describe('The command', () => {
 
   it.each([
     ['--patch', 'sometimes', /--patch: "sometimes" is not one of off, upstream, hardened/],
+    ['--upstream', '2020-01', /--upstream: "2020-01" is not one of 2023-02, 2024-07, 3c5eee1/],
     ['--seed', 'abc', /--seed: "abc" is not a whole number/],
     ['--seed', '1.5', /whole number/],
     ['--uid', '-1', /--uid: "-1" is not a whole number/],
