@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// `run --checkpoint` and `run --restore`: files, signals, statuses and messages.
+
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ended, guest, ONE_LINE, start, trapline } from './trapline.ts';
+
+let folder = '';
+let file = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trapline-checkpoint-'));
+  file = join(folder, 'saved');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('run --checkpoint', () => {
+  it('saves a run that goes on, and --restore goes on from there with the same status and figures', () => {
+    const figures = (name: string): string => join(folder, name);
+    const run = ['run', '--metrics', figures('whole'), '--checkpoint', file, '--checkpoint-at', '30000'];
+    const whole = trapline([...run, '--', guest('threads-counter')]);
+    expect(whole).toMatchObject({ status: 0, stderr: '' });
+    expect(readdirSync(folder).sort()).toEqual(['saved', 'whole']);
+    const rest = trapline(['run', '--restore', file, '--metrics', figures('rest')]);
+    expect(rest).toMatchObject({ status: 0, stderr: '' });
+    const [a, b] = ['whole', 'rest'].map((name) => {
+      const { wallMs: _, ...metrics } = JSON.parse(readFileSync(figures(name), 'utf8')) as Record<string, unknown>;
+      return metrics;
+    });
+    expect(b).toEqual(a);
+  });
+
+  it('saves when SIGUSR1 comes', async () => {
+    const child = start(['run', '--strace', '--checkpoint', file, '--', guest('loop-forever')]);
+    const end = ended(child);
+    // Its first line says that it runs.
+    await new Promise((done) => child.stderr.once('data', done));
+    child.kill('SIGUSR1');
+    while (!existsSync(file)) await new Promise((done) => setTimeout(done, 50));
+    child.kill('SIGTERM');
+    expect(await end).toBe(128 + 15);
+    expect(readdirSync(folder)).toEqual(['saved']);
+    const again = trapline(['run', '--restore', file, '--max-instructions', '1000000']);
+    expect(again.status).toBe(124);
+  }, 60_000);
+
+  it('says so when the run ends before, and leaves no file', () => {
+    const { status, stderr } = trapline(['run', '--checkpoint', file, '--checkpoint-at', '99999999', guest('hello')]);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/the run ended before instruction 99999999: nothing was written/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('wants a file that can be written, and to know where to', () => {
+    for (const args of [
+      ['--checkpoint', join(folder, 'nowhere', 'saved')],
+      ['--checkpoint-at', '5'],
+    ]) {
+      const { status, stderr } = trapline(['run', ...args, guest('hello')]);
+      expect({ args, status }).toEqual({ args, status: 125 });
+      expect(stderr).toMatch(ONE_LINE);
+    }
+  });
+});
+
+describe('run --restore', () => {
+  it('refuses what is no checkpoint, what was cut off, and a program beside it, in one line', () => {
+    trapline(['run', '--checkpoint', file, '--checkpoint-at', '1000', '--', guest('threads-counter')]);
+    const cut = join(folder, 'cut');
+    writeFileSync(cut, readFileSync(file).subarray(0, 5000));
+    for (const args of [[guest('hello')], [cut], [folder], [join(folder, 'missing')], [file, guest('hello')]]) {
+      const { status, stdout, stderr } = trapline(['run', '--restore', ...args]);
+      expect({ args, status, stdout }).toEqual({ args, status: 125, stdout: '' });
+      expect(stderr).toMatch(ONE_LINE);
+    }
+  });
+});
