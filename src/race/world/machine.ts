@@ -36,8 +36,6 @@ interface Loaded {
   readonly privates: (PageContent | null)[];
 }
 
-const NO_STOP = { kind: 'budget' } as const;
-
 /** Owns the engine while it lives. */
 export class Machine {
   readonly cpu: Cpu;
@@ -96,7 +94,7 @@ export class Machine {
   }
 
   /** Executes one instruction; page faults that only the memory manager sees are served. */
-  step(view?: FetchView): Stop | typeof NO_STOP {
+  step(view?: FetchView): Stop {
     const { cpu } = this;
     const loaded = this.#current;
     invariant(loaded !== null, () => 'a state was loaded');
@@ -195,7 +193,7 @@ export class Machine {
 
   #loadPages(loaded: Loaded, space: Space, isClosed: boolean): void {
     const { mm, pages } = loaded;
-    const mayDiffer = isClosed !== loaded.isClosed;
+    const flips = isClosed !== loaded.isClosed;
     for (const address of pages.keys()) {
       if (space.pages.has(address)) continue;
       mm.munmap(address, PAGE_SIZE);
@@ -203,10 +201,11 @@ export class Machine {
     }
     for (const [address, page] of space.pages) {
       const now = pages.get(address);
-      if (now === page && !mayDiffer) continue;
-      const prot = isClosed && (page.prot & PROT_WRITE) !== 0 ? PROT_NONE : page.prot;
+      const isData = (page.prot & PROT_WRITE) !== 0;
+      if (now === page && !(flips && isData)) continue;
+      const prot = isClosed && isData ? PROT_NONE : page.prot;
       if (now === undefined) this.#map(mm, address, prot);
-      else if (mayDiffer || now.prot !== page.prot) mm.mprotect(address, PAGE_SIZE, prot);
+      else if (now.prot !== page.prot || (flips && isData)) mm.mprotect(address, PAGE_SIZE, prot);
       if (now?.content !== page.content) this.#write(mm, address, now?.content.bytes, page.content.bytes);
       pages.set(address, page);
     }
