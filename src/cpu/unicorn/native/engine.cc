@@ -16,10 +16,11 @@ namespace {
 constexpr uint64_t kAddressMask = 0x0000ffffffffffffull;
 constexpr int64_t kUnlimited = 1ll << 60;
 
-// Unicorn's TLB starts small and grows only when it is flushed while busy (engine README, "TLB").
-constexpr uint64_t kEarlySlices = 20;
-constexpr int64_t kEarlySlice = 100000;
-constexpr int64_t kSlice = 32000000;
+// Unicorn's TLB starts small, grows only when it is flushed while busy and shrinks when it is flushed while idle (engine
+// README, "TLB"). Instructions from one flush of an address space to the next, the n-th.
+constexpr int64_t sliceLength(uint64_t n) {
+  return n <= 20 ? 100000 : n <= 28 ? 2000000 : kUnlimited;
+}
 
 }  // namespace
 
@@ -75,6 +76,7 @@ bool Engine::finish(Stop kind) {
   control_->kind = static_cast<uint32_t>(kind);
   control_->instructions = retired();
   base_ = control_->instructions;
+  untilFlush_ -= granted_ - hot_.left;
   granted_ = hot_.left = 0;
   return true;
 }
@@ -84,12 +86,14 @@ void Engine::adoptTables() {
   if (machine_->root() != root) {
     machine_->setRoot(root);  // flushes the TLB too
     slices_ = 0;
+    untilFlush_ = 0;
   } else if (control_->flushTlb != 0) {
     machine_->flushTlb();
   } else {
     return;
   }
   control_->flushTlb = 0;
+  flushDue_ = false;
   blocks_.newEpoch();
   publishTag();
 }
@@ -98,10 +102,14 @@ bool Engine::refill() {
   int64_t used = granted_ - hot_.left;
   base_ += static_cast<double>(used);
   remaining_ -= used;
+  untilFlush_ -= used;
   granted_ = hot_.left = 0;
   if (remaining_ <= 0) return false;
-  slices_++;
-  granted_ = hot_.left = std::min(remaining_, slices_ <= kEarlySlices ? kEarlySlice : kSlice);
+  if (untilFlush_ <= 0) {
+    untilFlush_ = sliceLength(++slices_);
+    flushDue_ = earlyFlushes_;
+  }
+  granted_ = hot_.left = std::min(remaining_, untilFlush_);
   return true;
 }
 
@@ -122,6 +130,8 @@ bool Engine::runSlices() {
   if (!refill()) return finish(Stop::budget);
   for (;;) {
     adoptTables();
+    if (flushDue_) machine_->flushTlb();
+    flushDue_ = false;
     machine_->writeRegs(control_->regs);
     event_ = Event::none;
     hot_.current = nullptr;
@@ -181,7 +191,6 @@ bool Engine::handleEvent(UcErr code, bool* ok) {
       return true;
     case Event::slice:
       settleRepAt(rip);
-      machine_->flushTlb();
       return false;
     case Event::special: {
       settleRep(regs[kRcx]);
@@ -270,6 +279,7 @@ bool Engine::affordBlock(int64_t count) {
   }
   if (fits) return true;
   if (total == hot_.left) return true;
+  untilFlush_ = 0;
   refill();
   if (!earlyFlushes_) return true;
   event_ = Event::slice;

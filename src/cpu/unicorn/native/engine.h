@@ -204,9 +204,11 @@ class Engine : private MachineEvents {
   int64_t repVisits_ = 0;
   uint64_t specialAddress_ = 0;
 
-  // Early TLB flushes.
+  // TLB flushes that let it grow. A slice of instructions goes on over runs and steps.
   bool earlyFlushes_ = true;
   uint64_t slices_ = 0;
+  int64_t untilFlush_ = 0;
+  bool flushDue_ = false;
 
   bool screenGs_ = false;
 
