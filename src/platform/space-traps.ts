@@ -142,7 +142,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
 
   /**
    * The guest changes a range. The table does not vanish silently, code moves and is edited with the bytes that its
-   * author wrote, and slots of code that goes are free again. Each is a guard of its own; upstream notices none of it.
+   * author wrote, and slots of code that goes are free again.
+   * DIVERGES (surviveTableLoss, restoreEditedSites, reuseSlots): upstream notices none of it.
    */
   beforeChange(start: number, end: number, change: RangeChange, prot: number): void {
     if (this.base === 0) return;
