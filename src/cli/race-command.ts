@@ -58,7 +58,7 @@ export async function raceCommand(scenario: string | undefined, raw: RawRaceOpti
 /** What `--list` shows. */
 function listing(): string {
   const section = (title: string, rows: readonly { readonly name: string; readonly summary: string }[]): string =>
-    `${title}\n${rows.map(({ name, summary }) => `  ${name.padEnd(22)}${summary}`).join('\n')}\n`;
+    `${title}\n${rows.map(({ name, summary }) => `  ${name.padEnd(24)}${summary}`).join('\n')}\n`;
   return [
     section('scenarios', RACE_SCENARIOS),
     section('models (--model)', MODELS),
