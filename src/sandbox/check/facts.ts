@@ -36,8 +36,6 @@ export interface SiteAtPatch {
   readonly file: string;
   /** `name+0x12`, where the file has symbols. */
   readonly symbol: string | undefined;
-  /** Code of a shared mapping. */
-  readonly isShared: boolean;
 }
 
 /** A task ran into the guard byte of a patched site. */

@@ -52,7 +52,6 @@ export class SiteLog {
       blockStart,
       code: code.slice(0, held),
       ...this.names.name(task.mm, address),
-      isShared: task.mm.findVma(address)?.shared === true,
     });
   }
 }
