@@ -765,6 +765,7 @@ savable(
       'cpu',
       'host',
       'trace',
+      'tracer',
       'logger',
       'options',
       'table',

@@ -418,7 +418,13 @@ export class Sandbox {
       usedSpaces: () => [...kernel.tasks.values()].filter(({ state }) => state !== 'ended').map(({ mm }) => mm),
       heldPages: () => platform.heldPages(kernel.tasks.values()),
       generated: vfs.setUp.filter((fs) => fs instanceof ProcFileSystemBase),
-      searched: { kernel, vfs, platform, random: this.#random },
+      searched: {
+        kernel,
+        vfs,
+        platform,
+        random: this.#random,
+        ...(kernel.tracer === null ? {} : { tracer: kernel.tracer }),
+      },
       named: {
         cpu,
         registers: cpu.regs,

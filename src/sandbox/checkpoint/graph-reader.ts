@@ -9,6 +9,9 @@ import type { ByteReader } from './bytes.ts';
 import { Head, Tag, VIEWS } from './graph-format.ts';
 import type { ProcPlace } from './graph-format.ts';
 
+/** Parts that a machine may be without: what was saved of them is left aside then. */
+const OPTIONAL_PARTS: readonly string[] = ['tracer'];
+
 /** A head as it was read. */
 interface HeadRow {
   readonly kind: number;
@@ -157,6 +160,10 @@ export class GraphReader {
         case Head.filledPlace: {
           const name = this.text();
           object = this.named.get(name);
+          if (object === undefined && OPTIONAL_PARTS.includes(name)) {
+            object = {};
+            break;
+          }
           if (object === undefined) input.fail(`this machine has no ${name}`);
           saved = savedClassOf(object);
           if ((saved?.isPlace === true) !== (kind === Head.filledPlace)) input.fail(`${name} is saved in another way`);
