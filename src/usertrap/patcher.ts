@@ -79,7 +79,7 @@ export const PATCH_RULES: readonly PatchRule[] = [
 ];
 
 /** Numbers from here on are -ENOSYS everywhere, those of the x32 ABI included. */
-const FIRST_UNKNOWN = 4096;
+export const FIRST_UNKNOWN = 4096;
 
 /** A trapped syscall whose site the stub found patchable. */
 export interface PatchRequest {
@@ -142,6 +142,7 @@ function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
   if (guards.validateAllBytes && (yield* ask({ op: 'is-executable', addr: site, what: 'is it code' })) === 0)
     return 'changed';
+  // DIVERGES (refuseUnknownNumbers): upstream patches for any number.
   if (guards.refuseUnknownNumbers && request.sysno >= FIRST_UNKNOWN) return 'no-such-number';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
   if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1)

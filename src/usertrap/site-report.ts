@@ -10,6 +10,7 @@ import { TraplineError } from '../base/errors.ts';
 import { LINE_BYTES, looksLikeSite, SITE_BYTES, siteSysno, splitsLine, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
 import { bytesSource, readCodeSections, readElf, readSymbols, readUnwindTable } from '../loader/index.ts';
 import type { ElfSegment, SymbolTable, UnwindTable } from '../loader/index.ts';
+import { FIRST_UNKNOWN } from './patcher.ts';
 import { findNumber, type NumberSource } from './site-number.ts';
 import { findBranches, sweepCode, type CallInstruction, type FoundCall, type SweptSegment } from './site-sweep.ts';
 
@@ -21,6 +22,8 @@ export type SiteRule =
   | 'tail-of-instruction'
   /** They may be such a tail: no instruction is known to start there. */
   | 'boundary-unknown'
+  /** The number is none that any kernel serves. */
+  | 'no-such-number'
   /** A page boundary splits the seven bytes. */
   | 'page-split'
   /** The byte before the seven, which the stub reads too, is not mapped. */
@@ -180,7 +183,7 @@ function reportCall(
     sysno: isWhole ? siteSysno(code, site) : number?.sysno,
     matches,
     upstream,
-    hardened: decideHardened(upstream, splitsPage),
+    hardened: decideHardened(upstream, splitsPage, matches ? siteSysno(code, site) : 0),
     hazards,
     branches: targets.flatMap((o) => (branches.get(start + o) ?? []).map((from) => ({ from, to: start + o }))),
     function: namer.find(opcode),
@@ -212,9 +215,10 @@ function decideUpstream(
   };
 }
 
-/** The guards `instructionBoundary` and `refusePageSplit`, in the order in which patcher.ts asks them. */
-function decideHardened(upstream: Decision, splitsPage: boolean): Decision {
+/** The guards of hardened mode that look at the bytes, in the order in which patcher.ts asks them. */
+function decideHardened(upstream: Decision, splitsPage: boolean, sysno: number): Decision {
   if (!upstream.patched) return upstream;
+  if (sysno >= FIRST_UNKNOWN) return { patched: false, rule: 'no-such-number' };
   if (splitsPage) return { patched: false, rule: 'page-split' };
   return upstream.rule === 'mov-eax' ? upstream : { patched: false, rule: upstream.rule };
 }

@@ -119,6 +119,13 @@ describe('analyseSites', () => {
     expect(at(0x100, '90 90 31 c0 90 90 0f 05 eb f8')[0]?.hazards).toEqual(['number-elsewhere']);
   });
 
+  it('tells a number that no kernel has: upstream patches the site, hardened does not', () => {
+    expect(at(0x100, '90 b8 90 90 90 90 0f 05 c3')[0]).toMatchObject({
+      upstream: { patched: true, rule: 'mov-eax' },
+      hardened: { patched: false, rule: 'no-such-number' },
+    });
+  });
+
   it('tells line and page crossings, of the seven bytes and of the call itself', () => {
     const hazards = (offset: number): readonly string[] | undefined => at(offset, 'b8 27 00 00 00 0f 05')[0]?.hazards;
     expect(hazards(0x139)).toEqual([]);
