@@ -19,6 +19,7 @@ import { compareFacts, parseFacts } from '../../../src/report/fact-lines.ts';
 import type { Facts } from '../../../src/report/fact-lines.ts';
 import { nodeHost, openHostPath } from '../../../src/sandbox/host-node/index.ts';
 import { Sandbox } from '../../../src/sandbox/sandbox.ts';
+import type { UpstreamVersionName } from '../../../src/usertrap/versions.ts';
 import { guestFile } from './checked.ts';
 
 /** What each fact is, as anchors of the behaviour: the numbers are those of the guest's lines. */
@@ -45,7 +46,7 @@ const TITLES: readonly string[] = [
 
 const RECORDED = fileURLToPath(new URL('./facts-runsc-20240729.txt', import.meta.url));
 
-async function factsIn(patch: PatchMode, seed = 0): Promise<Facts> {
+async function factsIn(patch: PatchMode, seed = 0, upstream?: UpstreamVersionName): Promise<Facts> {
   let output = '';
   const stream: HostStream = {
     isTerminal: false,
@@ -65,6 +66,7 @@ async function factsIn(patch: PatchMode, seed = 0): Promise<Facts> {
     programFile: openHostPath(guestFile('facts'), { writable: false }),
     patch,
     seed,
+    ...(upstream === undefined ? {} : { upstream }),
   });
   try {
     expect((await sandbox.run()).exit).toEqual({ code: 0 });
@@ -90,6 +92,16 @@ describe('upstream, against what was recorded under a real runsc', () => {
 
   it('is the same wherever the table lies', async () => {
     for (const seed of [1, 2, 3]) expect(compareFacts(await factsIn('upstream', seed), recorded)).toEqual([]);
+  });
+});
+
+describe('other versions of upstream', () => {
+  it('have other bytes in a slot before 2024, and nothing else that differs', async () => {
+    const recorded = parseFacts(readFileSync(RECORDED, 'latin1'));
+    expect(compareFacts(await factsIn('upstream', 0, '2024-07'), recorded)).toEqual([]);
+    expect(compareFacts(await factsIn('upstream', 0, '2023-02'), recorded)).toEqual([
+      expect.stringMatching(/^fact 3: code: ours 65c704253400000003000000.*, theirs 65c704252c00000002000000/),
+    ]);
   });
 });
 
