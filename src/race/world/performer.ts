@@ -59,6 +59,8 @@ export class Performer {
         return this.#isExposed(work) && this.#hot.touches(step.addr, step.length);
       case 'store': {
         if (!this.#hot.touches(step.addr, step.bytes.length)) return false;
+        // What is there now may be changed by somebody else before the store.
+        if (!this.#lockedStores) return true;
         if (cowPage(space, step.addr, step.bytes.length) !== undefined) return true;
         const now = readSpace(space, step.addr, step.bytes.length, PROT_READ | PROT_EXEC);
         return now.length < step.bytes.length || step.bytes.some((b, i) => b !== now[i]);
@@ -228,6 +230,8 @@ export class Performer {
   }
 
   #store(draft: Draft, space: Space, work: Work, { addr, bytes, what }: StoreStep): number {
+    // Whether it can be made, and whether it changes anything, depends on what is there.
+    draft.reads |= this.#hot.bits(addr, bytes.length) | this.#hot.memoryBits(addr, bytes.length);
     const pages = new Map(space.pages);
     for (let done = 0; done < bytes.length;) {
       const at = addr + done;
@@ -270,7 +274,7 @@ export class Performer {
     const now = { ...space, pages };
     const changed = this.#hot.difference(space, now);
     if (changed !== 0) this.#checkLock(work, step.what);
-    draft.writes |= changed | this.#hot.memoryBits(step.addr, length);
+    draft.writes |= this.#hot.bits(step.addr, length) | this.#hot.memoryBits(step.addr, length);
     this.#put(draft, space, { pages });
     this.#serialiseOthers(draft);
   }
