@@ -42,6 +42,13 @@ export class Spaces {
     return this.byMm.get(mm);
   }
 
+  /** Revived: the stub's code is this platform's, as no task is in it. */
+  revive(): void {
+    const { code } = this.options;
+    const [mm] = this.byMm.keys();
+    if (code !== null && mm !== undefined && this.codePage !== 0) mm.memory.bytes.set(code, this.codePage);
+  }
+
   /** The pages that stub threads and their code hold: one reference each, beside those of their mappings. */
   *heldPages(): Iterable<PhysAddr> {
     if (this.codePage !== 0) yield this.codePage;

@@ -70,8 +70,8 @@ export class StubThread {
   staleFpu: Uint8Array | null = null;
   private readonly pages: readonly PhysAddr[];
   private readonly version: UpstreamVersion;
-  private readonly stateIndex: number;
-  private readonly contextIndex: number;
+  private stateIndex: number;
+  private contextIndex: number;
 
   /**
    * @param isWhole all pages of the block exist, as upstream; else only those that are used
@@ -113,6 +113,16 @@ export class StubThread {
     this.assertRecord();
     this.msg[Msg.threadId / 4] = id;
     this.setState(ThreadState.initializing);
+  }
+
+  /** Revived: another version of gVisor, which makes its stub threads anew, keeps state and context elsewhere. */
+  revive(): void {
+    const { version, context } = this;
+    if (this.stateIndex * 4 === version.stateOffset && this.contextIndex * 4 === version.contextOffset) return;
+    this.stateIndex = version.stateOffset / 4;
+    this.contextIndex = version.contextOffset / 4;
+    if (context !== null) this.setMsg(version.contextOffset, context.address);
+    this.setState(this.isIdle ? ThreadState.asleep : ThreadState.none);
   }
 
   /** The pages that it holds: one reference each, beside those of their mappings. */

@@ -144,6 +144,7 @@ export type RestoreOptions = Pick<
   | 'disassembler'
   | 'observer'
   | 'guards'
+  | 'upstream'
 >;
 
 /** How a run ended. */
@@ -459,7 +460,7 @@ export class Sandbox {
       ...options,
       program: head.program,
       patch: head.patch as PatchMode,
-      ...(head.upstream === '' ? {} : { upstream: head.upstream as UpstreamVersionName }),
+      upstream: options.upstream ?? (head.upstream === '' ? undefined : (head.upstream as UpstreamVersionName)),
       stubPreemption: head.stubPreemption,
       memoryBytes: head.memoryBytes,
       seed: head.seed,
