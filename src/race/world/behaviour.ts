@@ -114,6 +114,8 @@ export interface Behaviour {
   inject?(work: Work, step: WorldStep, local: Local): Injected | null;
   /** A posted signal is taken before the next instruction. */
   deliver?(signo: number, local: Local): Then;
+  /** Called for each state that a step leads to: what is wrong with it. It then depends on all actors. */
+  always?(shared: Shared, locals: readonly Local[], actors: readonly string[]): Failure | undefined;
   /** Called where no actor can go on. */
   stuck(shared: Shared, locals: readonly Local[], actors: readonly string[]): Failure | undefined;
   outcome(shared: Shared, locals: readonly Local[], actors: readonly string[]): string;

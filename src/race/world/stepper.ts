@@ -5,10 +5,11 @@
 
 import { PROT_EXEC } from '../../abi/mman.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
-import { invariant } from '../../base/errors.ts';
+import { invariant, TraplineError } from '../../base/errors.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { MAX_INSTRUCTION_BYTES } from '../../isa/instruction-length.ts';
 import type { StepResult } from '../../usertrap/steps.ts';
+import { namedFailure } from '../search/system.ts';
 import type { Behaviour, Then, UserStop, WorldStep, WorldSteps } from './behaviour.ts';
 import { newDraft } from './draft.ts';
 import type { Draft, Outcome } from './draft.ts';
@@ -86,12 +87,21 @@ export class Stepper {
     return out;
   }
 
-  /** Brings an actor that is about to begin to its first visible operation. */
-  begin(local: Local, shared: Shared, work?: string): { local: Local; shared: Shared } {
+  /**
+   * Brings an actor that is about to begin to its first visible operation.
+   * @throws TraplineError `RACE_SCENARIO` when it does not come that far
+   */
+  begin(name: string, local: Local, shared: Shared, work?: string): { local: Local; shared: Shared } {
     const draft = newDraft(local, shared, '', '');
     if (work !== undefined) this.#startWork(draft, work);
     else if (local.phase === 'user') this.#runPrivate(draft);
-    invariant(draft.failure === null, () => `an actor fails before its first step: ${draft.failure?.text ?? ''}`);
+    if (draft.failure !== null) {
+      const { text } = namedFailure(draft.failure, name);
+      throw new TraplineError(
+        'RACE_SCENARIO',
+        `${name} fails before it comes to anything that others can see: ${text}`,
+      );
+    }
     return { local: draft.local, shared: draft.shared };
   }
 

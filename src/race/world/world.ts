@@ -6,6 +6,7 @@
 
 import { invariant } from '../../base/errors.ts';
 import type { PathStep } from '../search/path.ts';
+import { EVERYTHING } from '../search/system.ts';
 import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '../search/system.ts';
 import { TupleTable } from '../search/tuple-table.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -74,6 +75,8 @@ export class World implements TransitionSystem {
   /** Of each position, the positions of the actors equal to it at the start: [first, last]. */
   readonly #groups: readonly (readonly [number, number])[];
   readonly #exchanges: boolean;
+  /** What is wrong with states, by number, where the scenario looks at each. */
+  readonly #wrong = new Map<number, Failure | null>();
   readonly #recheckEvery: number;
   #computed = 0;
   #remembered = 0;
@@ -89,7 +92,7 @@ export class World implements TransitionSystem {
     this.#tuple = new Int32Array(this.actors.length + 1);
     let { shared } = options;
     const locals = options.actors.map((start) => {
-      const begun = this.#stepper.begin(start.local, shared, start.work);
+      const begun = this.#stepper.begin(start.name, start.local, shared, start.work);
       ({ shared } = begun);
       return this.#locals.number(begun.local);
     });
@@ -202,7 +205,8 @@ export class World implements TransitionSystem {
       invariant(chosen !== undefined, () => 'a path is made of moves');
       this.#apply(tuple, actor, chosen);
       last = actor;
-      const state = chosen.failure === null ? this.#table.add(tuple) : -1;
+      const now = chosen.failure === null ? this.#table.add(tuple) : -1;
+      const state = now >= 0 && this.#wrongWith(now) === null ? now : -1;
       return { actor, name: chosen.name, text: chosen.text, before, state };
     });
   }
@@ -216,10 +220,28 @@ export class World implements TransitionSystem {
     const [low, high] = this.#groups[actor] as readonly [number, number];
     if (exchanges && (low !== high || step.events !== null)) {
       const now = this.#exchange(tuple, actor, low, high, step.events !== null);
-      return { name, to: this.#table.add(tuple), actor: now, failure, footprint };
+      return this.#checked({ name, to: this.#table.add(tuple), actor: now, failure, footprint });
     }
     const to = step.events === null ? this.#table.addChanged(tuple, state, 0, actor + 1) : this.#table.add(tuple);
-    return { name, to, actor, failure, footprint };
+    return this.#checked({ name, to, actor, failure, footprint });
+  }
+
+  /** The move, failing where what it leads to is wrong. */
+  #checked(move: Move): Move {
+    if (this.#behaviour.always === undefined) return move;
+    const failure = this.#wrongWith(move.to);
+    return { ...move, to: failure === null ? move.to : -1, failure, footprint: EVERYTHING };
+  }
+
+  #wrongWith(state: number): Failure | null {
+    const { always } = this.#behaviour;
+    if (always === undefined) return null;
+    let wrong = this.#wrong.get(state);
+    if (wrong === undefined) {
+      wrong = always.call(this.#behaviour, this.shared(state), this.locals(state), this.actors) ?? null;
+      this.#wrong.set(state, wrong);
+    }
+    return wrong;
   }
 
   #apply(tuple: Int32Array, actor: number, step: Remembered): void {
