@@ -3,7 +3,17 @@
 // Packs Trapline, installs the tarball in an empty project with an empty cache, and uses it as a stranger would.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -101,6 +111,26 @@ async function tryThePackage() {
   const embedded = run(process.execPath, ['embed.mjs', guest]);
   const embedding = embedded.status === 0 && embedded.stdout === 'hello from a guest\nended with 0 after 2 calls\n';
   check('a program embeds it', embedding, embedded);
+
+  const example = join(scratch, 'example');
+  cpSync(join(root, 'test', 'examples'), example, { recursive: true });
+  const add = run('npm', ['install', join(scratch, tarball), '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: example,
+  });
+  check('a copy of the example takes it, too', add.status === 0, add);
+  const races = run('npx', ['vitest', 'run', '--reporter=json'], { cwd: example });
+  const counts = /"numPassedTests":(\d+)/.exec(races.stdout)?.[1];
+  check('and its tests pass', races.status === 0 && Number(counts) >= 5, races);
+  const text = readFileSync(join(example, 'patcher.test.ts'), 'utf8');
+  writeFileSync(join(example, 'patcher.test.ts'), text.replace(".with({ protocol: 'abc:sync=ab' })", ''));
+  const failing = run('npx', ['vitest', 'run'], { cwd: example });
+  const token = /^ *(xr1\.[\w-]+)$/m.exec(failing.stdout + failing.stderr)?.[1] ?? '';
+  check('a test that fails prints a token', failing.status === 1 && token !== '', failing);
+  const again = run('npx', ['vitest', 'run', '-t', 'two cache lines'], {
+    cwd: example,
+    env: { ...env, RACE_REPLAY: token },
+  });
+  check('which replays', again.status === 1 && again.stdout.includes('1 schedule'), again);
 
   rmSync(join(cache, 'trapline'), { recursive: true });
   const first = run('npx', ['trapline', 'run', '--', guest]);

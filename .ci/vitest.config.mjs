@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
+  // The example imports the package by its name, as a copy of it would.
+  resolve: { alias: { 'trapline/testing': fileURLToPath(new URL('../src/testing/index.ts', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
     // A crash inside the native engine must end one file's worker, not the whole run.
