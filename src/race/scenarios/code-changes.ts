@@ -49,7 +49,7 @@ const WAIT: Job = {
   *steps() {
     yield { op: 'await', note: 'changed', value: 1, what: 'wait for the change' };
   },
-  then: (local) => ({ kind: 'user', local, serialises: true }),
+  afterwards: (local) => ({ kind: 'user', local, serialises: true }),
 };
 
 function changer(stage: Stage): ActorStart {

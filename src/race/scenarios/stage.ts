@@ -45,7 +45,7 @@ export function siteAddress({ offset, atPageEnd }: Pick<ScenarioParameters, 'off
 export interface Job {
   steps(local: Local): WorldSteps<unknown>;
   /** How the actor goes on; it has done its part where this is absent. */
-  then?(local: Local): Then;
+  afterwards?(local: Local): Then;
 }
 
 export type Jobs = Readonly<Record<string, Job>>;
@@ -66,7 +66,7 @@ export class SiteBehaviour extends GvisorBehaviour {
   override finish(kind: string, outcome: unknown, local: Local): Then {
     const job = this.#jobs[kind];
     if (job === undefined) return super.finish(kind, outcome, local);
-    return job.then?.(local) ?? { kind: 'end', local };
+    return job.afterwards?.(local) ?? { kind: 'end', local };
   }
 
   /** Nobody waits, and the site is as before or patched. */
