@@ -3,7 +3,6 @@
 // `npm run docs:syscalls`: writes the tables of READMEs that are made of the sources. Tests fail when one is stale.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -18,11 +17,20 @@ const SECTIONS = [
   ['test/conformance/usertrap/README.md', 'invariants', 'test/conformance/usertrap/tables.ts', 'invariantTable'],
   ['test/conformance/usertrap/README.md', 'facts', 'test/conformance/usertrap/tables.ts', 'factTable'],
   ['test/conformance/usertrap/README.md', 'rules', 'test/conformance/usertrap/tables.ts', 'ruleTable'],
+  ['src/race/VERDICTS.md', 'placements', 'test/race/verdict-book.ts', 'placementTable'],
+  ['src/race/VERDICTS.md', 'scenarios', 'test/race/verdict-book.ts', 'scenarioTable'],
+  ['src/race/VERDICTS.md', 'hardware', 'test/race/verdict-book.ts', 'hardwareTable'],
+  ['src/race/VERDICTS.md', 'mutants', 'test/race/verdict-book.ts', 'mutationTable'],
 ];
 
-const scratch = mkdtempSync(join(tmpdir(), 'trapline-docs-'));
+/** Names of files to be made; all where none is named. */
+const only = process.argv.slice(2);
+
+// Where the engine's packages are found.
+const scratch = mkdtempSync(join(root, 'node_modules', '.docs-'));
 try {
   for (const [readme, section, module, make] of SECTIONS) {
+    if (only.length > 0 && !only.includes(readme)) continue;
     const path = join(root, readme);
     const before = readFileSync(path, 'utf8');
     const made = (await load(module))[make](root);

@@ -11,6 +11,7 @@ import {
   PATCH_VS_REMAP,
   PATCH_VS_REWRITE,
 } from './code-changes.ts';
+import { HARDWARE } from './hardware.ts';
 import { INTERRUPT_VS_PATCH, RESTART_BLOCK_VS_PATCH, RESTART_VS_PATCH } from './interrupts.ts';
 import { PATCH_VS_EXECVE, PATCH_VS_FORK } from './new-spaces.ts';
 import { PATCH_VS_EXEC } from './patch-vs-exec.ts';
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   TABLE_FULL,
   TRAMPOLINE_LINE,
   SITE_AT_START,
+  HARDWARE,
 ];
 
 /** @throws TraplineError `RACE_SCENARIO` when there is none of that name */
