@@ -130,7 +130,11 @@ async function tryThePackage() {
     cwd: example,
     env: { ...env, RACE_REPLAY: token },
   });
-  check('which replays', again.status === 1 && again.stdout.includes('1 schedule'), again);
+  check(
+    'which replays',
+    again.status === 1 && `${again.stdout}${again.stderr}`.includes('1 schedule, 9 transitions'),
+    again,
+  );
 
   rmSync(join(cache, 'trapline'), { recursive: true });
   const first = run('npx', ['trapline', 'run', '--', guest]);
