@@ -91,6 +91,13 @@ describe('a token', () => {
     expect(replay(steps('P:lock +5 +1.4 +6 +0 unlock'), 'continue')).toMatchObject({ exitCode: 0, kind: 'passed' });
   });
 
+  it('shows how many private instructions a step has behind it, and none of them', () => {
+    const { text } = replay(
+      'xr1;scn=patch-vs-exec;model=coherent;patch=upstream;protocol=abc;g=64;atom=64;grain=isa;return=iret;off=0;page=0;start=0;nr=39;tbl=61000;threads=1\nP:lock +5 +1.4 +3.4 +0 unlock | T0:X',
+    );
+    expect(text).toMatch(/jmp \*0x61050 {2}\(\+\d+ private\)/);
+  });
+
   it('counts repeated steps', () => {
     const text = steps('T0:F0 X*1 F0 | P:lock +5 +1.4 +6 | T0:F1*1 X');
     expect(replay(text)).toMatchObject({ exitCode: 1 });

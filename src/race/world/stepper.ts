@@ -250,6 +250,7 @@ export class Stepper {
     if (isLoaded) draft.local = this.#machine.unload(draft.local);
     const fetched = count === 0 ? draft.local.fetched : afterExecution(this.#model, draft.local.fetched, count);
     draft.local = { ...draft.local, phase: 'user', work: null, fetched, touchesShared };
+    if (count > retired) draft.text += `  (+${count - retired} private)`;
     if (ended !== null) this.#goOn(draft, this.#behaviour.userStop(ended, draft.local));
   }
 
