@@ -53,11 +53,11 @@ function symbolNamed(source: ByteSource, symbol: string): Pick<ElfSymbol, 'value
 }
 
 /**
- * The code of a function in an ELF file, with the placement that it has there.
+ * The bytes of a function in an ELF file and its address there.
  * @param symbol default: where the program starts
- * @throws TraplineError `RACE_CODE` when there is no such function, or no site in it
+ * @throws TraplineError `RACE_CODE` when there is no such function
  */
-export function symbolCode(elf: Uint8Array, symbol?: string): SiteCode {
+export function functionCode(elf: Uint8Array, symbol?: string): { bytes: Uint8Array; address: number } {
   const source = bytesSource(elf);
   const image = readElf(source);
   if (!image.ok) throw bad(`no program: ${image.message}`);
@@ -66,6 +66,16 @@ export function symbolCode(elf: Uint8Array, symbol?: string): SiteCode {
   if (segment === undefined) throw bad(`${symbol ?? 'the entry'} lies in no segment of the file`);
   const start = segment.offset + value - segment.vaddr;
   const end = size > 0 ? start + size : segment.offset + segment.fileSize;
-  const code = siteCode(elf.slice(start, Math.min(end, start + MOST_BYTES)));
-  return { ...code, lineOffset: (value + code.siteAt) % LINE_BYTES };
+  return { bytes: elf.slice(start, Math.min(end, start + MOST_BYTES)), address: value };
+}
+
+/**
+ * The code of a function in an ELF file, with the placement that it has there.
+ * @param symbol default: where the program starts
+ * @throws TraplineError `RACE_CODE` when there is no such function, or no site in it
+ */
+export function symbolCode(elf: Uint8Array, symbol?: string): SiteCode {
+  const { bytes, address } = functionCode(elf, symbol);
+  const code = siteCode(bytes);
+  return { ...code, lineOffset: (address + code.siteAt) % LINE_BYTES };
 }

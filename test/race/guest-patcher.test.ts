@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+//
+// Patchers that are guest code: functions of a compiled program, against threads that execute what they patch.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterAll, describe, expect, it } from 'vitest';
+
+import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
+import { COHERENT, DEFAULT_PARAMETERS, explore, fetchNamed, RACE_MEMORY_BYTES } from '../../src/race/index.ts';
+import type { Exploration } from '../../src/race/index.ts';
+import { guestPatcher } from '../../src/race/scenarios/guest-patcher.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'trapline-patchers-'));
+afterAll(() => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const out = join(scratch, 'patchers');
+const source = fileURLToPath(new URL('sources/patchers.c', import.meta.url));
+const made = spawnSync('gcc', ['-O1', '-fcf-protection=none', '-o', out, source], { encoding: 'utf8' });
+if (made.status !== 0) throw new Error(`gcc failed: ${made.stderr}`);
+const ELF = new Uint8Array(readFileSync(out));
+
+function run(symbol: string, fetch: string, offset = 0, threads = 1): Exploration {
+  const cpu = openUnicorn({ memoryBytes: RACE_MEMORY_BYTES });
+  try {
+    const model = { ...COHERENT, ...fetchNamed(fetch) };
+    const world = guestPatcher(ELF, symbol).build({ ...DEFAULT_PARAMETERS, model, offset, threads }, { cpu });
+    const result = explore(world, { budget: 200_000 });
+    expect(result.complete).toBe(true);
+    return result;
+  } finally {
+    cpu.dispose();
+  }
+}
+
+function signatures(symbol: string, fetch: string, offset = 0): string[] {
+  return run(symbol, fetch, offset).witnesses.map((w) => w.failure.signature);
+}
+
+describe('a patcher that is guest code', () => {
+  it('naive, fails between its two stores: the new opcode with the operand of the nop', () => {
+    const [witness] = run('naive', 'coherent').witnesses;
+    expect(witness?.failure.signature).toBe('illegal decode "e9 1f 44 00 00" at site+0');
+    expect(witness).toMatchObject({ switches: 1, isMinimal: true });
+  });
+
+  it('with int3 and membarrier, holds in one line under every fetch, and both ends are reached', () => {
+    for (const fetch of ['coherent', 'torn-asc', 'torn-any', 'stale']) {
+      const { verdict, outcomes } = run('text_poke', fetch, 0, 2);
+      expect(verdict).toBe('holds');
+      expect([...outcomes.keys()].join(' ')).toMatch(/39.*186|186.*39/);
+    }
+  });
+
+  it('with int3 and membarrier, holds where a line splits the nop', () => {
+    for (const offset of [60, 61, 62, 63])
+      for (const fetch of ['coherent', 'torn-any', 'stale']) expect(signatures('text_poke', fetch, offset)).toEqual([]);
+  });
+
+  it('with int3 alone, holds in one line and fails where a line splits the nop and fetch may be stale', () => {
+    expect(signatures('text_poke_unsynchronised', 'stale')).toEqual([]);
+    expect(signatures('text_poke_unsynchronised', 'coherent', 63)).toEqual([]);
+    expect(signatures('text_poke_unsynchronised', 'stale', 63)).toContain('illegal decode "e9 1f 44 00 00" at site+0');
+  });
+
+  it('that the file does not have is an error', () => {
+    expect(() => guestPatcher(ELF, 'nobody')).toThrow('there is no symbol "nobody"; there are ');
+  });
+});

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// Two patchers for races: void patch(site, code) writes five bytes of code over five bytes that threads execute.
+
+#define SYS_MEMBARRIER 324
+#define SYNC_CORE 32 // MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
+
+static inline __attribute__((always_inline)) void synchronise(void) {
+  long result = SYS_MEMBARRIER;
+  __asm__ volatile("syscall" : "+a"(result) : "D"(SYNC_CORE), "S"(0), "d"(0) : "rcx", "r11", "memory");
+}
+
+/** Opcode first, then the operand in one store. */
+void naive(volatile unsigned char *site, const unsigned char *code) {
+  site[0] = code[0];
+  *(volatile unsigned int *)(site + 1) = *(const unsigned int *)(code + 1);
+}
+
+/** As Linux's text_poke: int3, the tail, the opcode, and everybody serialises after each. */
+void text_poke(volatile unsigned char *site, const unsigned char *code) {
+  site[0] = 0xcc;
+  synchronise();
+  *(volatile unsigned int *)(site + 1) = *(const unsigned int *)(code + 1);
+  synchronise();
+  site[0] = code[0];
+  synchronise();
+}
+
+/** The same without a word to the others. */
+void text_poke_unsynchronised(volatile unsigned char *site, const unsigned char *code) {
+  site[0] = 0xcc;
+  *(volatile unsigned int *)(site + 1) = *(const unsigned int *)(code + 1);
+  site[0] = code[0];
+}
+
+int main(void) { return 0; }
