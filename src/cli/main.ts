@@ -111,6 +111,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .argument('[token]', 'a token, or a file with a report or a JSON result of race; RACE_REPLAY by default')
     .option('--mode <MODE>', 'strict, lenient (leaves out steps that do not fit), continue (explores from there on)')
     .option('--budget <N>', 'states to visit at most, for --mode continue')
+    .option('--protocol-elf <FILE:SYMBOL>', 'the patcher of a token of guest-patcher')
     .action(async (token: string | undefined, options: RawReplayOptions) => {
       const { replayCommand } = await import('./replay-command.ts');
       setStatus(replayCommand(token, options));

@@ -11,6 +11,7 @@ import { STRATEGIES } from '../race/search/explore.ts';
 import { MODELS } from '../race/world/model.ts';
 import type { RaceCommandOptions } from '../race/command.ts';
 import { isColourful } from './colour.ts';
+import { guestPatchers } from './guest-patcher.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { followRace } from './race-progress.ts';
@@ -38,6 +39,7 @@ export async function raceCommand(scenario: string | undefined, raw: RawRaceOpti
     const junitFile = file('--junit', junit);
     const race = startRaceCommand({
       scenario,
+      scenarios: guestPatchers(text('protocolElf')),
       makeCpu: openUnicorn,
       colour: isColourful(process.stdout),
       page: raw['page'] === true,

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { replayCommand as replayToken } from '../race/command.ts';
 import { isColourful } from './colour.ts';
+import { guestPatchers } from './guest-patcher.ts';
 import { writeToStdout } from './output-file.ts';
 import { parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
@@ -16,6 +17,7 @@ import { UsageError } from './usage-error.ts';
 export interface RawReplayOptions {
   readonly mode?: string;
   readonly budget?: string;
+  readonly protocolElf?: string;
 }
 
 /** More is no report. */
@@ -41,6 +43,7 @@ export function replayCommand(given: string | undefined, raw: RawReplayOptions):
   const result = replayToken({
     token: textOf(token),
     makeCpu: openUnicorn,
+    scenarios: guestPatchers(raw.protocolElf),
     colour: isColourful(process.stdout),
     ...(raw.mode !== undefined && { mode: raw.mode }),
     ...(raw.budget !== undefined && { budget: parseCount('--budget', raw.budget, 1, Number.MAX_SAFE_INTEGER) }),

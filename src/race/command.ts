@@ -47,6 +47,8 @@ export interface RaceCommandOptions {
   /** Colours in the report. */
   readonly colour?: boolean;
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;
+  /** Scenarios beside those that Trapline brings. */
+  readonly scenarios?: readonly Scenario[];
 }
 
 /** What the command line prints and exits with. */
@@ -128,7 +130,7 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
 export function* startRaceCommand(
   options: RaceCommandOptions,
 ): Generator<Progress, RaceCommandResult, StopReason | null> {
-  const scenario = scenarioNamed(options.scenario);
+  const scenario = options.scenarios?.find((s) => s.name === options.scenario) ?? scenarioNamed(options.scenario);
   const parameters = resolveParameters(options);
   const strategy = options.strategy ?? 'exhaustive';
   const budget = integer('budget', options.budget, DEFAULT_BUDGETS[strategy] ?? DEFAULT_SCHEDULES, 1, 2 ** 31);

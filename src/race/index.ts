@@ -18,6 +18,7 @@ export { raceJson } from './result-json.ts';
 export type { FailureJson, RaceJson, StepJson } from './result-json.ts';
 export type { RaceResult, ResultFailure, ResultStep } from './result.ts';
 export type { ReplayMode, ReplayResult } from './replay.ts';
+export { guestPatcher } from './scenarios/guest-patcher.ts';
 export { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 export { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
 export type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';

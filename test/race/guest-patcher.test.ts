@@ -11,9 +11,17 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
-import { COHERENT, DEFAULT_PARAMETERS, explore, fetchNamed, RACE_MEMORY_BYTES } from '../../src/race/index.ts';
+import {
+  COHERENT,
+  DEFAULT_PARAMETERS,
+  explore,
+  fetchNamed,
+  guestPatcher,
+  RACE_MEMORY_BYTES,
+  replayCommand,
+  runRaceCommand,
+} from '../../src/race/index.ts';
 import type { Exploration } from '../../src/race/index.ts';
-import { guestPatcher } from '../../src/race/scenarios/guest-patcher.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'trapline-patchers-'));
 afterAll(() => {
@@ -67,6 +75,14 @@ describe('a patcher that is guest code', () => {
     expect(signatures('text_poke_unsynchronised', 'stale')).toEqual([]);
     expect(signatures('text_poke_unsynchronised', 'coherent', 63)).toEqual([]);
     expect(signatures('text_poke_unsynchronised', 'stale', 63)).toContain('illegal decode "e9 1f 44 00 00" at site+0');
+  });
+
+  it('fails with a report whose token replays, given the file again', () => {
+    const scenarios = [guestPatcher(ELF, 'naive')];
+    const { text, exitCode } = runRaceCommand({ scenario: 'guest-patcher', scenarios, makeCpu: openUnicorn });
+    expect(exitCode).toBe(1);
+    expect(replayCommand({ token: text, scenarios, makeCpu: openUnicorn })).toMatchObject({ exitCode: 1 });
+    expect(() => replayCommand({ token: text, makeCpu: openUnicorn })).toThrow('--protocol-elf FILE:SYMBOL');
   });
 
   it('that the file does not have is an error', () => {

@@ -101,7 +101,7 @@ function prepare(pages: Map<number, Page>, { site, machine, image }: Omit<Stage,
 export function guestPatcher(elf: Uint8Array, symbol: string): Scenario {
   const patch = functionCode(elf, symbol).bytes;
   return siteScenario({
-    name: `guest-patcher-${symbol}`,
+    name: 'guest-patcher',
     summary: `${symbol} writes a jump over a nop that threads execute`,
     promise: 'every thread executes the nop or the jump, and nothing else',
     actors: (stage) => {

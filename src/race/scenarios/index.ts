@@ -46,6 +46,8 @@ export const SCENARIOS: readonly Scenario[] = [
 export function scenarioNamed(name: string): Scenario {
   const found = SCENARIOS.find((s) => s.name === name);
   if (found !== undefined) return found;
+  if (name === 'guest-patcher')
+    throw new TraplineError('RACE_SCENARIO', 'guest-patcher needs a patcher: --protocol-elf FILE:SYMBOL');
   const names = SCENARIOS.map((s) => s.name).join(', ');
   throw new TraplineError('RACE_SCENARIO', `there is no scenario "${name}"; there are ${names} (trapline race --list)`);
 }
