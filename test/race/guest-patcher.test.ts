@@ -77,6 +77,12 @@ describe('a patcher that is guest code', () => {
     expect(signatures('text_poke_unsynchronised', 'stale', 63)).toContain('illegal decode "e9 1f 44 00 00" at site+0');
   });
 
+  it('with mprotect, takes the code away under threads, and shows them none of its stores', () => {
+    const found = signatures('write_xor_execute', 'coherent');
+    expect(found).toHaveLength(3);
+    for (const signature of found) expect(signature).toMatch(/^fault at .*: SIGSEGV: execute of 0x/);
+  });
+
   it('fails with a report whose token replays, given the file again', () => {
     const scenarios = [guestPatcher(ELF, 'naive')];
     const { text, exitCode } = runRaceCommand({ scenario: 'guest-patcher', scenarios, makeCpu: openUnicorn });

@@ -56,6 +56,10 @@ class Poked extends SiteBehaviour {
       return this.serve(local, served);
     }
     if (sysno === SYS.membarrier) return { kind: 'work', local, work: 'membarrier' };
+    const isPage = Number(local.regs[Reg.rdi]) % PAGE_SIZE === 0;
+    if (sysno === SYS.mprotect && isPage) return { kind: 'work', local, work: 'mprotect' };
+    // Nobody waits for a patcher of a race.
+    if (sysno === SYS.futex) return returning(local);
     if (sysno === SYS.exit) return { kind: 'end', local };
     const text = `{actor} makes syscall ${sysno}, which a patcher of a race cannot make`;
     return { kind: 'fail', local, failure: { signature: 'patcher', text } };
@@ -69,6 +73,13 @@ function returning(local: Local): Then {
 }
 
 const JOBS: Jobs = {
+  mprotect: {
+    *steps({ regs }) {
+      const [addr, length, prot] = [Reg.rdi, Reg.rsi, Reg.rdx].map((r) => Number(regs[r])) as [number, number, number];
+      yield { op: 'protect', addr, length, prot, what: `mprotect(${prot})` };
+    },
+    afterwards: returning,
+  },
   membarrier: {
     *steps() {
       yield { op: 'sync', what: 'membarrier: all others serialise' };

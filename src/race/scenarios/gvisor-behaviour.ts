@@ -141,6 +141,8 @@ export class GvisorBehaviour implements Behaviour {
   /** From +0 a whole mov or a whole jump through a filled slot, from +5 the syscall or the guard; or what the program has. */
   decode(decoded: Decoded): { text: string; failure?: (consequence: string) => Failure; readsData?: boolean } {
     const { bytes, length, at } = decoded;
+    // The processor's fault tells the rest.
+    if (length === 0 && readSpace(decoded.space, at, 1, PROT_EXEC).length === 0) return { text: 'no code' };
     const offset = at - this.options.site;
     const isSite = offset >= 0 && offset < SITE_BYTES;
     const where = this.#place(at);
