@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// `npm run docs:syscalls`: writes the tables of READMEs that are made of the sources. Tests fail when one is stale.
+// `npm run docs`: writes the tables of READMEs that are made of the sources. Tests fail when one is stale.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -50,7 +50,7 @@ describe('the syscall table', () => {
     for (const def of rows) if (def.refused !== undefined) expect(def.call(task, none)).toBe(-def.refused.errno);
   });
 
-  it('is described in README.md as it is (npm run docs:syscalls)', () => {
+  it('is described in README.md as it is (npm run docs)', () => {
     const readme = readFileSync(new URL('../../src/kernel/syscalls/README.md', import.meta.url), 'utf8');
     const shown = /<!-- calls -->\n\n(.*)\n<!-- end -->/s.exec(readme)?.[1] ?? '';
     // Which programs try a call changes with every program: what is said of the calls themselves must be right.

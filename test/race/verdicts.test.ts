@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // src/race/VERDICTS.md says what the explorer finds: all of it is worked out again. After a change on purpose:
-// `npm run docs:syscalls -- src/race/VERDICTS.md`.
+// `npm run docs -- src/race/VERDICTS.md`.
 
 import { readFileSync } from 'node:fs';
 

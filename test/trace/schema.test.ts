@@ -40,7 +40,7 @@ describe('The event schema', () => {
     expect(Object.keys(EventKind).filter((name) => !recorded.has(name))).toEqual([]);
   });
 
-  it('is what the README shows (npm run docs:syscalls writes it)', () => {
+  it('is what the README shows (npm run docs writes it)', () => {
     expect(read('../../src/trace/README.md')).toContain(`<!-- events -->\n\n${schemaTable()}\n<!-- end -->`);
   });
 });

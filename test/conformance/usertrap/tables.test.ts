@@ -21,7 +21,7 @@ it.each([
   ['invariants', invariantTable],
   ['facts', factTable],
   ['rules', ruleTable],
-] as const)('README.md shows the %s as they are (npm run docs:syscalls)', (section, make) => {
+] as const)('README.md shows the %s as they are (npm run docs)', (section, make) => {
   const readme = readFileSync(join(here, 'README.md'), 'utf8');
   expect(readme).toContain(`<!-- ${section} -->\n\n${make()}\n<!-- end -->`);
 });
