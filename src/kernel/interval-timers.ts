@@ -27,6 +27,12 @@ interface CpuTimer {
   interval: number;
 }
 
+/** What else waits for CPU time: POSIX timers and sleeps on CPU clocks. */
+export interface CpuWatcher {
+  /** Called before a task of the group runs; does what is due and gives the nanoseconds left. */
+  check(): number;
+}
+
 export class IntervalTimers {
   private readonly kernel: Kernel;
   private group: ThreadGroup | null = null;
@@ -39,8 +45,7 @@ export class IntervalTimers {
   private cpuLimitNs = Infinity;
   /** Whether CPU time matters at all: spares the sum over the tasks. */
   private countsCpu = false;
-  /** Other consumers of CPU time: POSIX CPU timers. Gives nanoseconds left. */
-  readonly cpuWatchers = new Set<{ check(cpuNs: number): number }>();
+  private readonly cpuWatchers = new Set<CpuWatcher>();
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
@@ -111,7 +116,16 @@ export class IntervalTimers {
     this.recount();
   }
 
-  recount(): void {
+  watchCpu(watcher: CpuWatcher): void {
+    this.cpuWatchers.add(watcher);
+    this.recount();
+  }
+
+  unwatchCpu(watcher: CpuWatcher): void {
+    if (this.cpuWatchers.delete(watcher)) this.recount();
+  }
+
+  private recount(): void {
     this.countsCpu =
       this.cpuLimitNs < Infinity || this.cpuWatchers.size > 0 || this.cpu.some((t) => t.deadline < Infinity);
     this.kernel.leaveGuest();
@@ -133,7 +147,7 @@ export class IntervalTimers {
       this.kernel.cpuLimitReached(group);
       this.cpuLimitNs = Math.max(now + 1, group.softLimit(RLIMIT_CPU) * 1e9);
     }
-    for (const watcher of this.cpuWatchers) left = Math.min(left, watcher.check(now));
+    for (const watcher of this.cpuWatchers) left = Math.min(left, watcher.check());
     return Math.max(1, Math.min(left, this.cpuLimitNs - now));
   }
 

@@ -103,13 +103,11 @@ export class PosixTimer {
       return;
     }
     this.cpuDeadline = at;
-    const { timers } = this.cpuClock.group;
-    timers.cpuWatchers.add(this);
-    timers.recount();
+    this.cpuClock.group.timers.watchCpu(this);
   }
 
   /** CPU clocks: fires when due and gives the time left. */
-  check(_groupCpuNs: number): number {
+  check(): number {
     const now = this.now();
     const at = this.cpuDeadline;
     if (at <= now) {
@@ -155,8 +153,7 @@ export class PosixTimer {
     this.silentFrom = null;
     this.cpuDeadline = Infinity;
     this.kernel.timers.cancel(this.timer);
-    const watched = this.cpuClock?.group.timers;
-    if (watched?.cpuWatchers.delete(this) === true) watched.recount();
+    this.cpuClock?.group.timers.unwatchCpu(this);
     if (atNs === undefined) return;
     if (this.event.notify === SIGEV_NONE) this.silentFrom = atNs;
     else this.arm(atNs);

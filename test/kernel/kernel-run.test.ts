@@ -77,6 +77,14 @@ describe('a run', () => {
     expect(warnings.join()).toMatch(/waits for something/);
   });
 
+  it('ends with the same line when a process waits for its own processor time to pass', async () => {
+    // clock_nanosleep(CLOCK_PROCESS_CPUTIME_ID, 0, {0, 1 ns}, 0)
+    const sleep = '6a01 6a00 4889e2 bf02000000 31f6 4531d2 b8e6000000 0f05';
+    const { result, warnings } = await runCode(fromHex(sleep), { timeoutSec: 20 });
+    expect(result).toMatchObject({ exit: { signal: SIGKILL }, ended: 'deadlock' });
+    expect(warnings.join()).toMatch(/waits for something/);
+  });
+
   it('waits for input that comes late', async () => {
     const { result } = await runCode(fromHex(READ_ONE + EXIT_EAX), { input: 'late' });
     expect(result.exit).toEqual({ code: 1 });

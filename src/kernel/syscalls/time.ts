@@ -2,16 +2,7 @@
 //
 // Clocks and sleeps: clock_gettime(2), nanosleep(2), gettimeofday(2), time(2), times(2) and relatives.
 
-import {
-  EINTR,
-  EINVAL,
-  ENOTSUP,
-  EOPNOTSUPP,
-  EPERM,
-  ERESTARTNOHAND,
-  ERESTART_RESTARTBLOCK,
-  ESRCH,
-} from '../../abi/errno.ts';
+import { EFAULT, EINVAL, ENOTSUP, EOPNOTSUPP, EPERM, ERESTARTNOHAND, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
 import { Tms } from '../../abi/resource.ts';
 import {
   CLOCK_BOOTTIME,
@@ -30,16 +21,20 @@ import {
 import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
-import { cpuClockOf } from '../cpu-clocks.ts';
 import { savable } from '../../base/savable.ts';
+import { WaitQueue } from '../../base/wait-queue.ts';
+import type { CpuClock } from '../cpu-clocks.ts';
+import { cpuClockOf } from '../cpu-clocks.ts';
+import type { CpuWatcher } from '../interval-timers.ts';
 import type { Task } from '../task.ts';
-import type { BlockRequest, SyscallDef, SyscallResult } from './table.ts';
+import type { BlockRequest, SyscallDef, SyscallResult, WaitSource } from './table.ts';
 import {
   absoluteDeadline,
   isRealtimeClock,
   readBytes,
   readTimespec,
   readTimespecBig,
+  readTimeval,
   writeBytes,
   writeTimespec,
   writeTimespecBig,
@@ -47,6 +42,13 @@ import {
 } from './times.ts';
 
 const TICK_NS = 1e7;
+/** The C libraries say EINVAL for a thread's CPU time without asking. */
+const CLOCKS_WITHOUT_SLEEP: ReadonlySet<number> = new Set([
+  CLOCK_THREAD_CPUTIME_ID,
+  CLOCK_MONOTONIC_RAW,
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_REALTIME_COARSE,
+]);
 
 /** Reads a clock in nanoseconds; undefined for one that does not exist. */
 export function readClock(task: Task, clock: number): number | bigint | undefined {
@@ -86,7 +88,7 @@ function sleepUntil(task: Task, deadlineNs: number, remainAddr: Addr, isAbsolute
 class Nanosleep implements BlockRequest {
   readonly queues = [];
   readonly deadlineNs: number;
-  readonly interrupted: number;
+  interrupted: number;
   private readonly task: Task;
   /** Where what is left is written; 0 for nowhere. */
   private readonly remainAddr: Addr;
@@ -108,55 +110,83 @@ class Nanosleep implements BlockRequest {
 
   onCancel(): void {
     const left = Math.max(0, this.deadlineNs - this.task.kernel.clock.now());
-    if (this.remainAddr !== 0) writeTimespec(this.task, this.remainAddr, left);
+    if (this.remainAddr !== 0 && writeTimespec(this.task, this.remainAddr, left) < 0) this.interrupted = -EFAULT;
   }
 }
 
 function clockNanosleep(task: Task, clock: number, flags: number, request: Addr, remain: Addr): SyscallResult {
-  if (clock === CLOCK_THREAD_CPUTIME_ID) return -EINVAL;
-  const now = readClock(task, clock);
-  if (now === undefined) return -EINVAL;
-  if (clock === CLOCK_MONOTONIC_RAW || clock === CLOCK_MONOTONIC_COARSE || clock === CLOCK_REALTIME_COARSE)
-    return -ENOTSUP;
+  if (readClock(task, clock) === undefined) return -EINVAL;
+  if (CLOCKS_WITHOUT_SLEEP.has(clock)) return -ENOTSUP;
   const isCpuClock = clock === CLOCK_PROCESS_CPUTIME_ID || clock < 0;
   if ((flags & TIMER_ABSTIME) !== 0) {
     const at = readTimespecBig(task, request);
     if (typeof at === 'object') return at.errno;
-    if (isCpuClock) return sleepOnCpuClock(task, clock, Number(at));
+    if (isCpuClock) return sleepOnCpuClock(task, clock, Number(at), 0, true);
     return sleepUntil(task, absoluteDeadline(task, clock, at), 0, true);
   }
   const ns = readTimespec(task, request);
   if (typeof ns === 'object') return ns.errno;
-  if (isCpuClock) return sleepOnCpuClock(task, clock, Number(now) + ns);
+  if (isCpuClock) return sleepOnCpuClock(task, clock, ns, remain, false);
   return sleepUntil(task, task.kernel.clock.now() + ns, remain, false);
 }
 
-function sleepOnCpuClock(task: Task, clock: number, until: number): SyscallResult {
-  return new CpuClockSleep(task, clock, until).retry();
+function sleepOnCpuClock(task: Task, clock: number, ns: number, remain: Addr, isAbsolute: boolean): SyscallResult {
+  const cpuClock = cpuClockOf(task, clock);
+  // A thread that sleeps never sees the end of its own CPU time.
+  if (cpuClock === undefined || cpuClock.task === task) return -EINVAL;
+  const until = ns + (isAbsolute ? 0 : cpuClock.nowNs());
+  return new CpuClockSleep(task, cpuClock, until, isAbsolute ? 0 : remain, isAbsolute).restart();
 }
 
-/** A CPU clock runs only while others run: looked at again whenever as much time has passed. */
-class CpuClockSleep implements BlockRequest {
-  readonly queues = [];
-  deadlineNs = 0;
-  readonly interrupted = -EINTR;
+/**
+ * A CPU clock runs only while its tasks do: they look whether the moment has come. As on Linux, one whose tasks all
+ * sleep or have ended lets a sleeper sleep on until a signal comes.
+ */
+class CpuClockSleep implements BlockRequest, CpuWatcher {
+  readonly queues: readonly WaitSource[];
+  interrupted: number;
   private readonly task: Task;
-  private readonly clock: number;
+  private readonly clock: CpuClock;
   private readonly until: number;
+  /** Where what is left is written; 0 for nowhere. */
+  private readonly remainAddr: Addr;
+  private readonly due = new WaitQueue();
 
-  constructor(task: Task, clock: number, until: number) {
+  constructor(task: Task, clock: CpuClock, until: number, remainAddr: Addr, isAbsolute: boolean) {
     this.task = task;
     this.clock = clock;
     this.until = until;
+    this.remainAddr = remainAddr;
+    this.interrupted = isAbsolute ? -ERESTARTNOHAND : -ERESTART_RESTARTBLOCK;
+    this.queues = [{ queue: this.due }];
+  }
+
+  restart(): SyscallResult {
+    if (this.left() > 0) this.clock.group.timers.watchCpu(this);
+    return this.retry();
   }
 
   retry(): SyscallResult {
-    const now = readClock(this.task, this.clock);
-    if (now === undefined) return -ESRCH;
-    const left = this.until - Number(now);
-    if (left <= 0) return 0;
-    this.deadlineNs = this.task.kernel.clock.now() + left;
-    return this.task.block(this);
+    return this.left() <= 0 ? 0 : this.task.block(this);
+  }
+
+  /** CpuWatcher. */
+  check(): number {
+    const left = this.left();
+    if (left > 0) return left;
+    this.clock.group.timers.unwatchCpu(this);
+    this.due.wake();
+    return Infinity;
+  }
+
+  onCancel(): void {
+    this.clock.group.timers.unwatchCpu(this);
+    const left = Math.max(0, this.left());
+    if (this.remainAddr !== 0 && writeTimespec(this.task, this.remainAddr, left) < 0) this.interrupted = -EFAULT;
+  }
+
+  private left(): number {
+    return this.until - this.clock.nowNs();
   }
 }
 
@@ -180,6 +210,21 @@ function gettimeofday(task: Task, tv: Addr, tz: Addr): number {
     if (result < 0) return result;
   }
   return tz === 0 ? 0 : writeBytes(task, tz, new Uint8Array(8));
+}
+
+/** Setting the clock: refused, but what is wrong with the arguments comes first. */
+function settimeofday(task: Task, tv: Addr, tz: Addr): number {
+  if (tv !== 0) {
+    const ns = readTimeval(task, tv);
+    if (typeof ns === 'object') return ns.errno;
+  }
+  return tz !== 0 && readBytes(task, tz, 8) === undefined ? -EFAULT : -EPERM;
+}
+
+function clockSettime(task: Task, clock: number, addr: Addr): number {
+  if (clock !== CLOCK_REALTIME) return -EINVAL;
+  const ns = readTimespec(task, addr);
+  return typeof ns === 'object' ? ns.errno : -EPERM;
 }
 
 /** adjtimex and clock_adjtime: reading works, changing is not allowed. */
@@ -226,7 +271,7 @@ export const timeCalls: readonly SyscallDef[] = [
     name: 'settimeofday',
     args: ['in:timeval', 'in:timezone'],
     partial: 'setting the clock, which no guest may',
-    call: () => -EPERM,
+    call: (task, a) => settimeofday(task, a.num(0), a.num(1)),
   },
   {
     nr: 201,
@@ -243,7 +288,7 @@ export const timeCalls: readonly SyscallDef[] = [
     name: 'clock_settime',
     args: ['enum:clockid', 'in:timespec'],
     partial: 'setting the clock, which no guest may',
-    call: (_, a) => (a.int(0) === CLOCK_REALTIME ? -EPERM : -EINVAL),
+    call: (task, a) => clockSettime(task, a.int(0), a.num(1)),
   },
   {
     nr: 228,
