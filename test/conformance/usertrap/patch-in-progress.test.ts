@@ -75,7 +75,7 @@ describe('upstream', () => {
     expect(outcome).toBe('P trap 39, T0 trampoline 39');
     const recovery = texts.indexOf('read-lock, look at the site, unlock');
     expect(texts.indexOf('unlock')).toBeLessThan(recovery);
-    expect(texts.at(-1)).toBe('jmp *0x61050');
+    expect(texts.at(-1)).toBe('jmp *0x61050  (+7 private)');
   });
 
   it('4 B-at-S+5-after-step1: a task that was stopped between the two instructions', () => {
