@@ -162,12 +162,14 @@ class CpuClockSleep implements BlockRequest, CpuWatcher {
   }
 
   restart(): SyscallResult {
-    if (this.left() > 0) this.clock.group.timers.watchCpu(this);
+    this.clock.group.timers.watchCpu(this);
     return this.retry();
   }
 
   retry(): SyscallResult {
-    return this.left() <= 0 ? 0 : this.task.block(this);
+    if (this.left() > 0) return this.task.block(this);
+    this.clock.group.timers.unwatchCpu(this);
+    return 0;
   }
 
   /** CpuWatcher. */
