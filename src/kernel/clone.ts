@@ -282,6 +282,7 @@ function copyContext(parent: Task, child: Task, request: CloneRequest): void {
   child.timerSlackNs = parent.timerSlackNs;
   child.defaultTimerSlackNs = parent.timerSlackNs;
   child.mcePolicy = parent.mcePolicy;
+  child.memoryPolicy = parent.memoryPolicy;
   child.isIoFlusher = parent.isIoFlusher;
   const sharesMemory = has(flags, CLONE_VM);
   child.altStack = sharesMemory && !has(flags, CLONE_VFORK) ? NO_ALT_STACK : parent.altStack;

@@ -73,6 +73,13 @@ function hasFatal(task: Task): boolean {
   return false;
 }
 
+/** Which nodes memory is to come from, in get_mempolicy(2)'s words. */
+export interface MemoryPolicy {
+  /** MPOL_*, with the flags of the mode. */
+  readonly mode: number;
+  readonly nodes: Uint8Array;
+}
+
 export class Task implements GuestContext, Waiter, TimerOwner {
   readonly kernel: Kernel;
   /** Changes only when a thread other than the leader calls execve: it takes over the leader's. */
@@ -159,6 +166,8 @@ export class Task implements GuestContext, Waiter, TimerOwner {
   defaultTimerSlackNs = 50_000;
   /** PR_MCE_KILL. */
   mcePolicy = 2;
+  /** set_mempolicy(2); null for the default. */
+  memoryPolicy: MemoryPolicy | null = null;
   /** PR_SET_IO_FLUSHER. */
   isIoFlusher = false;
   startNs = 0;

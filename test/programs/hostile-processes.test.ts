@@ -28,6 +28,7 @@ it.runIf(hasCompiler('gcc'))(
       });
       expect(run.output.trimEnd().split('\n')).toEqual([
         'forks: EAGAIN, then there is room',
+        'clone3: EAGAIN, then there is room',
         'vforks: as many as there may be tasks',
         'threads: EAGAIN',
         'arguments: E2BIG',

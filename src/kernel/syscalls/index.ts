@@ -13,6 +13,7 @@ import { identityCalls } from './identity.ts';
 import { jobControlCalls } from '../job-control.ts';
 import { INOTIFY_CALLS } from './inotify.ts';
 import { memoryCalls } from './memory.ts';
+import { memoryPolicyCalls } from './memory-policy.ts';
 import { MOUNT_CALLS } from './mounts.ts';
 import { POLL_CALLS } from './poll.ts';
 import { POSIX_MQ_CALLS } from './posix-mq.ts';
@@ -44,6 +45,7 @@ const FAMILIES: readonly (readonly SyscallDef[])[] = [
   signalCalls,
   futexCalls,
   memoryCalls,
+  memoryPolicyCalls,
   timeCalls,
   timerCalls,
   identityCalls,

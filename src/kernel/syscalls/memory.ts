@@ -3,7 +3,7 @@
 // Memory: mmap(2) and its family over the address space. What the calls mean is mm's; descriptors and permissions are
 // checked here.
 
-import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM } from '../../abi/errno.ts';
+import { EACCES, EBADF, EINVAL, ENOSPC, EOVERFLOW, EPERM } from '../../abi/errno.ts';
 import {
   MAP_ANONYMOUS,
   MAP_PRIVATE,
@@ -20,7 +20,6 @@ import { displayPath } from '../../vfs/dentry.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
 import type { Task } from '../task.ts';
 import type { Args, SyscallDef } from './table.ts';
-import { writeBytes } from './times.ts';
 
 const ALL_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 /** Seals that forbid new ways to write. */
@@ -56,34 +55,6 @@ function mmap(task: Task, a: Args): number {
 function pkeyMprotect(task: Task, a: Args): number {
   // Without protection keys only the key that stands for none is valid.
   return a.int(3) === -1 ? task.mm.mprotect(a.num(0), a.num(1), a.int(2)) : -EINVAL;
-}
-
-// get_mempolicy(2)
-const MPOL_F_NODE = 1;
-const MPOL_F_ADDR = 2;
-const MPOL_F_MEMS_ALLOWED = 4;
-const MAX_MASK_BYTES = 128;
-
-/** Two words of policy: everything is on the one node there is. */
-function getMempolicy(task: Task, a: Args): number {
-  const modeAddr = a.num(0);
-  const maskAddr = a.num(1);
-  const maxNode = a.num(2);
-  const addr = a.num(3);
-  const flags = a.num(4);
-  const asksMemory = (flags & MPOL_F_MEMS_ALLOWED) !== 0;
-  if (maskAddr !== 0 && maxNode < 1) return -EINVAL;
-  if (flags > (MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED)) return -EINVAL;
-  if (asksMemory && (flags & (MPOL_F_NODE | MPOL_F_ADDR)) !== 0) return -EINVAL;
-  if (!asksMemory) {
-    if ((flags & MPOL_F_ADDR) === 0 && addr !== 0) return -EINVAL;
-    if ((flags & MPOL_F_ADDR) !== 0 && task.mm.readU8(addr) === undefined) return -EFAULT;
-  }
-  if (modeAddr !== 0 && !task.mm.writeU32(modeAddr, 0)) return -EFAULT;
-  if (maskAddr === 0) return 0;
-  const mask = new Uint8Array(Math.min(8 * Math.ceil(maxNode / 64), MAX_MASK_BYTES));
-  if (asksMemory) mask[0] = 1;
-  return writeBytes(task, maskAddr, mask);
 }
 
 export const memoryCalls: readonly SyscallDef[] = [
@@ -125,26 +96,6 @@ export const memoryCalls: readonly SyscallDef[] = [
   { nr: 150, name: 'munlock', args: ['ptr', 'size'], call: (task, a) => task.mm.munlock(a.num(0), a.num(1)) },
   { nr: 151, name: 'mlockall', args: ['flags:mlockall'], call: (task, a) => task.mm.mlockall(a.int(0)) },
   { nr: 152, name: 'munlockall', args: [], call: (task) => task.mm.munlockall() },
-  {
-    nr: 237,
-    name: 'mbind',
-    args: ['ptr', 'size', 'int', 'ptr', 'size', 'hex'],
-    partial: 'looking at its arguments: there is one memory node',
-    call: () => 0,
-  },
-  {
-    nr: 238,
-    name: 'set_mempolicy',
-    args: ['int', 'ptr', 'size'],
-    partial: 'looking at its arguments: there is one memory node',
-    call: () => 0,
-  },
-  {
-    nr: 239,
-    name: 'get_mempolicy',
-    args: ['ptr', 'ptr', 'size', 'ptr', 'hex'],
-    call: (task, a) => getMempolicy(task, a),
-  },
   {
     nr: 325,
     name: 'mlock2',

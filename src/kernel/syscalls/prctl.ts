@@ -64,6 +64,8 @@ import type { Args, SyscallDef } from './table.ts';
 import { writeBytes } from './times.ts';
 
 const NAME_BYTES = 16;
+/** PR_SET_PTRACER_ANY. */
+const ANYBODY = 2n ** 64n - 1n;
 
 function archPrctl(task: Task, code: number, addr: number): number {
   const { platform } = task.kernel;
@@ -124,6 +126,12 @@ function ioFlusher(task: Task, a: Args, sets: boolean): number {
   if (!sets) return task.isIoFlusher ? 1 : 0;
   task.isIoFlusher = value === 1;
   return 0;
+}
+
+/** PR_SET_PTRACER: with ptrace_scope 0 it allows nothing that is not allowed already. */
+function setTracer(task: Task, a: Args): number {
+  const isAnybody = a.big(1) === ANYBODY;
+  return a.num(1) === 0 || isAnybody || task.kernel.task(a.int(1)) !== undefined ? 0 : -EINVAL;
 }
 
 function nameMapping(task: Task, a: Args): number {
@@ -222,7 +230,7 @@ function prctl(task: Task, a: Args): number {
     case PR_GET_IO_FLUSHER:
       return ioFlusher(task, a, false);
     case PR_SET_PTRACER:
-      return 0;
+      return setTracer(task, a);
     case PR_SET_VMA:
       return nameMapping(task, a);
     default:

@@ -3,9 +3,10 @@
 // sched_setattr(2), sched_getattr(2): policy, nice value and priority in one structure that may grow. Models Linux
 // kernel/sched/core.c (sched_copy_attr).
 
-import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, ESRCH } from '../../abi/errno.ts';
+import { E2BIG, EBUSY, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from '../../abi/errno.ts';
 import {
   SCHED_ATTR_SIZE_VER0,
+  SCHED_DEADLINE,
   SCHED_FLAG_ALL,
   SCHED_FLAG_KEEP_PARAMS,
   SCHED_FLAG_KEEP_POLICY,
@@ -15,12 +16,17 @@ import {
 } from '../../abi/sched.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
+import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
 import { applyScheduling, checkScheduling, isRealtimePolicy, schedulingTarget } from '../sched-policy.ts';
 import type { SyscallDef } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
 
 const PAGE_BYTES = 4096;
+// Limits of SCHED_DEADLINE, in ns: Linux's DL_SCALE, and what sched_deadline_period_{min,max}_us are at the start.
+const DL_LEAST_RUNTIME_NS = 1024n;
+const DL_LEAST_PERIOD_NS = 100_000n;
+const DL_MOST_PERIOD_NS = 2n ** 22n * 1000n;
 
 /** The structure as far as it is known; what is longer must be zero. */
 function copyAttr(task: Task, addr: Addr): DataView | number {
@@ -44,6 +50,17 @@ function copyAttr(task: Task, addr: Addr): DataView | number {
   return wantsClamp && length < SchedAttr.size ? -EINVAL : view;
 }
 
+/** SCHED_DEADLINE: parameters are looked at, but there is never time on the processor to promise. */
+function refuseDeadline(task: Task, attr: DataView, priority: number): number {
+  const runtime = attr.getBigUint64(SchedAttr.runtime, true);
+  const deadline = attr.getBigUint64(SchedAttr.deadline, true);
+  const period = attr.getBigUint64(SchedAttr.period, true) || deadline;
+  const isOrdered = runtime >= DL_LEAST_RUNTIME_NS && runtime <= deadline && deadline <= period;
+  const isInRange = period >= DL_LEAST_PERIOD_NS && period <= DL_MOST_PERIOD_NS;
+  if (priority !== 0 || !isOrdered || !isInRange) return -EINVAL;
+  return hasCap(task.creds, Cap.sysNice) ? -EBUSY : -EPERM;
+}
+
 function setAttr(task: Task, tid: number, addr: Addr, flags: number): number {
   if (addr === 0 || tid < 0 || flags !== 0) return -EINVAL;
   const attr = copyAttr(task, addr);
@@ -61,6 +78,7 @@ function setAttr(task: Task, tid: number, addr: Addr, flags: number): number {
     nice: keepsParameters ? other.nice : Math.max(-20, Math.min(19, attr.getInt32(SchedAttr.nice, true))),
     resetOnFork: has(SCHED_FLAG_RESET_ON_FORK),
   };
+  if (request.policy === SCHED_DEADLINE) return refuseDeadline(task, attr, request.priority);
   const refused = checkScheduling(task, other, request);
   if (refused < 0) return refused;
   if (has(SCHED_FLAG_UTIL_CLAMP)) return -EOPNOTSUPP;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -34,26 +35,32 @@ static void reap(void) {
   while (waitpid(-1, 0, 0) > 0 || errno == EINTR) ;
 }
 
+static pid_t by_clone3(void) {
+  struct clone_args a = {.exit_signal = SIGCHLD};
+  return syscall(SYS_clone3, &a, sizeof a);
+}
+
 // Every process makes as many as it can.
-static void fork_bomb(void) {
-  pid_t first = fork();
+static void bomb(const char *what, pid_t (*make)(void)) {
+  shared[0] = 0;
+  pid_t first = make();
   if (first == 0) {
     for (;;) {
-      if (fork() < 0) {
+      if (make() < 0) {
         shared[0] = errno;
         pause();
       }
     }
   }
   while (!shared[0]) sched_yield();
-  int here = fork() < 0 ? errno : 0;
+  int here = make() < 0 ? errno : 0;
   kill(-1, SIGKILL);
   reap();
-  pid_t again = fork();
+  pid_t again = make();
   if (again == 0) _exit(7);
   int status = 0;
   waitpid(again, &status, 0);
-  told("forks", shared[0] == EAGAIN && here == EAGAIN && WEXITSTATUS(status) == 7 ? "EAGAIN, then there is room" : "?");
+  told(what, shared[0] == EAGAIN && here == EAGAIN && WEXITSTATUS(status) == 7 ? "EAGAIN, then there is room" : "?");
 }
 
 // Each waits for the one that it made.
@@ -269,7 +276,8 @@ int main(int argc, char **argv) {
   }
   setvbuf(stdout, 0, _IOLBF, 0);
   shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  fork_bomb();
+  bomb("forks", fork);
+  bomb("clone3", by_clone3);
   vfork_tower();
   threads();
   arguments();

@@ -195,6 +195,69 @@ static void nodes(void) {
   CALL(S(get_mempolicy, 0, 0, 0, 0, 0));
 }
 
+// Where memory comes from; node 0 is there on every machine. Modes beyond 5 came after Linux 6.1.
+static void policies(void) {
+  unsigned long none[2] = {0}, first[64] = {1}, others[2] = {1ul << 63}, mask[128] = {0};
+  int mode;
+  char *p = area(4, PROT_READ | PROT_WRITE), *hole = area(4, PROT_READ | PROT_WRITE);
+  munmap(hole + PAGE, PAGE);
+  for (int m = -1; m < 6; m++) {
+    printf("mode %d\n", m);
+    CALL(S(mbind, p, PAGE, m, 0, 0, 0));
+    CALL(S(mbind, p, PAGE, m, none, 64, 0));
+    CALL(S(mbind, p, PAGE, m, first, 64, 0));
+    CALL(S(mbind, p, PAGE, m, others, 65, 0));
+    CALL(S(set_mempolicy, m, others, 65));
+    CALL(S(set_mempolicy, m, 0, 0));
+    CALL(S(set_mempolicy, m, none, 64));
+    CALL(S(set_mempolicy, m, first, 64));
+    CALL(S(get_mempolicy, &mode, mask, 8192, 0, 0));
+    printf("%d %lx\n", mode, mask[0]);
+    for (int flag = 0x4000; flag < 0x20000; flag <<= 1) CALL(S(set_mempolicy, m | flag, first, 64));
+    CALL(S(set_mempolicy, m | 0xc000, first, 64));
+    CALL(S(get_mempolicy, &mode, mask, 8192, 0, 0));
+    printf("%#x %lx\n", mode, mask[0]);
+    CALL(S(set_mempolicy, m | 0x4000, others, 65));
+    CALL(S(get_mempolicy, &mode, mask, 8192, 0, 0));
+    printf("%#x %lx\n", mode, mask[0]);
+    CALL(S(get_mempolicy, &mode, 0, 0, 0, MPOL_F_NODE));
+    SHOW(S(set_mempolicy, 0, 0, 0));
+  }
+  CALL(S(set_mempolicy, 3 | 0x2000, first, 64));
+  CALL(S(set_mempolicy, 77, NO_MEMORY, 64));
+  CALL(S(set_mempolicy, 2, NO_MEMORY, 64));
+  CALL(S(set_mempolicy, 2, NO_MEMORY, 0));
+  CALL(S(set_mempolicy, 2, NO_MEMORY, 1));
+  CALL(S(set_mempolicy, 2, first, 1));
+  CALL(S(set_mempolicy, 2, first, 2));
+  CALL(S(set_mempolicy, 2, first, 4096));
+  CALL(S(set_mempolicy, 2, first, 32770));
+  CALL(S(set_mempolicy, 2, first, -1l));
+  CHILD(S(get_mempolicy, &mode, 0, 0, 0, 0); SHOW(mode));
+  first[40] = 1;
+  CALL(S(set_mempolicy, 2, first, 4096));
+  first[40] = 0;
+  CALL(S(set_mempolicy, 0, 0, 0));
+  CALL(S(mbind, p + 1, PAGE, 2, first, 64, 0));
+  CALL(S(mbind, p, PAGE + 1, 2, first, 64, 0));
+  CALL(S(mbind, p, 0, 2, first, 64, 0));
+  CALL(S(mbind, p, 0, 2, 0, 0, 0));
+  CALL(S(mbind, p, -1l, 2, first, 64, 0));
+  CALL(S(mbind, p, -PAGE, 2, first, 64, 0));
+  CALL(S(mbind, hole, 4 * PAGE, 2, first, 64, 0));
+  CALL(S(mbind, hole, 4 * PAGE, 0, 0, 0, 0));
+  CALL(S(mbind, hole + PAGE, PAGE, 2, first, 64, 0));
+  CALL(S(mbind, hole + PAGE, PAGE, 0, 0, 0, 0));
+  CALL(S(mbind, 0, PAGE, 2, first, 64, 0));
+  CALL(S(mbind, p, PAGE, 2, NO_MEMORY, 64, 0));
+  CALL(S(mbind, p + 1, PAGE, 2, NO_MEMORY, 64, 0));
+  CALL(S(mbind, p, PAGE, 99, NO_MEMORY, 64, 0));
+  CALL(S(mbind, p, PAGE, 2, first, 64, 3));
+  CALL(S(mbind, p, PAGE, 2, first, 64, 8));
+  CALL(S(mbind, p, PAGE, 2, first, 64, 4));
+  NOBODY(CALL(S(mbind, p, PAGE, 2, first, 64, 4)); CALL(S(mbind, p, PAGE, 2, first, 64, 2)));
+}
+
 static void others(void) {
   struct statx x;
   CALL(S(statx, AT_FDCWD, "/", 0, STATX_BASIC_STATS, &x));
@@ -250,6 +313,7 @@ int main(void) {
   CHILD(moving());
   CHILD(advice());
   CHILD(nodes());
+  CHILD(policies());
   CHILD(others());
   return 0;
 }

@@ -20,6 +20,8 @@
 #define SET_IO_FLUSHER 57
 #define GET_IO_FLUSHER 58
 #define USER_DISPATCH 59
+#define SCHED_CORE 62
+#define SET_PTRACER 0x59616d61
 #define SET_VMA 0x53564d41
 
 static void options(void) {
@@ -183,6 +185,24 @@ static void dispatch(void) {
   CALL(P(USER_DISPATCH, 0, 0, 0, 1));
 }
 
+// What is the same whatever the processor and the kernel's configuration.
+static void others(void) {
+  CALL(P(PR_GET_SPECULATION_CTRL, 0, 1, 0, 0));
+  CALL(P(PR_GET_SPECULATION_CTRL, 0, 0, 1, 0));
+  CALL(P(PR_GET_SPECULATION_CTRL, 0, 0, 0, 1));
+  CALL(P(PR_GET_SPECULATION_CTRL, 77, 0, 0, 0));
+  CALL(P(PR_GET_SPECULATION_CTRL, -1l, 0, 0, 0));
+  CALL(P(PR_SET_SPECULATION_CTRL, 0, 2, 1, 0));
+  CALL(P(PR_SET_SPECULATION_CTRL, 0, 2, 0, 1));
+  CALL(P(PR_SET_SPECULATION_CTRL, 77, 2, 0, 0));
+  CALL(P(SCHED_CORE, 9, 0, 0, 0));
+  CALL(P(SCHED_CORE, 1, 0, 9, 0));
+  CALL(P(SCHED_CORE, 0, 0, 0, NO_MEMORY));
+  CALL(P(SCHED_CORE, 0, 0, 1, &integer));
+  CALL(P(SET_PTRACER, 0x3ffffff, 0, 0, 0));
+  CALL(P(SET_PTRACER, -2l, 0, 0, 0));
+}
+
 static void regions(void) {
   char *p = mmap(0, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CALL(P(SET_VMA, 1, p, 8192, "name"));
@@ -209,8 +229,6 @@ static void bases(void) {
   SHOW(base == (unsigned long)__builtin_thread_pointer());
   CALL(syscall(SYS_arch_prctl, 0x1002, -1ul));
   CALL(syscall(SYS_arch_prctl, 0x1002, 0x800000000000ul));
-  CALL(syscall(SYS_arch_prctl, 0x1001, -1ul));
-  CALL(syscall(SYS_arch_prctl, 0x1001, 0x800000000000ul));
   CALL(syscall(SYS_arch_prctl, 0x1002, base));
 }
 
@@ -223,6 +241,7 @@ int main(void) {
   CHILD(memory_errors());
   NOBODY(as_nobody());
   CHILD(dispatch());
+  CHILD(others());
   CHILD(regions());
   CHILD(seccomp());
   CHILD(bases());

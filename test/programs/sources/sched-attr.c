@@ -43,6 +43,33 @@ static void get(unsigned size) {
   printf("  %u %u %d %u\n", a.size, a.policy, a.nice, a.priority);
 }
 
+// What SCHED_DEADLINE refuses, in nanoseconds; 6 is its number. One that it takes would change this machine.
+static void deadline(uint64_t runtime, uint64_t deadline, uint64_t period, uint32_t priority, uint64_t flags) {
+  struct attr a = of(6, 0, priority);
+  a.runtime = runtime;
+  a.deadline = deadline;
+  a.period = period;
+  a.flags = flags;
+  printf("%#lx of %#lx in %#lx: ", runtime, deadline, period);
+  errno = 0;
+  say(__LINE__, "deadline", SC(sched_setattr, 0, &a, 0));
+}
+
+static void deadlines(void) {
+  deadline(0, 0, 0, 0, 0);
+  deadline(2000000, 0, 0, 0, 0);
+  deadline(1023, 30000000, 40000000, 0, 0);
+  deadline(1024, 2048, 2048, 0, 0);
+  deadline(5000000, 2000000, 8000000, 0, 0);
+  deadline(5000000, 8000000, 6000000, 0, 0);
+  deadline(20000000, 30000000, 5000000000, 0, 0);
+  deadline(1ul << 63, 1ul << 63, 1ul << 63, 0, 0);
+  deadline(20000000, 1ul << 63, 0, 0, 0);
+  deadline(20000000, 30000000, 1ul << 63, 0, 0);
+  deadline(20000000, 30000000, 40000000, 1, 0);
+  deadline(20000000, 30000000, 40000000, 0, 0x80);
+}
+
 int main(void) {
   struct attr a = of(0, 0, 0);
   get(48);
@@ -94,6 +121,7 @@ int main(void) {
   a.flags = 0x08;
   SET(a);
   get(48);
+  deadlines();
   fflush(stdout);
   if (fork() == 0) {
     struct rlimit none = {0, 0};
@@ -104,6 +132,8 @@ int main(void) {
     SET(of(0, 1, 0));
     SET(of(0, 12, 0));
     SET(of(SCHED_FIFO, 0, 1));
+    deadline(20000000, 30000000, 40000000, 0, 0);
+    deadline(20000000, 30000000, 0, 0, 6);
     fflush(stdout);
     _exit(0);
   }
