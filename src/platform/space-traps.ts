@@ -88,6 +88,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   tid = 0;
   /** Where the patch under way has stored. */
   private readonly stored: { start: PhysAddr; end: PhysAddr }[] = [];
+  /** Pages that it has copied first: nothing is translated from them yet. */
+  private readonly copied: PhysAddr[] = [];
 
   constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
     this.guards = guards;
@@ -277,7 +279,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     const to = mm.physicalOf(addr, 'write', true);
     if (to === undefined) return false;
     mm.memory.bytes.set(bytes, to);
-    this.noteStore(to, to + bytes.length);
+    if (to === before || before === undefined) this.noteStore(to, to + bytes.length);
+    else this.copied.push(pageDown(to));
     if (to === before) return true;
     // Upstream the copy is mapped only when it is next used (PMA:420-506).
     if (!this.guards.keepCopiedPage) mm.hidePage(pageDown(addr));
@@ -288,6 +291,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   /** Nobody executes anything before the lock is free: translations are dropped then, once for all stores to a place. */
   private noteStore(start: PhysAddr, end: PhysAddr): void {
     const { stored } = this;
+    if (this.copied.includes(pageDown(start))) return;
     const last = stored.at(-1);
     if (last !== undefined && start <= last.end + SITE_BYTES && end >= last.start - SITE_BYTES) {
       if (pageDown(start) === pageDown(last.start)) {
@@ -302,6 +306,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   private dropTranslations(): void {
     for (const { start, end } of this.stored) this.mm.memory.written(start, end - start);
     this.stored.length = 0;
+    this.copied.length = 0;
   }
 
   private mapTable(addr: number): number {

@@ -19,9 +19,9 @@ import type { Guards } from './guards.ts';
 import { originalBytes, patchedBytes, trapBytes } from './layout.ts';
 import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
-import { ask, load, lock, store, unlock } from './steps.ts';
+import { bytesOf, load, lock, store, unlock } from './steps.ts';
 import type { Steps } from './steps.ts';
-import type { AllocationFailure } from './trap-table.ts';
+import type { AllocationFailure, FreshTrap } from './trap-table.ts';
 import { allocateTrap, commitTrap } from './trap-table.ts';
 import { HEAD } from './versions.ts';
 import type { UpstreamVersion } from './versions.ts';
@@ -120,14 +120,14 @@ export interface PatchConfig {
 function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number): Steps<PatchRule | null> {
   if (knownBoundary !== 0 && knownBoundary <= site && site - knownBoundary <= MAX_WALK) {
     if (knownBoundary === site) return null;
-    const code = yield* load(knownBoundary, site - knownBoundary + SYSCALL_OFFSET, 'code before the site');
+    const code = bytesOf(yield load(knownBoundary, site - knownBoundary + SYSCALL_OFFSET, 'code before the site'));
     const verdict = code === null ? 'unknown' : walkToSite(code, site - knownBoundary);
     if (verdict !== 'unknown') return verdict === 'boundary' ? null : 'tail-of-instruction';
   }
   // No boundary is known (a jump went straight to the syscall): the bytes themselves must leave no other reading.
   const inPage = site % PAGE_SIZE;
   const length = Math.min(LOOK_BACK, inPage === 0 ? LOOK_BACK : inPage);
-  const before = yield* load(site - length, length, 'bytes before the site');
+  const before = bytesOf(yield load(site - length, length, 'bytes before the site'));
   const isTail = before === null ? inPage !== 0 : mayBeTail(before, bytes);
   return isTail ? 'boundary-unknown' : null;
 }
@@ -135,31 +135,19 @@ function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number):
 function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps<PatchRule | null> {
   const site = request.ip - SITE_BYTES;
   if (request.hasTracer && (version ?? HEAD).sparesTraced) return 'traced';
-  const bytes = yield* load(site, SITE_BYTES, 'site');
+  const bytes = bytesOf(yield load(site, SITE_BYTES, 'site'));
   if (bytes === null) return 'unreadable';
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
   if (request.closed !== null) return request.closed;
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
-  if (guards.validateAllBytes && (yield* ask({ op: 'is-executable', addr: site, what: 'is it code' })) === 0)
+  if (guards.validateAllBytes && (yield { op: 'is-executable', addr: site, what: 'is it code' }) === 0)
     return 'changed';
   // DIVERGES (refuseUnknownNumbers): upstream patches for any number.
   if (guards.refuseUnknownNumbers && request.sysno >= FIRST_UNKNOWN) return 'no-such-number';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
-  if (guards.refuseSharedFrames && (yield* ask({ op: 'is-shared', addr: site, what: 'is shared' })) === 1)
+  if (guards.refuseSharedFrames && (yield { op: 'is-shared', addr: site, what: 'is shared' }) === 1)
     return 'shared-frame';
   return guards.instructionBoundary ? yield* checkBoundary(site, bytes, request.knownBoundary) : null;
-}
-
-/** The site as it will be, with the bytes behind it that the protocol's stores cover. */
-function* imageOf(site: number, slot: number, protocol: PatchProtocol): Steps<Uint8Array> {
-  const end = Math.max(SITE_BYTES, ...protocol.steps.map((step) => step.offset + step.length));
-  const image = new Uint8Array(end);
-  if (end > SITE_BYTES) {
-    const behind = yield* load(site + SITE_BYTES, end - SITE_BYTES, 'bytes behind the site');
-    if (behind !== null) image.set(behind, SITE_BYTES);
-  }
-  image.set(patchedBytes(slot));
-  return image;
 }
 
 /**
@@ -179,21 +167,32 @@ function* writeSite(
   slot: number,
   protocol: PatchProtocol,
 ): Steps<{ written: number; complete: boolean }> {
-  const bytes = yield* imageOf(site, slot, protocol);
+  // As it will be, with the bytes behind it that the protocol's stores cover.
+  const image = new Uint8Array(storedBytes(protocol));
+  if (image.length > SITE_BYTES) {
+    const behind = bytesOf(yield load(site + SITE_BYTES, image.length - SITE_BYTES, 'bytes behind the site'));
+    if (behind !== null) image.set(behind, SITE_BYTES);
+  }
+  image.set(patchedBytes(slot));
   let written = 0;
   for (const step of protocol.steps) {
-    for (const piece of storePieces(site + step.offset, step.length, protocol.split)) {
-      const from = step.offset + piece.offset;
-      const what = `step ${step.name}`;
-      const image = step.bytes?.slice(piece.offset, piece.offset + piece.length);
-      if (!(yield* store(site + from, image ?? bytes.slice(from, from + piece.length), what))) {
-        return { written, complete: false };
-      }
+    const bytes = step.bytes ?? image.subarray(step.offset, step.offset + step.length);
+    const what = `step ${step.name}`;
+    for (const { offset, length } of storePieces(site + step.offset, step.length, protocol.split)) {
+      const piece = bytes.slice(offset, offset + length);
+      if ((yield store(site + step.offset + offset, piece, what)) !== 1) return { written, complete: false };
       written++;
     }
     if (protocol.syncAfter.includes(step.name)) yield { op: 'sync', what: `sync after ${step.name}` };
   }
   return { written, complete: true };
+}
+
+/** Bytes from the site's first to the last that is stored. */
+function storedBytes({ steps }: PatchProtocol): number {
+  let end = SITE_BYTES;
+  for (const { offset, length } of steps) end = Math.max(end, offset + length);
+  return end;
 }
 
 /**
@@ -206,27 +205,28 @@ function* writeSite(
 export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
   // Before the site is looked at: what is checked must still be so when the stores are made.
   const stops = config.guards.stopOthers || config.protocol.stopsOthers === true;
-  yield* lock(true);
+  yield lock(true);
   if (stops) yield { op: 'stop', what: 'stop the others' };
-  const outcome = yield* patchLocked(request, config);
+  const site = request.ip - SITE_BYTES;
+  const rule = yield* decide(request, config);
+  const trap = rule ?? (yield* allocateTrap(config.guards, request.freedSlot));
+  const outcome: PatchOutcome =
+    typeof trap === 'string' ? { kind: 'skipped', site, rule: trap } : yield* writeTrap(request, config, trap);
   if (stops) yield { op: 'resume', what: 'let the others go' };
-  yield* unlock(true);
+  yield unlock(true);
   return outcome;
 }
 
-function* patchLocked(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
+/** Fills in the slot, then writes the site. */
+function* writeTrap(request: PatchRequest, config: PatchConfig, trap: FreshTrap): Steps<PatchOutcome> {
   const { guards, protocol } = config;
   const site = request.ip - SITE_BYTES;
-  const rule = yield* decide(request, config);
-  if (rule !== null) return { kind: 'skipped', site, rule };
-  const trap = yield* allocateTrap(guards, request.freedSlot);
-  if (typeof trap === 'string') return { kind: 'skipped', site, rule: trap };
   const body = trapBytes(trap.address, request.ip, request.sysno, config.version);
-  if (!(yield* store(trap.address, body, 'slot'))) return { kind: 'skipped', site, rule: 'unwritable' };
+  if ((yield store(trap.address, body, 'slot')) !== 1) return { kind: 'skipped', site, rule: 'unwritable' };
   const { written, complete } = yield* writeSite(site, trap.address, protocol);
   if (!complete) {
     // DIVERGES (stopOthers): upstream leaves the site as it is, a SIGILL for everybody who comes by.
-    if (guards.stopOthers && written > 0) yield* store(site, originalBytes(request.sysno), 'put back');
+    if (guards.stopOthers && written > 0) yield store(site, originalBytes(request.sysno), 'put back');
     return { kind: 'failed', site, rule: 'unwritable', written };
   }
   if (guards.keepFailedSlot) yield* commitTrap(trap);

@@ -52,25 +52,30 @@ export function drain<T>(steps: Steps<T>, performer: StepPerformer): T {
   return result.value;
 }
 
-export function* lock(exclusive: boolean): Steps<void> {
-  yield { op: 'lock', exclusive, what: exclusive ? 'lock' : 'read-lock' };
+// A patch is made once and so runs in code that the host has not compiled yet: a step is a value, not a generator of its own.
+
+export function lock(exclusive: boolean): Step {
+  return { op: 'lock', exclusive, what: exclusive ? 'lock' : 'read-lock' };
 }
 
-export function* unlock(exclusive: boolean): Steps<void> {
-  yield { op: 'unlock', exclusive, what: exclusive ? 'unlock' : 'read-unlock' };
+export function unlock(exclusive: boolean): Step {
+  return { op: 'unlock', exclusive, what: exclusive ? 'unlock' : 'read-unlock' };
 }
 
-export function* load(addr: Addr, length: number, what: string): Steps<Uint8Array | null> {
-  const result = yield { op: 'load', addr, length, what };
+export function load(addr: Addr, length: number, what: string): Step {
+  return { op: 'load', addr, length, what };
+}
+
+export function store(addr: Addr, bytes: Uint8Array, what: string): Step {
+  return { op: 'store', addr, bytes, what };
+}
+
+/** The result of a load. */
+export function bytesOf(result: StepResult): Uint8Array | null {
   return result instanceof Uint8Array ? result : null;
 }
 
-export function* store(addr: Addr, bytes: Uint8Array, what: string): Steps<boolean> {
-  return (yield { op: 'store', addr, bytes, what }) === 1;
-}
-
-/** Steps whose result is a number. */
-export function* ask(step: Step): Steps<number> {
-  const result = yield step;
+/** The result of a step that answers with a number. */
+export function numberOf(result: StepResult): number {
   return typeof result === 'number' ? result : 0;
 }

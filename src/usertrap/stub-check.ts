@@ -5,7 +5,7 @@
 
 import { looksLikeSite, SITE_BYTES, siteSysno, SYSCALL_BYTES } from '../isa/syscall-site.ts';
 import { GUARD_OPCODE, jumpOperand, looksPatched, readTrap, TRAP_USED_BYTES } from './layout.ts';
-import { load } from './steps.ts';
+import { bytesOf, load } from './steps.ts';
 import type { Steps } from './steps.ts';
 
 export type StubOutcome =
@@ -27,7 +27,7 @@ export function isPatchable(probe: Uint8Array, rax: bigint): boolean {
 function* runsCall(site: Uint8Array, rax: bigint): Steps<boolean> {
   if (!looksPatched(site)) return false;
   const slot = jumpOperand(site);
-  const body = yield* load(slot, TRAP_USED_BYTES, 'slot');
+  const body = bytesOf(yield load(slot, TRAP_USED_BYTES, 'slot'));
   const trap = body === null ? undefined : readTrap(body, slot);
   return trap !== undefined && BigInt(trap.sysno) === rax;
 }
@@ -44,11 +44,11 @@ export function* checkTrappedSite(
   comparesSysno: boolean,
   guard = GUARD_OPCODE,
 ): Steps<StubOutcome> {
-  const first = yield* load(ip - PROBE_BYTES, PROBE_BYTES, 'stub read 1');
+  const first = bytesOf(yield load(ip - PROBE_BYTES, PROBE_BYTES, 'stub read 1'));
   // DIVERGES: where the byte before the site is not mapped, upstream compares what a register happened to hold; in
   // practice that never matches, so here it does not.
   if (first === null) return { kind: 'report', canBePatched: false };
-  const second = yield* load(ip - PROBE_BYTES, PROBE_BYTES, 'stub read 2');
+  const second = bytesOf(yield load(ip - PROBE_BYTES, PROBE_BYTES, 'stub read 2'));
   const canBePatched = isPatchable(first, rax);
   if (second === null || second[OPCODE_AT] !== guard) return { kind: 'report', canBePatched };
   // DIVERGES (comparesSysno): upstream rewinds whatever rax is, so a jump to the `syscall` with another number, or a sleep

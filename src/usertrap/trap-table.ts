@@ -15,7 +15,7 @@ import {
   trapIndex,
   WINDOW_START,
 } from './layout.ts';
-import { ask, load, store } from './steps.ts';
+import { bytesOf, load, numberOf, store } from './steps.ts';
 import type { Steps } from './steps.ts';
 
 /** A slot that is ready to be filled. */
@@ -39,27 +39,26 @@ export function headerBytes(next: number): Uint8Array {
 
 /** One of the 11 bases, each as likely as the next; hardened the first from there on where the guest has nothing, or 0. */
 function* chooseBase(guards: Guards): Steps<number> {
-  const chosen = pageDown(yield* ask({ op: 'random', below: BASE_SPAN, what: 'table base' }));
+  const chosen = pageDown(numberOf(yield { op: 'random', below: BASE_SPAN, what: 'table base' }));
   if (!guards.spareGuestMappings) return WINDOW_START + chosen;
   for (let offset = 0; offset < BASE_SPAN; offset += PAGE_SIZE) {
     const base = WINDOW_START + ((chosen + offset) % BASE_SPAN);
-    const isFree = yield* ask({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' });
+    const isFree = numberOf(yield { op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' });
     if (isFree === 1) return base;
   }
   return 0;
 }
 
 /**
- * Makes sure that there is a table.
+ * Finds or maps the table of a space that has none yet.
  * Postconditions: `next` and `base` are set, unless a failure is returned.
  */
-function* ensureTable(guards: Guards): Steps<AllocationFailure | null> {
-  if ((yield* ask({ op: 'get', field: 'next', what: 'next trap' })) !== 0) return null;
+function* findTable(guards: Guards): Steps<AllocationFailure | null> {
   // DIVERGES (hardened, inheritTable): a forked space was given its parent's records, so a name in guest-controlled
   // maps and a header in guest-writable memory decide nothing.
-  const found = guards.inheritTable ? 0 : yield* ask({ op: 'find-table', what: 'find table' });
+  const found = guards.inheritTable ? 0 : numberOf(yield { op: 'find-table', what: 'find table' });
   if (found !== 0) {
-    const header = yield* load(found, 4, 'header');
+    const header = bytesOf(yield load(found, 4, 'header'));
     if (header === null) return 'table-unreadable';
     const next = new DataView(header.buffer, header.byteOffset).getUint32(0, true);
     yield { op: 'set', field: 'base', value: found, what: 'table base' };
@@ -68,7 +67,7 @@ function* ensureTable(guards: Guards): Steps<AllocationFailure | null> {
   }
   const base = yield* chooseBase(guards);
   if (base === 0) return 'no-room-for-table';
-  if ((yield* ask({ op: 'map-table', addr: base, what: 'map table' })) !== 0) return 'table-unmappable';
+  if ((yield { op: 'map-table', addr: base, what: 'map table' }) !== 0) return 'table-unmappable';
   yield { op: 'set', field: 'base', value: base, what: 'table base' };
   yield { op: 'set', field: 'next', value: 1, what: 'next trap' };
   return null;
@@ -89,10 +88,12 @@ function crossesPage(base: number, index: number, exact: boolean): boolean {
  *   counted until {@link commitTrap}.
  */
 export function* allocateTrap(guards: Guards, freedSlot = 0): Steps<FreshTrap | AllocationFailure> {
-  const failure = yield* ensureTable(guards);
-  if (failure !== null) return failure;
-  const base = yield* ask({ op: 'get', field: 'base', what: 'table base' });
-  const next = yield* ask({ op: 'get', field: 'next', what: 'next trap' });
+  if ((yield { op: 'get', field: 'next', what: 'next trap' }) === 0) {
+    const failure = yield* findTable(guards);
+    if (failure !== null) return failure;
+  }
+  const base = numberOf(yield { op: 'get', field: 'base', what: 'table base' });
+  const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
   // DIVERGES (reuseSlots): upstream's slots are append-only, so that loading and unloading a library uses them up.
   if (freedSlot > base) return { base, index: trapIndex(base, freedSlot), address: freedSlot, next };
   if (next >= TABLE_ENTRIES) return 'no-space';
@@ -110,7 +111,7 @@ export function* allocateTrap(guards: Guards, freedSlot = 0): Steps<FreshTrap | 
 /** Counts a slot as used: in the Sentry first, then in the header. */
 export function* commitTrap(trap: FreshTrap): Steps<AllocationFailure | null> {
   yield { op: 'set', field: 'next', value: trap.next, what: 'next trap' };
-  return (yield* store(trap.base, headerBytes(trap.next), 'header')) ? null : 'header-unwritable';
+  return (yield store(trap.base, headerBytes(trap.next), 'header')) === 1 ? null : 'header-unwritable';
 }
 
 /** Of each index, the slots below it that can be used; upstream and where `exactCapacity` is on. */

@@ -9,7 +9,7 @@ import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
 import { SITE_BYTES } from '../../isa/syscall-site.ts';
 import { looksPatched, originalBytes } from '../../usertrap/layout.ts';
-import { load, lock, store, unlock } from '../../usertrap/steps.ts';
+import { bytesOf, load, lock, store, unlock } from '../../usertrap/steps.ts';
 import type { WorldStep, WorldSteps } from '../world/behaviour.ts';
 import type { ActorStart } from '../world/world.ts';
 import { patcher, siteScenario, threads } from './stage.ts';
@@ -22,13 +22,13 @@ const DONE: WorldStep = { op: 'note', note: 'changed', value: 1, what: 'tell the
 
 /** A change of code as hardened mode lets it happen: the site has its own bytes before, and nobody sees that half done. */
 function* asHardened({ site, parameters }: Stage, change: WorldStep | null): WorldSteps<void> {
-  yield* lock(true);
+  yield lock(true);
   yield { op: 'stop', what: 'stop the others' };
-  const now = yield* load(site, SITE_BYTES, 'is it patched');
-  if (now !== null && looksPatched(now)) yield* store(site, originalBytes(parameters.sysno), 'restore');
+  const now = bytesOf(yield load(site, SITE_BYTES, 'is it patched'));
+  if (now !== null && looksPatched(now)) yield store(site, originalBytes(parameters.sysno), 'restore');
   if (change !== null) yield change;
   yield { op: 'resume', what: 'let the others go' };
-  yield* unlock(true);
+  yield unlock(true);
 }
 
 /** Memory calls of M, one after the other. */

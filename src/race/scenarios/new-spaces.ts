@@ -36,12 +36,12 @@ export const PATCH_VS_FORK = siteScenario({
   jobs: (stage) => ({
     fork: {
       *steps() {
-        yield* lock(false);
+        yield lock(false);
         const child = stage.actor('C', stage.site + stage.parameters.startAt);
         // Upstream's child reads its table's header when it patches; hardened ones have their parent's records.
         const next = stage.parameters.patch === 'upstream' ? { next: 0 } : {};
         yield { op: 'fork', role: 'C', child, pages: null, ...next, what: 'fork' };
-        yield* unlock(false);
+        yield unlock(false);
       },
     },
   }),

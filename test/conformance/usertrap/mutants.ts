@@ -193,10 +193,10 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
       const site = m.peek(SITE, 7);
       drain(
         (function* (): Steps<void> {
-          yield* lock(true);
+          yield lock(true);
           yield { op: 'load', addr: SITE, length: 7, what: 'site' };
-          yield* store(SITE, site, 'step c');
-          yield* unlock(true);
+          yield store(SITE, site, 'step c');
+          yield unlock(true);
         })(),
         traps,
       );
@@ -219,7 +219,7 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
     make: () => {
       const m = patched('hardened');
       const traps = trapsOf(m.guest);
-      drain(lock(true), traps);
+      traps.perform(lock(true));
       m.run(OTHER - 1);
       return m;
     },
