@@ -300,6 +300,10 @@ static void processes(void) {
     while (wait(0) > 0) ;
     set(RLIMIT_NPROC, 0, 3);
     CALL(fork());
+    CALL(syscall(SYS_fork));
+    CALL(syscall(SYS_vfork));
+    uint64_t more[8] = {[4] = SIGCHLD};
+    CALL(S(clone3, more, sizeof more));
   });
   // Who has capabilities is not limited.
   set(RLIMIT_NPROC, 1, 1);
