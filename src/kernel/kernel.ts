@@ -164,6 +164,10 @@ export class Kernel implements Sentry {
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
   private leave = false;
   private breathDue = false;
+  /** The task whose run the host has interrupted while its signals waited for its stub's code, */
+  private interrupted: Task | null = null;
+  /** and that they go on waiting. */
+  private isPutOff = false;
   /** The host has not taken all output: it comes first. */
   private outputDue = false;
   /** A signal from outside has come. */
@@ -547,12 +551,16 @@ export class Kernel implements Sentry {
     if (task.sliceEnd === 0) task.sliceEnd = task.turnStart + SLICE_INSTRUCTIONS;
     this.leave = false;
     if (task.request !== null) this.wakeUp(task);
+    // What such a task's signals wait for is not the host's interruption.
+    this.isPutOff = this.interrupted === task;
+    this.interrupted = null;
     // A sleep that a waiting signal ended at once has put the task into the queue: its turn is over all the same.
     while (task.state === 'ready' && task.request === null && this.end === null) {
-      if (task.attention && !beforeGuestCode(task)) break;
+      if (task.attention && !this.isPutOff && !beforeGuestCode(task)) break;
       const budget = this.budget(task);
       if (budget <= 0) break;
       this.leave = false;
+      this.isPutOff = false;
       if (!this.handle(task, platform.switchTo(task, budget))) break;
       const rests = this.outputDue || cpu.instructions >= this.pauseAt;
       if (rests && task.state === 'ready' && task.request === null) {
@@ -587,7 +595,7 @@ export class Kernel implements Sentry {
     const { group } = task;
     const cpuLeft = group.timers.cpuTimeLeft(group);
     // Timers may have sent signals.
-    if (task.attention && !beforeGuestCode(task)) return 0;
+    if (task.attention && !this.isPutOff && !beforeGuestCode(task)) return 0;
     if (instructions >= task.sliceEnd) {
       if (this.scheduler.waiting > 0) {
         task.involuntarySwitches++;
@@ -631,6 +639,7 @@ export class Kernel implements Sentry {
       case 'interrupted':
         this.mayNotLook = true;
         this.breathDue = true;
+        if (task.attention) this.interrupted = task;
         this.scheduler.putBack(task);
         return false;
       case 'fault': {

@@ -47,6 +47,7 @@ import {
 } from './stub-layout.ts';
 import type { StubThread } from './stub-thread.ts';
 import { ContextState, ThreadContext } from './thread-context.ts';
+import { Turn } from './turn.ts';
 
 const RIP_LOW = 2 * Reg.rip;
 const RSP_LOW = 2 * Reg.rsp;
@@ -88,6 +89,7 @@ export class Platform implements PlatformApi {
   private readonly threadLimit: number;
   /** Where a turn ends that may end in stub code; null when it may not. */
   private readonly preemption: Prng | null;
+  private readonly turn = new Turn();
   private readonly trace: TraceSink;
   private readonly observer: PlatformObserver | null;
   private readonly countsStub: boolean;
@@ -229,6 +231,7 @@ export class Platform implements PlatformApi {
   detach(ctx: GuestContext): void {
     const isInSyshandler = this.isPatchedCall && this.on.current === ctx;
     this.on.forget(ctx);
+    if (this.turn.interrupted === ctx) this.turn.interrupted = null;
     const context = ctx.platformState;
     ctx.platformState = null;
     if (!(context instanceof ThreadContext)) return;
@@ -332,22 +335,28 @@ export class Platform implements PlatformApi {
   private run(ctx: GuestContext, budget: number): PlatformEvent {
     const cpu = this.cpu;
     const event = this.event;
+    const { turn } = this;
     const start = cpu.instructions;
-    const turn = this.turnOf(ctx, budget);
-    const isCut = turn < budget;
-    const end = start + turn;
-    let isOver = false;
+    let isResumed = turn.interrupted === ctx;
+    turn.interrupted = null;
+    if (!isResumed) this.beginTurn(ctx, budget);
+    else if (start + budget < turn.end) {
+      // Something new is to happen.
+      turn.end = start + budget;
+      turn.isCut = false;
+    }
+    const { end } = turn;
     let isInterrupted = false;
     /** Where the stub thread is when its context goes to the Sentry. */
     let isInSyshandler = false;
     let stubRuns = 0;
-    /** Instructions of stub code that are executed yet, where a turn may end among them. */
-    let stubSteps = this.preemption !== null && turn > STUB_STEPS ? this.preemption.below(STUB_STEPS) : 0;
     cpu.root = ctx.mm.root;
     for (;;) {
-      const left: number = isOver ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
-      const isStepped: boolean = this.preemption !== null && left <= STUB_STEPS && this.isInStub(ctx);
-      const stop = isStepped ? this.stepInStub() : this.runFor(ctx, left);
+      const left: number = turn.isOver || isInterrupted ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
+      // What the host has interrupted is done again, not decided again.
+      if (!isResumed) turn.isStepped = this.preemption !== null && left <= STUB_STEPS && this.isInStub(ctx);
+      isResumed = false;
+      const stop = turn.isStepped ? this.stepInStub() : this.runFor(ctx, left);
       if (this.observer !== null) this.observer.onStop(ctx, stop);
       let goesOn = true;
       switch (stop.kind) {
@@ -375,12 +384,16 @@ export class Platform implements PlatformApi {
           goesOn = this.generalProtection(ctx, stop);
           break;
         case 'budget':
-          isOver ||= !isStepped;
+          turn.isOver ||= !turn.isStepped && !isInterrupted;
           break;
         case 'interrupted':
-          isOver = true;
           isInterrupted = true;
-          break;
+          // The way out is short, and the kernel may not look before: the interruption comes after it.
+          if (turn.isOver) continue;
+          if (this.preemption === null) break;
+          turn.interrupted = ctx;
+          event.kind = 'interrupted';
+          return event;
         default:
           this.exception(ctx, stop);
           goesOn = false;
@@ -391,15 +404,20 @@ export class Platform implements PlatformApi {
         this.on.release(ctx, event, isInSyshandler);
         return event;
       }
-      if (cpu.instructions >= end) isOver = true;
+      if (cpu.instructions >= end) turn.isOver = true;
       // Nothing may look at a task whose registers are half way through a trampoline or a syshandler: it runs on.
-      if (!isOver) continue;
+      if (!turn.isOver && !isInterrupted) continue;
       const isAtRest =
         this.preemption === null
-          ? this.isInGuest(ctx, cpu.instructions - start) || ++stubRuns > STUB_RUNS
-          : !this.isInStub(ctx) || --stubSteps < 0;
+          ? this.isInGuest(ctx, cpu.instructions - (isInterrupted ? start : turn.start)) || ++stubRuns > STUB_RUNS
+          : !this.isInStub(ctx) || --turn.stubSteps < 0;
       if (isAtRest) {
-        event.kind = isInterrupted ? 'interrupted' : isCut ? 'preempted' : 'budget';
+        event.kind = turn.isCut ? 'preempted' : 'budget';
+        if (isInterrupted && turn.isOver) cpu.interrupt();
+        else if (isInterrupted) {
+          turn.interrupted = ctx;
+          event.kind = 'interrupted';
+        }
         return event;
       }
     }
@@ -409,6 +427,16 @@ export class Platform implements PlatformApi {
     return ctx.breakpoints === null || this.breakpoints === null
       ? this.cpu.run(instructions)
       : this.breakpoints.run(ctx, ctx.breakpoints, instructions);
+  }
+
+  private beginTurn(ctx: GuestContext, budget: number): void {
+    const { turn } = this;
+    const length = this.turnOf(ctx, budget);
+    turn.start = this.cpu.instructions;
+    turn.end = turn.start + length;
+    turn.isCut = length < budget;
+    turn.isOver = false;
+    turn.stubSteps = this.preemption !== null && length > STUB_STEPS ? this.preemption.below(STUB_STEPS) : 0;
   }
 
   /** Instructions until the host takes the processor, where it may take it from stub code. */

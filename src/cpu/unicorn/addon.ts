@@ -14,6 +14,7 @@ export interface NativeEngine {
   saveFpu(into: Uint8Array): void;
   loadFpu(from: Uint8Array): void;
   armWatchdog(ms: number): void;
+  interruptEvery(blocks: number): void;
   setEarlyFlushes(on: boolean): void;
   setScreenGs(on: boolean): void;
   /** Two ranges of addresses: blocks in the first count as no instructions, in the second as one. */

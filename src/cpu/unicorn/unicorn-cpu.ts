@@ -147,6 +147,14 @@ export class UnicornCpu implements Cpu {
     this.#native.setEarlyFlushes(on);
   }
 
+  /**
+   * Interrupts runs at every `blocks`-th block, 0 at none: for tests that interruptions show nowhere, wherever they come.
+   * Runs are several times slower.
+   */
+  interruptEvery(blocks: number): void {
+    this.#native.interruptEvery(blocks);
+  }
+
   #readStop(): Stop {
     const u32 = this.#u32;
     const stop = this.stop;

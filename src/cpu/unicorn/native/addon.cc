@@ -137,6 +137,17 @@ napi_value armWatchdog(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value interruptEvery(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argv[1];
+  Engine* engine = engineOf(env, info, &argc, argv);
+  if (engine == nullptr) return nullptr;
+  uint32_t blocks = 0;
+  napi_get_value_uint32(env, argv[0], &blocks);
+  engine->interruptEvery(blocks);
+  return nullptr;
+}
+
 napi_value setEarlyFlushes(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argv[1];
@@ -288,6 +299,7 @@ napi_value openEngine(napi_env env, napi_callback_info info) {
                  {"saveFpu", saveFpu},
                  {"loadFpu", loadFpu},
                  {"armWatchdog", armWatchdog},
+                 {"interruptEvery", interruptEvery},
                  {"setEarlyFlushes", setEarlyFlushes},
                  {"setScreenGs", setScreenGs},
                  {"setCounting", setCounting},

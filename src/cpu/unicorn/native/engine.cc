@@ -225,7 +225,7 @@ bool Engine::stepInRun(bool* ok) {
 void Engine::publishTag() {
   hot_.tag.store(blocks_.epochTag());
   // The watchdog sets the flag first and the tag then, this side the other way round: one of the two sees the other.
-  if (attention_ || control_->interrupt.load() != 0) hot_.tag.store(kNoTag);
+  if (attention_ || interruptEvery_ != 0 || control_->interrupt.load() != 0) hot_.tag.store(kNoTag);
 }
 
 void Engine::setAttention(bool on) {
@@ -251,7 +251,7 @@ void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
 void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) {
   // Another iteration of a repeated instruction, as screenBlock would count it: most blocks that come here are one.
   if (self->repLoops_ && self->repAddress_ == address && !self->repWritable_ && self->hot_.left > 0 &&
-      self->event_ == Event::none && !self->stepping_ &&
+      self->event_ == Event::none && !self->stepping_ && self->interruptEvery_ == 0 &&
       self->control_->interrupt.load(std::memory_order_relaxed) == 0) {
     self->repVisits_++;
     self->hot_.left--;
@@ -268,6 +268,10 @@ bool Engine::affordBlock(int64_t count) {
     event_ = Event::budget;
     machine_->stop();
     return false;
+  }
+  if (interruptEvery_ != 0 && ++blocksSeen_ >= interruptEvery_) {
+    blocksSeen_ = 0;
+    control_->interrupt.store(1);
   }
   // After the budget: where a run ends by its budget must not depend on when the host interrupts it.
   if (control_->interrupt.load() != 0) {

@@ -105,6 +105,12 @@ class Engine : private MachineEvents {
     publishTag();
   }
   void setEarlyFlushes(bool on) { earlyFlushes_ = on; }
+  /** Interrupts at every `blocks`-th block; 0 at none. */
+  void interruptEvery(uint32_t blocks) {
+    interruptEvery_ = blocks;
+    blocksSeen_ = 0;
+    publishTag();
+  }
   /** Inside a run or step: neither may be called. */
   bool busy() const { return inRun_; }
   const std::string& failure() const { return failure_; }
@@ -209,6 +215,10 @@ class Engine : private MachineEvents {
   uint64_t slices_ = 0;
   int64_t untilFlush_ = 0;
   bool flushDue_ = false;
+
+  /** Other than 0: every block takes the slow path. */
+  uint32_t interruptEvery_ = 0;
+  uint32_t blocksSeen_ = 0;
 
   bool screenGs_ = false;
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+//
+// Where the host interrupts a run shows nowhere: not in what a guest does, when each event happens, nor in figures. The
+// engine is made to interrupt after so and so many blocks, wherever that is: no clock decides what these tests see.
+
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { Cpu } from '../../src/cpu/cpu.ts';
+import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
+import { SyscallTracer } from '../../src/kernel/decode/tracer.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox.ts';
+import type { TraceConsumer } from '../../src/trace/ring.ts';
+import { runGuest } from './guest-run.ts';
+
+/** Blocks from one interruption to the next: primes, so that loops are met in all places. */
+const INTERVALS = [7, 29];
+
+/** Everything that can be seen of a run, and how often it was interrupted. */
+async function record(
+  name: string,
+  options: Partial<SandboxOptions>,
+  blocks: number,
+): Promise<{ seen: unknown; interruptions: number }> {
+  let interruptions = 0;
+  const openCpu = (cpuOptions: { memoryBytes: number }): Cpu => {
+    const cpu = openUnicorn(cpuOptions);
+    if (blocks > 0) cpu.interruptEvery(blocks);
+    for (const method of ['run', 'step'] as const) {
+      const original = cpu[method].bind(cpu) as (argument: never) => ReturnType<Cpu['run']>;
+      cpu[method] = (argument: never) => {
+        const stop = original(argument);
+        if (stop.kind === 'interrupted') interruptions++;
+        return stop;
+      };
+    }
+    return cpu;
+  };
+  const lines: string[] = [];
+  const consumer: TraceConsumer = {
+    wantsText: true,
+    immediate: true,
+    event: (e) => lines.push(`${e.timeNs} ${e.tid} ${e.kind} ${e.a} ${e.b} ${e.c} ${e.text ?? ''}`),
+  };
+  const { output, errors, warnings, exit, result } = await runGuest(
+    fileURLToPath(new URL(`../../guests/bin/${name}.elf`, import.meta.url)),
+    { uid: 0, consumers: [consumer], makeTracer: (trace) => new SyscallTracer(trace), openCpu, ...options },
+  );
+  const metrics = { ...result.metrics, wallMs: 0 };
+  return { seen: { lines, output, errors, warnings, exit, metrics }, interruptions };
+}
+
+const MODES: readonly (readonly [mode: string, options: Partial<SandboxOptions>])[] = [
+  ['off', { patch: 'off' }],
+  ['hardened', { patch: 'hardened' }],
+  ['upstream', { patch: 'upstream' }],
+  ['upstream, with turns that end in stub code', { patch: 'upstream', stubPreemption: true }],
+];
+
+describe.each(MODES)('patching %s', (mode, options) => {
+  const guests = ['g11-threads-fresh-site', 'g43-fork-while-patching', 'signal-basic', 'threads-counter'];
+  if (options.stubPreemption === true) guests.push('d4-copied-table', 'd7-fp-state');
+  it.each(guests)('%s does the same however often the host interrupts it', async (name) => {
+    const undisturbed = await record(name, options, 0);
+    for (const blocks of INTERVALS) {
+      const { seen, interruptions } = await record(name, options, blocks);
+      expect(seen, `an interruption every ${blocks} blocks`).toEqual(undisturbed.seen);
+      expect(interruptions).toBeGreaterThan(0);
+    }
+  });
+});
