@@ -11,6 +11,8 @@ export interface Waiter {
   wake(events: number): void;
   /** Of waiters that have this, one that says true keeps the event from those after it: EPOLLEXCLUSIVE. */
   readonly takesAlone?: ((events: number) => boolean) | undefined;
+  /** It has been woken already, and only has not run since. */
+  readonly isAwake?: boolean | undefined;
 }
 
 /** An ordered set of waiters. */
@@ -20,6 +22,13 @@ export class WaitQueue {
 
   get size(): number {
     return this.waiters?.size ?? 0;
+  }
+
+  /** Whether anybody in it is still to be woken. */
+  hasSleeper(): boolean {
+    if (this.waiters === null) return false;
+    for (const waiter of this.waiters.keys()) if (waiter.isAwake !== true) return true;
+    return false;
   }
 
   /** Adds a waiter for the events in `mask` (POLLERR and POLLHUP always count; ~0 for all); twice: for either mask. */

@@ -209,6 +209,11 @@ export class Task implements GuestContext, Waiter, TimerOwner {
     return BLOCKED;
   }
 
+  /** Waiter: its sleep is over. */
+  get isAwake(): boolean {
+    return this.state === 'ready';
+  }
+
   /** Waiter: an event on one of the queues of the request. */
   wake(_events: number): void {
     this.wakeFor(Wake.event);

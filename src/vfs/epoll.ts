@@ -68,7 +68,7 @@ class Watch implements Waiter {
 /** EPOLLEXCLUSIVE: where somebody sleeps in this epoll, others need not hear of the event. */
 class ExclusiveWatch extends Watch {
   takesAlone(events: number): boolean {
-    return (events & this.mask) !== 0 && this.epoll.queue.size > 0;
+    return (events & this.mask) !== 0 && this.epoll.queue.hasSleeper();
   }
 }
 

@@ -9,8 +9,8 @@
 
 static struct epoll_event event(unsigned events) { return (struct epoll_event){.events = events}; }
 
-// Children with an epoll of their own each, the first `exclusive` of them as such, wait for one byte.
-static void waiters(int exclusive, int others) {
+// Children with an epoll of their own each, the first `exclusive` of them as such, wait for bytes written one by one.
+static void waiters(int exclusive, int others, int bytes) {
   int work[2], result[2], n = exclusive + others, woken = 0;
   pipe(work);
   pipe(result);
@@ -24,21 +24,23 @@ static void waiters(int exclusive, int others) {
     _exit(0);
   }
   usleep(300000);
-  write(work[1], "x", 1);
+  for (int i = 0; i < bytes; i++) write(work[1], "x", 1);
   for (int i = 0; i < n; i++) {
     char got;
     read(result[0], &got, 1);
     woken += got;
   }
   while (wait(0) > 0) ;
-  printf("%d exclusive, %d others: %d woken\n", exclusive, others, woken);
+  printf("%d exclusive, %d others, %d bytes: %d woken\n", exclusive, others, bytes, woken);
 }
 
 int main(void) {
-  waiters(4, 0);
-  waiters(0, 4);
-  waiters(3, 2);
-  waiters(1, 0);
+  waiters(4, 0, 1);
+  waiters(0, 4, 1);
+  waiters(3, 2, 1);
+  waiters(1, 0, 1);
+  waiters(4, 0, 2);
+  waiters(4, 0, 3);
   int p[2], e = epoll_create1(0), f = epoll_create1(0);
   pipe(p);
   struct epoll_event v = event(EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT);
