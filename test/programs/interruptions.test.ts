@@ -56,7 +56,7 @@ const MODES: readonly (readonly [mode: string, options: Partial<SandboxOptions>]
   ['upstream, with turns that end in stub code', { patch: 'upstream', stubPreemption: true }],
 ];
 
-describe.each(MODES)('patching %s', (mode, options) => {
+describe.each(MODES)('patching %s', (_mode, options) => {
   const guests = ['g11-threads-fresh-site', 'g43-fork-while-patching', 'signal-basic', 'threads-counter'];
   if (options.stubPreemption === true) guests.push('d4-copied-table', 'd7-fp-state');
   it.each(guests)('%s does the same however often the host interrupts it', async (name) => {
