@@ -15,6 +15,8 @@ const PACKAGES = [
   // Programs of the manifest.
   ...['bc', 'bison', 'bzip2', 'cpio', 'dc', 'flex', 'g++', 'gawk', 'git', 'lua5.4', 'luajit', 'm4', 'make', 'mawk'],
   ...['openssl', 'patch', 'perl', 'python3', 'sqlite3', 'xz-utils', 'zstd'],
+  // The page is tested in a real browser.
+  'chromium',
 ];
 
 /** A command that takes longer hangs. */
