@@ -72,7 +72,8 @@ const line = (text: string, shown: string): Step[] => [
   ['expect', PROMPT],
 ];
 
-const TIMEOUT_MS = 180_000;
+/** The driver loses its patience earlier, and says with what. */
+const TIMEOUT_MS = 20 * 60_000;
 
 describe.runIf(hasPython)('bash -i at a terminal', () => {
   it.each(WHERE)('edits lines %s', { timeout: TIMEOUT_MS }, async (_where, command) => {

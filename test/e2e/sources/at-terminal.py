@@ -5,15 +5,19 @@
 # behind what was found last. Prints one JSON object at the end.
 import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
-PATIENCE = 60
+# For one step, in seconds: a machine may be slow and busy, so only what hangs takes longer.
+PATIENCE = 300
 
 steps = [json.loads(line) for line in sys.stdin if line.strip()]
+start, started = os.pipe()
 pid, terminal = pty.fork()
 if pid == 0:
-    # The size is the terminal's before the command starts.
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    os.read(start, 1)
     os.execvp(sys.argv[1], sys.argv[1:])
+# The terminal is looked at, and has its size, before the command starts.
 before = termios.tcgetattr(terminal)
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+os.write(started, b"!")
 screen, missing, modes = b"", None, []
 
 

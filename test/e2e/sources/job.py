@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
 # A job of a shell that tells whether it has the terminal, at first and when it has been stopped or that changes, new sizes
-# of the terminal, and its end.
+# of the terminal, and its end. What it has told is true of its state already: it may be stopped, resized or interrupted at
+# the very moment at which a line is out.
 import os, signal, sys, time
 
 
 def say(text):
-    print(text, flush=True)
+    # Not through a buffered stream, which a handler must not enter while it is in use.
+    os.write(1, f"{text}\n".encode())
 
 
 def resized(_signal, _frame):
@@ -15,19 +17,20 @@ def resized(_signal, _frame):
 
 
 def continued(_signal, _frame):
-    global was
-    was = None
+    global told
+    told = None
 
 
-was = None
+told = None
 signal.signal(signal.SIGWINCH, resized)
 signal.signal(signal.SIGCONT, continued)
 try:
     while True:
         now = os.tcgetpgrp(0) == os.getpgrp()
-        if now != was:
+        if now != told:
+            # Before the line: a stop right behind it would undo what `continued` does.
+            told = now
             say("in front" if now else "in back")
-        was = now
         time.sleep(0.05)
 except KeyboardInterrupt:
     say("broken off")
