@@ -5,6 +5,8 @@
 
 import { TraplineError } from '../base/errors.ts';
 import type { Cpu } from '../cpu/cpu.ts';
+import { moveStep, replayChanged, scheduledSteps } from './changed-schedule.ts';
+import type { ChangedSchedule } from './changed-schedule.ts';
 import { parseProtocol } from './protocols.ts';
 import { replayMode, replayToken, tokenIn } from './replay.ts';
 import type { ReplayResult } from './replay.ts';
@@ -17,11 +19,14 @@ import { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 import { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
 import type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';
 import { startSearch } from './search/explore.ts';
+import { parseSchedule } from './search/schedule.ts';
 import type { Progress, StopReason } from './search/system.ts';
 import { parseToken } from './token.ts';
+import type { Token } from './token.ts';
 import { RACE_MEMORY_BYTES } from './world/machine.ts';
 import { fetchNamed } from './world/model.ts';
 import type { Model } from './world/model.ts';
+import type { World } from './world/world.ts';
 
 /** Options as the command line has them; all but the scenario optional. */
 export interface RaceCommandOptions {
@@ -168,15 +173,44 @@ export interface ReplayCommandOptions {
  * @throws TraplineError `RACE_…` when the text is no token or names what is not known
  */
 export function replayCommand(options: ReplayCommandOptions): ReplayResult & { readonly exitCode: 0 | 1 | 3 } {
-  const token = parseToken(tokenIn(options.token));
   const mode = replayMode(options.mode ?? 'strict');
   const budget = integer('budget', options.budget, DEFAULT_BUDGETS['exhaustive'] ?? DEFAULT_SCHEDULES, 1, 2 ** 31);
-  const scenario = options.scenarios?.find((known) => known.name === token.scenario) ?? scenarioNamed(token.scenario);
-  const cpu = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
-  try {
-    const world = scenario.build(token.parameters, { cpu });
+  return withToken(options, (token, scenario, world) => {
     const result = replayToken(token, scenario, world, { mode, budget, colour: options.colour ?? false });
     return { ...result, exitCode: result.kind === 'failed' ? 1 : result.kind === 'passed' ? 0 : 3 };
+  });
+}
+
+/** A token, and what is changed about its schedule. */
+export interface ChangeScheduleOptions extends Pick<ReplayCommandOptions, 'token' | 'makeCpu' | 'scenarios'> {
+  /** Other steps, as a token's second line has them; or which step is made as which, both counted from 0. */
+  readonly change: string | { readonly from: number; readonly to: number };
+}
+
+/**
+ * Replays a changed schedule.
+ * @throws TraplineError `RACE_…` when the text is no token, names what is not known, or the change makes no schedule
+ */
+export function changeScheduleCommand(options: ChangeScheduleOptions): ChangedSchedule {
+  const { change } = options;
+  return withToken(options, (token, scenario, world) => {
+    const steps =
+      typeof change === 'string'
+        ? parseSchedule(world.actors, change)
+        : moveStep(scheduledSteps(token, world), change.from, change.to);
+    return replayChanged(token, scenario, world, steps);
+  });
+}
+
+function withToken<T>(
+  { token: text, makeCpu, scenarios }: Pick<ReplayCommandOptions, 'token' | 'makeCpu' | 'scenarios'>,
+  use: (token: Token, scenario: Scenario, world: World) => T,
+): T {
+  const token = parseToken(tokenIn(text));
+  const scenario = scenarios?.find((known) => known.name === token.scenario) ?? scenarioNamed(token.scenario);
+  const cpu = makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
+  try {
+    return use(token, scenario, scenario.build(token.parameters, { cpu }));
   } finally {
     cpu.dispose();
   }

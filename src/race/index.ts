@@ -4,9 +4,17 @@
 
 export type { Coverage } from './analysis/coverage.ts';
 export type { Remedy } from './analysis/remedies.ts';
-export { replayCommand, resolveParameters, runRaceCommand, startRaceCommand } from './command.ts';
-export type { RaceCommandOptions, RaceCommandResult, ReplayCommandOptions } from './command.ts';
+export {
+  changeScheduleCommand,
+  replayCommand,
+  resolveParameters,
+  runRaceCommand,
+  startRaceCommand,
+} from './command.ts';
+export type { ChangeScheduleOptions, RaceCommandOptions, RaceCommandResult, ReplayCommandOptions } from './command.ts';
 export { junitXml } from './junit.ts';
+export { moveStep, replayChanged, scheduledSteps } from './changed-schedule.ts';
+export type { ChangedSchedule } from './changed-schedule.ts';
 export { parseProtocol } from './protocols.ts';
 export { ALL_MODELS, createRace } from './race.ts';
 export type { PlacementOptions, Race } from './race.ts';
@@ -14,9 +22,11 @@ export { RaceScenario } from './race-scenario.ts';
 export type { Changes, ExploreSettings, KernelSettings, Placement, RaceHost, ThreadStart } from './race-scenario.ts';
 export type { ActorState, RaceState } from './race-state.ts';
 export { raceReport } from './report.ts';
-export { raceJson } from './result-json.ts';
-export type { FailureJson, RaceJson, StepJson } from './result-json.ts';
+export { raceJson, replayJson } from './result-json.ts';
+export type { ActorJson, FailureJson, RaceJson, ReplayJson, StateJson, StepJson } from './result-json.ts';
 export type { RaceResult, ResultFailure, ResultStep } from './result.ts';
+export { stateView } from './state-view.ts';
+export type { ActorView, SlotView, StateView } from './state-view.ts';
 export type { ReplayMode, ReplayResult } from './replay.ts';
 export { guestPatcher } from './scenarios/guest-patcher.ts';
 export { scenarioNamed, SCENARIOS } from './scenarios/index.ts';

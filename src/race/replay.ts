@@ -12,12 +12,11 @@ import type { Scenario } from './scenarios/scenario.ts';
 import { explore } from './search/explore.ts';
 import { parseSchedule, replay } from './search/schedule.ts';
 import type { Exploration, Failure } from './search/system.ts';
+import { stateView } from './state-view.ts';
+import type { StateView } from './state-view.ts';
 import { contentDifference, contentHash, formatToken, tokenOf } from './token.ts';
 import type { Token } from './token.ts';
 import type { World } from './world/world.ts';
-import { readSpace } from './world/space.ts';
-import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
-import { SITE_BYTES } from '../isa/syscall-site.ts';
 
 export const REPLAY_MODES = ['strict', 'lenient', 'continue'] as const;
 export type ReplayMode = (typeof REPLAY_MODES)[number];
@@ -30,6 +29,8 @@ export interface ReplayResult {
   readonly problem: string | null;
   /** What is not as the token says but did not keep the schedule from running. */
   readonly notes: readonly string[];
+  /** The state before the first step. */
+  readonly initial: StateView;
   readonly steps: readonly ResultStep[];
   /** Steps of the schedule that were left out. */
   readonly skipped: number;
@@ -93,7 +94,9 @@ export function replayToken(
 ): ReplayResult {
   const { mode } = options;
   const different = contentDifference(token, contentHash(world, token.parameters));
-  const nothing = { failure: null, steps: [], skipped: 0, onward: null };
+  const site = scenario.site(token.parameters);
+  const initial = stateView(world, world.initial, site);
+  const nothing = { failure: null, initial, steps: [], skipped: 0, onward: null };
   if (different !== null && mode === 'strict') {
     const problem = `${different}; --mode lenient replays it all the same`;
     const result = { ...nothing, kind: 'diverged' as const, problem, notes: [] };
@@ -104,7 +107,6 @@ export function replayToken(
   const isEnd = plain.actors.every((_, actor) => plain.moves(run.state, actor).length === 0);
   const stuck = run.kind === 'passed' && isEnd ? (plain.stuck(run.state) ?? null) : null;
   const failure = run.failure ?? stuck;
-  const site = scenario.site(token.parameters);
   const steps = resultSteps(world, run.steps, site);
   const onward =
     mode === 'continue' && failure === null
@@ -120,14 +122,12 @@ export function replayToken(
     failure: found,
     problem: run.problem ?? null,
     notes,
+    initial,
     steps,
     skipped: run.skipped,
     onward,
   };
-  const space = world.shared(world.initial).spaces[0];
-  const initialSite =
-    space === undefined ? new Uint8Array(0) : readSpace(space, site, SITE_BYTES, PROT_READ | PROT_EXEC);
-  const context = { actors: world.actors, site, initialSite, granules: world.segments };
+  const context = { actors: world.actors, site, initialSite: initial.site, granules: world.segments };
   const lines = [
     summary(result),
     ...notes.map((note) => `note: ${note}`),

@@ -8,10 +8,45 @@ import { toHex } from '../base/bytes.ts';
 import { firstCertainStep } from './analysis/certainty.ts';
 import type { Coverage } from './analysis/coverage.ts';
 import type { Remedy } from './analysis/remedies.ts';
-import type { RaceResult, ResultFailure } from './result.ts';
+import type { ChangedSchedule } from './changed-schedule.ts';
+import type { ReplayResult } from './replay.ts';
+import type { RaceResult, ResultFailure, ResultStep } from './result.ts';
+import type { StateView } from './state-view.ts';
 import { compactToken, formatToken } from './token.ts';
 import { describeModel, fetchName } from './world/model.ts';
 import type { Model } from './world/model.ts';
+
+/** An actor of a state. */
+export interface ActorJson {
+  readonly name: string;
+  readonly phase: 'user' | 'kernel' | 'ended';
+  /** Number of its address space. */
+  readonly space: number;
+  /** Registers by name, "0x…". */
+  readonly regs: Readonly<Record<string, string>>;
+  /** What its processor has fetched of each granule. */
+  readonly fetched: readonly (string | null)[];
+  /** What the kernel does for it and its next step there; null in user code. */
+  readonly work: { readonly kind: string; readonly next: string } | null;
+  /** System calls that it made. */
+  readonly served: readonly { readonly sysno: number; readonly via: string }[];
+}
+
+/** What there is between two steps. */
+export interface StateJson {
+  readonly site: string;
+  readonly lock: { readonly exclusive: string | null; readonly shared: readonly string[] };
+  readonly stoppedBy: string | null;
+  readonly table: { readonly base: string; readonly next: number };
+  /** Filled slots of the trap table. */
+  readonly slots: readonly {
+    readonly index: number;
+    readonly address: string;
+    readonly sysno: number;
+    readonly returnAddress: string;
+  }[];
+  readonly actors: readonly ActorJson[];
+}
 
 /** A step of a failure's schedule. */
 export interface StepJson {
@@ -22,6 +57,10 @@ export interface StepJson {
   readonly site: string;
   /** What the failing actor's processor holds of each granule after it. */
   readonly holds: readonly (string | null)[];
+  /** Stores to shared memory that it made, in their order. */
+  readonly stores: readonly { readonly space: number; readonly address: string; readonly bytes: string }[];
+  /** The state after it; the one before it where it fails. */
+  readonly after: StateJson;
   readonly fails: boolean;
   /** Share of the interleavings that fail from here on; null where they were not counted. */
   readonly failingShare: number | null;
@@ -65,6 +104,8 @@ export interface RaceJson {
     readonly bytes: string;
     readonly granules: readonly { readonly address: string; readonly length: number }[];
   };
+  /** The state before anything runs. */
+  readonly initial: StateJson;
   readonly verdict: RaceResult['verdict'];
   readonly complete: boolean;
   readonly stoppedBy: RaceResult['stoppedBy'];
@@ -76,6 +117,37 @@ export interface RaceJson {
   readonly failures: readonly FailureJson[];
 }
 
+/** A state as {@link StateJson}. */
+export function stateJson({ site, lock, stoppedBy, table, slots, actors }: StateView): StateJson {
+  return {
+    site: toHex(site),
+    lock,
+    stoppedBy,
+    table: { base: hex(table.base), next: table.next },
+    slots: slots.map((slot) => ({ ...slot, address: hex(slot.address), returnAddress: hex(slot.returnAddress) })),
+    actors: actors.map(({ regs, fetched, ...actor }) => ({
+      ...actor,
+      regs: Object.fromEntries(Object.entries(regs).map(([name, value]) => [name, `0x${value.toString(16)}`])),
+      fetched: fetched.map((bytes) => (bytes === null ? null : toHex(bytes))),
+    })),
+  };
+}
+
+/** A step as {@link StepJson}. @param failingShare null where that was not counted */
+export function stepJson(step: ResultStep, failingShare: number | null): StepJson {
+  return {
+    actor: step.actor,
+    name: step.name,
+    text: step.text,
+    site: toHex(step.site),
+    holds: step.holds.map((bytes) => (bytes === null ? null : toHex(bytes))),
+    stores: step.stores.map(({ space, address, bytes }) => ({ space, address: hex(address), bytes: toHex(bytes) })),
+    after: stateJson(step.after),
+    fails: step.fails,
+    failingShare,
+  };
+}
+
 function failureJson(failure: ResultFailure): FailureJson {
   const { shares, flipAt } = failure;
   return {
@@ -84,15 +156,7 @@ function failureJson(failure: ResultFailure): FailureJson {
     explanation: failure.explanation,
     switches: failure.switches,
     isMinimal: failure.isMinimal,
-    steps: failure.steps.map((step, i) => ({
-      actor: step.actor,
-      name: step.name,
-      text: step.text,
-      site: toHex(step.site),
-      holds: step.holds.map((bytes) => (bytes === null ? null : toHex(bytes))),
-      fails: step.fails,
-      failingShare: shares?.[i + 1] ?? null,
-    })),
+    steps: failure.steps.map((step, i) => stepJson(step, shares?.[i + 1] ?? null)),
     failingShare: shares?.[0] ?? null,
     certainAfterStep: shares === null ? null : firstCertainStep(shares),
     flip: flipAt === null ? null : [flipAt, flipAt + 1],
@@ -124,6 +188,7 @@ export function raceJson(result: RaceResult): RaceJson {
       bytes: toHex(result.initialSite),
       granules: result.granules.map(({ address, length }) => ({ address: hex(address), length })),
     },
+    initial: stateJson(result.initial),
     verdict: result.verdict,
     complete: result.complete,
     stoppedBy: result.stoppedBy,
@@ -133,5 +198,42 @@ export function raceJson(result: RaceResult): RaceJson {
     coverage: result.coverage,
     passesWith: result.passesWith,
     failures: result.failures.map(failureJson),
+  };
+}
+
+/** A replay, or one of a changed schedule, for pages. */
+export interface ReplayJson {
+  readonly kind: 'failed' | 'passed' | 'diverged';
+  readonly failure: { readonly signature: string; readonly text: string } | null;
+  /** What did not fit; null where all did. */
+  readonly problem: string | null;
+  readonly skipped: number;
+  /** Of a changed schedule: how many of its steps fit, and how many were added at the end. */
+  readonly fits?: number;
+  readonly added?: number;
+  readonly initial: StateJson;
+  readonly steps: readonly StepJson[];
+  /** Of the steps that were made, where they are not those of the token that was given. */
+  readonly token?: string;
+  readonly compactToken?: string;
+}
+
+/** The result of a replay as {@link ReplayJson}. */
+export function replayJson(result: ReplayResult | ChangedSchedule): ReplayJson {
+  const { kind, failure, problem, skipped } = result;
+  const changed = 'token' in result ? result : null;
+  return {
+    kind,
+    failure,
+    problem,
+    skipped,
+    initial: stateJson(result.initial),
+    steps: result.steps.map((step) => stepJson(step, null)),
+    ...(changed !== null && {
+      fits: changed.fits,
+      added: changed.added,
+      token: formatToken(changed.token),
+      compactToken: compactToken(changed.token),
+    }),
   };
 }

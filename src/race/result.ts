@@ -2,8 +2,6 @@
 //
 // What an exploration found, as data: the report, the JSON file and the matchers of a test are views of it.
 
-import { PROT_EXEC, PROT_READ } from '../abi/mman.ts';
-import { SITE_BYTES } from '../isa/syscall-site.ts';
 import { failingShares } from './analysis/certainty.ts';
 import { coverageOf } from './analysis/coverage.ts';
 import type { Coverage } from './analysis/coverage.ts';
@@ -13,9 +11,11 @@ import type { MakeCpu, Remedy } from './analysis/remedies.ts';
 import type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';
 import { findFlip } from './search/schedule.ts';
 import type { Estimate, Exploration, Progress, StopReason, Witness, WitnessStep } from './search/system.ts';
+import { siteBytes, stateView } from './state-view.ts';
+import type { StateView } from './state-view.ts';
 import { tokenOf } from './token.ts';
 import type { Token } from './token.ts';
-import { readSpace } from './world/space.ts';
+import type { StoreMade } from './world/draft.ts';
 import type { World } from './world/world.ts';
 
 /** A step as a report shows it. */
@@ -27,6 +27,10 @@ export interface ResultStep {
   readonly site: Uint8Array;
   /** What the failing actor's processor has fetched after it, by hot granule. */
   readonly holds: readonly (Uint8Array | null)[];
+  /** Stores to shared memory that it made, in their order; those of a guest's instruction as far as they changed it. */
+  readonly stores: readonly StoreMade[];
+  /** The state after it; the one before it where it fails. */
+  readonly after: StateView;
   /** The step fails. */
   readonly fails: boolean;
 }
@@ -78,7 +82,8 @@ export interface RaceResult {
   };
   /** Granules of hot bytes: address and length of each, the letters A, B … of a report. */
   readonly granules: readonly { readonly address: number; readonly length: number }[];
-  /** Bytes of the site before anything runs. */
+  /** The state before anything runs, and the bytes of its site. */
+  readonly initial: StateView;
   readonly initialSite: Uint8Array;
 }
 
@@ -92,22 +97,20 @@ export interface ResultSource {
   readonly budget: number;
 }
 
-function siteBytes(world: World, state: number, site: number): Uint8Array {
-  const space = world.shared(state).spaces[0];
-  return space === undefined ? new Uint8Array(0) : readSpace(space, site, SITE_BYTES, PROT_READ | PROT_EXEC);
-}
-
 /** The steps of a schedule with what they leave behind. */
 export function resultSteps(world: World, steps: readonly WitnessStep[], site: number): ResultStep[] {
   const watched = steps.at(-1)?.actor ?? 0;
   return steps.map((step) => {
     const fails = step.state < 0;
     const shown = fails ? step.before : step.state;
+    const after = stateView(world, shown, site);
     return {
       actor: world.actors[step.actor] ?? '?',
       name: step.name,
       text: step.text,
-      site: siteBytes(world, shown, site),
+      site: after.site,
+      stores: world.stores(step),
+      after,
       holds: world.local(shown, watched).fetched.map((have) => have?.bytes ?? null),
       fails,
     };
@@ -160,6 +163,7 @@ export function resultOf(source: ResultSource): RaceResult {
       estimate,
     },
     granules: world.segments.map(({ address, length }) => ({ address, length })),
+    initial: stateView(world, world.initial, scenario.site(parameters)),
     initialSite: siteBytes(world, world.initial, scenario.site(parameters)),
   };
 }

@@ -242,6 +242,7 @@ export class Performer {
       pages.set(pageDown(at), { ...page, content });
       done += n;
     }
+    draft.stores.push({ space: draft.local.space, address: addr, bytes });
     const changed = this.#hot.changedBy(space, addr, bytes);
     if (changed.length > 0) this.#checkLock(work, what);
     draft.writes |= this.#hot.memoryBits(addr, bytes.length);

@@ -39,6 +39,22 @@ export function readSpace(space: Space, address: number, length: number, prot: n
   return out;
 }
 
+/** What differs between two states of a space that have the same pages: runs of bytes as they are now. */
+export function changedRuns(before: Space, now: Space): { address: number; bytes: Uint8Array }[] {
+  const runs: { address: number; bytes: Uint8Array }[] = [];
+  for (const [address, page] of now.pages) {
+    const [was, is] = [before.pages.get(address)?.content.bytes, page.content.bytes];
+    if (was === undefined || was === is) continue;
+    for (let from = 0; from < PAGE_SIZE; from++) {
+      let to = from;
+      while (to < PAGE_SIZE && was[to] !== is[to]) to++;
+      if (to > from) runs.push({ address: address + from, bytes: is.slice(from, to) });
+      from = to;
+    }
+  }
+  return runs;
+}
+
 /** The page at an address is one that several actors may write, and allows the access. */
 export function isOpenTo(space: Space, address: number, isWrite: boolean): boolean {
   const page = space.pages.get(pageDown(address));

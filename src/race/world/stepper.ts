@@ -21,7 +21,7 @@ import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
 import { Performer } from './performer.ts';
 import type { AccessStep } from './performer.ts';
-import { cowPage, isOpenTo, readSpace, spaceOf, withSpace } from './space.ts';
+import { changedRuns, cowPage, isOpenTo, readSpace, spaceOf, withSpace } from './space.ts';
 import type { ActorEvent, Local, Shared, Space, Work } from './state.ts';
 import { newest, serialised, unsynchronised } from './synchrony.ts';
 
@@ -155,6 +155,7 @@ export class Stepper {
       local: { ...local, fetched },
       shared,
       events: [],
+      stores: [],
       name: `F${index}`,
       text: `fetch ${toHex(bytes, ' ')}`,
       failure: null,
@@ -186,6 +187,7 @@ export class Stepper {
     if (now !== space) {
       draft.shared = withSpace(shared, local.space, now);
       draft.writes |= Touch.memory | this.#hot.difference(space, now);
+      for (const made of changedRuns(space, now)) draft.stores.push({ space: local.space, ...made });
     }
     if (decoded.failure !== undefined) {
       const consequence = ended === null ? 'executed' : stopText(ended);

@@ -10,7 +10,7 @@ import { EVERYTHING } from '../search/system.ts';
 import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '../search/system.ts';
 import { TupleTable } from '../search/tuple-table.ts';
 import type { Behaviour } from './behaviour.ts';
-import type { Outcome } from './draft.ts';
+import type { Outcome, StoreMade } from './draft.ts';
 import type { HotSegment } from './fetch.ts';
 import { Interner } from './interner.ts';
 import type { ActorEvent, Local, Page, Shared } from './state.ts';
@@ -41,6 +41,7 @@ interface Remembered {
   readonly local: number;
   readonly shared: number;
   readonly events: readonly ActorEvent[] | null;
+  readonly stores: readonly StoreMade[];
   readonly name: string;
   readonly text: string;
   readonly failure: Failure | null;
@@ -59,6 +60,7 @@ export interface WorldFigures {
 }
 
 const NO_MOVES: readonly Move[] = [];
+const NO_STORES: readonly StoreMade[] = [];
 
 export class World implements TransitionSystem {
   readonly actors: readonly string[];
@@ -176,6 +178,12 @@ export class World implements TransitionSystem {
 
   describe(state: number, actor: number, index: number): string {
     return this.#steps(this.#table.part(state, actor + 1), this.#table.part(state, 0))[index]?.text ?? '';
+  }
+
+  /** The stores to shared memory that a step of a schedule made, in their order. */
+  stores({ before, actor, name }: WitnessStep): readonly StoreMade[] {
+    const steps = this.#steps(this.#table.part(before, actor + 1), this.#table.part(before, 0));
+    return steps.find((step) => step.name === name)?.stores ?? NO_STORES;
   }
 
   stuck(state: number): Failure | undefined {
@@ -313,6 +321,7 @@ export class World implements TransitionSystem {
       local: this.#locals.number(outcome.local),
       shared: this.#shareds.number(outcome.shared),
       events: outcome.events.length === 0 ? null : outcome.events,
+      stores: outcome.stores.length === 0 ? NO_STORES : outcome.stores,
       name: outcome.name,
       text: outcome.text,
       failure: outcome.failure,
