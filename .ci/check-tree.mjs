@@ -40,7 +40,7 @@ const NODE_SIDE = /^src\/(cpu\/unicorn\/|sandbox\/host-node|testing\/|gdb\/|work
 const TOP_LEVEL = /^(package(-lock)?\.json|tsconfig\.json|src|guests|test|logs|README\.md|LICENSE|\.gitignore|\.ci)$/;
 
 const MAX_LINES = 800;
-const CODE = /(\.(ts|mjs|cc|h|c|S|inc|sh)|^\.ci\/run)$/;
+const CODE = /(\.(tsx?|css|html|mjs|cc|h|c|S|inc|sh)|^\.ci\/run)$/;
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   cwd: root,
@@ -70,7 +70,7 @@ function* checkFile(name, content) {
   const lines = content.split('\n');
   if (!lines.slice(0, 2).some((line) => line.includes('SPDX-License-Identifier: MIT'))) yield `${name}:1: no SPDX line`;
   if (lines.length > MAX_LINES) yield `${name}: ${lines.length} lines; ${MAX_LINES} is the most`;
-  if (name.startsWith('src/') && name.endsWith('.ts')) yield* checkImports(name, content);
+  if (name.startsWith('src/') && /\.tsx?$/.test(name)) yield* checkImports(name, content);
   if (name.startsWith('test/') && name.endsWith('.ts')) yield* checkTestImports(name, content);
   for (const [index, line] of lines.entries()) {
     const at = `${name}:${index + 1}`;
@@ -124,7 +124,8 @@ function* checkImports(name, content) {
         yield `${name}: imports ${target}, outside src`;
         continue;
       }
-      if (!target.endsWith('.ts')) yield `${name}: imports ${target} without .ts`;
+      if (!/\.(tsx?|json|css)$/.test(target)) yield `${name}: imports ${target} without .ts`;
+      yield* checkPageImport(name, path);
       if (layerOf(path) > own) yield `${name}: imports ${path} from a higher layer`;
       if (!NODE_SIDE.test(name) && NODE_SIDE.test(path))
         yield `${name}: the neutral core imports ${path}, which needs Node`;
@@ -134,6 +135,15 @@ function* checkImports(name, content) {
       yield `${name}: set-up imports ${target}; it must work without other packages`;
     }
   }
+}
+
+/** The viewer of recordings knows recordings and nothing of the machine; the page around it runs in a browser. */
+function* checkPageImport(name, path) {
+  if (!name.startsWith('src/workshop/page/')) return;
+  const allowed = name.startsWith('src/workshop/page/viewer/')
+    ? /^src\/(base|trace|workshop\/(texts|page\/viewer))\//
+    : /^src\/(base|trace|isa|workshop\/(texts|lessons|lab|page)\/|workshop\/api\.ts)/;
+  if (!allowed.test(path)) yield `${name}: imports ${path}, which is not for the page`;
 }
 
 function* checkTestImports(name, content) {

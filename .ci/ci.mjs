@@ -32,6 +32,7 @@ const PARTS = {
   unit: () => npmTest('unit'),
   conformance: () => npmTest('conformance', 'golden'),
   race: () => npmTest('race', 'examples'),
+  page: () => npmTest('page'),
   programs: () => npmTest('programs', 'e2e'),
   differential: () => npmTest('differential'),
   doctor: () => command(process.execPath, ['dist/cli.js', 'doctor']),

@@ -13,6 +13,7 @@ const checks = [
   ['tree', process.execPath, ['.ci/check-tree.mjs']],
   ['types', bin('tsc'), ['--noEmit', '-p', '.ci/tsconfig.test.json']],
   ['types of the neutral core', bin('tsc'), ['-p', '.ci/tsconfig.core.json']],
+  ['types of the page', bin('tsc'), ['-p', 'src/workshop/page/tsconfig.json']],
   ['oxlint', bin('oxlint'), ['-c', '.ci/oxlint.json', 'src', 'test', '.ci']],
   [
     'format',

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Folders of test/ that are parts of their own; everything else there are unit tests, which mirror src/. */
-const OWN_PARTS = ['conformance', 'golden', 'race', 'programs', 'e2e', 'differential', 'examples'];
+const OWN_PARTS = ['conformance', 'golden', 'race', 'page', 'programs', 'e2e', 'differential', 'examples'];
 
 /** CI's own machine has all that a test can ask for: there no reason to skip one holds. */
 const EVERYTHING_IS_THERE = process.env.CI === 'true' && process.platform === 'linux' && process.arch === 'x64';

@@ -17,6 +17,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALL_STAMP = join(root, 'node_modules', '.trapline-lock');
 const TSC = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const BUNDLE = join(root, '.ci', 'bundle.mjs');
+const PAGE = join(root, '.ci', 'page.mjs');
 const BUILD_STAMP = join(root, 'dist', '.build-stamp');
 
 /** Ends the preparation with a line, if there is anything left to say, and a status. */
@@ -62,15 +63,16 @@ function install() {
 }
 
 function build() {
-  const sources = files(join(root, 'src'), /\.(ts|json)$/);
-  const inputs = hash([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json'), BUNDLE]);
+  const sources = files(join(root, 'src'), /\.(tsx?|json|css|html)$/);
+  const inputs = hash([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json'), BUNDLE, PAGE]);
   if (read(BUILD_STAMP) === inputs) return;
-  say('building dist/ (tsc)');
+  say('building dist/ (tsc, vite)');
   // Built aside and swapped in, so that a build that fails leaves the last one, and no file of a former one stays.
   const aside = join(root, 'node_modules', `.trapline-dist-${process.pid}`);
   try {
     run(process.execPath, [TSC, '-p', 'tsconfig.json', '--outDir', aside, '--noEmitOnError'], 'the build failed');
     run(process.execPath, [BUNDLE, aside], 'the bundle failed');
+    run(process.execPath, [PAGE, join(aside, 'workshop', 'page')], 'the page could not be built');
     chmodSync(join(aside, 'cli.js'), 0o755);
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     renameSync(aside, join(root, 'dist'));
