@@ -96,11 +96,11 @@ function buildProgram(setStatus: (status: number) => void): Command {
   const race = program
     .command('race')
     .description('explore every interleaving of a scenario: exit status 0 holds, 1 fails, 3 incomplete')
-    .argument('[scenario]', 'its name; --list shows them');
+    .argument('[scenario...]', 'its name, or several; --list shows them');
   declareRaceOptions(race);
-  race.action(async (scenario: string | undefined, options: RawRaceOptions) => {
+  race.action(async (scenarios: readonly string[], options: RawRaceOptions) => {
     const { raceCommand } = await import('./race-command.ts');
-    setStatus(await raceCommand(scenario, options));
+    setStatus(await raceCommand(scenarios, options));
   });
 
   program

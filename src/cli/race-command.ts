@@ -3,13 +3,15 @@
 // `trapline race`: explores the interleavings of a scenario; exit status 0 holds, 1 fails, 3 incomplete.
 
 import { openUnicorn } from '../cpu/unicorn/index.ts';
-import { RACE_SCENARIOS, startRaceCommand } from '../race/command.ts';
+import { RACE_SCENARIOS, startRaceCommand, startRaceCommands } from '../race/command.ts';
 import { junitXml } from '../race/junit.ts';
 import { PROTOCOLS } from '../race/protocols.ts';
 import { raceReport } from '../race/report.ts';
+import { racesJson } from '../race/result-json.ts';
 import { STRATEGIES } from '../race/search/explore.ts';
 import { MODELS } from '../race/world/model.ts';
-import type { RaceCommandOptions } from '../race/command.ts';
+import type { RaceCommandOptions, RaceCommandResults } from '../race/command.ts';
+import type { Progress, StopReason } from '../race/search/system.ts';
 import { isColourful } from './colour.ts';
 import { guestPatchers } from './guest-patcher.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
@@ -19,12 +21,14 @@ import { parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Explores, prints the report, and gives the exit status. */
-export async function raceCommand(scenario: string | undefined, raw: RawRaceOptions): Promise<number> {
+export async function raceCommand(names: readonly string[], raw: RawRaceOptions): Promise<number> {
   if (raw['list'] === true) {
     writeToStdout(listing());
     return 0;
   }
-  if (scenario === undefined) throw new UsageError('race: no scenario was given; see trapline race --list');
+  if (raw['all'] === true && names.length > 0) throw new UsageError('race: --all or names of scenarios, not both');
+  const scenarios = raw['all'] === true ? RACE_SCENARIOS.map(({ name }) => name) : names;
+  if (scenarios.length === 0) throw new UsageError('race: no scenario was given; see trapline race --list');
   const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
   const json = text('json');
   const junit = text('junit');
@@ -37,24 +41,46 @@ export async function raceCommand(scenario: string | undefined, raw: RawRaceOpti
     };
     const jsonFile = file('--json', json);
     const junitFile = file('--junit', junit);
-    const race = startRaceCommand({
-      scenario,
+    const options = {
       scenarios: guestPatchers(text('protocolElf')),
       makeCpu: openUnicorn,
       colour: isColourful(process.stdout),
       page: raw['page'] === true,
-      ...names(text),
+      ...named(text),
       ...numbers(text),
-    });
-    const result = await followRace(race, text('time'));
-    writeToStdout(result.text);
-    jsonFile?.finish(`${JSON.stringify(result.json, null, 2)}\n`);
-    junitFile?.finish(junitXml([{ result: result.result, text: raceReport(result.result) }]));
-    return result.exitCode;
+    };
+    const { results, notBegun, text: report, exitCode } = await followRace(races(scenarios, options), text('time'));
+    writeToStdout(report);
+    const data =
+      scenarios.length === 1
+        ? results[0]?.json
+        : racesJson(
+            results.map((r) => r.json),
+            notBegun,
+          );
+    jsonFile?.finish(`${JSON.stringify(data, null, 2)}\n`);
+    junitFile?.finish(
+      junitXml(
+        results.map(({ result }) => ({ result, text: raceReport(result) })),
+        notBegun,
+      ),
+    );
+    return exitCode;
   } catch (error) {
     for (const opened of files) opened.discard();
     throw error;
   }
+}
+
+/** One scenario has its report alone. */
+function* races(
+  scenarios: readonly string[],
+  options: Omit<RaceCommandOptions, 'scenario'>,
+): Generator<Progress, RaceCommandResults, StopReason | null> {
+  const [scenario] = scenarios;
+  if (scenario === undefined || scenarios.length > 1) return yield* startRaceCommands(scenarios, options);
+  const result = yield* startRaceCommand({ ...options, scenario });
+  return { results: [result], notBegun: [], text: result.text, exitCode: result.exitCode };
 }
 
 /** What `--list` shows. */
@@ -75,7 +101,7 @@ type Numbers = Partial<Record<(typeof NUMBERS)[number] | 'startAt', number>>;
 const NAMES = ['patch', 'protocol', 'model', 'grain', 'return', 'strategy'] as const;
 const NUMBERS = ['threads', 'offset', 'nr', 'table', 'budget', 'granule', 'atom', 'seed'] as const;
 
-function names(text: (name: string) => string | undefined): Names {
+function named(text: (name: string) => string | undefined): Names {
   const given = NAMES.flatMap((name) => {
     const value = text(name);
     return value === undefined ? [] : [[name, value] as const];

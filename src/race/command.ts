@@ -135,7 +135,7 @@ export function runRaceCommand(options: RaceCommandOptions): RaceCommandResult {
 export function* startRaceCommand(
   options: RaceCommandOptions,
 ): Generator<Progress, RaceCommandResult, StopReason | null> {
-  const scenario = options.scenarios?.find((s) => s.name === options.scenario) ?? scenarioNamed(options.scenario);
+  const scenario = knownScenario(options.scenario, options.scenarios);
   const parameters = resolveParameters(options);
   const strategy = options.strategy ?? 'exhaustive';
   const budget = integer('budget', options.budget, DEFAULT_BUDGETS[strategy] ?? DEFAULT_SCHEDULES, 1, 2 ** 31);
@@ -152,6 +152,68 @@ export function* startRaceCommand(
   } finally {
     cpu.dispose();
   }
+}
+
+/** What came of several scenarios. */
+export interface RaceCommandResults {
+  readonly results: readonly RaceCommandResult[];
+  /** Names of those that were not begun, because the search was told to stop. */
+  readonly notBegun: readonly string[];
+  /** The reports, and a line that counts them. */
+  readonly text: string;
+  /** 1 where one fails, else 3 where one is incomplete or was not begun, else 0. */
+  readonly exitCode: 0 | 1 | 3;
+}
+
+/** Between two scenarios nothing is explored. */
+const BETWEEN: Progress = {
+  states: 0,
+  transitions: 0,
+  schedules: 0,
+  frontier: 0,
+  layer: -1,
+  failures: 0,
+  estimate: null,
+};
+
+/**
+ * Explores several scenarios with the same options, one after the other. Told to stop, it ends the one under way and
+ * begins no other.
+ * @throws TraplineError `RACE_…` for an option or a name that is not known, before anything is explored
+ */
+export function* startRaceCommands(
+  names: readonly string[],
+  options: Omit<RaceCommandOptions, 'scenario'>,
+): Generator<Progress, RaceCommandResults, StopReason | null> {
+  for (const name of names) knownScenario(name, options.scenarios);
+  const results: RaceCommandResult[] = [];
+  let stopped: StopReason | null = null;
+  for (const scenario of names) {
+    stopped ??= yield BETWEEN;
+    if (stopped !== null) break;
+    const race = startRaceCommand({ ...options, scenario });
+    let at = race.next();
+    while (at.done !== true) {
+      stopped = yield at.value;
+      at = race.next(stopped);
+    }
+    results.push(at.value);
+  }
+  const notBegun = names.slice(results.length);
+  const count = (verdict: RaceResult['verdict']): number => results.filter((r) => r.result.verdict === verdict).length;
+  const isWhole = count('incomplete') === 0 && notBegun.length === 0;
+  const left = notBegun.length === 0 ? '' : `; not begun, to go on with: ${notBegun.join(' ')}`;
+  const summary = `${names.length} scenarios: ${count('holds')} hold, ${count('fails')} fail, ${count('incomplete')} incomplete${left}\n`;
+  return {
+    results,
+    notBegun,
+    text: [...results.map((result) => result.text), summary].join('\n'),
+    exitCode: count('fails') > 0 ? 1 : isWhole ? 0 : 3,
+  };
+}
+
+function knownScenario(name: string, own: readonly Scenario[] | undefined): Scenario {
+  return own?.find((scenario) => scenario.name === name) ?? scenarioNamed(name);
 }
 
 /** Options of `trapline replay`. */
@@ -207,7 +269,7 @@ function withToken<T>(
   use: (token: Token, scenario: Scenario, world: World) => T,
 ): T {
   const token = parseToken(tokenIn(text));
-  const scenario = scenarios?.find((known) => known.name === token.scenario) ?? scenarioNamed(token.scenario);
+  const scenario = knownScenario(token.scenario, scenarios);
   const cpu = makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
     return use(token, scenario, scenario.build(token.parameters, { cpu }));

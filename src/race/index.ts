@@ -10,8 +10,15 @@ export {
   resolveParameters,
   runRaceCommand,
   startRaceCommand,
+  startRaceCommands,
 } from './command.ts';
-export type { ChangeScheduleOptions, RaceCommandOptions, RaceCommandResult, ReplayCommandOptions } from './command.ts';
+export type {
+  ChangeScheduleOptions,
+  RaceCommandOptions,
+  RaceCommandResult,
+  RaceCommandResults,
+  ReplayCommandOptions,
+} from './command.ts';
 export { junitXml } from './junit.ts';
 export { moveStep, replayChanged, scheduledSteps } from './changed-schedule.ts';
 export type { ChangedSchedule } from './changed-schedule.ts';
@@ -22,8 +29,8 @@ export { RaceScenario } from './race-scenario.ts';
 export type { Changes, ExploreSettings, KernelSettings, Placement, RaceHost, ThreadStart } from './race-scenario.ts';
 export type { ActorState, RaceState } from './race-state.ts';
 export { raceReport } from './report.ts';
-export { raceJson, replayJson } from './result-json.ts';
-export type { ActorJson, FailureJson, RaceJson, ReplayJson, StateJson, StepJson } from './result-json.ts';
+export { raceJson, racesJson, replayJson } from './result-json.ts';
+export type { ActorJson, FailureJson, RaceJson, RacesJson, ReplayJson, StateJson, StepJson } from './result-json.ts';
 export type { RaceResult, ResultFailure, ResultStep } from './result.ts';
 export { stateView } from './state-view.ts';
 export type { ActorView, SlotView, StateView } from './state-view.ts';

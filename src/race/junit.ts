@@ -19,14 +19,25 @@ function testCase({ scenario, parameters: p, verdict, witness }: RaceResult, rep
   return `${open}>\n    <${kind} message="${escaped(message)}">${escaped(report)}</${kind}>\n  </testcase>`;
 }
 
-/** A whole file. */
-export function junitXml(results: readonly { readonly result: RaceResult; readonly text: string }[]): string {
+/** A scenario that was to be explored and was not. */
+function notExplored(scenario: string): string {
+  const error = '<error message="not explored: the search was told to stop before"/>';
+  return `  <testcase classname="${escaped(scenario)}" name="not begun">\n    ${error}\n  </testcase>`;
+}
+
+/** A whole file. @param notBegun names of scenarios that were to be explored and were not: errors */
+export function junitXml(
+  results: readonly { readonly result: RaceResult; readonly text: string }[],
+  notBegun: readonly string[] = [],
+): string {
   const count = (verdict: RaceResult['verdict']): number => results.filter((r) => r.result.verdict === verdict).length;
-  const counts = `tests="${results.length}" failures="${count('fails')}" errors="${count('incomplete')}"`;
+  const errors = count('incomplete') + notBegun.length;
+  const counts = `tests="${results.length + notBegun.length}" failures="${count('fails')}" errors="${errors}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuite name="trapline race" ${counts}>`,
     ...results.map(({ result, text }) => testCase(result, text)),
+    ...notBegun.map(notExplored),
     '</testsuite>\n',
   ].join('\n');
 }

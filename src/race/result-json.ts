@@ -201,6 +201,20 @@ export function raceJson(result: RaceResult): RaceJson {
   };
 }
 
+/** What `trapline race --json` writes for several scenarios. */
+export interface RacesJson {
+  readonly schema: 'trapline-races';
+  readonly version: 1;
+  readonly results: readonly RaceJson[];
+  /** Names of scenarios that were to be explored and were not. */
+  readonly notBegun: readonly string[];
+}
+
+/** The results as {@link RacesJson}. */
+export function racesJson(results: readonly RaceJson[], notBegun: readonly string[]): RacesJson {
+  return { schema: 'trapline-races', version: 1, results, notBegun };
+}
+
 /** A replay, or one of a changed schedule, for pages. */
 export interface ReplayJson {
   readonly kind: 'failed' | 'passed' | 'diverged';

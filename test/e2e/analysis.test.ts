@@ -49,6 +49,35 @@ describe('trapline race', () => {
     expect(readFileSync(path, 'utf8')).toContain('<testsuite name="trapline race" tests="1" failures="1" errors="0">');
   });
 
+  it('explores several scenarios into one file of each kind, and fails when one of them does', () => {
+    const [json, junit] = [join(folder, 'races.json'), join(folder, 'races.xml')];
+    const run = trapline(['race', 'patch-vs-exec', 'shared-tail', '--json', json, '--junit', junit]);
+    expect(run).toMatchObject({ status: 1, stderr: '' });
+    expect(run.stdout).toMatch(
+      /^HOLDS patch-vs-exec[^]*\n\nFAIL  shared-tail[^]*\n\n2 scenarios: 1 hold, 1 fail, 0 incomplete\n$/,
+    );
+    expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({
+      schema: 'trapline-races',
+      version: 1,
+      results: [{ scenario: 'patch-vs-exec' }, { scenario: 'shared-tail' }],
+      notBegun: [],
+    });
+    expect(readFileSync(junit, 'utf8')).toContain('<testsuite name="trapline race" tests="2" failures="1" errors="0">');
+  });
+
+  it('explores all scenarios, which hold in hardened mode', () => {
+    const run = trapline(['race', '--all', '--patch', 'hardened']);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toMatch(/(\d+) scenarios: \1 hold, 0 fail, 0 incomplete\n$/);
+  });
+
+  it('names the scenarios that it has not begun when the time is over', () => {
+    const large = ['--patch', 'hardened', '--model', 'stale', '--granule', '1', '--threads', '6'];
+    const run = trapline(['race', 'patch-vs-exec', 'shared-tail', 'cow-break', ...large, '--time', '0.5']);
+    expect(run.status).toBe(3);
+    expect(run.stdout).toMatch(/1 incomplete; not begun, to go on with: shared-tail cow-break\n$/);
+  });
+
   it('takes seed and budget from RACE_SEED and RACE_BUDGET', () => {
     expect(trapline(['race', 'patch-vs-exec'], { env: { RACE_BUDGET: '5' } }).status).toBe(3);
     const sampled = ['race', 'patch-vs-exec', '--strategy', 'urw'];

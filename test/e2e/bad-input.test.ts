@@ -159,6 +159,8 @@ describe('The command', () => {
   it('refuses a scenario that does not exist', () => {
     expectRefusal(['race', 'no-such-scenario'], 125, /no-such-scenario/);
     expectRefusal(['race'], 125, /no scenario was given/);
+    expectRefusal(['race', 'patch-vs-exec', 'no-such-scenario'], 125, /no-such-scenario/);
+    expectRefusal(['race', 'patch-vs-exec', '--all'], 125, /--all or names/);
     expectRefusal(['race', 'patch-vs-exec', '--protocol', 'zzz'], 125, /zzz/);
   });
 
