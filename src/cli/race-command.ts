@@ -3,7 +3,7 @@
 // `trapline race`: explores the interleavings of a scenario; exit status 0 holds, 1 fails, 3 incomplete.
 
 import { openUnicorn } from '../cpu/unicorn/index.ts';
-import { RACE_SCENARIOS, startRaceCommand, startRaceCommands } from '../race/command.ts';
+import { ALL_SCENARIOS, RACE_SCENARIOS, startRaceCommand, startRaceCommands } from '../race/command.ts';
 import { junitXml } from '../race/junit.ts';
 import { PROTOCOLS } from '../race/protocols.ts';
 import { raceReport } from '../race/report.ts';
@@ -27,7 +27,7 @@ export async function raceCommand(names: readonly string[], raw: RawRaceOptions)
     return 0;
   }
   if (raw['all'] === true && names.length > 0) throw new UsageError('race: --all or names of scenarios, not both');
-  const scenarios = raw['all'] === true ? RACE_SCENARIOS.map(({ name }) => name) : names;
+  const scenarios = raw['all'] === true ? ALL_SCENARIOS : names;
   if (scenarios.length === 0) throw new UsageError('race: no scenario was given; see trapline race --list');
   const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
   const json = text('json');

@@ -12,7 +12,7 @@ export type RawRaceOptions = Readonly<Record<string, string | boolean | undefine
 export function declareRaceOptions(command: Command): void {
   command
     .option('--list', 'list the scenarios')
-    .option('--all', 'explore all scenarios')
+    .option('--all', 'explore all scenarios but hardware, whose failures are what a processor showed')
     .option('--patch <MODE>', 'upstream or hardened')
     .option(
       '--protocol <NAME>',

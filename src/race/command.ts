@@ -68,6 +68,9 @@ export interface RaceCommandResult {
 /** Scenarios, for `--list`. */
 export const RACE_SCENARIOS: readonly { readonly name: string; readonly summary: string }[] = SCENARIOS;
 
+/** What `--all` explores. */
+export const ALL_SCENARIOS: readonly string[] = SCENARIOS.filter((s) => s.observes !== true).map((s) => s.name);
+
 const DEFAULT_BUDGETS: Readonly<Record<string, number>> = { exhaustive: 5_000_000 };
 const DEFAULT_SCHEDULES = 20_000;
 

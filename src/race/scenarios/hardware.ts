@@ -28,6 +28,7 @@ class Observed extends SiteBehaviour {
 export const HARDWARE = siteScenario({
   name: 'hardware',
   summary: 'patch-vs-exec as it was run on a real processor; running into the guard is an outcome to be reached',
+  observes: true,
   promise: 'no thread runs into the guard or executes a mix of old and new',
   actors: (stage) => [patcher(stage), ...threads(stage)],
   behaviour: (options, jobs) => new Observed(options, jobs),

@@ -54,6 +54,8 @@ export interface Scenario {
   readonly summary: string;
   /** What it means that it holds, for the first line of a report. */
   readonly promise: string;
+  /** Its failures are outcomes to be reached, no defects: not part of `--all`. */
+  readonly observes?: boolean;
   /** Address of the site whose bytes a report shows. */
   site(parameters: ScenarioParameters): number;
   build(parameters: ScenarioParameters, options: BuildOptions): World;

@@ -101,6 +101,8 @@ export interface SiteScenario {
   readonly name: string;
   readonly summary: string;
   readonly promise: string;
+  /** As {@link Scenario.observes}. */
+  readonly observes?: boolean;
   actors(stage: Stage): readonly ActorStart[];
   jobs?(stage: Stage): Jobs;
   /** Default {@link SiteBehaviour}. */
@@ -238,6 +240,7 @@ export function siteScenario(scenario: SiteScenario): Scenario {
     name: scenario.name,
     summary: scenario.summary,
     promise: scenario.promise,
+    ...(scenario.observes !== undefined && { observes: scenario.observes }),
     site: scenario.site ?? siteAddress,
     build: (parameters, options) => build(scenario, parameters, options),
   };
