@@ -22,7 +22,7 @@ import { parseSchedule, replay } from './search/schedule.ts';
 import type { Exploration, Failure } from './search/system.ts';
 import type { SiteCode } from './site-code.ts';
 import { siteCode, symbolCode } from './site-code.ts';
-import { parseToken } from './token.ts';
+import { contentDifference, contentHash, parseToken } from './token.ts';
 import type { ActorStart } from './world/world.ts';
 import { RACE_MEMORY_BYTES } from './world/machine.ts';
 import { fetchNamed } from './world/model.ts';
@@ -351,6 +351,12 @@ export class RaceScenario {
     const token = parseToken(tokenIn(text));
     const scenario = this.scenario();
     return this.#withWorld(scenario, token.parameters, (world) => {
+      const different = contentDifference(token, contentHash(world, token.parameters));
+      if (different !== null)
+        throw new TraplineError(
+          'RACE_TOKEN',
+          `RACE_REPLAY: ${different}; replay(token, 'lenient') runs it all the same`,
+        );
       const run = replay(world.plain, parseSchedule(world.actors, token.schedule));
       if (run.kind === 'diverged')
         throw new TraplineError('RACE_TOKEN', `RACE_REPLAY no longer fits: ${run.problem ?? ''}`);

@@ -202,6 +202,9 @@ describe('the environment', () => {
     expect(replayed.stats).toMatchObject({ strategy: 'replay', schedules: 1 });
     expect(replayed).toFailWith('ff 27');
     expect(inEnvironment.scenario('other').patcher('P').thread('T0')).toHoldInAllInterleavings();
+    // The same name with another thread in it: the schedule may fit, but it is not the scenario that it is of.
+    const other = inEnvironment.scenario('env').patcher('P', 'acb').thread('T0').thread('T1');
+    expect(() => other.explore()).toThrow(/RACE_REPLAY: the actors and where they start of "env" are not what it was/);
   });
 
   it('RACE_SEED and RACE_BUDGET are what a search begins with', () => {
