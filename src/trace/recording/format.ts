@@ -53,7 +53,7 @@ export type RegisterName = (typeof REGISTERS)[number];
  *
  * | kind | who | what happened | `data` |
  * |---|---|---|---|
- * | `instruction` | task | executed one instruction | `private`: how many more went by that nobody else can notice |
+ * | `instruction` | task | executed one instruction | `private`: how many more went by that nobody else can notice; races: `leadsTo`: the kernel's work that follows, `via`, `sysno`, `call`: the call that was served, `consequence` where it fails |
  * | `fetch` | task | its processor fetched a granule | `granule` |
  * | `skip` | task | executed what is not recorded one by one | `instructions`; `why`: see {@link SkipReason} |
  * | `trap` | task | a system call instruction stopped it (SIGSYS in life) | `sysno`, `name`, `site` |
@@ -154,9 +154,9 @@ export type Place = (typeof PLACES)[number];
  * | `stopped` | another one made it stand still |
  * | `blocked` | asleep inside a system call |
  * | `ended` | it has done its part, or has exited |
- * | `dead` | it died of what this recording is about |
+ * | `failed` | what it has just done is the failure |
  */
-export const ACTOR_STATES = ['unborn', 'user', 'kernel', 'waiting', 'stopped', 'blocked', 'ended', 'dead'] as const;
+export const ACTOR_STATES = ['unborn', 'user', 'kernel', 'waiting', 'stopped', 'blocked', 'ended', 'failed'] as const;
 export type ActorStateName = (typeof ACTOR_STATES)[number];
 
 /**
@@ -261,16 +261,16 @@ export interface Listing {
 }
 
 /**
- * What a decode from one entry offset means, by its first instruction.
+ * What a decode from one entry offset means.
  *
  * | meaning | |
  * |---|---|
- * | `as-before` | the same as in the program's own bytes |
+ * | `as-before` | the same instructions as in the program's own bytes |
  * | `jump` | `jmp *slot`: into the trampoline |
- * | `guard` | the guard byte: #UD, and the fault handler sends the task on |
- * | `no-instruction` | #UD, where no recovery knows it |
- * | `other` | another instruction than the program has there: it would be executed |
- * | `cut` | the bytes end before the instruction does |
+ * | `guard` | nothing but a `mov` into eax, then the guard byte: #UD, and the fault handler sends the task on |
+ * | `no-instruction` | #UD at once, where no recovery knows it |
+ * | `other` | other instructions than the program has there: they would be executed |
+ * | `cut` | the bytes end before the last instruction does |
  */
 export const MEANINGS = ['as-before', 'jump', 'guard', 'no-instruction', 'other', 'cut'] as const;
 export type Meaning = (typeof MEANINGS)[number];
