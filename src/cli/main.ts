@@ -17,6 +17,8 @@ import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-o
 import type { RawRunOptions } from './run-options.ts';
 import type { SitesOptions } from './sites-command.ts';
 import { UsageError } from './usage-error.ts';
+import { declareWorkshopOptions } from './workshop-options.ts';
+import type { RawWorkshopOptions } from './workshop-options.ts';
 
 /** What the table of options does not say. */
 const RUN_HELP = `
@@ -125,6 +127,15 @@ function buildProgram(setStatus: (status: number) => void): Command {
       const { benchCommand } = await import('./bench.ts');
       setStatus(await benchCommand(options));
     });
+
+  const workshop = program
+    .command('workshop')
+    .description('serve the workshop: a page on which people see and try how calls are trapped, patched and raced');
+  declareWorkshopOptions(workshop);
+  workshop.action(async (options: RawWorkshopOptions) => {
+    const { workshopCommand } = await import('./workshop-command.ts');
+    setStatus(await workshopCommand(options));
+  });
 
   const check = program
     .command('check')

@@ -119,17 +119,22 @@ export interface RaceOutcome {
   readonly json: Readonly<Record<string, unknown>>;
 }
 
-/** What came of a moved step. */
+/** What came of a changed schedule. */
 export interface ScheduleOutcome {
   readonly kind: 'schedule';
-  readonly outcome: 'failed' | 'passed' | 'diverged';
+  readonly outcome: 'failed' | 'passed';
   /** The failure in words. */
   readonly failure: string | null;
-  /** What did not fit. */
+  /** Steps that fit before the first that did not. */
+  readonly fits: number;
+  /** Why that one did not fit. */
   readonly problem: string | null;
   /** Steps that were left out. */
   readonly skipped: number;
-  readonly text: string;
+  /** Steps that were added at the end, so that everybody comes to an end. */
+  readonly added: number;
+  /** Of the steps that were made. */
+  readonly token: string;
 }
 
 export interface CheckOutcome {
@@ -225,7 +230,7 @@ export interface JobLimits {
 export const DEFAULT_JOB_LIMITS: JobLimits = {
   instructions: 20_000_000,
   seconds: 10,
-  memoryBytes: 64 * 2 ** 20,
+  memoryBytes: 32 * 2 ** 20,
   outputBytes: 64 * 2 ** 10,
   steps: 100_000,
   resultBytes: 24 * 2 ** 20,

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// Options of `trapline workshop`.
+
+import type { Command } from 'commander';
+
+/** Options as commander hands them over. */
+export interface RawWorkshopOptions {
+  readonly port: string;
+  readonly host: string;
+  readonly allowHost: readonly string[];
+  readonly workers?: string;
+  readonly jobSeconds?: string;
+  readonly classKey?: string;
+  readonly verify?: string;
+  readonly logLevel: string;
+  readonly logFile?: string;
+}
+
+export function declareWorkshopOptions(command: Command): void {
+  command
+    .option('--port <N>', 'port to listen on, 0 for any', '7117')
+    .option('--host <ADDRESS>', 'address to listen on; 0.0.0.0 for all of this machine', '127.0.0.1')
+    .option(
+      '--allow-host <NAME>',
+      'a name by which others call this machine (repeatable)',
+      (name: string, names: readonly string[]) => [...names, name],
+      [],
+    )
+    .option('--workers <N>', 'processes that run jobs')
+    .option('--job-seconds <N>', 'time that one job may take')
+    .option('--class-key <FILE>', 'sign what students hand in; made when it is not there')
+    .option('--verify <FILE>', 'check a list of hand-in lines: exit status 0 all are right, 1 some are not')
+    .option('--log-level <L>', 'debug, info, warn, error or silent', 'info')
+    .option('--log-file <FILE>', 'log as JSON lines into FILE instead of stderr');
+}
