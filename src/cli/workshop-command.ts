@@ -7,8 +7,10 @@ import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from '../cpu/unicorn/setup/index.ts';
-import { checkHandIn, readClassKey } from '../workshop/server/class-key.ts';
-import type { ClassKey, HandInVerdict } from '../workshop/server/class-key.ts';
+import { readClassKey } from '../workshop/server/class-key.ts';
+import { checkHandIn } from '../workshop/hand-in.ts';
+import type { HandInVerdict } from '../workshop/hand-in.ts';
+import type { ClassKey } from '../workshop/server/class-key.ts';
 import { isLoopback, startWorkshop } from '../workshop/server/index.ts';
 import type { ServerLog } from '../workshop/server/server-log.ts';
 import { PINO_OPTIONS } from './logger.ts';
@@ -132,7 +134,7 @@ function verify(path: string, keyPath: string | undefined): number {
   if (lines.length === 0) throw new UsageError(`--verify: ${path} holds no lines`);
   let bad = 0;
   for (const line of lines) {
-    const result = checkHandIn(line, key);
+    const result = key?.check(line) ?? checkHandIn(line, undefined);
     // With a key, a line that anybody can make is not enough.
     if (result.verdict !== 'signed' && !(result.verdict === 'checksum' && key === undefined)) bad++;
     writeToStdout(`${verdictLine(result, line)}\n`);

@@ -32,6 +32,15 @@ export interface ParsedHandIn {
   readonly text: string;
 }
 
+/** What a check of one line found. */
+export type HandInVerdict =
+  | { readonly verdict: 'signed' | 'checksum'; readonly handIn: HandIn }
+  /** It was changed, or another key signed it. */
+  | { readonly verdict: 'wrong'; readonly handIn: HandIn }
+  /** It is signed, and there is no key here to check it with. */
+  | { readonly verdict: 'no-key'; readonly handIn: HandIn }
+  | { readonly verdict: 'unreadable' };
+
 const VERSION = 'TL1';
 export const MAX_HAND_IN = 1200;
 
@@ -77,4 +86,20 @@ export function handInChecksum(text: string): string {
 /** A line without a server: everybody could have made it. */
 export function checkedLine(handIn: HandIn): string {
   return handInLine(handIn, { kind: 'c', value: handInChecksum(handInText(handIn)) });
+}
+
+/**
+ * Checks one line.
+ * @param isSigned whether a signature is right; undefined where there is no key
+ */
+export function checkHandIn(
+  line: string,
+  isSigned: ((signature: string, text: string) => boolean) | undefined,
+): HandInVerdict {
+  const parsed = parseHandIn(line);
+  if (parsed === undefined) return { verdict: 'unreadable' };
+  const { handIn, check, text } = parsed;
+  if (check.kind === 'c') return { verdict: check.value === handInChecksum(text) ? 'checksum' : 'wrong', handIn };
+  if (isSigned === undefined) return { verdict: 'no-key', handIn };
+  return { verdict: isSigned(check.value, text) ? 'signed' : 'wrong', handIn };
 }

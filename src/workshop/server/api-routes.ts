@@ -7,9 +7,9 @@ import { TraplineError } from '../../base/errors.ts';
 import { parseHandInCheck, parseHandInRequest, parseJobRequest } from '../api-requests.ts';
 import { API } from '../api.ts';
 import type { Failed, FailureReason, JobAccepted, ServerStatus } from '../api.ts';
-import { checkedLine } from '../hand-in.ts';
-import { checkHandIn } from './class-key.ts';
+import { checkHandIn, checkedLine } from '../hand-in.ts';
 import type { ClassKey } from './class-key.ts';
+import type { HandInVerdict } from '../hand-in.ts';
 import type { JobBook, JobView } from './job-book.ts';
 import { readJsonBody } from './json-body.ts';
 import { newName, studentCookie, studentOf } from './students.ts';
@@ -119,10 +119,14 @@ export class ApiRoutes {
     });
   }
 
+  #verdict(line: string): HandInVerdict {
+    return this.#options.classKey?.check(line) ?? checkHandIn(line, undefined);
+  }
+
   #check(request: IncomingMessage): Promise<ApiAnswer> {
     return withBody(request, HAND_IN_BYTES, (value) => ({
       status: 200,
-      json: { results: parseHandInCheck(value).map((line) => checkHandIn(line, this.#options.classKey)) },
+      json: { results: parseHandInCheck(value).map((line) => this.#verdict(line)) },
     }));
   }
 }

@@ -5,22 +5,13 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { TraplineError } from '../../base/errors.ts';
-import { handInChecksum, handInLine, handInText, parseHandIn } from '../hand-in.ts';
-import type { HandIn, ParsedHandIn } from '../hand-in.ts';
+import { checkHandIn, handInLine, handInText } from '../hand-in.ts';
+import type { HandIn, HandInVerdict } from '../hand-in.ts';
 
 const KEY_BYTES = 32;
 const LEAST_BYTES = 16;
 /** 128 bits of the MAC. */
 const SIGNATURE_CHARACTERS = 22;
-
-/** What a check of one line found. */
-export type HandInVerdict =
-  | { readonly verdict: 'signed' | 'checksum'; readonly handIn: HandIn }
-  /** It was changed, or another key signed it. */
-  | { readonly verdict: 'wrong'; readonly handIn: HandIn }
-  /** It is signed, and there is no key here to check it with. */
-  | { readonly verdict: 'no-key'; readonly handIn: HandIn }
-  | { readonly verdict: 'unreadable' };
 
 export class ClassKey {
   readonly #key: Uint8Array;
@@ -34,7 +25,12 @@ export class ClassKey {
     return handInLine(handIn, { kind: 's', value: this.#mac(handInText(handIn)) });
   }
 
-  isSignatureOf(value: string, text: string): boolean {
+  /** Checks one line of text. */
+  check(line: string): HandInVerdict {
+    return checkHandIn(line, (value, text) => this.#isSignatureOf(value, text));
+  }
+
+  #isSignatureOf(value: string, text: string): boolean {
     const expected = Buffer.from(this.#mac(text));
     const given = Buffer.from(value);
     return given.length === expected.length && timingSafeEqual(given, expected);
@@ -84,19 +80,4 @@ function makeKeyFile(path: string): Uint8Array {
     throw new TraplineError('WORKSHOP_KEY', `the class key cannot be written: ${(error as Error).message}`);
   }
   return text;
-}
-
-/** Checks one line. */
-export function checkHandIn(line: string, key: ClassKey | undefined): HandInVerdict {
-  const parsed = parseHandIn(line);
-  return parsed === undefined ? { verdict: 'unreadable' } : { verdict: verdictOf(parsed, key), handIn: parsed.handIn };
-}
-
-function verdictOf(
-  { check, text }: ParsedHandIn,
-  key: ClassKey | undefined,
-): Exclude<HandInVerdict['verdict'], 'unreadable'> {
-  if (check.kind === 'c') return check.value === handInChecksum(text) ? 'checksum' : 'wrong';
-  if (key === undefined) return 'no-key';
-  return key.isSignatureOf(check.value, text) ? 'signed' : 'wrong';
 }

@@ -9,6 +9,8 @@ import { TraplineError } from '../../base/errors.ts';
 import type { Disassembler } from '../../isa/disassembler.ts';
 import { changeScheduleCommand, formatToken, startRaceCommand } from '../../race/index.ts';
 import type { RaceCommandOptions } from '../../race/index.ts';
+import { recordRace, recordToken } from '../../race/recording/index.ts';
+import type { RaceRecordingHost } from '../../race/recording/index.ts';
 import { checkJson } from '../../report/check-json.ts';
 import { checkText } from '../../report/check-text.ts';
 import { checkProgram } from '../../sandbox/check/check.ts';
@@ -17,6 +19,7 @@ import type { RunResult, SandboxOptions } from '../../sandbox/sandbox.ts';
 import { HARDENED_GUARDS } from '../../usertrap/guards.ts';
 import type { Guards } from '../../usertrap/guards.ts';
 import { UPSTREAM_VERSION_NAMES } from '../../usertrap/versions.ts';
+import type { Recording } from '../../trace/recording/format.ts';
 import type {
   CheckRequest,
   GuestCode,
@@ -43,7 +46,7 @@ export interface Laboratory {
 /** What came of a job. */
 export interface Execution {
   readonly outcome: JobOutcome;
-  readonly recordings: readonly unknown[];
+  readonly recordings: readonly Recording[];
 }
 
 /**
@@ -183,7 +186,7 @@ async function race(request: RaceRequest, limits: JobLimits, laboratory: Laborat
   const { result, text, json } = at.value;
   return {
     outcome: { kind: 'race', verdict: result.verdict, text, json: { ...json } },
-    recordings: [],
+    recordings: recordRace(result, recordingHost(laboratory)),
   };
 }
 
@@ -207,8 +210,12 @@ function schedule(request: ScheduleRequest, laboratory: Laboratory): Execution {
       added,
       token: formatToken(changed.token),
     },
-    recordings: [],
+    recordings: [recordToken({ token, ...(change !== undefined && { change }) }, recordingHost(laboratory))],
   };
+}
+
+function recordingHost({ openCpu, disassembler }: Laboratory): RaceRecordingHost {
+  return { makeCpu: openCpu, disassembler };
 }
 
 async function check(request: CheckRequest, limits: JobLimits, laboratory: Laboratory): Promise<Execution> {

@@ -28,6 +28,8 @@ export type PoolResult =
 /** Beyond the job's own time: for what is done before and after it. */
 const GRACE_MS = 5000;
 const DEFAULT_MEMORY = 2 ** 30;
+/** A job that is cancelled runs at least so long. */
+const SHORT_MS = 2000;
 const MEMORY_CHECK_MS = 500;
 /** A worker that has done so many jobs is replaced, so that no leak grows for ever. */
 const JOBS_PER_WORKER = 2000;
@@ -42,6 +44,8 @@ interface Task {
   readonly message: JobMessage;
   readonly done: (result: PoolResult) => void;
   readonly timer: NodeJS.Timeout;
+  /** Monotonic milliseconds at its start. */
+  readonly since: number;
 }
 
 /** One process, replaced whenever it ends. */
@@ -161,11 +165,24 @@ class Worker {
         sentence: `The job was ended after ${seconds} s, which is longer than any may take here.`,
       });
     }, ms);
-    this.#task = { message, done, timer };
+    this.#task = { message, done, timer, since: performance.now() };
     this.#child?.send(message, (error) => {
       // The process is gone or its channel is: its end, which is reported apart, finishes the job.
       if (error !== null) this.#child?.kill('SIGKILL');
     });
+  }
+
+  /**
+   * Ends a job that nobody wants any more, but lets a short one come to its end: a new process costs more, and somebody could
+   * ask for one after the other.
+   */
+  cancel(job: number, why: Failed): void {
+    const task = this.#task;
+    if (task === undefined) return;
+    const end = (): void => {
+      if (this.isDoing(job)) this.giveUp(why);
+    };
+    setTimeout(end, Math.max(0, task.since + SHORT_MS - performance.now())).unref();
   }
 
   /** Ends the process and with it its job. */
@@ -259,7 +276,7 @@ export class WorkerPool {
   /** Ends a job that is being done. */
   cancel(job: number): void {
     const worker = this.#workers.find((candidate) => candidate.isDoing(job));
-    worker?.giveUp({ reason: 'limit', sentence: 'The job was ended because its page asked for that.' });
+    worker?.cancel(job, { reason: 'limit', sentence: 'The job was ended because its page asked for that.' });
   }
 
   /** @internal */
