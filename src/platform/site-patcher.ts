@@ -103,9 +103,9 @@ export class SitePatcher {
       return true;
     }
     if (!check.canBePatched) return false;
-    const hasTracer = ctx.hasTracer || traps.tracees > 0;
-    const { closed, freedSlot } = traps;
-    const request = { ip, sysno, hasTracer, closed, knownBoundary: this.cpu.blockStart, freedSlot };
+    const { hasTracer } = ctx;
+    const { closed } = traps;
+    const request = { ip, sysno, hasTracer, closed, knownBoundary: this.cpu.blockStart };
     const outcome = drain(patchSyscall(request, this.config), traps);
     this.note(ctx, traps, outcome, sysno);
     if (this.observer !== null) this.observer.onPatch(ctx, traps, request, outcome);

@@ -12,11 +12,9 @@ import type { AddressSpace, RangeChange, RangeWatcher } from '../mm/address-spac
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { SITE_BYTES } from '../isa/syscall-site.ts';
+import { changeCode, emptyTable, needsOwnBytes } from '../usertrap/code-change.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import {
-  jumpOperand,
-  looksPatched,
-  originalBytes,
   TABLE_BYTES,
   TABLE_NAME,
   TRAP_BYTES,
@@ -25,8 +23,8 @@ import {
   WINDOW_END,
   WINDOW_START,
 } from '../usertrap/layout.ts';
-import type { Step, StepPerformer, StepResult } from '../usertrap/steps.ts';
-import { headerBytes } from '../usertrap/trap-table.ts';
+import type { Step, StepPerformer, StepResult, Steps } from '../usertrap/steps.ts';
+import { drain } from '../usertrap/steps.ts';
 import type { PlatformObserver } from './observer.ts';
 
 /** A patched site of one address space. */
@@ -57,6 +55,11 @@ function littleEndian(bytes: Uint8Array): number {
 
 /** Sites that one space patches in its life: a guest that maps and unmaps code without end must not fill the host's memory. */
 const MAX_SITES = 4096;
+
+/** Records that nobody has to ask for. */
+function* known(sites: readonly PatchedSite[]): Steps<readonly PatchedSite[]> {
+  return sites;
+}
 
 /** The trap table of one address space and what the Sentry knows of its sites. */
 export class SpaceTraps implements StepPerformer, RangeWatcher {
@@ -119,16 +122,10 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     return offset > TRAP_CODE_OFFSET && offset < TRAP_USED_BYTES;
   }
 
-  /** A slot that may be used again, or 0. */
-  get freedSlot(): number {
-    return this.freed.at(-1) ?? 0;
-  }
-
   addSite(site: PatchedSite): void {
     // A site that is patched a second time was written anew: nobody jumps through its old slot.
     const before = this.byReturn.get(site.address + SITE_BYTES);
     if (before !== undefined && before.slot !== site.slot) this.forget(before);
-    if (this.freedSlot === site.slot) this.freed.pop();
     this.version++;
     this.sites.push(site);
     this.byReturn.set(site.address + SITE_BYTES, site);
@@ -154,33 +151,32 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       this.loseTable();
       return;
     }
-    const isWanted =
-      change === 'discard'
-        ? guards.reuseSlots
-        : guards.restoreEditedSites && (change !== 'protect' || (prot & PROT_WRITE) !== 0);
-    if (!isWanted) return;
-    for (const site of this.bySlot.values()) {
-      // Written so that a length that makes no sense means every site: the change may fail or not.
-      if (site.address >= end || site.address + SITE_BYTES <= start) continue;
-      if (this.restore(site)) this.forget(site);
-    }
+    if (!needsOwnBytes(guards, change, prot)) return;
+    const sites = this.sitesIn(start, end);
+    if (sites.length === 0) return;
+    drain(changeCode(known(sites), true), this);
+  }
+
+  /** Patched sites that a range has a byte of. A length that makes no sense means every site: the change may fail or not. */
+  private sitesIn(start: number, end: number): PatchedSite[] {
+    const sites: PatchedSite[] = [];
+    for (const site of this.bySlot.values())
+      if (!(site.address >= end || site.address + SITE_BYTES <= start)) sites.push(site);
+    return sites;
   }
 
   /**
-   * Gives a site its bytes back; false when they cannot be written.
-   * No other task is between the stores or in a slot: one processor runs one task, a preempted one was taken through its
-   * slot first (hideSlotRip), and one behind the mov needs just the syscall that it finds there again.
+   * Gives all patched sites their bytes back. No other task is between the stores or in a slot: one processor runs one task,
+   * a preempted one was taken through its slot first (hideSlotRip), and one behind the mov needs just the syscall that it
+   * finds there again.
    */
-  private restore(site: PatchedSite): boolean {
-    const now = new Uint8Array(SITE_BYTES);
-    if (this.mm.copyIn(site.address, now, true) !== SITE_BYTES) return true;
-    if (!looksPatched(now) || jumpOperand(now) !== site.slot) return true;
-    return this.mm.copyOut(site.address, originalBytes(site.sysno), true) === SITE_BYTES;
+  restoreSites(): void {
+    drain(changeCode(known([...this.bySlot.values()]), false), this);
   }
 
-  /** Gives all patched sites their bytes back. */
-  restoreSites(): void {
-    for (const site of this.bySlot.values()) this.restore(site);
+  private *startAnew(): Steps<void> {
+    this.forgetAll();
+    yield* emptyTable();
   }
 
   private forgetAll(): void {
@@ -193,10 +189,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   /** A context of this space has a tracer from now on: it finds the program's own code, and slots are free again. */
   addTracee(): void {
     if (this.tracees++ > 0 || this.bySlot.size === 0) return;
-    this.restoreSites();
-    this.forgetAll();
-    this.next = 1;
-    this.mm.copyOut(this.base, headerBytes(1), true);
+    drain(changeCode(known([...this.bySlot.values()]), false, this.startAnew()), this);
   }
 
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
@@ -228,7 +221,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
         return 1;
       case 'load': {
         const bytes = new Uint8Array(step.length);
-        return this.mm.copyIn(step.addr, bytes) === step.length ? bytes : null;
+        return this.mm.copyIn(step.addr, bytes, step.force === true) === step.length ? bytes : null;
       }
       case 'store':
         this.trace.emit(EventKind.patchStore, this.tid, step.addr, step.bytes.length, littleEndian(step.bytes));
@@ -237,6 +230,16 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
         return this[step.field];
       case 'set':
         this[step.field] = step.value;
+        return 1;
+      case 'freed':
+        return this.freed.at(-1) ?? 0;
+      case 'free': {
+        const site = this.bySlot.get(step.slot);
+        if (site !== undefined) this.forget(site);
+        return 1;
+      }
+      case 'take':
+        this.freed.splice(this.freed.indexOf(step.slot), 1);
         return 1;
       case 'find-table':
         return this.findTable();

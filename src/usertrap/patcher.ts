@@ -91,8 +91,6 @@ export interface PatchRequest {
   readonly closed: 'own-gs' | 'table-lost' | null;
   /** An address at or before the site where an instruction is known to start; 0 when none is known. */
   readonly knownBoundary: number;
-  /** A slot that may be used again; 0 or absent for none. */
-  readonly freedSlot?: number;
 }
 
 export type PatchOutcome =
@@ -134,7 +132,10 @@ function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number):
 
 function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps<PatchRule | null> {
   const site = request.ip - SITE_BYTES;
-  if (request.hasTracer && (version ?? HEAD).sparesTraced) return 'traced';
+  // Under the lock: a tracer that came since the call trapped has found the program's own code, and is to find it so.
+  const hasTracer =
+    request.hasTracer || (guards.restoreForTracer && (yield { op: 'get', field: 'tracees', what: 'tracees' }) !== 0);
+  if (hasTracer && (version ?? HEAD).sparesTraced) return 'traced';
   const bytes = bytesOf(yield load(site, SITE_BYTES, 'site'));
   if (bytes === null) return 'unreadable';
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
@@ -209,7 +210,7 @@ export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps
   if (stops) yield { op: 'stop', what: 'stop the others' };
   const site = request.ip - SITE_BYTES;
   const rule = yield* decide(request, config);
-  const trap = rule ?? (yield* allocateTrap(config.guards, request.freedSlot));
+  const trap = rule ?? (yield* allocateTrap(config.guards));
   const outcome: PatchOutcome =
     typeof trap === 'string' ? { kind: 'skipped', site, rule: trap } : yield* writeTrap(request, config, trap);
   if (stops) yield { op: 'resume', what: 'let the others go' };

@@ -9,17 +9,33 @@ import type { Addr } from '../base/addr.ts';
 export type Step =
   /** The table lock of the address space: exclusive for patching, shared for recovery and fork. Result: 1. */
   | { readonly op: 'lock' | 'unlock'; readonly exclusive: boolean; readonly what: string }
-  /** A read of guest memory with the guest's permissions. Result: the bytes, or null when any is not readable. */
-  | { readonly op: 'load'; readonly addr: Addr; readonly length: number; readonly what: string }
+  /**
+   * A read of guest memory with the guest's permissions, or with `force` whatever they are. Result: the bytes, or null when
+   * any cannot be read.
+   */
+  | {
+      readonly op: 'load';
+      readonly addr: Addr;
+      readonly length: number;
+      readonly force?: true;
+      readonly what: string;
+    }
   /** One machine store, permissions ignored within the mapping's maximum. Result: 1, or 0 when it cannot be made. */
   | { readonly op: 'store'; readonly addr: Addr; readonly bytes: Uint8Array; readonly what: string }
   /** Every other processor of this address space executes a serialising instruction. Result: 1. */
   | { readonly op: 'sync'; readonly what: string }
-  /** Every other task of this address space stands still between two instructions, until `resume`, where it serialises. */
+  /**
+   * Every other task of this address space stands still between two instructions, and none in a slot where that is never
+   * shown (`hideSlotRip`), until `resume`, where it serialises. Result: 1.
+   */
   | { readonly op: 'stop' | 'resume'; readonly what: string }
   /** The Sentry's own records of the table: `next` is 0 before the first use. Result: the value. */
   | { readonly op: 'get'; readonly field: TableField; readonly what: string }
   | { readonly op: 'set'; readonly field: TableField; readonly value: number; readonly what: string }
+  /** A slot whose site is gone. Result: its address, or 0. */
+  | { readonly op: 'freed'; readonly what: string }
+  /** The site of a slot is gone; a slot that was free serves a site. Result: 1. */
+  | { readonly op: 'free' | 'take'; readonly slot: Addr; readonly what: string }
   /** Looks for a mapping named `[usertrap]` that starts in the window. Result: its start, or 0. */
   | { readonly op: 'find-table'; readonly what: string }
   /** Maps a table, over whatever is there. Result: 0 or -errno. */
@@ -33,7 +49,8 @@ export type Step =
   /** A random number below `below`. */
   | { readonly op: 'random'; readonly below: number; readonly what: string };
 
-export type TableField = 'next' | 'base';
+/** `tracees`: tasks of the address space that have a tracer. */
+export type TableField = 'next' | 'base' | 'tracees';
 
 export type StepResult = Uint8Array | number | null;
 

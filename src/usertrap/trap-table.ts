@@ -25,6 +25,8 @@ export interface FreshTrap {
   readonly address: number;
   /** What the next allocation starts from. */
   readonly next: number;
+  /** Another site has had it before. */
+  readonly isFreed?: boolean;
 }
 
 export type AllocationFailure =
@@ -82,12 +84,11 @@ function crossesPage(base: number, index: number, exact: boolean): boolean {
 
 /**
  * Takes the next slot.
- * @param freedSlot a slot whose site is gone, to be used again; 0 for none
  * Preconditions: the exclusive lock is held.
  * Postconditions: upstream has counted the slot as used whatever happens next; with `keepFailedSlot` nothing is
  *   counted until {@link commitTrap}.
  */
-export function* allocateTrap(guards: Guards, freedSlot = 0): Steps<FreshTrap | AllocationFailure> {
+export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailure> {
   if ((yield { op: 'get', field: 'next', what: 'next trap' }) === 0) {
     const failure = yield* findTable(guards);
     if (failure !== null) return failure;
@@ -95,21 +96,28 @@ export function* allocateTrap(guards: Guards, freedSlot = 0): Steps<FreshTrap | 
   const base = numberOf(yield { op: 'get', field: 'base', what: 'table base' });
   const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
   // DIVERGES (reuseSlots): upstream's slots are append-only, so that loading and unloading a library uses them up.
-  if (freedSlot > base) return { base, index: trapIndex(base, freedSlot), address: freedSlot, next };
+  const freed = guards.reuseSlots ? numberOf(yield { op: 'freed', what: 'freed slot' }) : 0;
+  if (freed > base)
+    return yield* taken({ base, index: trapIndex(base, freed), address: freed, next, isFreed: true }, guards);
   if (next >= TABLE_ENTRIES) return 'no-space';
   // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table.
   const index = crossesPage(base, next, guards.exactCapacity) ? next + 1 : next;
   if (guards.exactCapacity && index >= TABLE_ENTRIES) return 'no-space';
   const trap: FreshTrap = { base, index, address: trapAddress(base, index), next: index + 1 };
-  if (!guards.keepFailedSlot) {
-    const problem = yield* commitTrap(trap);
-    if (problem !== null) return problem;
-  }
-  return trap;
+  return yield* taken(trap, guards);
+}
+
+function* taken(trap: FreshTrap, guards: Guards): Steps<FreshTrap | AllocationFailure> {
+  if (guards.keepFailedSlot) return trap;
+  return (yield* commitTrap(trap)) ?? trap;
 }
 
 /** Counts a slot as used: in the Sentry first, then in the header. */
 export function* commitTrap(trap: FreshTrap): Steps<AllocationFailure | null> {
+  if (trap.isFreed === true) {
+    yield { op: 'take', slot: trap.address, what: 'take the slot' };
+    return null;
+  }
   yield { op: 'set', field: 'next', value: trap.next, what: 'next trap' };
   return (yield store(trap.base, headerBytes(trap.next), 'header')) === 1 ? null : 'header-unwritable';
 }

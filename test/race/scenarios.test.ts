@@ -68,10 +68,16 @@ describe('upstream, coherent fetch', () => {
     }
   });
 
-  it('a page out of reach, a tracer, fork and execve do no harm', () => {
-    for (const scenario of ['patch-vs-mprotect', 'patch-vs-attach', 'patch-vs-fork', 'patch-vs-execve']) {
+  it('a page out of reach, fork and execve do no harm', () => {
+    for (const scenario of ['patch-vs-mprotect', 'patch-vs-fork', 'patch-vs-execve']) {
       expect(signatures({ scenario })).toEqual([]);
     }
+  });
+
+  it('a tracer sees the patch, and any stage of it', () => {
+    const found = failures({ scenario: 'patch-vs-attach' });
+    expect(found.map((f) => f.signature)).toEqual(['tracer sees a patch']);
+    expect(found[0]?.text).toContain('sees b8 27 00 00 00 06 05 where its author wrote b8 27 00 00 00 0f 05');
   });
 
   it('fork without the lock gives the child half a patch', () => {
@@ -137,6 +143,11 @@ describe('hardened', () => {
       }
     }
   }, 120_000);
+
+  it('without the restoring of sites shows a tracer the patch', () => {
+    const cell = { scenario: 'patch-vs-attach', patch: 'hardened', protocol: 'abc:without=restoreForTracer' } as const;
+    expect(signatures(cell)).toEqual(['tracer sees a patch']);
+  });
 
   it('holds where any one store fails', () => {
     for (const fetch of ['coherent', 'stale'])

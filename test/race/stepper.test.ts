@@ -56,7 +56,19 @@ function scene(fetch: string, code: string): { stepper: Stepper; local: Local; s
     [CODE, page(text, PROT_READ | PROT_EXEC)],
     [DATA, page(new Uint8Array(PAGE_SIZE), PROT_READ | PROT_WRITE)],
   ]);
-  const space = { pages, next: 1, base: 0, isLocked: false, readers: 0, isStopped: false, versions: [], published: [] };
+  const space = {
+    pages,
+    next: 1,
+    base: 0,
+    isLocked: false,
+    readers: 0,
+    isStopped: false,
+    versions: [],
+    published: [],
+    freed: 0,
+    inSlots: 0,
+    tracees: 0,
+  };
   const regs = machine.freshRegs(CODE, STACK + 256);
   const local: Local = {
     role: 'T',

@@ -20,6 +20,8 @@ export class FlatSpace implements StepPerformer {
   readonly steps: Step[] = [];
   next = 0;
   base = 0;
+  tracees = 0;
+  readonly freed: number[] = [];
   /** What `random` gives. */
   random = 0;
   locked: 'no' | 'shared' | 'exclusive' = 'no';
@@ -80,6 +82,14 @@ export class FlatSpace implements StepPerformer {
         return this.read(step.addr, step.length);
       case 'store':
         return this.write(step.addr, step.bytes) ? 1 : 0;
+      case 'freed':
+        return this.freed.at(-1) ?? 0;
+      case 'free':
+        this.freed.push(step.slot);
+        return 1;
+      case 'take':
+        this.freed.splice(this.freed.indexOf(step.slot), 1);
+        return 1;
       case 'get':
         return this[step.field];
       case 'set':

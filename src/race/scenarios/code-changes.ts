@@ -3,13 +3,16 @@
 // The program changes the code that is being patched: another thread maps other code, rewrites the number, throws the
 // page away, protects or unmaps it. Threads execute the new code only when the change is done, and have serialised: a
 // correct program. Upstream's memory calls know nothing of sites (usertrap.md 2.14); hardened ones give sites their own
-// bytes back first, while the others stand still (platform/space-traps.ts).
+// bytes back first, while the others stand still (usertrap/code-change.ts).
 
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
+import { toHex } from '../../base/bytes.ts';
 import { SITE_BYTES } from '../../isa/syscall-site.ts';
-import { looksPatched, originalBytes } from '../../usertrap/layout.ts';
-import { bytesOf, load, lock, store, unlock } from '../../usertrap/steps.ts';
+import { changeCode, emptyTable, needsOwnBytes } from '../../usertrap/code-change.ts';
+import type { CodeChange, SiteRecord } from '../../usertrap/code-change.ts';
+import { jumpOperand, looksPatched, originalBytes } from '../../usertrap/layout.ts';
+import { bytesOf } from '../../usertrap/steps.ts';
 import type { WorldStep, WorldSteps } from '../world/behaviour.ts';
 import type { ActorStart } from '../world/world.ts';
 import { patcher, siteScenario, threads } from './stage.ts';
@@ -20,24 +23,30 @@ const TEXT_PROT = PROT_READ | PROT_EXEC;
 const OTHER = 186;
 const DONE: WorldStep = { op: 'note', note: 'changed', value: 1, what: 'tell the others' };
 
-/** A change of code as hardened mode lets it happen: the site has its own bytes before, and nobody sees that half done. */
-function* asHardened({ site, parameters }: Stage, change: WorldStep | null): WorldSteps<void> {
-  yield lock(true);
-  yield { op: 'stop', what: 'stop the others' };
-  const now = bytesOf(yield load(site, SITE_BYTES, 'is it patched'));
-  if (now !== null && looksPatched(now)) yield store(site, originalBytes(parameters.sysno), 'restore');
-  if (change !== null) yield change;
-  yield { op: 'resume', what: 'let the others go' };
-  yield unlock(true);
+/** What a memory call does, as the mode sees it. */
+const KINDS: Partial<Record<WorldStep['op'], CodeChange>> = { map: 'discard', unmap: 'discard', protect: 'protect' };
+
+function* just(step: WorldStep): WorldSteps<void> {
+  yield step;
+}
+
+/** The Sentry's records of the site: what its jump says. */
+function* siteRecord({ site, parameters }: Stage): WorldSteps<SiteRecord[]> {
+  const now = bytesOf(yield { op: 'load', addr: site, length: SITE_BYTES, force: true, what: 'records of sites' });
+  const isPatched = now !== null && looksPatched(now);
+  return isPatched ? [{ address: site, sysno: parameters.sysno, slot: jumpOperand(now) }] : [];
 }
 
 /** Memory calls of M, one after the other. */
 function changing(stage: Stage, changes: readonly WorldStep[]): Job {
+  const { guards } = stage;
   return {
     *steps() {
       for (const change of changes) {
-        if (change.op !== 'store' && stage.parameters.patch === 'hardened') yield* asHardened(stage, change);
-        else yield change;
+        const kind = KINDS[change.op];
+        const prot = change.op === 'protect' ? change.prot : 0;
+        if (kind === undefined || !needsOwnBytes(guards, kind, prot)) yield change;
+        else yield* changeCode<WorldStep>(siteRecord(stage), true, just(change));
       }
       yield DONE;
     },
@@ -165,10 +174,16 @@ export const PATCH_VS_MUNMAP = siteScenario({
   changesCode: true,
 });
 
+/** The tracer is there, and the table is as before the first patch. */
+function* traced(): WorldSteps<void> {
+  yield* emptyTable<WorldStep>();
+  yield { op: 'set', field: 'tracees', value: 1, what: 'PTRACE_ATTACH' };
+}
+
 export const PATCH_VS_ATTACH = siteScenario({
   name: 'patch-vs-attach',
-  summary: 'a tracer attaches while the site is patched and executed: hardened gives the site its bytes back',
-  promise: 'every thread makes its syscall once, with its own number',
+  summary: 'a tracer attaches and looks at the site while it is patched and executed: hardened gives it its bytes back',
+  promise: 'the tracer sees the code of the program, and every thread makes its syscall once, with its own number',
   actors: (stage) => [
     patcher(stage),
     { name: 'D', local: stage.actor('D', stage.site), work: 'attach' },
@@ -177,8 +192,18 @@ export const PATCH_VS_ATTACH = siteScenario({
   jobs: (stage) => ({
     attach: {
       *steps() {
-        if (stage.parameters.patch === 'hardened') yield* asHardened(stage, null);
-        yield { op: 'note', note: 'traced', value: 1, what: 'PTRACE_ATTACH' };
+        if (stage.guards.restoreForTracer) yield* changeCode<WorldStep>(siteRecord(stage), false, traced());
+        else yield { op: 'note', note: 'traced', value: 1, what: 'PTRACE_ATTACH' };
+        return bytesOf(
+          yield { op: 'load', addr: stage.site, length: SITE_BYTES, force: true, what: 'PTRACE_PEEKTEXT' },
+        );
+      },
+      afterwards(local, outcome) {
+        const own = toHex(originalBytes(stage.parameters.sysno), ' ');
+        const seen = outcome instanceof Uint8Array ? toHex(outcome, ' ') : 'nothing';
+        if (seen === own) return { kind: 'end', local };
+        const text = `{actor} traces the program and sees ${seen} where its author wrote ${own}`;
+        return { kind: 'fail', local, failure: { signature: 'tracer sees a patch', text } };
       },
     },
   }),

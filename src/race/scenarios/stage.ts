@@ -44,8 +44,8 @@ export function siteAddress({ offset, atPageEnd }: Pick<ScenarioParameters, 'off
 /** Something that an actor does in the kernel beside trapping, being recovered and patching. */
 export interface Job {
   steps(local: Local): WorldSteps<unknown>;
-  /** How the actor goes on; it has done its part where this is absent. */
-  afterwards?(local: Local): Then;
+  /** How the actor goes on, told what the steps came to; it has done its part where this is absent. */
+  afterwards?(local: Local, outcome: unknown): Then;
 }
 
 export type Jobs = Readonly<Record<string, Job>>;
@@ -66,7 +66,7 @@ export class SiteBehaviour extends GvisorBehaviour {
   override finish(kind: string, outcome: unknown, local: Local): Then {
     const job = this.#jobs[kind];
     if (job === undefined) return super.finish(kind, outcome, local);
-    return job.afterwards?.(local) ?? { kind: 'end', local };
+    return job.afterwards?.(local, outcome) ?? { kind: 'end', local };
   }
 
   /** Nobody waits, and the site is as before or patched. */
@@ -84,6 +84,8 @@ export class SiteBehaviour extends GvisorBehaviour {
 /** What a scenario's jobs and actors are made with. */
 export interface Stage {
   readonly parameters: ScenarioParameters;
+  /** Of the mode, without those that the protocol takes away. */
+  readonly guards: Guards;
   readonly site: number;
   /** Start of the pages of code. */
   readonly textStart: number;
@@ -149,6 +151,9 @@ function sharedWith(pages: ReadonlyMap<number, Page>, table: number, next: numbe
         pages,
         next,
         base: table,
+        freed: 0,
+        inSlots: 0,
+        tracees: 0,
         isLocked: false,
         readers: 0,
         isStopped: false,
@@ -204,14 +209,15 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
       ...changes,
     };
   };
-  const early = { parameters, site, textStart: TEXT, stackTop: STACK_TOP, machine, image, actor };
+  const guards = without(patch === 'upstream' ? UPSTREAM_GUARDS : HARDENED_GUARDS, mutants.without);
+  const early = { parameters, guards, site, textStart: TEXT, stackTop: STACK_TOP, machine, image, actor };
   const pages = freshPages(machine, image(originalBytes(sysno)), table);
   scenario.prepare?.(pages, early);
   const stage: Stage = { ...early, pages };
   const gvisor: GvisorOptions = {
     site,
     sysno,
-    guards: without(patch === 'upstream' ? UPSTREAM_GUARDS : HARDENED_GUARDS, mutants.without),
+    guards,
     protocol: { ...protocol, split: model.grain === 'isa' ? protocol.split : model.grain },
     mutants,
     guardByte: (table >>> 16) & 0xff,
@@ -222,7 +228,16 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
   const behaviour = scenario.behaviour?.(gvisor, jobs, stage) ?? new SiteBehaviour(gvisor, jobs);
   const lockedStores = scenario.changesCode !== true;
   const entries = [STUB_CODE];
-  const stepper = new Stepper({ machine, model, behaviour, hot, entries, privateLimit: PRIVATE_LIMIT, lockedStores });
+  const stepper = new Stepper({
+    machine,
+    model,
+    behaviour,
+    hot,
+    entries,
+    privateLimit: PRIVATE_LIMIT,
+    lockedStores,
+    ...(guards.hideSlotRip && { emptied: { address: table, length: TABLE_BYTES } }),
+  });
   for (let i = 0; i < stepper.segments.length; i++) fetched.push(null);
   return new World({
     stepper,

@@ -14,7 +14,7 @@ import type { HotBytes } from './hot-bytes.ts';
 import { Touch } from './hot-bytes.ts';
 import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
-import { cowPage, freshSpace, readSpace, spaceOf, withSpace } from './space.ts';
+import { cowPage, FORCED, freshSpace, readSpace, spaceOf, withSpace } from './space.ts';
 import type { Shared, Space, Work } from './state.ts';
 import { newest } from './synchrony.ts';
 
@@ -48,6 +48,8 @@ export class Performer {
   /** Whether the actor can make the step now or has to wait. */
   isPossible(shared: Shared, space: Space, step: WorldStep): boolean {
     if (step.op === 'lock') return !space.isLocked && (!step.exclusive || space.readers === 0);
+    // Who is in a slot comes out of it whoever else stands still.
+    if (step.op === 'stop') return space.inSlots === 0;
     if (step.op === 'await') return (shared.notes[step.note] ?? 0) === step.value;
     return true;
   }
@@ -69,6 +71,9 @@ export class Performer {
         return step.exclusive || !this.#lockedStores;
       case 'get':
       case 'set':
+      case 'freed':
+      case 'free':
+      case 'take':
       case 'find-table':
       case 'map-table':
       case 'is-free':
@@ -131,7 +136,7 @@ export class Performer {
         return 1;
       case 'load': {
         draft.reads |= this.#hot.bits(step.addr, step.length) | this.#hot.memoryBits(step.addr, step.length);
-        const bytes = readSpace(space, step.addr, step.length, PROT_READ | PROT_EXEC);
+        const bytes = readSpace(space, step.addr, step.length, step.force === true ? FORCED : PROT_READ | PROT_EXEC);
         return bytes.length === step.length ? bytes : null;
       }
       case 'store':
@@ -142,6 +147,14 @@ export class Performer {
       case 'set':
         draft.writes |= Touch.records;
         this.#put(draft, space, { [step.field]: step.value });
+        return 1;
+      case 'freed':
+        draft.reads |= Touch.records;
+        return space.freed;
+      case 'free':
+      case 'take':
+        draft.writes |= Touch.records;
+        this.#put(draft, space, { freed: step.op === 'free' ? step.slot : 0 });
         return 1;
       case 'stop':
       case 'resume':

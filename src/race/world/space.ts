@@ -21,8 +21,11 @@ export function withSpace(shared: Shared, index: number, space: Space): Shared {
 /** An address space with these pages in which nothing was patched. */
 export function freshSpace(like: Space, pages: ReadonlyMap<number, Page>): Space {
   const versions = like.versions.map(() => 0);
-  return { ...like, pages, next: 0, base: 0, versions, published: versions };
+  return { ...like, pages, next: 0, base: 0, freed: 0, inSlots: 0, tracees: 0, versions, published: versions };
 }
+
+/** For {@link readSpace}: whatever the guest may do with a page. */
+export const FORCED = -1;
 
 /** Bytes of a space from `address` on, as far as pages with one of the PROT_ bits of `prot` go. */
 export function readSpace(space: Space, address: number, length: number, prot: number): Uint8Array {
@@ -30,7 +33,7 @@ export function readSpace(space: Space, address: number, length: number, prot: n
   for (let done = 0; done < length;) {
     const at = address + done;
     const page = space.pages.get(pageDown(at));
-    if (page === undefined || (page.prot & prot) === 0) return out.subarray(0, done);
+    if (page === undefined || (prot !== FORCED && (page.prot & prot) === 0)) return out.subarray(0, done);
     const offset = at % PAGE_SIZE;
     const n = Math.min(length - done, PAGE_SIZE - offset);
     out.set(page.content.bytes.subarray(offset, offset + n), done);

@@ -26,6 +26,12 @@ export interface Space {
   /** Next unused slot, 0 before the first use; start of the table. */
   readonly next: number;
   readonly base: number;
+  /** The slot whose site was the last to go, 0 when there is none. */
+  readonly freed: number;
+  /** Tasks that have a tracer. */
+  readonly tracees: number;
+  /** How many actors are at an instruction of a slot; counted only where standstills wait for them. */
+  readonly inSlots: number;
   /** Somebody holds the table lock exclusively. */
   readonly isLocked: boolean;
   /** Holders of the lock that share it. */
@@ -166,7 +172,7 @@ function fpuKey(fpu: Uint8Array): string {
 }
 
 function spaceKey(space: Space): string {
-  let key = `${space.next},${space.base},${space.isLocked ? 1 : 0},${space.readers},${space.isStopped ? 1 : 0}`;
+  let key = `${space.next},${space.base},${space.isLocked ? 1 : 0},${space.readers},${space.isStopped ? 1 : 0},${space.freed},${space.inSlots},${space.tracees}`;
   for (const [address, page] of [...space.pages].sort((a, b) => a[0] - b[0]))
     key += `;${address / PAGE_SIZE}:${page.content.id}.${page.prot}${page.isCow ? 'c' : ''}`;
   return `${key}/${space.versions.join()}/${space.published.join()}`;

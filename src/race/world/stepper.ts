@@ -35,6 +35,8 @@ export interface StepperOptions {
   readonly entries: readonly number[];
   /** Instructions between two visible operations, at most. */
   readonly privateLimit: number;
+  /** The slots of the trap table, where a standstill waits until nobody is in one. */
+  readonly emptied?: HotRange;
   /** Hot bytes change under the exclusive lock only. Default true; a store without it is then an error. */
   readonly lockedStores?: boolean;
 }
@@ -47,6 +49,7 @@ export class Stepper {
   readonly #performer: Performer;
   readonly #entries: ReadonlySet<number>;
   readonly #privateLimit: number;
+  readonly #emptied: HotRange | null;
 
   constructor(options: StepperOptions) {
     const { machine, model } = options;
@@ -55,6 +58,7 @@ export class Stepper {
     this.#behaviour = options.behaviour;
     this.#entries = new Set(options.entries);
     this.#privateLimit = options.privateLimit;
+    this.#emptied = options.emptied ?? null;
     this.#hot = new HotBytes(options.hot, model.granule);
     const lockedStores = options.lockedStores ?? true;
     this.#performer = new Performer({ model, hot: this.#hot, contents: machine.contents, lockedStores });
@@ -84,7 +88,22 @@ export class Stepper {
         out.push(draft);
       }
     }
-    return out;
+    return this.#emptied === null ? out : out.map((outcome) => this.#counted(local, outcome));
+  }
+
+  /** The outcome, with the count of who is in a slot. */
+  #counted(before: Local, outcome: Outcome): Outcome {
+    const change = this.#isInSlot(outcome.local) - this.#isInSlot(before);
+    if (change === 0) return outcome;
+    const space = spaceOf(outcome.shared, before);
+    const shared = withSpace(outcome.shared, before.space, { ...space, inSlots: space.inSlots + change });
+    return { ...outcome, shared, writes: outcome.writes | Touch.standstill };
+  }
+
+  #isInSlot({ phase, regs }: Local): 0 | 1 {
+    if (this.#emptied === null || phase !== 'user') return 0;
+    const offset = Number(regs[Reg.rip]) - this.#emptied.address;
+    return offset >= 0 && offset < this.#emptied.length ? 1 : 0;
   }
 
   /**
