@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #define S(n, ...) syscall(SYS_##n, ##__VA_ARGS__)
 int main(void) {
-  alarm(20);
+  alarm(300);
   static char b[500]; struct timespec ts = { 0, 1000 };
   S(shmget, 0x7ffffff1, 10L, 0); S(shmget, 0x7ffffff1, 10L, IPC_EXCL | 0700); int id = S(shmget, IPC_PRIVATE, 5000L, IPC_CREAT | 0640); char *m = (char *)S(shmat, id, 0L, 0L); S(shmat, id, 0L, SHM_RDONLY | SHM_RND); S(shmat, id, m, (long)SHM_REMAP | 1);
   S(shmctl, id, IPC_STAT, b); S(shmctl, id, IPC_SET, b); S(shmctl, -1, IPC_INFO, b); S(shmctl, -1, 999, b); S(shmdt, m); S(shmdt, 5L); S(shmctl, id, IPC_RMID, 0L); S(shmctl, id, IPC_STAT, b);

@@ -22,7 +22,7 @@
 #include <string.h>
 #define S(n, ...) syscall(SYS_##n, ##__VA_ARGS__)
 int main(void) {
-  alarm(20);
+  alarm(300);
   static char b[4096]; long off = 3; int p[2]; struct iovec io = { b, 10 }, io2 = { b + 100, 10 };
   int none = 0x3fffffff;
   S(ptrace, PTRACE_ATTACH, none, 0L, 0L); S(ptrace, PTRACE_SEIZE, none, 0L, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL); S(ptrace, PTRACE_PEEKDATA, none, 0x1000L, b); S(ptrace, PTRACE_POKEDATA, none, 0x1000L, 5L); S(ptrace, PTRACE_PEEKUSER, none, 8L * 16, b); S(ptrace, PTRACE_CONT, none, 0L, 9L); S(ptrace, PTRACE_SYSCALL, none, 0L, 0L); S(ptrace, PTRACE_SINGLESTEP, none, 0L, SIGUSR1);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #define S(n, ...) syscall(SYS_##n, ##__VA_ARGS__)
 int main(void) {
-  alarm(20);
+  alarm(300);
   static char b[70000];
   struct { struct open_how h; unsigned long more[10]; } how = { { O_RDONLY | O_CLOEXEC, 0, RESOLVE_BENEATH } };
   S(openat2, AT_FDCWD, "/nonexistent", &how, 24L); S(openat2, AT_FDCWD, "/nonexistent", &how, 32L); how.more[0] = 1; S(openat2, AT_FDCWD, "/nonexistent", &how, 32L); S(openat2, AT_FDCWD, "/nonexistent", &how, 104L); S(openat2, AT_FDCWD, "/nonexistent", &how, 10L); S(openat2, AT_FDCWD, "/nonexistent", 8L, 24L);

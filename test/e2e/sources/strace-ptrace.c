@@ -67,7 +67,7 @@ static void filtered(void) {
 }
 
 int main(void) {
-  alarm(20);
+  alarm(300);
   static long cell = 0x1122;
   static char far[600];
   struct user_regs_struct regs;

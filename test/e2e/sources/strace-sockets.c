@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #define S(n, ...) syscall(SYS_##n, ##__VA_ARGS__)
 int main(void) {
-  alarm(20);
+  alarm(300);
   int p[2], one = 1, v; unsigned len; char b[200];
   struct sockaddr_un name = { AF_UNIX, "\0trapline-oracle" }, got, path = { AF_UNIX, "/nonexistent/s" };
   S(socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p); S(socketpair, AF_UNIX, SOCK_DGRAM, 0, p + 1 - 1);
