@@ -167,7 +167,8 @@ function isOnPage(breakpoints: readonly Breakpoint[], rip: number): boolean {
   return breakpoints.some(({ kind, address }) => kind === 'execute' && pageDown(address) === pageDown(rip));
 }
 
-function addressOf(operand: MemoryOperand, { u64 }: Regs): number {
+/** Where an operand lies with these registers. */
+export function addressOf(operand: MemoryOperand, { u64 }: Regs): number {
   const { base, index, bytes, segment } = operand;
   const register = (number: number): bigint => u64[number] as bigint;
   let address = operand.displacement;

@@ -234,7 +234,7 @@ class ScheduleRecorder {
     const length = Math.max(1, window.length ?? 1);
     const isOther = bytes.subarray(0, length).some((b, i) => b !== memory[i]);
     return {
-      text: this.#tables.instruction(bytes, rip),
+      text: this.#tables.instruction(bytes, rip).text,
       differing: isOther ? toHex(bytes.subarray(0, length)) : undefined,
     };
   }

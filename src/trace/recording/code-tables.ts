@@ -53,14 +53,10 @@ export class CodeTables {
     return index;
   }
 
-  /** Index of the text of the instruction at the start of `bytes`. */
-  instruction(bytes: Uint8Array, address: number): number {
-    return this.text(this.#at(bytes, 0, address).text);
-  }
-
-  /** Length of the instruction at the start of `bytes`; 1 where they are none. */
-  length(bytes: Uint8Array, address: number): number {
-    return this.#at(bytes, 0, address).length;
+  /** The instruction at the start of `bytes`: index of its text, and its length; 1 where they are none. */
+  instruction(bytes: Uint8Array, address: number): { readonly text: number; readonly length: number } {
+    const { text, length } = this.#at(bytes, 0, address);
+    return { text: this.text(text), length };
   }
 
   /**

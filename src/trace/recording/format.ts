@@ -246,7 +246,7 @@ export interface Region {
   readonly length: number;
   /** At moment 0; null: not there yet (see {@link Step.memory}). */
   readonly bytes: Hex | null;
-  /** Slots: the site that jumps through it, once it is known. */
+  /** Text: the site that it surrounds. Slots: the site that jumps through it, where it is known. */
   readonly site?: number;
 }
 

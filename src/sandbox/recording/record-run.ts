@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+//
+// Runs a program and records it: what `run --html`, the workshop's server and the lessons call.
+
+import type { Host, HostStream } from '../../base/host.ts';
+
+import type { Disassembler } from '../../isa/disassembler.ts';
+import { SyscallTracer } from '../../kernel/decode/tracer.ts';
+import { hardenedStubCode, upstreamStubCode } from '../../platform/stub-code.ts';
+import { CodeTables } from '../../trace/recording/code-tables.ts';
+import { RECORDING_FORMAT, RECORDING_VERSION } from '../../trace/recording/format.ts';
+import type { RunFacts, RunRecording } from '../../trace/recording/format.ts';
+import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../../usertrap/guards.ts';
+import { HEAD, upstreamVersion } from '../../usertrap/versions.ts';
+import { COST_BASES } from '../cost-figures.ts';
+import type { Metrics } from '../metrics.ts';
+import { Sandbox } from '../sandbox.ts';
+import type { RunResult, SandboxOptions } from '../sandbox.ts';
+import { RunMemory } from './run-memory.ts';
+import { RunRecorder } from './run-recorder.ts';
+import { StepCpu } from './step-cpu.ts';
+import { StepLog } from './step-log.ts';
+
+/** Steps of a recording unless more or fewer are asked for, and the most there can be. */
+export const DEFAULT_STEPS = 20_000;
+export const MOST_STEPS = 100_000;
+/** Instructions from the start that are recorded one by one, unless all are. */
+export const HEAD_INSTRUCTIONS = 2_000;
+
+/** What to record. */
+export interface RecordingSettings {
+  /** Default: the program's name. */
+  readonly title?: string;
+  /** The command that makes it again. Default: one made of the program and its arguments. */
+  readonly command?: string;
+  /** From 1 to {@link MOST_STEPS}; default {@link DEFAULT_STEPS}. When they are used up the run goes on. */
+  readonly steps?: number;
+  /** Every instruction is a step, until the recording is full. Default: the first ones, and windows around what is new. */
+  readonly everyInstruction?: boolean;
+  readonly disassembler: () => Disassembler;
+}
+
+/** Records one run. */
+export class RunRecordingSession {
+  /** Make the sandbox with these. */
+  readonly options: SandboxOptions;
+  readonly #recorder: RunRecorder;
+  readonly #settings: RecordingSettings;
+  #engine = '';
+
+  constructor(options: SandboxOptions, settings: RecordingSettings) {
+    const disassembler = settings.disassembler();
+    const version = options.patch === 'upstream' ? upstreamVersion(options.upstream ?? HEAD.name) : HEAD;
+    const steps = Math.min(MOST_STEPS, Math.max(1, settings.steps ?? DEFAULT_STEPS));
+    const log = new StepLog(steps, version);
+    const tables = new CodeTables(disassembler);
+    const head = settings.everyInstruction === true ? Infinity : HEAD_INSTRUCTIONS;
+    const recorder = new RunRecorder(log, tables, new RunMemory(tables, log), disassembler, head);
+    this.#recorder = recorder;
+    this.#settings = settings;
+    this.options = {
+      ...options,
+      openCpu: (machine) => new StepCpu(options.openCpu(machine), recorder),
+      host: watchedHost(options.host, recorder),
+      observer: recorder,
+      consumers: [...(options.consumers ?? []), recorder],
+      makeTracer: options.makeTracer ?? ((trace) => new SyscallTracer(trace)),
+    };
+  }
+
+  /** The sandbox exists and is about to run. */
+  attach(sandbox: Sandbox): void {
+    this.#engine = sandbox.cpu.name;
+    this.#recorder.attach(sandbox, stubBytes(this.options));
+  }
+
+  /** The run is over: what it was. */
+  finish(result: RunResult): RunRecording {
+    const recorder = this.#recorder;
+    recorder.detach();
+    const { options } = this;
+    const { texts, listings, decodes } = recorder.tables;
+    const program = options.program;
+    const argv = options.argv ?? [program];
+    return {
+      format: RECORDING_FORMAT,
+      version: RECORDING_VERSION,
+      kind: 'run',
+      title: this.#settings.title ?? program.slice(program.lastIndexOf('/') + 1),
+      origin: {
+        command: this.#settings.command ?? `trapline run --patch ${options.patch ?? 'hardened'} -- ${argv.join(' ')}`,
+        engine: this.#engine,
+        mode: options.patch ?? 'hardened',
+        protocol: 'abc',
+        seed: options.seed ?? 0,
+      },
+      run: runFacts(options, argv, result),
+      actors: recorder.namedActors(),
+      sites: recorder.memory.sites,
+      regions: recorder.memory.regions,
+      granules: [],
+      texts,
+      listings,
+      decodes,
+      start: { actors: recorder.start, spaces: [] },
+      steps: recorder.log.steps,
+      events: recorder.events,
+      calls: recorder.calls,
+      output: recorder.output,
+      maps: recorder.maps,
+      costs: COST_BASES,
+      leftOut: recorder.log.leftOut,
+    };
+  }
+}
+
+/**
+ * Runs a program in a sandbox of its own and records it, however it ends.
+ * @throws TraplineError as `Sandbox.create` and `run` do
+ */
+export async function recordRun(
+  options: SandboxOptions,
+  settings: RecordingSettings,
+): Promise<{ readonly recording: RunRecording; readonly result: RunResult }> {
+  const session = new RunRecordingSession(options, settings);
+  const sandbox = Sandbox.create(session.options);
+  try {
+    session.attach(sandbox);
+    const result = await sandbox.run();
+    return { recording: session.finish(result), result };
+  } finally {
+    sandbox.dispose();
+  }
+}
+
+function runFacts(options: SandboxOptions, argv: readonly string[], { exit, ended, metrics }: RunResult): RunFacts {
+  return {
+    program: options.program,
+    argv,
+    exit,
+    ...(ended === undefined ? {} : { ended }),
+    ...figures(metrics),
+  };
+}
+
+function figures(metrics: Metrics): Omit<RunFacts, 'program' | 'argv' | 'exit' | 'ended'> {
+  const { instructions, syscalls, trapped, patchedCalls, restarted, faults, tasks, signals, slots } = metrics;
+  return {
+    instructions,
+    syscalls,
+    trapped,
+    patchedCalls,
+    restarted,
+    faults,
+    tasks,
+    signals,
+    slots,
+    patched: metrics.sites.map((site) => ({ ...site, address: Number(site.address), slot: Number(site.slot) })),
+    refused: metrics.refused.map((place) => ({
+      ...place,
+      address: Number(place.address),
+      bytes: place.bytes.replaceAll(' ', ''),
+    })),
+  };
+}
+
+function stubBytes({ patch, guards, upstream }: SandboxOptions): Uint8Array | null {
+  if (patch === 'off') return null;
+  const isUpstream = patch === 'upstream';
+  const { syscallClobbers } = { ...(isUpstream ? UPSTREAM_GUARDS : HARDENED_GUARDS), ...guards };
+  if (!isUpstream && syscallClobbers) return hardenedStubCode().bytes;
+  return upstreamStubCode(false, isUpstream ? upstreamVersion(upstream ?? HEAD.name) : HEAD).bytes;
+}
+
+/** The host with its two outputs watched. */
+function watchedHost(host: Host, recorder: RunRecorder): Host {
+  return {
+    stdin: host.stdin,
+    stdout: watchedStream(host.stdout, (bytes) => recorder.wrote(1, bytes)),
+    stderr: watchedStream(host.stderr, (bytes) => recorder.wrote(2, bytes)),
+    wallClockNs: () => host.wallClockNs(),
+    monotonicMs: () => host.monotonicMs(),
+    entropy: (into) => host.entropy(into),
+    breathe: () => host.breathe(),
+    sleep: (ms) => host.sleep(ms),
+  };
+}
+
+function watchedStream(stream: HostStream, take: (bytes: Uint8Array) => void): HostStream {
+  const { setRaw, onResize, flush } = stream;
+  return {
+    isTerminal: stream.isTerminal,
+    windowSize: () => stream.windowSize(),
+    read: (into) => stream.read(into),
+    onReadable: (callback) => stream.onReadable(callback),
+    write: (from) => {
+      const n = stream.write(from);
+      if (n > 0) take(from.subarray(0, n));
+      return n;
+    },
+    ...(setRaw === undefined ? {} : { setRaw: (isRaw) => setRaw.call(stream, isRaw) }),
+    ...(onResize === undefined ? {} : { onResize: (callback) => onResize.call(stream, callback) }),
+    ...(flush === undefined ? {} : { flush: () => flush.call(stream) }),
+  };
+}
