@@ -4,7 +4,6 @@
 // queue, are interrupted, and go back to the Sentry. Models the stub's switch_context and its SIGCHLD rules
 // (sighandler_amd64.c:172-248, sysmsg_lib.c:378-402).
 
-import { SIGCHLD } from '../abi/signal.ts';
 import { invariant } from '../base/errors.ts';
 import { savable } from '../base/savable.ts';
 import { FPU_BYTES } from '../cpu/cpu.ts';
@@ -90,6 +89,7 @@ export class CurrentContext {
     const cpu = this.cpu;
     if (thread.context !== context || context.lastThread !== thread) context.fpuChanged = true;
     thread.take(context, context.subprocess.now());
+    context.acknowledge(this.ticks);
     const { staleFpu, isInSyshandler } = thread;
     thread.staleFpu = null;
     thread.isInSyshandler = false;
@@ -155,9 +155,18 @@ export class CurrentContext {
   release(ctx: GuestContext, event: PlatformEvent, isInSyshandler: boolean): void {
     const thread = this.thread;
     if (thread === null || this.options.stubThreads === 0) return;
-    const { kind, signo, code, addr } = event;
-    if (kind === 'fault') this.context?.noteFault(ctx.regs, signo, code, addr);
+    const { kind, signo, code, addr, errorCode } = event;
+    const { context } = this;
+    if (kind === 'fault') {
+      context?.noteFault(ctx.regs, signo, code, addr, this.options.version.notesFaultError ? errorCode : 0);
+    }
+    context?.noteReturn(this.ticks);
     thread.release(isInSyshandler);
+  }
+
+  /** What rdtsc would give. */
+  get ticks(): number {
+    return this.cpu.tscOffset + this.cpu.instructions;
   }
 
   interrupt(ctx: GuestContext): boolean {
@@ -181,12 +190,14 @@ export class CurrentContext {
       // The record is what the context is, not the registers that are loaded from it (SIG:238-248). Whether its FP state was
       // loaded is another matter (D7).
       context.loadResumed(regs);
+      context.noteInterrupt(null);
       if (this.options.version.forgetsFpuChange) context.fpuChanged = false;
       else thread.staleFpu = null;
     } else {
-      context.noteFault(regs, SIGCHLD, 0, 0);
+      context.noteInterrupt(regs);
       thread.staleFpu = null;
     }
+    context.noteReturn(this.ticks);
     thread.release(false);
     return true;
   }

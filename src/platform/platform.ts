@@ -4,7 +4,7 @@
 // trap tables. Models gVisor pkg/sentry/platform/systrap (systrap.go, subprocess.go).
 
 import { savable } from '../base/savable.ts';
-import { SIGKILL } from '../abi/signal.ts';
+import { SIGBUS, SIGKILL } from '../abi/signal.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
@@ -35,19 +35,10 @@ import type { PatchedSite } from './space-traps.ts';
 import { SpaceTraps } from './space-traps.ts';
 import { Spaces } from './spaces.ts';
 import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
-import {
-  Context,
-  ContextPhase,
-  errorOffset,
-  Msg,
-  STUB_CODE,
-  STUB_END,
-  STUB_START,
-  ThreadState,
-} from './stub-layout.ts';
+import { errorOffset, Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from './stub-layout.ts';
 import type { StubThread } from './stub-thread.ts';
 import { ContextState, ThreadContext } from './thread-context.ts';
-import { Turn } from './turn.ts';
+import { STUB_STEPS, Turn } from './turn.ts';
 
 const RIP_LOW = 2 * Reg.rip;
 const RSP_LOW = 2 * Reg.rsp;
@@ -56,7 +47,6 @@ const R11_LOW = 2 * Reg.r11;
 const FLAGS_LOW = 2 * Reg.rflags;
 const RET_INDEX = Msg.retAddr / 4;
 const STACK_INDEX = Msg.appStack / 4;
-const PHASE_INDEX = Context.state / 4;
 const TRAP_FLAG = 0x100;
 const PAGE_FAULT_VECTOR = 14;
 const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
@@ -64,8 +54,6 @@ const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
 const STUB_BUDGET = 1;
 /** Blocks before a guest that loops in stub code is stopped all the same. */
 const STUB_RUNS = 64;
-/** A turn that ends in a slot or in stub code goes on for fewer instructions than this, where it may end in it. */
-const STUB_STEPS = 8;
 /** Instructions of a turn there. */
 const MAX_TURN = 20_000;
 /** Stub threads of a subprocess upstream: as on a machine with two processors. */
@@ -339,7 +327,7 @@ export class Platform implements PlatformApi {
     const start = cpu.instructions;
     let isResumed = turn.interrupted === ctx;
     turn.interrupted = null;
-    if (!isResumed) this.beginTurn(ctx, budget);
+    if (!isResumed) turn.begin(start, this.turnOf(ctx, budget), budget, this.preemption);
     else if (start + budget < turn.end) {
       // Something new is to happen.
       turn.end = start + budget;
@@ -396,7 +384,7 @@ export class Platform implements PlatformApi {
           return event;
         default:
           this.exception(ctx, stop);
-          goesOn = false;
+          goesOn = event.signo === SIGBUS && this.jumpsOverFault(ctx);
       }
       if (!goesOn) {
         // The interruption is not lost: the next run ends by it.
@@ -427,16 +415,6 @@ export class Platform implements PlatformApi {
     return ctx.breakpoints === null || this.breakpoints === null
       ? this.cpu.run(instructions)
       : this.breakpoints.run(ctx, ctx.breakpoints, instructions);
-  }
-
-  private beginTurn(ctx: GuestContext, budget: number): void {
-    const { turn } = this;
-    const length = this.turnOf(ctx, budget);
-    turn.start = this.cpu.instructions;
-    turn.end = turn.start + length;
-    turn.isCut = length < budget;
-    turn.isOver = false;
-    turn.stubSteps = this.preemption !== null && length > STUB_STEPS ? this.preemption.below(STUB_STEPS) : 0;
   }
 
   /** Instructions until the host takes the processor, where it may take it from stub code. */
@@ -507,6 +485,7 @@ export class Platform implements PlatformApi {
 
   private pageFault(ctx: GuestContext, stop: Stop): boolean {
     const { address, access } = stop;
+    if (this.jumpsOverFault(ctx)) return true;
     const errorCode = pageFaultErrorCode(stop);
     const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
     if (result === 'fixed') {
@@ -566,7 +545,18 @@ export class Platform implements PlatformApi {
       }
     }
     this.exception(ctx, stop);
-    return false;
+    return this.jumpsOverFault(ctx);
+  }
+
+  /** Upstream's handler of SIGSEGV and SIGBUS looks first whether the stub's own probe has faulted (SIG:228-232). */
+  private jumpsOverFault(ctx: GuestContext): boolean {
+    const distance = this.threadLimit === 0 ? 0 : (this.on.thread?.takeFaultJump() ?? 0);
+    if (distance === 0) return false;
+    const { regs } = ctx;
+    regs.u64[Reg.rip] = BigInt.asUintN(64, (regs.u64[Reg.rip] as bigint) + BigInt(distance));
+    // A guest that jumps from fault to fault uses its turn up.
+    this.cpu.correctCount(1);
+    return true;
   }
 
   /**
@@ -663,7 +653,7 @@ export class Platform implements PlatformApi {
     const sysno = isWide ? (low + FOREIGN_ABI) >>> 0 : low;
     context.noteTrap(this.cpu.regs, sysno, this.version);
     if (!this.serve(ctx, sysno)) return false;
-    context.words[PHASE_INDEX] = ContextPhase.none;
+    context.acknowledge(this.on.ticks);
     return true;
   }
 
@@ -732,7 +722,7 @@ export class Platform implements PlatformApi {
     if (((words[FLAGS_LOW] as number) & TRAP_FLAG) !== 0 && !this.savesInGuest) return true;
     if (this.savesInGuest) {
       context.store(regs);
-      context.words[PHASE_INDEX] = ContextPhase.none;
+      context.acknowledge(this.on.ticks);
     } else {
       msg[RET_INDEX] = words[RIP_LOW] as number;
       msg[RET_INDEX + 1] = words[RIP_LOW + 1] as number;

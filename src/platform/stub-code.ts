@@ -7,7 +7,7 @@
 import { codeLine as line, linkCode, type CodeLine } from '../isa/machine-code.ts';
 import { HEAD } from '../usertrap/versions.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
-import { errorOffset, ThreadState, threadState } from './stub-layout.ts';
+import { BAD_THREAD_STATE, errorOffset, Msg, ThreadState, threadState } from './stub-layout.ts';
 
 /** A stub code page and the addresses in it that matter, as offsets. */
 export interface StubCode {
@@ -29,6 +29,10 @@ const hex = (n: number): string => `0x${n.toString(16)}`;
 
 /** A field of the stub thread's record whose offset depends on the version, as the last four bytes of an operand. */
 const field = (offset: number): string => `${offset.toString(16).padStart(2, '0')} 00 00 00`;
+
+function le32(value: number): string {
+  return [0, 8, 16, 24].map((shift) => ((value >>> shift) & 0xff).toString(16).padStart(2, '0')).join(' ');
+}
 
 /** Sets the thread's state. */
 function setState(state: number, version: UpstreamVersion): CodeLine {
@@ -183,12 +187,15 @@ const handBack = (version: UpstreamVersion): readonly CodeLine[] => [
   line('e9', 'jmp', { label: 'handed-back', jump: { to: 'gate-return', size: 4 } }),
 ];
 
+/** Writes a field of the record that a panic leaves (MSGH panic). */
+function note(offset: number, value: number, label?: string): CodeLine {
+  const text = `movl $${hex(value)},%gs:${hex(offset)}`;
+  return line(`65 c7 04 25 ${field(offset)} ${le32(value)}`, text, label === undefined ? {} : { label });
+}
+
 const panic = (version: UpstreamVersion): readonly CodeLine[] => [
-  line(
-    `65 c7 04 25 ${field(errorOffset(version))} 02 00 ad 0b`, // bad thread state
-    `movl $0xbad0002,%gs:${hex(errorOffset(version))}`,
-    { label: 'panic' },
-  ),
+  note(errorOffset(version), BAD_THREAD_STATE, 'panic'),
+  ...(version.panicLine === 0 ? [] : [note(Msg.errAdditional, 0), note(Msg.errLine, version.panicLine)]),
   line('0f 05', 'syscall', { label: 'panic-gate' }),
   line('0f 0b', 'ud2', { label: 'panic-return' }), // a panic does not come back
 ];

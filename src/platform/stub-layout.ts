@@ -38,6 +38,9 @@ export const Msg = {
   err: 0x3c, errAdditional: 0x40, errLine: 0x44, debug: 0x48, threadId: 0x50,
 } as const;
 
+/** What a stub panics with when its thread's state is wrong (MSG:291-309); a number more, and the line of the source. */
+export const BAD_THREAD_STATE = 0x0bad0001;
+
 /** Where a version keeps a stub panic's code: right behind the pointer to the context and, from March 2023 on, fault_jump. */
 export function errorOffset(version: UpstreamVersion): number {
   return version.contextOffset === Msg.context ? Msg.err : version.contextOffset + 8;
@@ -63,7 +66,7 @@ export const ContextPhase = {
 export const Context = {
   fpState: 0x000, fpStateChanged: 0xe00, regs: 0xe08, siginfo: 0xee0, signo: 0xf60, state: 0xf68,
   interrupt: 0xf6c, threadId: 0xf70, lastThreadId: 0xf74, sentryFastPath: 0xf78, ackedTime: 0xf80,
-  stateChangedTime: 0xf88,
+  stateChangedTime: 0xf88, tls: 0xf90, debug: 0xf98, err: 0xfa0,
 } as const;
 
 /** Offsets in `Context.regs`: Linux's user_regs_struct. */

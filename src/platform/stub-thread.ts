@@ -40,9 +40,12 @@ const BLOCK_PAGES: readonly number[] = [
 /** Of these, what is ever used here: the signal path is Sentry code. */
 const USED_PAGES = 2;
 
+/** No panic yet (MSG Init). */
+const NO_LINE = 0xffffffff;
+
 /** One stub thread of a subprocess. */
 export class StubThread {
-  /** In its subprocess: also the number of its block. */
+  /** In its subprocess: also the number of its block. Shared threads begin with 1, as seen under runsc. */
   readonly id: number;
   /** Address of the record that GS points at. */
   readonly msgAddr: number;
@@ -112,6 +115,7 @@ export class StubThread {
     this.setMsg(Msg.self, this.msgAddr);
     this.assertRecord();
     this.msg[Msg.threadId / 4] = id;
+    if (version.contextOffset === Msg.context) this.msg[Msg.errLine / 4] = NO_LINE;
     this.setState(ThreadState.initializing);
   }
 
@@ -174,6 +178,17 @@ export class StubThread {
 
   get isIdle(): boolean {
     return this.context === null || this.context.thread !== this;
+  }
+
+  /**
+   * How far the signal handler jumps over a fault (SIG:228-232): 0 but while it reads the site, unless the guest has
+   * written something there. The handler's reads are steps here, so nobody else ever finds a distance.
+   */
+  takeFaultJump(): number {
+    const { faultJumpOffset, clearsFaultJump } = this.version;
+    const distance = (this.msg[faultJumpOffset / 4] as number) | 0;
+    if (clearsFaultJump) this.msg[faultJumpOffset / 4] = 0;
+    return distance;
   }
 
   setState(state: number): void {

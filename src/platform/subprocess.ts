@@ -49,7 +49,8 @@ export class Subprocess {
     const id = this.freeIds.pop() ?? this.nextId++;
     const context = new ThreadContext(ctx, this, id, page);
     let isComplete = this.mm.mapStub(context.address, page, true, false);
-    if (isComplete && !this.isShared) {
+    if (this.isShared) this.kick();
+    else if (isComplete) {
       const thread = this.addThread(id);
       isComplete = thread !== undefined;
       thread?.take(context, 0);
@@ -76,9 +77,18 @@ export class Subprocess {
     this.freeIds.push(context.id);
   }
 
-  private addThread(id: number): StubThread | undefined {
-    const thread = StubThread.create(this.traps, id, this.options.version, this.isShared);
-    if (thread !== undefined) this.threads[id] = thread;
+  /** Another context wants to run: a thread is made for it, unless there are enough (SP:944-1000). It has yet to run. */
+  private kick(): void {
+    const contexts = this.nextId - this.freeIds.length;
+    // Where memory is out the context waits for another thread.
+    if (this.threads.length < Math.min(this.options.stubThreads, contexts)) this.addThread(this.threads.length);
+  }
+
+  /** @param index among the threads; shared ones have numbers from 1 on */
+  private addThread(index: number): StubThread | undefined {
+    const { isShared } = this;
+    const thread = StubThread.create(this.traps, isShared ? index + 1 : index, this.options.version, isShared);
+    if (thread !== undefined) this.threads[index] = thread;
     return thread;
   }
 

@@ -7,7 +7,7 @@ import { PAGE_SIZE } from '../base/addr.ts';
 import type { PhysAddr } from '../base/addr.ts';
 import { savable } from '../base/savable.ts';
 import { AUDIT_ARCH_X86_64 } from '../abi/signal-frame.ts';
-import { SIGSYS, SYS_SECCOMP, SYS_USER_DISPATCH } from '../abi/signal.ts';
+import { SI_TKILL, SIGCHLD, SIGSYS, SYS_SECCOMP, SYS_USER_DISPATCH } from '../abi/signal.ts';
 import { FPU_BYTES } from '../cpu/cpu.ts';
 import { Reg, Regs } from '../cpu/regs.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
@@ -66,8 +66,9 @@ export class ThreadContext extends ContextState {
     this.page = page;
     this.address = STUB_CONTEXTS + id * PAGE_SIZE;
     this.words = new Uint32Array(subprocess.mm.memory.mmu.memory, page, PAGE_SIZE / 4);
+    // The rest is 0 (MSG Init).
+    this.words[Context.fpStateChanged / 4] = 1;
     this.words[Context.threadId / 4] = NO_THREAD;
-    this.words[Context.lastThreadId / 4] = NO_THREAD;
   }
 
   get traps(): SpaceTraps {
@@ -116,15 +117,42 @@ export class ThreadContext extends ContextState {
     record[ORIG_RAX_INDEX + 1] = 0;
     const code = version.interception === 'seccomp' ? SYS_SECCOMP : SYS_USER_DISPATCH;
     this.noteSignal(SIGSYS, code, regs.get(Reg.rip));
+    record[Context.fpStateChanged / 4] = 0;
+    record[Context.err / 4] = 0;
     record[SIGINFO_INDEX + 6] = sysno;
     record[SIGINFO_INDEX + 7] = AUDIT_ARCH_X86_64;
     record[Context.state / 4] = ContextPhase.syscall;
   }
 
-  /** What it writes for everything else. */
-  noteFault(regs: Regs, signo: number, code: number, address: number): void {
-    const record = this.words;
+  /**
+   * What it writes for a fault.
+   * @param error of a page fault; 0 for others, and where the version has no such field
+   */
+  noteFault(regs: Regs, signo: number, code: number, address: number, error: number): void {
+    this.noteRegs(regs);
+    this.words[Context.err / 4] = error;
+    this.noteEvent(signo, code, address);
+  }
+
+  /**
+   * What it writes for the interrupt, which is sent by tgkill(2).
+   * @param regs the context's; null when the record has them
+   */
+  noteInterrupt(regs: Regs | null): void {
+    if (regs !== null) {
+      this.noteRegs(regs);
+      this.words[Context.err / 4] = 0;
+    }
+    this.noteEvent(SIGCHLD, SI_TKILL, 0);
+  }
+
+  private noteRegs(regs: Regs): void {
     this.store(regs);
+    this.words[Context.fpStateChanged / 4] = 0;
+  }
+
+  private noteEvent(signo: number, code: number, address: number): void {
+    const record = this.words;
     record[ORIG_RAX_INDEX] = NO_CALL;
     record[ORIG_RAX_INDEX + 1] = NO_CALL;
     this.noteSignal(signo, code, address);
@@ -133,13 +161,31 @@ export class ThreadContext extends ContextState {
 
   private noteSignal(signo: number, code: number, address: number): void {
     const record = this.words;
-    record[Context.fpStateChanged / 4] = 0;
     record[Context.signo / 4] = signo;
     record[SIGINFO_INDEX] = signo;
     record[SIGINFO_INDEX + 1] = 0;
     record[SIGINFO_INDEX + 2] = code;
     record[SIGINFO_INDEX + 4] = address % 2 ** 32;
     record[SIGINFO_INDEX + 5] = Math.floor(address / 2 ** 32);
+    record[SIGINFO_INDEX + 6] = 0;
+    record[SIGINFO_INDEX + 7] = 0;
+  }
+
+  /** A stub thread has taken it from the queue, at this count of the time stamp counter. Hot: no allocation. */
+  acknowledge(ticks: number): void {
+    const record = this.words;
+    record[Context.state / 4] = ContextPhase.none;
+    record[Context.ackedTime / 4] = ticks % 2 ** 32;
+    record[Context.ackedTime / 4 + 1] = Math.floor(ticks / 2 ** 32);
+    // The Sentry reset it when it put the context into the queue.
+    record[Context.stateChangedTime / 4] = 0;
+    record[Context.stateChangedTime / 4 + 1] = 0;
+  }
+
+  /** Its stub thread has given it back to the Sentry. */
+  noteReturn(ticks: number): void {
+    this.words[Context.stateChangedTime / 4] = ticks % 2 ** 32;
+    this.words[Context.stateChangedTime / 4 + 1] = Math.floor(ticks / 2 ** 32);
   }
 
   get fpuChanged(): boolean {

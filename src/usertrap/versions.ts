@@ -22,6 +22,17 @@ export interface UpstreamVersion {
   readonly sparesTraced: boolean;
   /** An interrupt clears a context's fpstate_changed even where its registers were not saved (`f7875f90f`, December 2024). */
   readonly forgetsFpuChange: boolean;
+  /** Where the record holds the distance by which the stub jumps over a fault of its own probe. */
+  readonly faultJumpOffset: number;
+  /**
+   * The distance is 0 again after a jump. The source says so in all versions; in the binary of Debian's `2024-07` the
+   * compiler has left the store out, as it takes the record for a dead local of the handler (seen under that runsc).
+   */
+  readonly clearsFaultJump: boolean;
+  /** The context's record holds the error code of a page fault. */
+  readonly notesFaultError: boolean;
+  /** Line of the source where the syshandler finds no PREP: it is in the record of a stub that panics. */
+  readonly panicLine: number;
   /** What stops a guest's `syscall`: the host's seccomp filter, or syscall user dispatch (`a45d6227b`, May 2025). */
   readonly interception: 'seccomp' | 'user-dispatch';
 }
@@ -34,6 +45,10 @@ export const HEAD: UpstreamVersion = {
   servesAtOnce: true,
   sparesTraced: true,
   forgetsFpuChange: true,
+  faultJumpOffset: 0x38,
+  clearsFaultJump: true,
+  notesFaultError: true,
+  panicLine: 359,
   interception: 'user-dispatch',
 };
 
@@ -47,6 +62,10 @@ const VERSIONS: Record<UpstreamVersionName, UpstreamVersion> = {
     servesAtOnce: false,
     sparesTraced: false,
     forgetsFpuChange: false,
+    faultJumpOffset: 0x2c,
+    clearsFaultJump: true,
+    notesFaultError: false,
+    panicLine: 0,
     interception: 'seccomp',
   },
   '2024-07': {
@@ -54,6 +73,9 @@ const VERSIONS: Record<UpstreamVersionName, UpstreamVersion> = {
     name: '2024-07',
     sparesTraced: false,
     forgetsFpuChange: false,
+    clearsFaultJump: false,
+    notesFaultError: false,
+    panicLine: 343,
     interception: 'seccomp',
   },
   '3c5eee1': HEAD,

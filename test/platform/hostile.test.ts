@@ -7,7 +7,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/bytes.ts';
 import { Reg } from '../../src/cpu/regs.ts';
 import { hardenedStubCode, upstreamStubCode } from '../../src/platform/stub-code.ts';
-import { STUB_CODE, STUB_CONTEXTS, STUB_START, STUB_THREADS } from '../../src/platform/stub-layout.ts';
+import {
+  STUB_BLOCK_BYTES,
+  STUB_CODE,
+  STUB_CONTEXTS,
+  STUB_START,
+  STUB_THREADS,
+} from '../../src/platform/stub-layout.ts';
 import { call, END, GETPID, GETUID, Machine, PID, TEXT } from './machine.ts';
 
 let machine: Machine | undefined;
@@ -28,7 +34,7 @@ function patched(mode: 'upstream' | 'hardened'): Machine {
 describe('a guest that jumps into the stub', () => {
   it('upstream: the syshandler finds no PREP and panics', () => {
     const m = patched('upstream');
-    expect(m.run(STUB_CODE)).toMatchObject({ kind: 'stub-panic', code: 0x0bad0002 });
+    expect(m.run(STUB_CODE)).toMatchObject({ kind: 'stub-panic', code: 0x0bad0001 });
   });
 
   it('hardened: the gate without a trampoline is a syscall like any other, and then there is nowhere to go', () => {
@@ -91,7 +97,8 @@ describe('a guest that scribbles on the stub’s records', () => {
     m.poke(SITE - 1, `90 ${call(GETPID)} 90 ${END}`, mm);
     m.run(SITE - 1, other);
     // rep stosb over its own Msg and context.
-    for (const at of [STUB_THREADS + 0x7000, STUB_CONTEXTS]) {
+    const block = STUB_THREADS + (mode === 'upstream' ? STUB_BLOCK_BYTES : 0);
+    for (const at of [block + 0x7000, STUB_CONTEXTS]) {
       m.poke(TEXT + 0x300, `f3 aa ${END}`);
       const { regs } = m.guest;
       regs.set(Reg.rdi, at);

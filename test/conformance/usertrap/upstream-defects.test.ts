@@ -38,7 +38,7 @@ describe('upstream', () => {
     const options = { patch: 'upstream', stubPreemption: true } as const;
     const panicked = await run('d4-copied-table', options);
     expect(panicked.exit).toEqual({ signal: 9 });
-    expect(panicked.warnings.join()).toContain('0xbad0002');
+    expect(panicked.warnings.join()).toContain('0xbad0001');
     const guarded = await run('d4-copied-table', { ...options, guards: { keepCopiedPage: true } });
     expect(guarded.exit).toEqual({ code: 0 });
     expect((await run('d4-copied-table', { patch: 'upstream' })).exit).toEqual({ code: 0 });

@@ -6,7 +6,14 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { Reg } from '../../../src/cpu/regs.ts';
-import { Context, NO_THREAD, STUB_CODE, STUB_CONTEXTS, STUB_THREADS } from '../../../src/platform/stub-layout.ts';
+import {
+  Context,
+  NO_THREAD,
+  STUB_BLOCK_BYTES,
+  STUB_CODE,
+  STUB_CONTEXTS,
+  STUB_THREADS,
+} from '../../../src/platform/stub-layout.ts';
 import { ThreadContext } from '../../../src/platform/thread-context.ts';
 import { call, DATA, END, GETPID, Machine, PID, TEXT } from '../../platform/machine.ts';
 import type { Guest } from '../../platform/machine.ts';
@@ -19,6 +26,8 @@ afterEach(() => {
 });
 
 const SITE = TEXT + 0x41;
+/** Of the first stub thread: numbers begin with 1. */
+const BLOCK = STUB_THREADS + STUB_BLOCK_BYTES;
 
 function upstream(options: ConstructorParameters<typeof Machine>[1] = {}): Machine {
   const m = new Machine('upstream', options);
@@ -62,15 +71,24 @@ describe('a stub thread', () => {
     const [thread] = m.platform.stubThreads(m.mm);
     const msg = thread?.msg ?? new Uint32Array(32);
     expect([0x00, 0x10, 0x18, 0x30].map((at) => address(msg, at))).toEqual([
-      STUB_THREADS + 0x7000,
+      BLOCK + 0x7000,
       STUB_CODE,
-      STUB_THREADS + 0x3000,
+      BLOCK + 0x3000,
       STUB_CONTEXTS,
     ]);
-    expect(msg[0x50 / 4]).toBe(0);
+    // Thread number; no panic: error 0, line -1; nothing interrupts or jumps.
+    expect([0x50, 0x3c, 0x40, 0x44, 0x28, 0x38, 0x48].map((at) => msg[at / 4])).toEqual([
+      1,
+      0,
+      0,
+      2 ** 32 - 1,
+      0,
+      0,
+      0,
+    ]);
     m.poke(TEXT + 0x200, `65 48 8b 1c 25 00 00 00 00 ${END}`); // mov %gs:0,%rbx
     m.run(TEXT + 0x200);
-    expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(STUB_THREADS + 0x7000);
+    expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(BLOCK + 0x7000);
   });
 
   it('is in state INITIALIZING before it has a context, NONE in guest code, ASLEEP without work', () => {
@@ -83,8 +101,31 @@ describe('a stub thread', () => {
     note();
     m.run(TEXT + 0x200);
     note();
-    expect(states).toEqual([undefined, 3]);
+    expect(states).toEqual([4, 3]);
     expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(0);
+  });
+
+  it('is made when a context comes that needs one, up to the limit: a sibling finds its record before it has run', () => {
+    const m = upstream();
+    const made = (): number => m.platform.stubThreads(m.mm).length;
+    expect(made()).toBe(1);
+    m.newGuest(m.mm);
+    expect(made()).toBe(2);
+    m.newGuest(m.mm);
+    expect(made()).toBe(2);
+    const second = BLOCK + STUB_BLOCK_BYTES + 0x7000;
+    // Its address, its state, no context yet, its number, as the first guest reads them.
+    const seen = [0x00, 0x28, 0x30, 0x50].map((at) => readByGuest(m, second + at));
+    expect(seen).toEqual([BigInt(second), 4n << 32n, 0n, 2n]);
+  });
+
+  it('that panics leaves error, number and line of the source in its record', () => {
+    const m = upstream({ isBroken: true });
+    m.run(SITE - 1);
+    m.poke(trapsOf(m.guest).base + 80 + 16, '03');
+    expect(m.run(SITE)).toMatchObject({ kind: 'stub-panic', code: 0x0bad0001 });
+    const msg = m.platform.stubThreads(m.mm)[0]?.msg;
+    expect([0x3c, 0x40, 0x44].map((at) => msg?.[at / 4])).toEqual([0x0bad0001, 0, 359]);
   });
 });
 
@@ -104,10 +145,11 @@ describe('a context', () => {
       return undefined;
     };
     const ids = (): number[] => [word(m.guest, Context.threadId), word(m.guest, Context.lastThreadId)];
-    expect(ids()).toEqual([NO_THREAD, NO_THREAD]);
-    m.run(SITE - 1);
-    expect(seen).toEqual([0, NO_THREAD]);
+    // As under runsc, where a fresh record says 0.
     expect(ids()).toEqual([NO_THREAD, 0]);
+    m.run(SITE - 1);
+    expect(seen).toEqual([1, 0]);
+    expect(ids()).toEqual([NO_THREAD, 1]);
   });
 
   it('is told that FP state changed when another has run on its stub thread, and not when none has', () => {
@@ -163,6 +205,117 @@ describe('a context', () => {
   });
 });
 
+/** Of an event: signo, errno and si_code, the two words of si_addr, and the two behind it. */
+const siginfo = (guest: Guest): number[] => [0, 4, 8, 16, 20, 24, 28].map((at) => word(guest, Context.siginfo + at));
+
+describe('what a guest finds in its context’s record after an event', () => {
+  it('a trapped call: SIGSYS, the address behind it, number and architecture; FP state is the record’s', () => {
+    const m = upstream({ upstream: '2024-07' });
+    m.poke(TEXT + 0x200, `b8 27 00 00 00 90 0f 05 ${END}`);
+    m.run(TEXT + 0x200);
+    expect(siginfo(m.guest)).toEqual([31, 0, 1, TEXT + 0x200 + 21, 0, 60, 0xc000003e]);
+  });
+
+  it('a fault: the signal, si_code and address, and nothing of the call before; the error code from 2025 on', () => {
+    for (const [version, error] of [
+      ['2024-07', 0],
+      ['3c5eee1', 4],
+    ] as const) {
+      machine?.dispose();
+      const m = upstream({ upstream: version });
+      m.run(SITE - 1);
+      m.poke(TEXT + 0x200, '48 8b 04 25 00 10 00 00'); // mov 0x1000,%rax
+      expect(m.run(TEXT + 0x200)).toMatchObject({ kind: 'fault', signo: 11 });
+      expect(siginfo(m.guest)).toEqual([11, 0, 1, 0x1000, 0, 0, 0]);
+      expect([Context.signo, Context.state, Context.err].map((at) => word(m.guest, at))).toEqual([11, 2, error]);
+      expect(word(m.guest, 0xe80)).toBe(0xffffffff);
+    }
+  });
+
+  it('an interrupt: SIGCHLD that tgkill sent, no number', () => {
+    const m = upstream();
+    m.poke(TEXT + 0x200, 'eb fe');
+    m.guest.regs.set(Reg.rip, TEXT + 0x200);
+    expect(m.platform.switchTo(m.guest, 100).kind).toBe('budget');
+    expect(m.platform.interrupt(m.guest)).toBe(true);
+    expect(siginfo(m.guest)).toEqual([17, 0, 2 ** 32 - 6, 0, 0, 0, 0]);
+    expect([Context.signo, Context.state].map((at) => word(m.guest, at))).toEqual([17, 2]);
+  });
+
+  it('the time stamp at which it was last taken; when it was given back only while it is with the Sentry', () => {
+    const m = upstream();
+    m.answer = (ctx, sysno) => {
+      if (sysno !== GETPID) return undefined;
+      ctx.regs.set(Reg.rax, PID);
+      return false;
+    };
+    const times = (): number[] => [Context.ackedTime, Context.stateChangedTime].map((at) => word(m.guest, at));
+    m.cpu.tscOffset = 1_000_000;
+    m.run(SITE - 1);
+    const [acked, changed] = times();
+    expect(acked).toBeGreaterThanOrEqual(1_000_000);
+    expect(changed).toBeGreaterThan(acked ?? 0);
+    m.poke(TEXT + 0x200, `0f 31 89 c3 ${END}`); // rdtsc; mov %eax,%ebx
+    m.answer = null;
+    m.run(TEXT + 0x200);
+    const [taken, given] = times();
+    const stamp = m.calls.at(-1)?.regs.get(Reg.rbx) ?? 0;
+    expect(taken).toBeGreaterThanOrEqual(changed ?? 0);
+    expect(taken).toBeLessThanOrEqual(stamp);
+    expect(given).toBeGreaterThanOrEqual(stamp);
+    // In guest code the second one is 0, as the Sentry has put the context into the queue since.
+    m.platform.switchTo(m.guest, 1);
+    expect(times()[1]).toBe(0);
+  });
+
+  it('no fast path: the Sentry does not spin on a machine with one processor', () => {
+    const m = upstream();
+    m.run(SITE - 1);
+    m.run(SITE);
+    expect([Context.sentryFastPath, Context.tls, Context.debug].map((at) => word(m.guest, at))).toEqual([0, 0, 0]);
+  });
+});
+
+describe('fault_jump', () => {
+  /** A distance of 3 in the record; loads that fault, three bytes each; then what is in the record. */
+  const FAULTS = (count: number): string =>
+    `65 c7 04 25 38 00 00 00 03 00 00 00 b9 00 10 00 00 ${'48 8b 01 '.repeat(count)} 65 8b 1c 25 38 00 00 00 ${END}`;
+
+  it('that a guest writes is the way over its next SIGSEGV, which nobody hears of', () => {
+    const m = upstream();
+    m.poke(TEXT + 0x200, FAULTS(1));
+    expect(m.run(TEXT + 0x200).kind).toBe('syscall');
+    expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(0);
+    m.poke(TEXT + 0x200, FAULTS(2));
+    expect(m.run(TEXT + 0x200)).toMatchObject({ kind: 'fault', signo: 11, addr: 0x1000 });
+    expect(m.guest.regs.get(Reg.rip)).toBe(TEXT + 0x200 + 20);
+  });
+
+  it('stays in 2024-07: the compiler has left out the store that clears it', () => {
+    const m = upstream({ upstream: '2024-07' });
+    m.poke(TEXT + 0x200, FAULTS(2));
+    expect(m.run(TEXT + 0x200).kind).toBe('syscall');
+    expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(3);
+  });
+
+  it('that leads from one fault to the next, or to the same again, uses up a turn and no more', () => {
+    for (const distance of ['fd ff ff ff', '00 10 00 00', 'ff ff ff 7f', '00 00 00 80']) {
+      machine?.dispose();
+      const m = upstream({ upstream: '2024-07', isHostile: true });
+      m.poke(TEXT + 0x200, `65 c7 04 25 38 00 00 00 ${distance} ff 24 25 00 20 00 00`);
+      m.guest.regs.set(Reg.rip, TEXT + 0x200);
+      const kinds = Array.from({ length: 20 }, () => m.platform.switchTo(m.guest, 100).kind);
+      expect(kinds.every((kind) => kind === 'budget' || kind === 'fault')).toBe(true);
+    }
+  });
+
+  it('means nothing to hardened', () => {
+    const m = (machine = new Machine('hardened'));
+    m.poke(TEXT + 0x200, FAULTS(1));
+    expect(m.run(TEXT + 0x200)).toMatchObject({ kind: 'fault', signo: 11, addr: 0x1000 });
+  });
+});
+
 describe('32 attach-existing', () => {
   it('a single step over a patched site goes through the slot, and the syshandler panics', () => {
     const m = upstream({ isHostile: true, isBroken: true });
@@ -180,7 +333,7 @@ describe('32 attach-existing', () => {
     )
       steps.push(m.guest.regs.get(Reg.rip));
     expect(steps.slice(0, 8)).toEqual([8, 20, 29, 38, 48, 57, 62, STUB_CODE - slot].map((offset) => slot + offset));
-    expect(event).toMatchObject({ kind: 'stub-panic', code: 0x0bad0002 });
+    expect(event).toMatchObject({ kind: 'stub-panic', code: 0x0bad0001 });
     expect(m.calls.filter((c) => c.sysno === GETPID)).toHaveLength(1);
   });
 });

@@ -47,7 +47,7 @@ describe.each(UPSTREAM_VERSION_NAMES)('%s', (version) => {
     const m = made(version);
     m.run(SITE - 1);
     m.poke(trapsOf(m.guest).base + 80 + 16, version === '2023-02' ? '02' : '03');
-    expect(m.run(SITE)).toMatchObject({ kind: 'stub-panic', code: 0x0bad0002 });
+    expect(m.run(SITE)).toMatchObject({ kind: 'stub-panic', code: 0x0bad0001 });
     m.mayBreak.add(27);
   });
 });
