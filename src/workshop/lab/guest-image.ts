@@ -58,7 +58,7 @@ export function assembledImage(source: string): Uint8Array {
   const program = assemble(source);
   if (!program.ok) {
     const { line, column, message } = program.error;
-    throw new TraplineError('LAB_CODE', `line ${line}, column ${column}: ${message}`);
+    throw new TraplineError('LAB_CODE', `line ${line}, column ${column}: ${message}`, { cause: program.error });
   }
   if (program.bytes.length === 0) throw new TraplineError('LAB_CODE', 'the program is empty; write an instruction');
   return guestImage(program.bytes, program.labels.get('_start') ?? CODE_ADDRESS);

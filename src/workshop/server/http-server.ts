@@ -183,7 +183,9 @@ export class WorkshopHttp {
     this.#refusals.refused({ code: error.code, from: socket.remoteAddress ?? '' }, 'a request could not be read');
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
     const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    socket.end(`HTTP/1.1 ${late ? '408 Request Timeout' : status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const line = late ? '408 Request Timeout' : status;
+    // Whoever does not close its side would keep the connection.
+    socket.end(`HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
   }
 }
 
