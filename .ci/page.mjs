@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Builds the workshop's page with Vite: index.html as files for a server, and as one file each, for use from disk,
-// viewer.html (a template that a recording is put into) and offline.html (index.html with all that belongs to it).
+// viewer.html (a template that a recording is put into) and static.html (index.html with all that belongs to it).
 //
 //   node .ci/page.mjs FOLDER
 
@@ -24,7 +24,7 @@ mkdirSync(target, { recursive: true });
 
 await build(settings('index.html', target));
 await joined('viewer.html', 'viewer.html');
-await joined('index.html', 'offline.html');
+await joined('index.html', 'static.html');
 
 function settings(entry, outDir, more = {}) {
   return {

@@ -20,7 +20,7 @@ describe('The built page', () => {
 
   it('names no address of the network', () => {
     const folder = builtPage();
-    for (const file of ['index.html', 'viewer.html', 'offline.html']) {
+    for (const file of ['index.html', 'viewer.html', 'static.html']) {
       const html = readFileSync(join(folder, file), 'utf8').replace(/<script type="module">[^]*?<\/script>/g, '');
       expect(html).not.toMatch(/(src|href|url\()\s*=?\s*["']?(https?:)?\/\//);
     }
@@ -46,7 +46,7 @@ describe.skipIf(CHROMIUM === undefined)('The built page in a browser', () => {
   });
 
   it('opens from disk as one file, with no request at all', async () => {
-    for (const file of ['viewer.html', 'offline.html']) {
+    for (const file of ['viewer.html', 'static.html']) {
       const opened = await harness.openFile(join(harness.folder, file));
       await opened.page.waitForSelector('#app *');
       expect(opened.problems).toEqual([]);

@@ -1,3 +1,10 @@
 // SPDX-License-Identifier: MIT
+//
+// The workshop's page.
+
 import { render } from 'preact';
-render(<p>Trapline</p>, document.getElementById('app') as HTMLElement);
+import { App, start } from './app/app.tsx';
+import './styles/styles.ts';
+
+await start();
+render(<App />, document.getElementById('app') as HTMLElement);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//
+// What a processor finds that begins at each of the seven bytes, as boxes over the bytes and as text, with whoever
+// stands there. An instruction that the program does not have at that place is marked.
+
+import type { JSX } from 'preact';
+import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
+import type { EntryDecode, Site } from '../../../../trace/recording/format.ts';
+import { t } from '../../../texts/texts.ts';
+import { actorClass, actorName, offsetInSite } from '../actors.ts';
+import { byte } from '../numbers.ts';
+import { useViewer } from '../viewer-context.ts';
+import { COLUMNS, edge } from './columns.ts';
+
+interface DecodeProps {
+  readonly cursor: RecordingCursor;
+  readonly site: Site;
+  readonly index: number;
+  readonly state: State;
+  /** What is decoded: memory, or memory as somebody's processor sees it. */
+  readonly bytes: Uint8Array | null;
+  /** Whose; -1: memory. */
+  readonly eyes: number;
+  /** Who could be chosen instead. */
+  readonly fetchers: readonly number[];
+}
+
+export function DecodeRows(props: DecodeProps): JSX.Element {
+  const { cursor, bytes, index } = props;
+  const decode = bytes === null ? undefined : cursor.decode(index, bytes);
+  return (
+    <tbody class="decodes">
+      <tr class="decode-head">
+        <th scope="rowgroup" colSpan={COLUMNS.length + 2}>
+          <span>{t('site.decode')}</span>
+          <Eyes {...props} />
+        </th>
+      </tr>
+      {COLUMNS.map((offset) => (
+        <DecodeRow key={offset} {...props} offset={offset} entry={decode?.entries[offset]} />
+      ))}
+    </tbody>
+  );
+}
+
+/** Chooses between memory and what the processors hold. */
+function Eyes({ cursor, eyes, fetchers }: DecodeProps): JSX.Element | null {
+  const { view } = useViewer();
+  if (cursor.recording.granules.length === 0) return null;
+  return (
+    <select
+      aria-label={t('site.eyes')}
+      value={eyes}
+      onChange={(event) => {
+        view.eyes.value = Number(event.currentTarget.value);
+      }}
+    >
+      <option value={-1}>{t('site.eyes.memory')}</option>
+      {fetchers.map((actor) => (
+        <option key={actor} value={actor}>
+          {t('site.eyes.actor', { actor: actorName(cursor.recording, actor) })}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function DecodeRow(props: DecodeProps & { offset: number; entry: EntryDecode | undefined }): JSX.Element {
+  const { cursor, site, state, offset, entry } = props;
+  const { recording } = cursor;
+  const here = state.actors.flatMap((actor, i) => (offsetInSite(actor, site) === offset ? [i] : []));
+  const texts = entry?.rows.map(([, , text]) => cursor.text(text)) ?? [];
+  return (
+    <tr class={`decode decode-${entry?.meaning ?? 'unknown'} ${here.length > 0 ? 'is-here' : ''}`}>
+      <th scope="row">
+        <span class="entry">+{offset}</span>
+        {here.map((actor) => (
+          <span key={actor} class={`chip ${actorClass(recording, actor)}`}>
+            {actorName(recording, actor)}
+          </span>
+        ))}
+      </th>
+      <Boxes {...props} />
+      <td class="decode-text">
+        <span class="mono">{texts.length === 0 ? t('site.decode.unknown') : texts.join('; ')}</span>
+        {entry !== undefined && (
+          <span class={`meaning meaning-${entry.meaning}`}>{t(`site.meaning.${entry.meaning}`)}</span>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+/** One cell for each instruction, as wide as its bytes; what reaches beyond the seventh ends with an arrow. */
+function Boxes({
+  site,
+  bytes,
+  offset,
+  entry,
+}: DecodeProps & { offset: number; entry: EntryDecode | undefined }): JSX.Element {
+  const cells: JSX.Element[] = [];
+  if (offset > 0) cells.push(<td key="gap" colSpan={offset} class="gap" />);
+  let at = offset;
+  for (const [i, [start, length]] of (entry?.rows ?? []).entries()) {
+    const end = Math.min(start + length, COLUMNS.length);
+    if (start >= COLUMNS.length || start !== at) break;
+    const inside = [...(bytes?.subarray(start, end) ?? [])].map(byte);
+    cells.push(
+      <td key={start} colSpan={end - start} class={`box ${i === 0 ? 'box-first' : ''} ${edge(site, start)}`}>
+        <span class="box-bytes" style={{ gridTemplateColumns: `repeat(${end - start}, 1fr)` }}>
+          {inside.map((value, k) => (
+            <span key={k}>{value}</span>
+          ))}
+        </span>
+        {start + length > COLUMNS.length && (
+          <span class="box-more" title={t('site.beyond', { bytes: start + length - COLUMNS.length })}>
+            →
+          </span>
+        )}
+      </td>,
+    );
+    at = end;
+  }
+  if (at < COLUMNS.length) cells.push(<td key="rest" colSpan={COLUMNS.length - at} class="gap" />);
+  return <>{cells}</>;
+}

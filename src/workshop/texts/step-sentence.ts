@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+//
+// What a step of a recording did, and why it matters: two texts in plain language. The page and the terminal lessons
+// show the same ones.
+
+import type { RecordingCursor } from '../../trace/recording/cursor.ts';
+import type { Region, Site, Step } from '../../trace/recording/format.ts';
+import { siteOfStep, storeKind } from './store-kind.ts';
+import { hasText, t, type TextData } from './texts.ts';
+
+/** A sentence about a moment. */
+export interface StepSentence {
+  /** What happened. */
+  readonly what: string;
+  /** Why, and what follows from it; '' where there is nothing to say. */
+  readonly why: string;
+}
+
+/** Where the instructions of a slot begin, and which of them it is. */
+const SLOT_PARTS: Readonly<Record<number, string>> = {
+  8: 'state',
+  20: 'save-stack',
+  29: 'load-stack',
+  38: 'return',
+  48: 'save-return',
+  57: 'number',
+  62: 'jump',
+};
+
+/** The sentence about the step that led to a moment; at moment 0 about what is going to happen. */
+export function stepSentence(cursor: RecordingCursor, moment: number): StepSentence {
+  const { recording } = cursor;
+  const step = recording.steps[moment - 1];
+  if (step === undefined) return opening(cursor);
+  const data = dataOf(cursor, step, moment);
+  if (step.fails === true) return failing(cursor, step, data);
+  for (const key of keysOf(cursor, step, moment)) {
+    const name = `step.${key}`;
+    if (hasText(name)) return sentence(name, data);
+  }
+  return sentence('step.other', data);
+}
+
+function sentence(key: string, data: TextData): StepSentence {
+  return { what: t(key, data), why: hasText(`${key}.why`) ? t(`${key}.why`, data) : '' };
+}
+
+function opening({ recording }: RecordingCursor): StepSentence {
+  const { origin, title } = recording;
+  if (recording.kind === 'run') return sentence('step.opening.run', { title, program: recording.run.program });
+  const { race } = recording;
+  const share = race.failure?.share ?? undefined;
+  return sentence(race.failure === null ? 'step.opening.pass' : 'step.opening.fail', {
+    title,
+    protocol: origin.protocol,
+    model: race.model.words,
+    share: share === undefined ? undefined : `${(share * 100).toFixed(1)} %`,
+  });
+}
+
+function failing({ recording }: RecordingCursor, step: Step, data: TextData): StepSentence {
+  const explanation = recording.kind === 'race' ? (recording.race.failure?.explanation ?? undefined) : undefined;
+  return {
+    what: t(step.kind === 'instruction' ? 'step.fails.instruction' : 'step.fails', data),
+    why: t('step.fails.why', { ...data, explanation }),
+  };
+}
+
+/** Names of texts that fit, the most special first. */
+function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
+  const { kind, data = {} } = step;
+  switch (kind) {
+    case 'store':
+      return [`store.${storeKind(cursor, step, moment)}`, 'store'];
+    case 'instruction':
+      return [...instructionKeys(cursor, step), 'instruction'];
+    case 'lock':
+      return [data['exclusive'] === false ? 'lock.shared' : fillsSlot(cursor, step) ? 'lock.fills' : 'lock', 'lock'];
+    case 'served':
+      return ['via' in data ? `served.${String(data['via'])}` : 'served', 'served'];
+    case 'fault':
+      return [atGuard(cursor, step, moment) ? 'fault.guard' : `fault.${String(data['fault'])}`, 'fault'];
+    case 'recover':
+    case 'skip':
+    case 'table':
+    case 'signal':
+    case 'sync': {
+      const special = data[{ recover: 'outcome', skip: 'why', table: 'what', signal: 'how', sync: 'what' }[kind]];
+      return [`${kind}.${String(special)}`, kind];
+    }
+    case 'refused':
+      return ['written' in data && data['written'] !== 0 ? 'refused.half' : 'refused', 'refused'];
+    case 'fetch':
+      return [splitsSite(cursor, step) ? 'fetch.part' : 'fetch', 'fetch'];
+    case 'record':
+      return [data['isWrite'] === true ? 'record.write' : 'record', 'record'];
+    default:
+      return [kind];
+  }
+}
+
+function instructionKeys(cursor: RecordingCursor, step: Step): string[] {
+  const { rip = 0, place = 'program' } = step;
+  const text = cursor.text(step.text);
+  if (place === 'slot') {
+    const slot = regionAt(cursor, 'slot', rip);
+    return [`instruction.slot.${SLOT_PARTS[rip - (slot?.address ?? 0)] ?? ''}`, 'instruction.slot'];
+  }
+  if (place === 'site') {
+    const site = siteOfStep(cursor, step);
+    const offset = site === undefined ? -1 : rip - site.address;
+    const word = text.split(' ')[0] ?? '';
+    return [`instruction.site.${offset}.${word}`, `instruction.site.${word}`, 'instruction.site'];
+  }
+  return [`instruction.${place}`];
+}
+
+function regionAt(cursor: RecordingCursor, kind: Region['kind'], address: number): Region | undefined {
+  return cursor.recording.regions.find(
+    (region) => region.kind === kind && address >= region.address && address < region.address + region.length,
+  );
+}
+
+/** The step brings a slot into being. */
+function fillsSlot({ recording }: RecordingCursor, step: Step): boolean {
+  return (
+    step.memory?.some(([region, bytes]) => bytes !== null && recording.regions[region]?.kind === 'slot') === true ||
+    step.stores?.some(({ bytes }) => bytes.length > 100) === true
+  );
+}
+
+/** The fault is at the guard byte of a site. */
+function atGuard(cursor: RecordingCursor, step: Step, moment: number): boolean {
+  const site = siteOfStep(cursor, step);
+  if (site === undefined || step.rip === undefined) return false;
+  const bytes = cursor.siteBytes(cursor.recording.sites.indexOf(site), cursor.at(moment - 1));
+  return step.rip - site.address === 5 && bytes?.[5] === 0x06;
+}
+
+/** The granule that is fetched holds only a part of the site. */
+function splitsSite({ recording }: RecordingCursor, step: Step): boolean {
+  const granule = recording.granules[Number(step.data?.['granule'] ?? -1)];
+  const site = recording.sites[0];
+  if (granule === undefined || site === undefined) return false;
+  return granule.address > site.address || granule.address + granule.length < site.address + 7;
+}
+
+/** Everything that a text may name. */
+function dataOf(cursor: RecordingCursor, step: Step, moment: number): TextData {
+  const { recording } = cursor;
+  const site = siteOfStep(cursor, step);
+  const actor = recording.actors[step.actor];
+  const store = step.stores?.[0];
+  const granule = recording.granules[Number(step.data?.['granule'] ?? -1)];
+  const others = recording.actors.filter((_, i) => i !== step.actor).map(({ name }) => name);
+  const facts = Object.fromEntries(
+    Object.entries(step.data ?? {}).map(([name, value]) => [name, typeof value === 'boolean' ? String(value) : value]),
+  );
+  return {
+    ...facts,
+    actor: actor?.name ?? '?',
+    others: others.join(', '),
+    text: cursor.text(step.text),
+    address: step.rip === undefined ? undefined : `0x${step.rip.toString(16)}`,
+    at: siteName(site),
+    sitename: siteName(site),
+    call: site?.callName ?? text(facts['name']),
+    returned: site === undefined ? undefined : `0x${(site.address + 7).toString(16)}`,
+    offset: store === undefined || site === undefined ? facts['offset'] : store.address - site.address,
+    count: store === undefined ? undefined : store.bytes.length / 2,
+    bytes: store === undefined ? undefined : store.bytes.replace(/../g, '$& ').trimEnd(),
+    decoded: site === undefined ? undefined : decoded(cursor, site, moment),
+    torn: site === undefined ? undefined : tornNumber(cursor, site, moment),
+    rule: typeof facts['rule'] === 'string' ? t(`rule.${facts['rule']}`) : undefined,
+    slotaddress: address(facts['slot']),
+    first: granule === undefined || site === undefined ? undefined : Math.max(0, granule.address - site.address),
+    last:
+      granule === undefined || site === undefined
+        ? undefined
+        : Math.min(6, granule.address + granule.length - 1 - site.address),
+    private: facts['private'] === 0 ? undefined : facts['private'],
+    switched: recording.actors[Number(facts['to'] ?? -1)]?.name,
+    childname: recording.actors[Number(facts['child'] ?? -1)]?.name,
+  };
+}
+
+function siteName(site: Site | undefined): string | undefined {
+  return site === undefined ? undefined : `0x${site.address.toString(16)}`;
+}
+
+function text(value: string | number | undefined): string | undefined {
+  return value === undefined ? undefined : String(value);
+}
+
+function address(value: string | number | undefined): string | undefined {
+  return typeof value === 'number' ? `0x${value.toString(16)}` : text(value);
+}
+
+/** What stands at +0 after the step. */
+function decoded(cursor: RecordingCursor, site: Site, moment: number): string | undefined {
+  const index = cursor.recording.sites.indexOf(site);
+  const bytes = cursor.siteBytes(index, cursor.at(moment));
+  const entry = bytes === null ? undefined : cursor.decode(index, bytes)?.entries[0];
+  return entry === undefined ? undefined : cursor.text(entry.rows[0]?.[2]);
+}
+
+/** The number that the `mov` at +0 would put into eax now. */
+function tornNumber(cursor: RecordingCursor, site: Site, moment: number): string | undefined {
+  const bytes = cursor.siteBytes(cursor.recording.sites.indexOf(site), cursor.at(moment));
+  if (bytes === null || bytes.length < 5) return undefined;
+  return `0x${new DataView(bytes.buffer, bytes.byteOffset).getUint32(1, true).toString(16)}`;
+}
