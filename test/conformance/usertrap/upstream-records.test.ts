@@ -264,7 +264,9 @@ describe('what a guest finds in its context’s record after an event', () => {
     expect(taken).toBeLessThanOrEqual(stamp);
     expect(given).toBeGreaterThanOrEqual(stamp);
     // In guest code the second one is 0, as the Sentry has put the context into the queue since.
-    m.platform.switchTo(m.guest, 1);
+    m.poke(TEXT + 0x200, 'eb fe');
+    m.guest.regs.set(Reg.rip, TEXT + 0x200);
+    m.platform.switchTo(m.guest, 10);
     expect(times()[1]).toBe(0);
   });
 
