@@ -122,7 +122,6 @@ export function valueOf(value: Value, steps: RecordedSteps | undefined): number 
   }
   if (steps === undefined) return undefined;
   if ('count' in value) return allSteps(steps, value.count).length;
-  if ('total' in value) return allSteps(steps, value.of).reduce((ns, i) => ns + steps.step(i).ns, 0);
   const at = findStep(steps, value.at);
   if (at === undefined) return undefined;
   return 'register' in value ? steps.register(at, value.register) : stepField(steps, at, value.field);

@@ -4,6 +4,7 @@
 // and what to do. Fields that nobody asked for are refused too: they are misspelt ones.
 
 import { TraplineError } from '../../base/errors.ts';
+import { jsonErrorAt } from './json-syntax.ts';
 
 /** A value of a file. */
 export class JsonValue {
@@ -128,13 +129,13 @@ export class JsonFields {
 export function parseJsonFile(file: string, text: string): JsonValue {
   try {
     return new JsonValue(file, '', JSON.parse(text));
-  } catch (error) {
-    const at = /position (\d+)/.exec(error instanceof Error ? error.message : '');
-    const before = at === null ? text : text.slice(0, Number(at[1]));
-    const line = before.split('\n').length;
-    const column = before.length - before.lastIndexOf('\n');
-    throw new TraplineError('LESSON_FILE', `${file}:${line}:${column}: this is no JSON from here on; correct it`);
+  } catch {
+    // Its message has a place in some engines only.
   }
+  const before = text.slice(0, jsonErrorAt(text));
+  const line = before.split('\n').length;
+  const column = before.length - before.lastIndexOf('\n');
+  throw new TraplineError('LESSON_FILE', `${file}:${line}:${column}: this is no JSON from here on; correct it`);
 }
 
 /** Hex digits, spaces between them left out. */

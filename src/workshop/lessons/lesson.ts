@@ -12,9 +12,11 @@ export interface StepPattern {
   /** The instruction's text or the step's name starts so. */
   readonly text?: string;
   readonly sysno?: number;
+  /** Of a store: where in the site it begins. */
+  readonly offset?: number;
   /** The step at which the schedule fails. */
   readonly fails?: true;
-  /** The step stores at the address in rsp, or less than this many bytes away from it. */
+  /** The step stores to bytes that begin this far above the stack pointer: 0 is the byte at rsp. */
   readonly storesAtStack?: number;
   /** Which of those that fit, from 1; -1 is the last. Default: any of them for a moment, the first for a value. */
   readonly nth?: number;
@@ -26,8 +28,6 @@ export type Value =
   | { readonly count: StepPattern }
   | { readonly register: string; readonly at: StepPattern }
   | { readonly field: StepField; readonly at: StepPattern }
-  /** Sum of a field over all steps that fit. */
-  | { readonly total: 'ns'; readonly of: StepPattern }
   | { readonly minus: readonly [Value, Value] }
   /** Length of the instruction that these bytes begin with. */
   | { readonly lengthOf: string }
@@ -37,7 +37,7 @@ export type Value =
   | { readonly slotIndexOf: Value };
 
 /** What one step says of itself as a number. */
-export type StepField = 'rip' | 'sysno' | 'result' | 'ns' | 'address';
+export type StepField = 'rip' | 'sysno' | 'result' | 'address';
 
 /** What bytes must be. `at` is the entry offset that is decoded from. */
 export interface ByteRule {

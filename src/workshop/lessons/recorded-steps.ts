@@ -16,11 +16,11 @@ export interface RecordedStep {
   readonly rip: number | undefined;
   readonly fails: boolean;
   readonly sysno: number | undefined;
+  /** Of a store to a site. */
+  readonly offset: number | undefined;
   readonly result: number | undefined;
   /** Of a fault. */
   readonly address: number | undefined;
-  /** Estimated cost in nanoseconds. */
-  readonly ns: number;
   readonly stores: readonly { readonly address: number; readonly length: number }[];
 }
 
@@ -39,15 +39,16 @@ export function fits(steps: RecordedSteps, index: number, pattern: StepPattern):
   if (pattern.actor !== undefined && step.actor !== pattern.actor) return false;
   if (pattern.text !== undefined && !step.text.startsWith(pattern.text)) return false;
   if (pattern.sysno !== undefined && step.sysno !== pattern.sysno) return false;
+  if (pattern.offset !== undefined && step.offset !== pattern.offset) return false;
   if (pattern.fails !== undefined && !step.fails) return false;
   return pattern.storesAtStack === undefined || storesNear(steps, index, pattern.storesAtStack);
 }
 
 function storesNear(steps: RecordedSteps, index: number, distance: number): boolean {
   const rsp = steps.register(index, 'rsp');
-  return (
-    rsp !== undefined && steps.step(index).stores.some((s) => s.address <= rsp && rsp < s.address + s.length + distance)
-  );
+  if (rsp === undefined) return false;
+  const at = rsp + distance;
+  return steps.step(index).stores.some((s) => s.address <= at && at < s.address + s.length);
 }
 
 /** All steps that fit, `nth` left out. */

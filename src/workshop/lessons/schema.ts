@@ -205,6 +205,10 @@ function readPattern(value: JsonValue): StepPattern {
       fields.maybe('sysno', (v) => v.integer(0, 0xffffffff)),
     ),
     ...optional(
+      'offset',
+      fields.maybe('offset', (v) => v.integer(0, 7)),
+    ),
+    ...optional(
       'fails',
       fields.maybe('fails', (v) => (v.boolean() ? (true as const) : v.refuse('write true, or take it out'))),
     ),
@@ -221,7 +225,7 @@ function readPattern(value: JsonValue): StepPattern {
 
 function readValue(value: JsonValue): Value {
   return value.object((fields): Value => {
-    const [kind] = ['number', 'count', 'register', 'field', 'total', 'minus', 'lengthOf', 'slotOf', 'slotIndexOf'].filter((k) => fields.has(k)); // prettier-ignore
+    const [kind] = ['number', 'count', 'register', 'field', 'minus', 'lengthOf', 'slotOf', 'slotIndexOf'].filter((k) => fields.has(k)); // prettier-ignore
     switch (kind) {
       case 'number':
         return { number: fields.need(kind).address() };
@@ -231,11 +235,9 @@ function readValue(value: JsonValue): Value {
         return { register: fields.need(kind).oneOf(...REGISTERS), at: readPattern(fields.need('at')) };
       case 'field':
         return {
-          field: fields.need(kind).oneOf('rip', 'sysno', 'result', 'ns', 'address'),
+          field: fields.need(kind).oneOf('rip', 'sysno', 'result', 'address'),
           at: readPattern(fields.need('at')),
         };
-      case 'total':
-        return { total: fields.need(kind).oneOf('ns'), of: readPattern(fields.need('of')) };
       case 'minus': {
         const [left, right] = fields.need(kind).list(readValue, { min: 2, max: 2 });
         return left === undefined || right === undefined ? value.refuse('write two values') : { minus: [left, right] };
@@ -248,7 +250,7 @@ function readValue(value: JsonValue): Value {
         return { slotIndexOf: readValue(fields.need(kind)) };
       default:
         return value.refuse(
-          'is no value; write one of number, count, register, field, total, minus, lengthOf, slotOf, slotIndexOf',
+          'is no value; write one of number, count, register, field, minus, lengthOf, slotOf, slotIndexOf',
         );
     }
   });
