@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// Makes what the lessons show: recordings and recorded answers, by the real engine, through the code that the server's
+// workers run. `npm run docs` writes them to src/workshop/lessons/recordings, and a test compares.
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
+import { Disassembler } from '../../src/isa/disassembler.ts';
+import { DEFAULT_JOB_LIMITS } from '../../src/workshop/api.ts';
+import type { JobRequest } from '../../src/workshop/api.ts';
+import type { LessonSet } from '../../src/workshop/lessons/lesson-set.ts';
+import type { RaceRequest, Task } from '../../src/workshop/lessons/lesson.ts';
+import { checkRequest, labRequest } from '../../src/workshop/lessons/recorded-results.ts';
+import type { RecordedResult, ResultsFile } from '../../src/workshop/lessons/recorded-results.ts';
+import { executeJob } from '../../src/workshop/server/execute.ts';
+import type { Execution, Laboratory } from '../../src/workshop/server/execute.ts';
+import { committedLessons } from './lesson-files.ts';
+
+/** No answer depends on how fast this machine is. */
+const LIMITS = { ...DEFAULT_JOB_LIMITS, seconds: 600 };
+
+/** Runs, by the names of their recordings. */
+const RUNS: Readonly<Record<string, readonly [guest: string, mode: 'off' | 'upstream']>> = {
+  trap: ['lesson-getpid', 'off'],
+  patch: ['lesson-getpid', 'upstream'],
+  int3: ['lesson-int3', 'off'],
+  'shared-tail': ['g06-shared-tail', 'upstream'],
+  crash: ['g08-false-mov', 'upstream'],
+};
+
+/** The recording `recovery`: a thread runs into the guard, waits for the patcher, and is sent back. */
+const RECOVERY = 'T0:X P:lock P:+5 T0:X P:+1.4 P:+3.4 P:+0 P:unlock';
+
+const ORDERS = ['abc', 'acb', 'bac', 'bca', 'cab', 'cba'];
+
+/** A laboratory of this process, and what frees it. */
+export function openLaboratory(root: string): { readonly laboratory: Laboratory; readonly close: () => void } {
+  const disassembler = new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'));
+  const laboratory: Laboratory = {
+    openCpu: openUnicorn,
+    disassembler: () => disassembler,
+    guest: (name) => new Uint8Array(readFileSync(join(root, 'guests', 'bin', `${name}.elf`))),
+  };
+  return { laboratory, close: () => disassembler.dispose() };
+}
+
+/** The content of every file of recordings/, by name. */
+export async function lessonRecordings(root: string): Promise<Map<string, string>> {
+  const { laboratory, close } = openLaboratory(root);
+  try {
+    return await makeAll(committedLessons(root), (request) => executeJob(request, LIMITS, laboratory));
+  } finally {
+    close();
+  }
+}
+
+async function makeAll(
+  set: LessonSet,
+  execute: (request: JobRequest) => Promise<Execution>,
+): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  const add = (name: string, recording: unknown): void => {
+    files.set(`${name}.json`, `${JSON.stringify(recording)}\n`);
+  };
+  for (const [name, [guest, mode]] of Object.entries(RUNS)) {
+    const record = { everyInstruction: true };
+    add(name, (await execute({ kind: 'run', code: { guest }, mode, record })).recordings[0]);
+  }
+  const results: RecordedResult[] = [];
+  for (const race of racesOf(set.lessons.flatMap((lesson) => lesson.tasks))) {
+    const request = labRequest(race);
+    const { outcome, recordings } = await execute(request);
+    if (outcome.kind !== 'race') throw new Error('a race gives the outcome of a race');
+    const { protocol, guard } = race;
+    const names: string[] = [];
+    // Verdicts of all; what happened is kept for the choices that people make first.
+    if (
+      race.model === 'coherent' &&
+      race.scenario === 'patch-vs-exec' &&
+      race.patch === 'upstream' &&
+      /^[abc]+$/.test(protocol) &&
+      (guard === 6 || protocol === 'abc')
+    ) {
+      const name = `race-${protocol}-${guard.toString(16).padStart(2, '0')}`;
+      add(name, recordings[0]);
+      names.push(name);
+    }
+    const text = names.length > 0 ? outcome.text : `${outcome.text.split('\n')[0] ?? ''}\n`;
+    results.push({ request, outcome: { ...outcome, text, json: {} }, recordings: names });
+    if (protocol === 'abc' && names.length > 0 && guard === 6) add('recovery', await recovery(recordings[0], execute));
+  }
+  for (const source of programsOf(set.lessons.flatMap((lesson) => lesson.tasks))) {
+    const request = checkRequest(source);
+    const { outcome } = await execute(request);
+    if (outcome.kind !== 'check') throw new Error('a check gives the outcome of a check');
+    results.push({ request, outcome: { ...outcome, json: {} }, recordings: [] });
+  }
+  const file: ResultsFile = { format: 'trapline-lesson-results', version: 1, results };
+  files.set('results.json', `${JSON.stringify(file, undefined, 1)}\n`);
+  return files;
+}
+
+async function recovery(recording: unknown, execute: (request: JobRequest) => Promise<Execution>): Promise<unknown> {
+  const { token } = (recording as { readonly race: { readonly token: string } }).race;
+  const steps = RECOVERY.split(' ').map((step) => {
+    const [actor = '', name = ''] = step.split(':');
+    return { actor, name };
+  });
+  return (await execute({ kind: 'schedule', token, steps })).recordings[0];
+}
+
+/** Every race that a choice of the lessons can ask for, each once. */
+export function racesOf(tasks: readonly Task[]): RaceRequest[] {
+  const races = new Map<string, RaceRequest>();
+  const add = (race: RaceRequest): void => {
+    races.set(JSON.stringify(race), race);
+  };
+  for (const { goal } of tasks) {
+    if (goal.kind === 'choice') for (const race of goal.options.flatMap((o) => o.races ?? [])) add(race);
+    if (goal.kind !== 'order') continue;
+    for (const model of goal.models)
+      for (const guard of goal.guards)
+        for (const protocol of ORDERS)
+          add({ scenario: 'patch-vs-exec', patch: 'upstream', protocol, model, offset: 0, guard });
+  }
+  return [...races.values()];
+}
+
+/** Programs of lessons that only a run can judge. */
+function programsOf(tasks: readonly Task[]): string[] {
+  return tasks.flatMap(({ goal, solution, wrong }) => {
+    if (goal.kind !== 'code' || goal.judge !== 'differs') return [];
+    return [goal.start, solution, wrong].flatMap((a) =>
+      typeof a === 'string' ? (a === 'goal' ? [] : [a]) : a.kind === 'code' ? [a.source] : [],
+    );
+  });
+}
