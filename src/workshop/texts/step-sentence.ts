@@ -42,7 +42,12 @@ export function stepSentence(cursor: RecordingCursor, moment: number): StepSente
 }
 
 function sentence(key: string, data: TextData): StepSentence {
-  return { what: t(key, data), why: hasText(`${key}.why`) ? t(`${key}.why`, data) : '' };
+  return { what: begun(t(key, data)), why: hasText(`${key}.why`) ? begun(t(`${key}.why`, data)).trim() : '' };
+}
+
+/** A sentence begins with a capital letter, unless with a name or an instruction. */
+function begun(text: string): string {
+  return /^(the|task) /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }
 
 function opening({ recording }: RecordingCursor): StepSentence {
@@ -62,7 +67,7 @@ function failing({ recording }: RecordingCursor, step: Step, data: TextData): St
   const explanation = recording.kind === 'race' ? (recording.race.failure?.explanation ?? undefined) : undefined;
   return {
     what: t(step.kind === 'instruction' ? 'step.fails.instruction' : 'step.fails', data),
-    why: t('step.fails.why', { ...data, explanation }),
+    why: t('step.fails.why', { ...data, explanation }).trim(),
   };
 }
 
@@ -81,19 +86,21 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
     case 'fault':
       return [atGuard(cursor, step, moment) ? 'fault.guard' : `fault.${String(data['fault'])}`, 'fault'];
     case 'recover':
+      return [`recover.${String(data['outcome'])}`, 'recover'];
     case 'skip':
-    case 'table':
+      return [`skip.${String(data['why'])}`, 'skip'];
     case 'signal':
-    case 'sync': {
-      const special = data[{ recover: 'outcome', skip: 'why', table: 'what', signal: 'how', sync: 'what' }[kind]];
-      return [`${kind}.${String(special)}`, kind];
-    }
+      return [`signal.${String(data['how'])}`, 'signal'];
+    case 'table':
+    case 'load':
+    case 'other':
+      return [`${kind}.${String(data['what'])}`, kind];
     case 'refused':
       return ['written' in data && data['written'] !== 0 ? 'refused.half' : 'refused', 'refused'];
     case 'fetch':
       return [splitsSite(cursor, step) ? 'fetch.part' : 'fetch', 'fetch'];
     case 'record':
-      return [data['isWrite'] === true ? 'record.write' : 'record', 'record'];
+      return [`record.${String(data['field'])}${data['isWrite'] === true ? '.write' : ''}`, 'record'];
     default:
       return [kind];
   }
@@ -106,8 +113,8 @@ function instructionKeys(cursor: RecordingCursor, step: Step): string[] {
     const slot = regionAt(cursor, 'slot', rip);
     return [`instruction.slot.${SLOT_PARTS[rip - (slot?.address ?? 0)] ?? ''}`, 'instruction.slot'];
   }
-  if (place === 'site') {
-    const site = siteOfStep(cursor, step);
+  const site = siteOfStep(cursor, step);
+  if (place === 'site' || (place === 'program' && site !== undefined)) {
     const offset = site === undefined ? -1 : rip - site.address;
     const word = text.split(' ')[0] ?? '';
     return [`instruction.site.${offset}.${word}`, `instruction.site.${word}`, 'instruction.site'];
@@ -152,18 +159,17 @@ function dataOf(cursor: RecordingCursor, step: Step, moment: number): TextData {
   const actor = recording.actors[step.actor];
   const store = step.stores?.[0];
   const granule = recording.granules[Number(step.data?.['granule'] ?? -1)];
-  const others = recording.actors.filter((_, i) => i !== step.actor).map(({ name }) => name);
+  const others = recording.actors.filter((_, i) => i !== step.actor).map(({ name }) => shortName(name));
   const facts = Object.fromEntries(
     Object.entries(step.data ?? {}).map(([name, value]) => [name, typeof value === 'boolean' ? String(value) : value]),
   );
   return {
     ...facts,
-    actor: actor?.name ?? '?',
+    actor: nameInSentence(actor?.name ?? '?'),
     others: others.join(', '),
     text: cursor.text(step.text),
     address: step.rip === undefined ? undefined : `0x${step.rip.toString(16)}`,
     at: siteName(site),
-    sitename: siteName(site),
     call: site?.callName ?? text(facts['name']),
     returned: site === undefined ? undefined : `0x${(site.address + 7).toString(16)}`,
     offset: store === undefined || site === undefined ? facts['offset'] : store.address - site.address,
@@ -173,6 +179,7 @@ function dataOf(cursor: RecordingCursor, step: Step, moment: number): TextData {
     torn: site === undefined ? undefined : tornNumber(cursor, site, moment),
     rule: typeof facts['rule'] === 'string' ? t(`rule.${facts['rule']}`) : undefined,
     slotaddress: address(facts['slot']),
+    tablebase: address(facts['base']),
     first: granule === undefined || site === undefined ? undefined : Math.max(0, granule.address - site.address),
     last:
       granule === undefined || site === undefined
@@ -182,6 +189,17 @@ function dataOf(cursor: RecordingCursor, step: Step, moment: number): TextData {
     switched: recording.actors[Number(facts['to'] ?? -1)]?.name,
     childname: recording.actors[Number(facts['child'] ?? -1)]?.name,
   };
+}
+
+/** An actor's name in a list: `task 1` of `tid 1 hello`, as the program's name says little where all have the same. */
+export function shortName(name: string): string {
+  const tid = /^tid (\d+)/.exec(name)?.[1];
+  return tid === undefined ? name : t('actor.task', { tid });
+}
+
+/** An actor's name inside a sentence. */
+function nameInSentence(name: string): string {
+  return name === 'sentry' ? t('actor.sentry') : shortName(name);
 }
 
 function siteName(site: Site | undefined): string | undefined {

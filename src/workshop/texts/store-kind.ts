@@ -12,7 +12,7 @@ const JUMP = 0xff;
 
 /**
  * `guard`, `operand`, `opcode`: gVisor's three steps in their order. `operand.unguarded`, `opcode.early`, `guard.late`: the
- * same bytes at another time. `whole`: all seven at once. `restore`: the program's own bytes again. `slot`, `table`, `memory`:
+ * same bytes at another time. `again`: nothing changes. `whole`: all seven at once. `restore`: the program's own bytes again. `slot`, `table`, `memory`:
  * not the site.
  */
 export type StoreKind =
@@ -23,6 +23,7 @@ export type StoreKind =
   | 'opcode'
   | 'opcode.early'
   | 'whole'
+  | 'again'
   | 'restore'
   | 'slot'
   | 'table'
@@ -30,14 +31,14 @@ export type StoreKind =
 
 /** The site that a step is about: where it stores, or where its instruction lies. */
 export function siteOfStep({ recording }: RecordingCursor, step: Step): Site | undefined {
-  const named = step.data?.['site'];
-  if (typeof named === 'number') return recording.sites[named];
   const holds = (address: number): Site | undefined =>
     recording.sites.find((site) => address >= site.address && address < site.address + SITE_BYTES);
   for (const { address, bytes } of step.stores ?? []) {
     const found = holds(address) ?? holds(address + bytes.length / 2 - 1);
     if (found !== undefined) return found;
   }
+  const named = step.data?.['site'];
+  if (typeof named === 'number') return recording.sites.find(({ address }) => address === named);
   return step.rip === undefined ? undefined : holds(step.rip);
 }
 
@@ -58,6 +59,7 @@ export function storeKind(cursor: RecordingCursor, step: Step, moment: number): 
   const before = cursor.siteBytes(index, cursor.at(moment - 1));
   const after = cursor.siteBytes(index, cursor.at(moment));
   if (before === null || after === null) return 'memory';
+  if (before.every((value, i) => value === after[i])) return 'again';
   const first = store.address - site.address;
   const last = first + store.bytes.length / 2 - 1;
   const isWhole = after[0] === JUMP && after[1] === 0x24 && after[2] === 0x25;

@@ -4,6 +4,7 @@
 
 import type { ActorState, State } from '../../../trace/recording/cursor.ts';
 import type { Recording, Site } from '../../../trace/recording/format.ts';
+import { shortName } from '../../texts/step-sentence.ts';
 
 /** Hues in the style sheet. */
 const HUES = 6;
@@ -18,7 +19,7 @@ export function actorClass(recording: Recording, actor: number): string {
 }
 
 export function actorName(recording: Recording, actor: number): string {
-  return recording.actors[actor]?.name ?? '?';
+  return shortName(recording.actors[actor]?.name ?? '?');
 }
 
 /** Whether an actor's next instruction begins inside the seven bytes: then at which offset. */

@@ -3,7 +3,8 @@
 // Recordings out of files and out of the page itself; what is wrong with one is said in the parser's own sentence.
 
 import { DEFLATED, ELEMENT_ID, ENCODING_ATTRIBUTE, fromBase64 } from '../../../trace/recording/embedded.ts';
-import type { Recording, RecordingSet } from '../../../trace/recording/format.ts';
+import type { Recording } from '../../../trace/recording/format.ts';
+import { parseRecordings } from '../../../trace/recording/parse.ts';
 
 /** Recordings, or why there are none. */
 export type Opened =
@@ -44,9 +45,4 @@ async function decoded(content: string, encoding: string | null): Promise<string
   if (encoding !== DEFLATED) return content;
   const inflated = new Blob([fromBase64(content).slice()]).stream().pipeThrough(new DecompressionStream('deflate'));
   return new Response(inflated).text();
-}
-
-function parseRecordings(text: string): readonly Recording[] {
-  const content = JSON.parse(text) as Recording | RecordingSet;
-  return content.kind === 'set' ? content.recordings : [content];
 }

@@ -111,11 +111,8 @@ export class Session {
     const step = recording?.steps[this.#moment.value - 1];
     const site = step?.data?.['site'];
     if (recording === undefined || step === undefined) return;
-    if (typeof site === 'number' && recording.sites[site] !== undefined) this.site.value = site;
-    else if (step.place === 'site' && step.rip !== undefined) {
-      const at = step.rip;
-      const found = recording.sites.findIndex(({ address }) => at >= address && at < address + 7);
-      if (found !== -1) this.site.value = found;
-    }
+    const at = typeof site === 'number' ? site : step.rip;
+    const found = recording.sites.findIndex(({ address }) => at !== undefined && at >= address && at < address + 7);
+    if (found !== -1) this.site.value = found;
   }
 }

@@ -5,12 +5,15 @@
 
 import type { JSX } from 'preact';
 import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
-import type { EntryDecode, Site } from '../../../../trace/recording/format.ts';
+import type { EntryDecode, Meaning, Site } from '../../../../trace/recording/format.ts';
 import { t } from '../../../texts/texts.ts';
 import { actorClass, actorName, offsetInSite } from '../actors.ts';
 import { byte } from '../numbers.ts';
 import { useViewer } from '../viewer-context.ts';
 import { COLUMNS, edge } from './columns.ts';
+
+/** Characters of instructions in a row. */
+const ROOM = 22;
 
 interface DecodeProps {
   readonly cursor: RecordingCursor;
@@ -28,6 +31,7 @@ interface DecodeProps {
 export function DecodeRows(props: DecodeProps): JSX.Element {
   const { cursor, bytes, index } = props;
   const decode = bytes === null ? undefined : cursor.decode(index, bytes);
+  const starts = ownStarts(cursor, index);
   return (
     <tbody class="decodes">
       <tr class="decode-head">
@@ -37,7 +41,13 @@ export function DecodeRows(props: DecodeProps): JSX.Element {
         </th>
       </tr>
       {COLUMNS.map((offset) => (
-        <DecodeRow key={offset} {...props} offset={offset} entry={decode?.entries[offset]} />
+        <DecodeRow
+          key={offset}
+          {...props}
+          offset={offset}
+          entry={decode?.entries[offset]}
+          isStart={starts.includes(offset)}
+        />
       ))}
     </tbody>
   );
@@ -65,13 +75,22 @@ function Eyes({ cursor, eyes, fetchers }: DecodeProps): JSX.Element | null {
   );
 }
 
-function DecodeRow(props: DecodeProps & { offset: number; entry: EntryDecode | undefined }): JSX.Element {
-  const { cursor, site, state, offset, entry } = props;
+interface RowProps extends DecodeProps {
+  readonly offset: number;
+  readonly entry: EntryDecode | undefined;
+  /** One of the program's own instructions begins here. */
+  readonly isStart: boolean;
+}
+
+function DecodeRow(props: RowProps): JSX.Element {
+  const { cursor, site, state, offset, entry, isStart } = props;
   const { recording } = cursor;
   const here = state.actors.flatMap((actor, i) => (offsetInSite(actor, site) === offset ? [i] : []));
   const texts = entry?.rows.map(([, , text]) => cursor.text(text)) ?? [];
   return (
-    <tr class={`decode decode-${entry?.meaning ?? 'unknown'} ${here.length > 0 ? 'is-here' : ''}`}>
+    <tr
+      class={`decode decode-${entry?.meaning ?? 'unknown'} ${here.length > 0 ? 'is-here' : ''} ${isStart || here.length > 0 ? 'is-start' : ''}`}
+    >
       <th scope="row">
         <span class="entry">+{offset}</span>
         {here.map((actor) => (
@@ -82,13 +101,41 @@ function DecodeRow(props: DecodeProps & { offset: number; entry: EntryDecode | u
       </th>
       <Boxes {...props} />
       <td class="decode-text">
-        <span class="mono">{texts.length === 0 ? t('site.decode.unknown') : texts.join('; ')}</span>
+        <span class="mono" title={texts.join('; ')}>
+          {texts.length === 0 ? t('site.decode.unknown') : brief(texts)}
+        </span>
         {entry !== undefined && (
-          <span class={`meaning meaning-${entry.meaning}`}>{t(`site.meaning.${entry.meaning}`)}</span>
+          <span class={`meaning meaning-${entry.meaning}`}>
+            {t(meaningKey(entry.meaning, isStart || here.length > 0))}
+          </span>
         )}
       </td>
     </tr>
   );
+}
+
+/** A wrong instruction where nobody begins is less of a matter than one where the program does. */
+function meaningKey(meaning: Meaning, isStart: boolean): string {
+  return (meaning === 'other' || meaning === 'no-instruction') && !isStart
+    ? `site.meaning.${meaning}.inner`
+    : `site.meaning.${meaning}`;
+}
+
+/** As many instructions as a row has room for. */
+function brief(texts: readonly string[]): string {
+  let out = texts[0] ?? '';
+  for (const text of texts.slice(1)) {
+    if (out.length + text.length + 2 > ROOM) return `${out}; …`;
+    out += `; ${text}`;
+  }
+  return out;
+}
+
+/** Offsets at which the program's own instructions begin. */
+function ownStarts(cursor: RecordingCursor, site: number): readonly number[] {
+  const own = cursor.siteBytes(site, cursor.at(0));
+  const entry = own === null ? undefined : cursor.decode(site, own)?.entries[0];
+  return entry?.rows.map(([offset]) => offset) ?? [0];
 }
 
 /** One cell for each instruction, as wide as its bytes; what reaches beyond the seventh ends with an arrow. */

@@ -56,7 +56,9 @@ function SiteHead({ cursor, site }: { cursor: RecordingCursor; site: Site }): JS
       ) : (
         <strong class="mono">{siteTitle(site)}</strong>
       )}
-      <span class="muted">{t('site.place', { line: site.lineOffset, page: site.pageOffset })}</span>
+      <span class="muted" title={t('site.place', { line: site.lineOffset, page: site.pageOffset })}>
+        {t('site.place.short', { line: site.lineOffset, page: site.pageOffset })}
+      </span>
     </div>
   );
 }
@@ -126,7 +128,9 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
             );
           })}
           <td class="note">
-            {now === null ? t('site.unmapped') : t(`site.phase.${phaseOf(now.subarray(0, SITE_BYTES), original)}`)}
+            {now === null
+              ? t('site.unmapped')
+              : t(`site.phase.${phaseOf(now.subarray(0, SITE_BYTES), original)}.short`)}
           </td>
         </tr>
         {recording.actors.map((actor, i) =>

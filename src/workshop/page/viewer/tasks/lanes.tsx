@@ -63,7 +63,7 @@ function LaneHeads(props: { recording: Recording; state: State; lanes: readonly 
       {lanes.map((actor) => {
         const now = state.actors[actor]?.state ?? 'unborn';
         return (
-          <span key={actor} class={`lane-head ${actorClass(recording, actor)}`}>
+          <span key={actor} class={`lane-head ${actorClass(recording, actor)}`} title={recording.actors[actor]?.name}>
             <strong class="chip">{actorName(recording, actor)}</strong>
             <span class={`state state-${now}`}>{t(`state.${now}`)}</span>
           </span>
