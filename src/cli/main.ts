@@ -114,18 +114,22 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .option('--mode <MODE>', 'strict, lenient (leaves out steps that do not fit), continue (explores from there on)')
     .option('--budget <N>', 'states to visit at most, for --mode continue')
     .option('--protocol-elf <FILE:SYMBOL>', 'the patcher of a token of guest-patcher')
+    .option('--html <FILE>', 'record the schedule as a page of its own, or as it is to a FILE.json')
     .action(async (token: string | undefined, options: RawReplayOptions) => {
       const { replayCommand } = await import('./replay-command.ts');
-      setStatus(replayCommand(token, options));
+      setStatus(await replayCommand(token, options));
     });
 
   program
     .command('bench')
     .description('measure the figures of the README on this machine')
+    .argument('[part]', 'workshop: a class on the loopback, for ten minutes')
     .option('--json', 'print one JSON object')
-    .action(async (options: { json?: boolean }) => {
+    .option('--seconds <N>', 'workshop: for how long')
+    .option('--clients <N>', 'workshop: how many at once')
+    .action(async (part: string | undefined, options: BenchOptions) => {
       const { benchCommand } = await import('./bench.ts');
-      setStatus(await benchCommand(options));
+      setStatus(await benchCommand(part, options));
     });
 
   const workshop = program

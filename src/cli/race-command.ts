@@ -14,7 +14,9 @@ import type { RaceCommandOptions, RaceCommandResults } from '../race/command.ts'
 import type { Progress, StopReason } from '../race/search/system.ts';
 import { isColourful } from './colour.ts';
 import { guestPatchers } from './guest-patcher.ts';
+import { lazyDisassembler } from './guest.ts';
 import { ResultFile, writeToStdout } from './output-file.ts';
+import { RecordingFile } from './recording-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { followRace } from './race-progress.ts';
 import { parseCount } from './sizes.ts';
@@ -32,7 +34,8 @@ export async function raceCommand(names: readonly string[], raw: RawRaceOptions)
   const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
   const json = text('json');
   const junit = text('junit');
-  const files: ResultFile[] = [];
+  const html = text('html');
+  const files: (ResultFile | RecordingFile)[] = [];
   try {
     const file = (option: string, path: string | undefined): ResultFile | undefined => {
       const opened = path === undefined ? undefined : new ResultFile(option, path);
@@ -41,6 +44,8 @@ export async function raceCommand(names: readonly string[], raw: RawRaceOptions)
     };
     const jsonFile = file('--json', json);
     const junitFile = file('--junit', junit);
+    const page = html === undefined ? undefined : new RecordingFile(html);
+    if (page !== undefined) files.push(page);
     const options = {
       scenarios: guestPatchers(text('protocolElf')),
       makeCpu: openUnicorn,
@@ -65,6 +70,17 @@ export async function raceCommand(names: readonly string[], raw: RawRaceOptions)
         notBegun,
       ),
     );
+    if (page !== undefined) {
+      const { recordRaces } = await import('../race/recording/index.ts');
+      const host = { makeCpu: openUnicorn, disassembler: lazyDisassembler() };
+      page.finish(
+        recordRaces(
+          results.map(({ result }) => result),
+          host,
+        ),
+        `race ${scenarios.join(' ')}`,
+      );
+    }
     return exitCode;
   } catch (error) {
     for (const opened of files) opened.discard();

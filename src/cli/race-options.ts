@@ -42,5 +42,9 @@ export function declareRaceOptions(command: Command): void {
     )
     .option('--time <SECONDS>', 'stop after so long: incomplete unless something failed')
     .option('--json <FILE>', 'write the result as one JSON object')
+    .option(
+      '--html <FILE>',
+      'record how it fails, or one path where it does not, as a page of its own, or as it is to a FILE.json',
+    )
     .option('--junit <FILE>', 'write the result as JUnit XML');
 }

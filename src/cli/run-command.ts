@@ -16,6 +16,7 @@ import type { StraceOptions } from '../report/strace-text.ts';
 import { SyscallSummary } from '../report/syscall-summary.ts';
 import { nodeHost } from '../sandbox/host-node/index.ts';
 import { DEFAULT_LIMITS, Sandbox } from '../sandbox/sandbox.ts';
+import type { RunRecordingSession } from '../sandbox/recording/record-run.ts';
 import type { RunResult, SandboxOptions } from '../sandbox/sandbox.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceFileWriter } from '../trace/trace-file.ts';
@@ -24,6 +25,7 @@ import { CheckpointFile, readCheckpoint } from './checkpoint-file.ts';
 import { lazyDisassembler, openGuest, openTree, withStatus } from './guest.ts';
 import { makeLogger } from './logger.ts';
 import { ResultFile, StreamFile, writeToStderr } from './output-file.ts';
+import { RecordingFile } from './recording-file.ts';
 import type { RunOptions } from './run-options.ts';
 
 /** A renderer that has an end. */
@@ -37,6 +39,8 @@ class Outputs {
   readonly #files: StreamFile[] = [];
   readonly #summary: SyscallSummary | undefined;
   readonly #metrics: ResultFile | undefined;
+  /** Opened last: what it needs may be missing. */
+  readonly recording: RecordingFile | undefined;
   /** Single calls are shown, in the format of strace. */
   readonly #showsCalls: boolean;
   readonly #showsTimes: boolean;
@@ -69,6 +73,7 @@ class Outputs {
       this.renderers.push(options.trace.endsWith('.ndjson') ? new TraceFileWriter(write) : new PerfettoJson(write));
     }
     this.#metrics = options.metrics === undefined ? undefined : new ResultFile('--metrics', options.metrics);
+    this.recording = options.html === undefined ? undefined : new RecordingFile(options.html);
   }
 
   #open(option: string, path: string): StreamFile {
@@ -101,6 +106,7 @@ class Outputs {
   discard(): void {
     for (const renderer of this.renderers) renderer.close?.();
     this.#metrics?.discard();
+    this.recording?.discard();
   }
 }
 
@@ -109,6 +115,26 @@ async function tracing(isRecording: boolean): Promise<Pick<SandboxOptions, 'make
   if (!isRecording) return {};
   const { SyscallTracer } = await import('../kernel/decode/tracer.ts');
   return { makeTracer: (trace) => new SyscallTracer(trace) };
+}
+
+/** The recorder takes time to load, too. */
+async function recordingOf(
+  sandbox: SandboxOptions,
+  program: string,
+  args: readonly string[],
+  { htmlSteps }: RunOptions,
+): Promise<RunRecordingSession> {
+  const { RunRecordingSession } = await import('../sandbox/recording/record-run.ts');
+  const options = [
+    '--patch',
+    sandbox.patch ?? 'hardened',
+    ...(htmlSteps === undefined ? [] : ['--html-steps', htmlSteps]),
+  ];
+  return new RunRecordingSession(sandbox, {
+    command: ['trapline run', ...options, '--', program, ...args].join(' '),
+    disassembler: lazyDisassembler(),
+    ...(htmlSteps === undefined ? {} : { steps: htmlSteps }),
+  });
 }
 
 /**
@@ -137,10 +163,15 @@ export async function runCommand(program: string, args: readonly string[], optio
     if (options.checkpoint !== undefined) {
       checkpoints = new CheckpointFile(options.checkpoint, options.checkpointAt, logger);
     }
-    sandbox =
-      guest === undefined
-        ? Sandbox.restore(saved ?? new Uint8Array(0), { ...(await openTree(options)), ...parts })
-        : Sandbox.create({ ...guest.options, ...parts, patch, upstream, stubPreemption, wallClock, entropy });
+    let recorded: RunRecordingSession | undefined;
+    if (guest === undefined) {
+      sandbox = Sandbox.restore(saved ?? new Uint8Array(0), { ...(await openTree(options)), ...parts });
+    } else {
+      const plain = { ...guest.options, ...parts, patch, upstream, stubPreemption, wallClock, entropy };
+      recorded = outputs.recording && (await recordingOf(plain, program, args, options));
+      sandbox = Sandbox.create(recorded?.options ?? plain);
+      recorded?.attach(sandbox);
+    }
     checkpoints?.watch(sandbox);
     const signals = new ToolSignals(sandbox);
     const { clock } = sandbox.kernel;
@@ -158,6 +189,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       checkpoints?.close();
     }
     outputs.finish(result);
+    if (recorded !== undefined) outputs.recording?.finish([recorded.finish(result)], program);
     if (result.crash !== undefined && isReported(result.crash)) {
       writeToStderr(crashText(result.crash, (code, address) => disassembler().disassemble(code, address)));
     }

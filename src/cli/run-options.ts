@@ -6,6 +6,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { UPSTREAM_VERSION_NAMES } from '../usertrap/versions.ts';
 import type { UpstreamVersionName } from '../usertrap/versions.ts';
+import { MOST_STEPS } from '../trace/recording/format.ts';
 import { parseChoice, parseCount, parseSeconds, parseSize } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -58,6 +59,8 @@ export interface RunOptions {
   readonly straceSummary: boolean;
   readonly metrics: string | undefined;
   readonly trace: string | undefined;
+  readonly html: string | undefined;
+  readonly htmlSteps: number | undefined;
   readonly checkpoint: string | undefined;
   readonly checkpointAt: number | undefined;
   readonly restore: string | undefined;
@@ -121,6 +124,11 @@ const ROWS: readonly Row[] = [
     flags: '--trace <FILE>',
     text: 'write the events of the run for Perfetto or chrome://tracing, or as they are to a FILE.ndjson',
   },
+  {
+    flags: '--html <FILE>',
+    text: 'record the run, step by step, as a page of its own that opens from disk, or as it is to a FILE.json',
+  },
+  { flags: '--html-steps <N>', text: 'steps of such a recording at most (default: 20000)' },
   {
     flags: '--checkpoint <FILE>',
     text: 'save the whole machine to a file whenever SIGUSR1 comes; the run goes on',
@@ -186,6 +194,14 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
   if (checkpointAt !== undefined && text('checkpoint') === undefined) {
     throw new UsageError('--checkpoint-at: say with --checkpoint FILE where to');
   }
+  const htmlSteps = text('htmlSteps');
+  if (htmlSteps !== undefined && text('html') === undefined) {
+    throw new UsageError('--html-steps: say with --html FILE where the recording goes');
+  }
+  const withHtml = ['checkpoint', 'restore'].find((name) => text(name) !== undefined);
+  if (text('html') !== undefined && withHtml !== undefined) {
+    throw new UsageError(`--html: a recording begins with its program and ends with it; leave --${withHtml} out`);
+  }
   return {
     patch: parseChoice('--patch', required('patch'), PATCH_MODES),
     upstream: parseChoice('--upstream', required('upstream'), UPSTREAM_VERSION_NAMES),
@@ -214,6 +230,8 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
     straceSummary: on('straceSummary'),
     metrics: text('metrics'),
     trace: text('trace'),
+    html: text('html'),
+    htmlSteps: htmlSteps === undefined ? undefined : parseCount('--html-steps', htmlSteps, 1, MOST_STEPS),
     checkpoint: text('checkpoint'),
     checkpointAt:
       checkpointAt === undefined ? undefined : parseCount('--checkpoint-at', checkpointAt, 0, Number.MAX_SAFE_INTEGER),

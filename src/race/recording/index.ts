@@ -4,6 +4,7 @@
 
 import { invariant } from '../../base/errors.ts';
 import type { CodeReader } from '../../trace/recording/code-tables.ts';
+import { MOST_RECORDINGS } from '../../trace/recording/format.ts';
 import type { RaceFacts, RaceRecording } from '../../trace/recording/format.ts';
 import { failingShares, firstCertainStep } from '../analysis/certainty.ts';
 import { explainDecode } from '../analysis/decode-words.ts';
@@ -71,6 +72,15 @@ export function recordRace(result: RaceResult, host: RaceRecordingHost): RaceRec
       );
     });
   });
+}
+
+/** The recordings of several results, one after the other, as many as a file may hold. */
+export function recordRaces(results: readonly RaceResult[], host: RaceRecordingHost): RaceRecording[] {
+  const recordings: RaceRecording[] = [];
+  for (const result of results) {
+    if (recordings.length < MOST_RECORDINGS) recordings.push(...recordRace(result, host));
+  }
+  return recordings.slice(0, MOST_RECORDINGS);
 }
 
 /** A schedule to be recorded. */

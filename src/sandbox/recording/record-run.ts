@@ -8,7 +8,7 @@ import type { Disassembler } from '../../isa/disassembler.ts';
 import { SyscallTracer } from '../../kernel/decode/tracer.ts';
 import { hardenedStubCode, upstreamStubCode } from '../../platform/stub-code.ts';
 import { CodeTables } from '../../trace/recording/code-tables.ts';
-import { RECORDING_FORMAT, RECORDING_VERSION } from '../../trace/recording/format.ts';
+import { DEFAULT_STEPS, MOST_STEPS, RECORDING_FORMAT, RECORDING_VERSION } from '../../trace/recording/format.ts';
 import type { RunFacts, RunRecording } from '../../trace/recording/format.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../../usertrap/guards.ts';
 import { HEAD, upstreamVersion } from '../../usertrap/versions.ts';
@@ -21,11 +21,8 @@ import { RunRecorder } from './run-recorder.ts';
 import { StepCpu } from './step-cpu.ts';
 import { StepLog } from './step-log.ts';
 
-/** Steps of a recording unless more or fewer are asked for, and the most there can be. */
-export const DEFAULT_STEPS = 20_000;
-export const MOST_STEPS = 100_000;
-/** Instructions from the start that are recorded one by one, unless all are. */
-export const HEAD_INSTRUCTIONS = 2_000;
+/** Of so many steps one may be an instruction from the start; unless all are. */
+const HEAD_SHARE = 10;
 
 /** What to record. */
 export interface RecordingSettings {
@@ -54,7 +51,7 @@ export class RunRecordingSession {
     const steps = Math.min(MOST_STEPS, Math.max(1, settings.steps ?? DEFAULT_STEPS));
     const log = new StepLog(steps, version);
     const tables = new CodeTables(disassembler);
-    const head = settings.everyInstruction === true ? Infinity : HEAD_INSTRUCTIONS;
+    const head = settings.everyInstruction === true ? Infinity : Math.ceil(steps / HEAD_SHARE);
     const recorder = new RunRecorder(log, tables, new RunMemory(tables, log), disassembler, head);
     this.#recorder = recorder;
     this.#settings = settings;

@@ -110,6 +110,8 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
   #isTrapTold = false;
   #isInPatch = false;
   #isRestart = false;
+  /** When the call at hand was told. */
+  #toldAt = 0;
   /** Slots whose first use is waited for, by the table's space. */
   readonly #awaited = new Map<SpaceTraps, Set<number>>();
   #misses = 0;
@@ -143,9 +145,18 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     this.#takeMaps(first.mm);
   }
 
-  /** What happens from now on is no part of the run. */
+  /** What happens from now on is no part of the run. What can be known only at its end is filled in. */
   detach(): void {
     this.#isOver = true;
+    this.events.sort((a, b) => a.at - b.at);
+    const spaces = new Map<number, number>();
+    for (const step of [{ actor: SENTRY, changes: this.start }, ...this.log.steps]) {
+      for (const { actor, space } of step.changes ?? [])
+        if (space !== undefined) spaces.set(actor ?? step.actor, space);
+      if (!('place' in step) || step.place !== 'program' || step.rip === undefined) continue;
+      // The sites that were met later.
+      if (this.#isInSite(spaces.get(step.actor) ?? 0, step.rip)) step.place = 'site';
+    }
   }
 
   // ---- single instructions
@@ -242,11 +253,11 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     if (rip >= STUB_START && rip < STUB_END) return 'stub';
     const traps = this.#traps.get(ctx.mm);
     if (traps?.inSlots(rip) === true) return 'slot';
-    const space = this.#spaceOf(ctx.mm);
-    for (let back = 0; back < SITE_BYTES; back++) {
-      if (this.memory.siteAt(space, rip - back) !== undefined) return 'site';
-    }
-    return 'program';
+    return this.#isInSite(this.#spaceOf(ctx.mm), rip) ? 'site' : 'program';
+  }
+
+  #isInSite(space: number, rip: number): boolean {
+    return this.#siteOffset(space, rip) !== null;
   }
 
   /** Trap tables by address space, as they have shown themselves. */
@@ -401,6 +412,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
       task,
       ctx,
     );
+    this.#toldAt = this.log.moment;
   }
 
   #takeStep(traps: SpaceTraps, step: TrapStep, result: StepResult, task: KnownTask): void {
@@ -489,7 +501,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     }
   }
 
-  /** Of a store in a known site. */
+  /** Of an address in a known site. */
   #siteOffset(space: number, address: number): number | null {
     for (let offset = 0; offset < SITE_BYTES; offset++) {
       if (this.memory.siteAt(space, address - offset) !== undefined) return offset;
@@ -599,7 +611,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     const site = this.memory.siteAt(task.space, e.b - SITE_BYTES);
     const index =
       this.calls.push({
-        at: this.log.moment,
+        at: this.#toldAt,
         end: null,
         actor: task.actor,
         sysno: e.a,
@@ -611,7 +623,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
         ...(site === undefined ? {} : { site }),
       }) - 1;
     this.#openCalls.set(e.tid, { index, via });
-    this.#event('call', task.actor, index, { sysno: e.a, name, via });
+    this.#event('call', task.actor, index, { sysno: e.a, name, via }, this.#toldAt - this.log.moment);
   }
 
   #exit(e: TraceEvent, task: KnownTask): void {

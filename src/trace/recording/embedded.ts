@@ -58,9 +58,11 @@ export function fromBase64(text: string): Uint8Array {
   if (digits.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(digits)) throw new RangeError('this is no base64');
   const padding = digits.endsWith('==') ? 2 : digits.endsWith('=') ? 1 : 0;
   const bytes = new Uint8Array((digits.length / 4) * 3 - padding);
+  const values = new Uint8Array(128);
+  for (let i = 0; i < DIGITS.length; i++) values[DIGITS.charCodeAt(i)] = i;
   for (let i = 0, out = 0; i < digits.length; i += 4) {
     let word = 0;
-    for (let k = 0; k < 4; k++) word = (word << 6) | Math.max(0, DIGITS.indexOf(digits[i + k] ?? ''));
+    for (let k = 0; k < 4; k++) word = (word << 6) | (values[digits.charCodeAt(i + k)] ?? 0);
     for (let shift = 16; shift >= 0 && out < bytes.length; shift -= 8) bytes[out++] = (word >> shift) & 0xff;
   }
   return bytes;

@@ -9,6 +9,10 @@ export const RECORDING_VERSION = 1;
 /** The `format` of every recording. */
 export const RECORDING_FORMAT = 'trapline-recording';
 
+/** Steps of a recorded run unless more or fewer are asked for, and the most there can be. */
+export const DEFAULT_STEPS = 20_000;
+export const MOST_STEPS = 100_000;
+
 /** Bytes as lower-case hex digits, two a byte, no spaces: `b8270000000f05`. */
 export type Hex = string;
 
@@ -568,6 +572,9 @@ export interface RaceRecording extends RecordingBase {
 }
 
 export type Recording = RunRecording | RaceRecording;
+
+/** Recordings in one file, at most. */
+export const MOST_RECORDINGS = 64;
 
 /** Several recordings in one file: the ways in which a race fails, each a tab. */
 export interface RecordingSet {
