@@ -123,13 +123,10 @@ function buildProgram(setStatus: (status: number) => void): Command {
   program
     .command('bench')
     .description('measure the figures of the README on this machine')
-    .argument('[part]', 'workshop: a class on the loopback, for ten minutes')
     .option('--json', 'print one JSON object')
-    .option('--seconds <N>', 'workshop: for how long')
-    .option('--clients <N>', 'workshop: how many at once')
-    .action(async (part: string | undefined, options: BenchOptions) => {
+    .action(async (options: { json?: boolean }) => {
       const { benchCommand } = await import('./bench.ts');
-      setStatus(await benchCommand(part, options));
+      setStatus(await benchCommand(options));
     });
 
   const workshop = program
