@@ -33,6 +33,8 @@ export interface Mutants {
   readonly singleRead: boolean;
   /** Stores that may fail, each as a choice beside succeeding: into the table or the site, whichever comes. */
   readonly faults: number;
+  /** The same of loads: of the site, of a slot, and the stub's reads. */
+  readonly loadFaults: number;
 }
 
 const GUARD_NAMES = Object.keys(HARDENED_GUARDS) as (keyof Guards)[];
@@ -44,6 +46,7 @@ export const NO_MUTANTS: Mutants = {
   unlockedRecovery: false,
   singleRead: false,
   faults: 0,
+  loadFaults: 0,
 };
 
 export const GVISOR: RaceProtocol = { text: GVISOR_PROTOCOL.name, patch: GVISOR_PROTOCOL, mutants: NO_MUTANTS };
@@ -66,6 +69,7 @@ export const PROTOCOLS: readonly { readonly name: string; readonly summary: stri
   { name: ':single-read', summary: 'the stub does not look a second time for the guard' },
   { name: ':die=N', summary: 'the patcher has no memory left after N stores to the site' },
   { name: ':faults=N', summary: 'any N stores may fail, each as a choice' },
+  { name: ':load-faults=N', summary: 'any N loads may fail, each as a choice' },
 ];
 
 const HELP = 'trapline race --list shows what there is';
@@ -111,6 +115,9 @@ function withOption(protocol: RaceProtocol, option: string): RaceProtocol {
     case 'faults':
       if (!/^[1-9]$/.test(value)) throw unknown(text, 'faults takes the number of stores that may fail');
       return { ...protocol, mutants: { ...mutants, faults: Number(value) } };
+    case 'load-faults':
+      if (!/^[1-9]$/.test(value)) throw unknown(text, 'load-faults takes the number of loads that may fail');
+      return { ...protocol, mutants: { ...mutants, loadFaults: Number(value) } };
     case 'split':
       if (value !== 'memcpy' && value !== 'step' && value !== 'byte')
         throw unknown(text, `there is no split "${value}"`);

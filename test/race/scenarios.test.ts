@@ -142,16 +142,38 @@ describe('hardened', () => {
         ]);
       }
     }
-  }, 120_000);
+  });
 
   it('without the restoring of sites shows a tracer the patch', () => {
     const cell = { scenario: 'patch-vs-attach', patch: 'hardened', protocol: 'abc:without=restoreForTracer' } as const;
     expect(signatures(cell)).toEqual(['tracer sees a patch']);
   });
 
-  it('holds where any one store fails', () => {
-    for (const fetch of ['coherent', 'stale'])
-      expect(signatures({ patch: 'hardened', protocol: 'abc:faults=1', fetch })).toEqual([]);
+  it('holds where any one store or any one load fails, in every scenario', () => {
+    for (const scenario of ['patch-vs-exec', ...BOOK_SCENARIOS])
+      for (const protocol of ['abc:faults=1', 'abc:load-faults=1', 'abc:faults=1:load-faults=1'])
+        expect([scenario, protocol, signatures({ scenario, patch: 'hardened', protocol })]).toEqual([
+          scenario,
+          protocol,
+          [],
+        ]);
+    expect(signatures({ patch: 'hardened', protocol: 'abc:faults=1:load-faults=1', fetch: 'stale' })).toEqual([]);
     expect(signatures({ protocol: 'abc:faults=1' })).toContain('SIGILL');
+  }, 120_000);
+
+  it('upstream makes a torn number when the second read of the stub fails', () => {
+    const cell = { protocol: 'abc:load-faults=1', offset: 61, fetch: 'stale' };
+    expect(signatures(cell)).toContain('wrong number');
+    expect(signatures({ ...cell, patch: 'hardened' })).toEqual([]);
+  });
+
+  it('does not give a slot to another site while a thread is in it', () => {
+    const cell = { scenario: 'slot-reuse', patch: 'hardened' } as const;
+    for (const fetch of ['coherent', 'stale']) expect(signatures({ ...cell, fetch })).toEqual([]);
+    expect(signatures({ ...cell, protocol: 'abc:without=hideSlotRip' })).toEqual(['wrong number']);
+    // Some runs do use the slot again: the next one stays empty.
+    const reused = (patch: 'upstream' | 'hardened'): boolean =>
+      outcomes({ scenario: 'slot-reuse', patch }).some((outcome) => outcome.endsWith('one slot for both sites'));
+    expect([reused('upstream'), reused('hardened')]).toEqual([false, true]);
   });
 });

@@ -139,6 +139,7 @@ export const BOOK_SCENARIOS = [
   'cow-break',
   'table-full',
   'trampoline-line',
+  'slot-reuse',
   'site-at-vma-start',
 ];
 

@@ -15,6 +15,7 @@ import { jumpOperand, looksPatched, originalBytes } from '../../usertrap/layout.
 import { bytesOf } from '../../usertrap/steps.ts';
 import type { WorldStep, WorldSteps } from '../world/behaviour.ts';
 import type { ActorStart } from '../world/world.ts';
+import { OWN_STORE, RECORDS } from './gvisor-behaviour.ts';
 import { patcher, siteScenario, threads } from './stage.ts';
 import type { Job, Stage } from './stage.ts';
 
@@ -32,13 +33,13 @@ function* just(step: WorldStep): WorldSteps<void> {
 
 /** The Sentry's records of the site: what its jump says. */
 function* siteRecord({ site, parameters }: Stage): WorldSteps<SiteRecord[]> {
-  const now = bytesOf(yield { op: 'load', addr: site, length: SITE_BYTES, force: true, what: 'records of sites' });
+  const now = bytesOf(yield { op: 'load', addr: site, length: SITE_BYTES, force: true, what: RECORDS });
   const isPatched = now !== null && looksPatched(now);
   return isPatched ? [{ address: site, sysno: parameters.sysno, slot: jumpOperand(now) }] : [];
 }
 
 /** Memory calls of M, one after the other. */
-function changing(stage: Stage, changes: readonly WorldStep[]): Job {
+export function changing(stage: Stage, changes: readonly WorldStep[]): Job {
   const { guards } = stage;
   return {
     *steps() {
@@ -61,7 +62,7 @@ const WAIT: Job = {
   afterwards: (local) => ({ kind: 'user', local, serialises: true }),
 };
 
-function changer(stage: Stage): ActorStart {
+export function changer(stage: Stage): ActorStart {
   return { name: 'M', local: stage.actor('M', stage.site), work: 'change' };
 }
 
@@ -73,7 +74,8 @@ function waiters(stage: Stage, notes: Readonly<Record<string, number>> = {}): Ac
   }));
 }
 
-function page(stage: Stage, code: Uint8Array): WorldStep & { op: 'map' } {
+/** Other code where the site is: its page, or both where a boundary splits it. */
+export function pageOfSite(stage: Stage, code: Uint8Array): WorldStep & { op: 'map' } {
   const from = pageDown(stage.site);
   const isSplit = pageDown(stage.site + SITE_BYTES - 1) !== from;
   const image = stage.image(code);
@@ -92,7 +94,7 @@ export const PATCH_VS_REMAP = siteScenario({
   promise: 'new code is executed as its author wrote it',
   actors: (stage) => [patcher(stage), changer(stage), ...waiters(stage, { sysno: OTHER })],
   jobs: (stage) => {
-    const map = page(stage, NEW_CODE);
+    const map = pageOfSite(stage, NEW_CODE);
     const unmap: WorldStep = { op: 'unmap', addr: map.addr, length: map.bytes.length, what: 'munmap' };
     return { change: changing(stage, [unmap, map]), wait: WAIT };
   },
@@ -106,7 +108,7 @@ export const PATCH_VS_REWRITE = siteScenario({
   promise: 'every thread makes the call that the code asks for when it is executed',
   actors: (stage) => [patcher(stage), changer(stage), ...waiters(stage, { sysno: OTHER })],
   jobs: (stage) => {
-    const { addr, bytes } = page(stage, originalBytes(OTHER));
+    const { addr, bytes } = pageOfSite(stage, originalBytes(OTHER));
     const protect = (prot: number, what: string): WorldStep => ({
       op: 'protect',
       addr,
@@ -116,7 +118,7 @@ export const PATCH_VS_REWRITE = siteScenario({
     });
     const changes: WorldStep[] = [
       protect(PROT_READ | PROT_WRITE, 'mprotect(RW)'),
-      { op: 'store', addr: stage.site + 1, bytes: Uint8Array.of(OTHER, 0, 0, 0), what: 'new number' },
+      { op: 'store', addr: stage.site + 1, bytes: Uint8Array.of(OTHER, 0, 0, 0), what: OWN_STORE },
       protect(TEXT_PROT, 'mprotect(RX)'),
     ];
     return { change: changing(stage, changes), wait: WAIT };
@@ -131,7 +133,7 @@ export const PATCH_VS_DONTNEED = siteScenario({
   promise: 'every thread makes its syscall once, with its own number',
   actors: (stage) => [patcher(stage), changer(stage), ...threads(stage)],
   jobs: (stage) => ({
-    change: changing(stage, [{ ...page(stage, originalBytes(stage.parameters.sysno)), what: 'MADV_DONTNEED' }]),
+    change: changing(stage, [{ ...pageOfSite(stage, originalBytes(stage.parameters.sysno)), what: 'MADV_DONTNEED' }]),
   }),
   changesCode: true,
 });
@@ -142,7 +144,7 @@ export const PATCH_VS_MPROTECT = siteScenario({
   promise: 'every thread makes its syscall once, with its own number',
   actors: (stage) => [patcher(stage), changer(stage), ...waiters(stage)],
   jobs: (stage) => {
-    const { addr, bytes } = page(stage, originalBytes(0));
+    const { addr, bytes } = pageOfSite(stage, originalBytes(0));
     const protect = (prot: number, what: string): WorldStep => ({
       op: 'protect',
       addr,
@@ -200,8 +202,8 @@ export const PATCH_VS_ATTACH = siteScenario({
       },
       afterwards(local, outcome) {
         const own = toHex(originalBytes(stage.parameters.sysno), ' ');
-        const seen = outcome instanceof Uint8Array ? toHex(outcome, ' ') : 'nothing';
-        if (seen === own) return { kind: 'end', local };
+        const seen = outcome instanceof Uint8Array ? toHex(outcome, ' ') : null;
+        if (seen === null || seen === own) return { kind: 'end', local };
         const text = `{actor} traces the program and sees ${seen} where its author wrote ${own}`;
         return { kind: 'fail', local, failure: { signature: 'tracer sees a patch', text } };
       },

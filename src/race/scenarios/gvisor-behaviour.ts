@@ -41,6 +41,13 @@ export interface GvisorOptions {
 
 const LOW_32 = 0xffffffffn;
 
+/** A look at the Sentry's own records, which the world reads off the site. */
+export const RECORDS = 'records of sites';
+/** A store that the program makes with an instruction of its own. */
+export const OWN_STORE = 'new number';
+/** Accesses that cannot fail: those two, and to sites and slots that a patch has written: their pages have frames. */
+const SAFE: ReadonlySet<string> = new Set([RECORDS, OWN_STORE, 'is it patched', 'own bytes', 'faulting site', 'slot']);
+
 export function hexNumber(n: number): string {
   return n < 1024 ? String(n) : `0x${n.toString(16)}`;
 }
@@ -240,11 +247,16 @@ export class GvisorBehaviour implements Behaviour {
   }
 
   inject(_work: Work, step: WorldStep, local: Local): Injected | null {
-    const soFar = local.notes['faults'] ?? 0;
-    if (step.op !== 'store' || soFar >= this.options.mutants.faults) return null;
+    const { faults, loadFaults } = this.options.mutants;
+    const isSlotStore = step.op === 'store' && step.what === 'slot';
+    if ((step.op !== 'store' && step.op !== 'load') || (SAFE.has(step.what) && !isSlotStore)) return null;
+    const [note, most] = step.op === 'store' ? (['faults', faults] as const) : (['loadFaults', loadFaults] as const);
+    const soFar = local.notes[note] ?? 0;
+    if (soFar >= most) return null;
     const { name, text } = this.label(step);
-    const notes = { ...local.notes, faults: soFar + 1 };
-    return { name: `${name}!`, text: `${text}: fails`, result: 0, local: { ...local, notes } };
+    const notes = { ...local.notes, [note]: soFar + 1 };
+    const result = step.op === 'store' ? 0 : null;
+    return { name: `${name}!`, text: `${text}: fails`, result, local: { ...local, notes } };
   }
 
   stuck(_shared: Shared, locals: readonly Local[], actors: readonly string[]): Failure | undefined {

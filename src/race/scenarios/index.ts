@@ -17,6 +17,7 @@ import { PATCH_VS_EXECVE, PATCH_VS_FORK } from './new-spaces.ts';
 import { PATCH_VS_EXEC } from './patch-vs-exec.ts';
 import type { Scenario } from './scenario.ts';
 import { SHARED_TAIL } from './shared-tail.ts';
+import { SLOT_REUSE } from './slot-reuse.ts';
 import { COW_BREAK, SITE_AT_START, TABLE_FULL, TRAMPOLINE_LINE } from './table-edges.ts';
 import { TWO_PATCHERS } from './two-patchers.ts';
 
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   COW_BREAK,
   TABLE_FULL,
   TRAMPOLINE_LINE,
+  SLOT_REUSE,
   SITE_AT_START,
   HARDWARE,
 ];
