@@ -17,8 +17,11 @@ import { measureCheckpoints } from './bench-checkpoint.ts';
 import { benchGuest as guest, cliPath as cli, formatFigure, type Figure } from './bench-figure.ts';
 import { measurePrograms } from './bench-programs.ts';
 import { measureRaces } from './bench-race.ts';
+import { CLASS, measureWorkshop, SHORT_CLASS, type LoadOptions } from './bench-workshop.ts';
 import { calibrate } from './calibration.ts';
 import { writeToStdout } from './output-file.ts';
+import { parseCount } from './sizes.ts';
+import { UsageError } from './usage-error.ts';
 
 const RUNS = 5;
 const GETPID_CALLS = 100_000;
@@ -28,16 +31,25 @@ const TOUCHED_PAGES = 16_384;
 export interface BenchOptions {
   /** Prints one JSON object instead of the table. */
   readonly json?: boolean;
+  /** Of a class: how long and how large; as on the command line. */
+  readonly seconds?: string;
+  readonly clients?: string;
 }
 
 type PatchMode = NonNullable<SandboxOptions['patch']>;
 
 /** Exit status: 0; figures that miss their goals are marked, for the machine may be busy. */
-export async function benchCommand(options: BenchOptions): Promise<number> {
+export async function benchCommand(part: string | undefined, options: BenchOptions): Promise<number> {
+  if (part !== undefined && part !== 'workshop') {
+    throw new UsageError(`bench: "${part}" is no part; the only one by itself is workshop`);
+  }
+  if (part === undefined && (options.seconds ?? options.clients) !== undefined) {
+    throw new UsageError('bench: --seconds and --clients are for trapline bench workshop');
+  }
   const folder = mkdtempSync(join(tmpdir(), 'trapline-bench-'));
   try {
     const figures: Figure[] = [];
-    for await (const figure of measure(folder)) {
+    for await (const figure of part === undefined ? measure(folder) : measureWorkshop(loadOf(options))) {
       figures.push(figure);
       if (options.json !== true) writeToStdout(`${formatFigure(figure)}\n`);
     }
@@ -46,6 +58,13 @@ export async function benchCommand(options: BenchOptions): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function loadOf({ seconds, clients }: BenchOptions): LoadOptions {
+  return {
+    seconds: seconds === undefined ? CLASS.seconds : parseCount('--seconds', seconds, 3, 86_400),
+    clients: clients === undefined ? CLASS.clients : parseCount('--clients', clients, 1, 400),
+  };
 }
 
 async function* measure(folder: string): AsyncGenerator<Figure> {
@@ -104,6 +123,7 @@ async function* measure(folder: string): AsyncGenerator<Figure> {
   yield* wholeCommand();
   yield* measureRaces();
   yield* measurePrograms(folder);
+  yield* measureWorkshop(SHORT_CLASS);
 }
 
 /** `trapline run hello` as a whole: time from start to end, and memory. */

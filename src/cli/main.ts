@@ -5,6 +5,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { TraplineError } from '../base/errors.ts';
+import type { BenchOptions } from './bench.ts';
 import { declareCheckOptions } from './check-options.ts';
 import { ExitStatus } from './exit-status.ts';
 import type { RawFactsOptions } from './facts-command.ts';
@@ -123,10 +124,13 @@ function buildProgram(setStatus: (status: number) => void): Command {
   program
     .command('bench')
     .description('measure the figures of the README on this machine')
+    .argument('[part]', 'workshop: a class on the loopback, for ten minutes')
     .option('--json', 'print one JSON object')
-    .action(async (options: { json?: boolean }) => {
+    .option('--seconds <N>', 'workshop: for how long')
+    .option('--clients <N>', 'workshop: how many at once')
+    .action(async (part: string | undefined, options: BenchOptions) => {
       const { benchCommand } = await import('./bench.ts');
-      setStatus(await benchCommand(options));
+      setStatus(await benchCommand(part, options));
     });
 
   const workshop = program

@@ -14,7 +14,7 @@ import type { RaceRecordingHost } from '../../race/recording/index.ts';
 import { checkJson } from '../../report/check-json.ts';
 import { checkText } from '../../report/check-text.ts';
 import { checkProgram } from '../../sandbox/check/check.ts';
-import { Sandbox } from '../../sandbox/sandbox.ts';
+import { recordRun } from '../../sandbox/recording/record-run.ts';
 import type { RunResult, SandboxOptions } from '../../sandbox/sandbox.ts';
 import { HARDENED_GUARDS } from '../../usertrap/guards.ts';
 import type { Guards } from '../../usertrap/guards.ts';
@@ -102,21 +102,24 @@ async function run(request: RunRequest, limits: JobLimits, laboratory: Laborator
   const bounds = { ...limits, instructions };
   const host = jobHost(limits.outputBytes);
   const { seed, stubPreemption } = request.scheduling ?? {};
-  const sandbox = Sandbox.create({
-    ...guestOptions(request.code, bounds, laboratory),
-    host,
-    patch: request.mode,
-    ...(request.upstream !== undefined && { upstream: upstreamNamed(request.upstream) }),
-    ...(request.guards !== undefined && { guards: guardsNamed(request.guards) }),
-    ...(seed !== undefined && { seed }),
-    ...(stubPreemption !== undefined && { stubPreemption }),
-  });
-  try {
-    const result = await sandbox.run();
-    return { outcome: runOutcome(result, host.output(), bounds), recordings: [] };
-  } finally {
-    sandbox.dispose();
-  }
+  const { everyInstruction, steps } = request.record ?? {};
+  const { recording, result } = await recordRun(
+    {
+      ...guestOptions(request.code, bounds, laboratory),
+      host,
+      patch: request.mode,
+      ...(request.upstream !== undefined && { upstream: upstreamNamed(request.upstream) }),
+      ...(request.guards !== undefined && { guards: guardsNamed(request.guards) }),
+      ...(seed !== undefined && { seed }),
+      ...(stubPreemption !== undefined && { stubPreemption }),
+    },
+    {
+      disassembler: laboratory.disassembler,
+      ...(everyInstruction !== undefined && { everyInstruction }),
+      ...(steps !== undefined && { steps: Math.min(steps, limits.steps) }),
+    },
+  );
+  return { outcome: runOutcome(result, host.output(), bounds), recordings: [recording] };
 }
 
 function upstreamNamed(name: string): (typeof UPSTREAM_VERSION_NAMES)[number] {
