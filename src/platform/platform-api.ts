@@ -28,6 +28,11 @@ export interface PlatformOptions {
   readonly countsStub?: boolean;
   /** `upstream`: of which gVisor; default the newest. */
   readonly upstream?: UpstreamVersionName;
+  /**
+   * `upstream`: gVisor's --systrap-disable-syscall-patching. No site is patched; one that is, as in a restored machine, stays
+   * so and works.
+   */
+  readonly disablePatching?: boolean;
   /** `upstream`: stub threads of an address space at most; default 2. */
   readonly stubThreads?: number;
   /**

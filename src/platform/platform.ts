@@ -25,13 +25,13 @@ import { tableCapacity } from '../usertrap/trap-table.ts';
 import { HEAD, upstreamVersion } from '../usertrap/versions.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
 import { BreakpointUnit } from './breakpoints.ts';
+import { CallCounter } from './call-counter.ts';
 import { CurrentContext } from './current-context.ts';
 import { exceptionEvent, pageFaultErrorCode } from './fault-event.ts';
 import type { PlatformObserver } from './observer.ts';
 import type { PlatformApi, PlatformOptions } from './platform-api.ts';
 import type { GuestContext, PlatformEvent, PlatformMetrics, Sentry } from './sentry.ts';
 import { SitePatcher } from './site-patcher.ts';
-import type { PatchedSite } from './space-traps.ts';
 import { SpaceTraps } from './space-traps.ts';
 import { Spaces } from './spaces.ts';
 import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
@@ -39,6 +39,7 @@ import { errorOffset, Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from '
 import type { StubThread } from './stub-thread.ts';
 import { ContextState, ThreadContext } from './thread-context.ts';
 import { STUB_STEPS, Turn } from './turn.ts';
+import { returnFromVsyscall, vsyscallAt } from './vsyscall.ts';
 
 const RIP_LOW = 2 * Reg.rip;
 const RSP_LOW = 2 * Reg.rsp;
@@ -81,6 +82,8 @@ export class Platform implements PlatformApi {
   private readonly trace: TraceSink;
   private readonly observer: PlatformObserver | null;
   private readonly countsStub: boolean;
+  /** No site is patched; what is patched stays so. */
+  private readonly leavesSites: boolean;
   /** Low word of the instruction pointer behind the gate's syscall. */
   private readonly gateLow: number;
   private readonly panicLow: number;
@@ -93,11 +96,7 @@ export class Platform implements PlatformApi {
   private panic = 0;
   /** The stub has given a context back that was interrupted while it waited. */
   private isHandedBack = false;
-  /** The site of the last patched call: most calls come from the same one again. */
-  private lastSite: PatchedSite | undefined;
-  private lastReturn = 0;
-  private lastTraps: SpaceTraps | undefined;
-  private lastVersion = 0;
+  private readonly calls = new CallCounter();
 
   private trapped = 0;
   private patchedCalls = 0;
@@ -135,6 +134,7 @@ export class Platform implements PlatformApi {
     const { prng } = this;
     this.trace = options.trace;
     this.observer = options.observer ?? null;
+    this.leavesSites = isUpstream && options.disablePatching === true;
     this.patcher = new SitePatcher(cpu, this.config, options.trace, !isUpstream, this.observer);
     const code = this.savesInGuest ? upstreamStubCode(false, this.version) : hardenedStubCode();
     const low = (offset: number): number => (offset < 0 ? -1 : (STUB_CODE + offset) % 2 ** 32);
@@ -194,7 +194,7 @@ export class Platform implements PlatformApi {
 
   dropSpace(mm: AddressSpace): void {
     this.spaces.drop(mm);
-    if (this.lastTraps?.mm === mm) this.lastTraps = undefined;
+    this.calls.forget(mm);
   }
 
   attach(ctx: GuestContext): number {
@@ -486,6 +486,11 @@ export class Platform implements PlatformApi {
   private pageFault(ctx: GuestContext, stop: Stop): boolean {
     const { address, access } = stop;
     if (this.jumpsOverFault(ctx)) return true;
+    if (access === 'execute') {
+      const sysno = vsyscallAt(ctx.regs.u64[Reg.rip] as bigint);
+      const caller = sysno === undefined ? undefined : ctx.mm.readU64(ctx.regs.get(Reg.rsp));
+      if (sysno !== undefined && caller !== undefined) return this.vsyscall(ctx, sysno, caller);
+    }
     const errorCode = pageFaultErrorCode(stop);
     const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
     if (result === 'fixed') {
@@ -546,6 +551,21 @@ export class Platform implements PlatformApi {
     }
     this.exception(ctx, stop);
     return this.jumpsOverFault(ctx);
+  }
+
+  /**
+   * A call at the vsyscall page is a fault that the kernel makes a call of, with the instruction pointer still there for its
+   * filters. D9: with patching disabled it stays the ordinary call that the host's emulation has made of it, which has
+   * returned to its caller already (SPA:151-168).
+   */
+  private vsyscall(ctx: GuestContext, sysno: number, caller: bigint): boolean {
+    const { regs } = ctx;
+    const entry = regs.u64[Reg.rip] as bigint;
+    regs.set(Reg.rax, sysno);
+    if (this.leavesSites) returnFromVsyscall(regs, caller);
+    const goesOn = this.trappedCall(ctx, sysno);
+    if (ctx.regs.u64[Reg.rip] === entry) returnFromVsyscall(ctx.regs, caller);
+    return goesOn;
   }
 
   /** Upstream's handler of SIGSEGV and SIGBUS looks first whether the stub's own probe has faulted (SIG:228-232). */
@@ -681,7 +701,7 @@ export class Platform implements PlatformApi {
         }
       }
       if (this.config.guards.assertGs && this.on.hasForeignGs(thread)) this.on.giveUpGs(thread);
-      if (!this.patcher.mayPatch(ctx)) this.patcher.countUnpatchable(thread.traps);
+      if (this.leavesSites || !this.patcher.mayPatch(ctx)) this.patcher.countUnpatchable(thread.traps);
       else if (this.patcher.patch(ctx, thread.traps)) return true;
     }
     this.trapped++;
@@ -716,7 +736,7 @@ export class Platform implements PlatformApi {
     }
     if (this.threadLimit === 0) thread.setState(ThreadState.none);
     this.patchedCalls++;
-    this.count(thread.traps, returnHigh * 2 ** 32 + returnLow);
+    this.calls.count(thread.traps, returnHigh * 2 ** 32 + returnLow);
     this.isPatchedCall = true;
     if (!this.serve(ctx, sysno)) return false;
     if (((words[FLAGS_LOW] as number) & TRAP_FLAG) !== 0 && !this.savesInGuest) return true;
@@ -734,16 +754,6 @@ export class Platform implements PlatformApi {
     words[RIP_LOW] = this.gateLow;
     words[RIP_LOW + 1] = STUB_HIGH;
     return true;
-  }
-
-  private count(traps: SpaceTraps, returnAddress: number): void {
-    if (returnAddress !== this.lastReturn || traps !== this.lastTraps || traps.version !== this.lastVersion) {
-      this.lastReturn = returnAddress;
-      this.lastTraps = traps;
-      this.lastVersion = traps.version;
-      this.lastSite = traps.byReturn.get(returnAddress);
-    }
-    if (this.lastSite !== undefined) this.lastSite.calls++;
   }
 
   // ---- tracers

@@ -97,6 +97,8 @@ export interface SandboxOptions {
    * code, as it does in life. Default: never there, so that defects which need it do not show.
    */
   readonly stubPreemption?: boolean;
+  /** Patch mode `upstream`: gVisor's --systrap-disable-syscall-patching. */
+  readonly disablePatching?: boolean;
   /** The guest's / : read-only below a memory layer. Default: an empty tree. */
   readonly root?: HostDirectory;
   readonly binds?: readonly Bind[];
@@ -145,6 +147,7 @@ export type RestoreOptions = Pick<
   | 'observer'
   | 'guards'
   | 'upstream'
+  | 'disablePatching'
 >;
 
 /** How a run ended. */
@@ -232,6 +235,7 @@ export class Sandbox {
           trace,
           countsStub: options.comparable !== true,
           stubPreemption: options.stubPreemption === true,
+          disablePatching: options.disablePatching === true,
           ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
           ...(disassembler === undefined
             ? {}

@@ -34,6 +34,8 @@ const NAMESPACES: readonly (readonly [string, string, number])[] = [
   ['uts', 'uts', 4_026_531_838],
 ];
 
+/** Behind every address space's own areas: nothing is mapped there, but calls are made (vsyscall=xonly). */
+const VSYSCALL_LINE = `ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 ${' '.repeat(17)} [vsyscall]\n`;
 const IDENTITY_MAP = '         0          0 4294967295\n';
 
 /** What the mounts of a task look like. */
@@ -97,7 +99,7 @@ export class ProcessDirectories {
       gid_map: () => nodes.fixed(IDENTITY_MAP, 0o644),
       limits: () => file(limitsText),
       loginuid: () => nodes.fixed('4294967295', 0o644),
-      maps: () => nodes.inspected((t) => t.mm?.mapsText() ?? ''),
+      maps: () => nodes.inspected((t) => (t.mm === null ? '' : t.mm.mapsText() + VSYSCALL_LINE)),
       mem: () => new ProcMemoryNode(fs, nodes.memory, nodes.owner),
       mountinfo: () => file(() => this.#mountTexts.info()),
       mounts: () => file(() => this.#mountTexts.mounts()),
