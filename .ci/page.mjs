@@ -8,7 +8,9 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'vite';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -26,12 +28,15 @@ await build(settings('index.html', target));
 await joined('viewer.html', 'viewer.html');
 await joined('index.html', 'static.html');
 
-function settings(entry, outDir, more = {}) {
+/** @param isStatic there is no server behind the page */
+function settings(entry, outDir, isStatic = false) {
   return {
     root: page,
     base: './',
     configFile: false,
+    plugins: [icedForBrowsers()],
     logLevel: 'warn',
+    define: { TRAPLINE_STATIC: JSON.stringify(isStatic) },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     build: {
       outDir,
@@ -43,7 +48,7 @@ function settings(entry, outDir, more = {}) {
       chunkSizeWarningLimit: 2000,
       // Licences of the libraries stay in.
       license: { fileName: 'LICENSES.md' },
-      rolldownOptions: { input: join(page, entry), ...more },
+      rolldownOptions: { input: join(page, entry), ...(isStatic && { output: { codeSplitting: false } }) },
     },
   };
 }
@@ -52,7 +57,7 @@ function settings(entry, outDir, more = {}) {
 async function joined(entry, name) {
   const scratch = mkdtempSync(join(root, 'node_modules', '.trapline-page-'));
   try {
-    await build(settings(entry, scratch, { output: { codeSplitting: false } }));
+    await build(settings(entry, scratch, true));
     const assets = join(scratch, 'assets');
     let html = readFileSync(join(scratch, entry), 'utf8');
     for (const file of readdirSync(assets)) {
@@ -65,7 +70,7 @@ async function joined(entry, name) {
         html = html
           .replace(new RegExp(`<script[^>]*${escaped(file)}"[^>]*></script>`), '')
           .replace('</body>', () => `<script type="module">${script}</script>\n</body>`)
-          .replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, () => policy(sum));
+          .replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, () => policy(sum, entry));
       } else throw new Error(`${name}: do not know how to put ${file} into one file`);
     }
     if (/\b(src|href)="\.\/assets/.test(html) || html.includes("'self'")) {
@@ -77,9 +82,48 @@ async function joined(entry, name) {
   }
 }
 
+/**
+ * `virtual:iced-x86`: the package is published for Node alone, so its glue becomes a module of its own, with the wasm in
+ * it, compressed. One chunk that is loaded when somebody edits bytes, and that works from disk.
+ */
+function icedForBrowsers() {
+  const name = 'virtual:iced-x86';
+  return {
+    name: 'iced-for-browsers',
+    resolveId: (id) => (id === name ? `\0${name}` : undefined),
+    load(id) {
+      if (id !== `\0${name}`) return undefined;
+      const glueFile = createRequire(import.meta.url).resolve('iced-x86');
+      const glue = readFileSync(glueFile, 'utf8');
+      const end = glue.indexOf("const path = require('path')");
+      const head = 'const { TextDecoder, TextEncoder } = require(`util`);';
+      if (end < 0 || !glue.includes(head)) throw new Error('iced-x86 is not as it was: look at its glue');
+      const wasm = gzipSync(readFileSync(join(dirname(glueFile), 'iced_x86_bg.wasm')), { level: 9 }).toString('base64');
+      return `const module = { exports: {} };
+${glue.slice(0, end).replace(head, '')}
+export async function loadIced() {
+  const packed = Uint8Array.from(atob('${wasm}'), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const { instance } = await WebAssembly.instantiate(await new Response(stream).arrayBuffer(), imports);
+  wasm = instance.exports;
+  module.exports.__wasm = wasm;
+  return module.exports;
+}
+`;
+    },
+  };
+}
+
 /** No network at all, and no script but the one with this sum. Style elements are xterm's. */
-function policy(sum) {
-  const rules = [`default-src 'none'`, `script-src 'sha256-${sum}'`, `style-src 'unsafe-inline'`, 'img-src data:'];
+function policy(sum, entry) {
+  // The disassembler of the lessons is wasm; the viewer has none.
+  const wasm = entry === 'index.html' ? " 'wasm-unsafe-eval'" : '';
+  const rules = [
+    `default-src 'none'`,
+    `script-src 'sha256-${sum}'${wasm}`,
+    `style-src 'unsafe-inline'`,
+    'img-src data:',
+  ];
   return `<meta http-equiv="Content-Security-Policy" content="${rules.join('; ')}" />`;
 }
 

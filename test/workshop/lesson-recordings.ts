@@ -99,7 +99,7 @@ async function makeAll(
     results.push({ request, outcome: { ...outcome, json: {} }, recordings: [] });
   }
   const file: ResultsFile = { format: 'trapline-lesson-results', version: 1, results };
-  files.set('results.json', `${JSON.stringify(file, undefined, 1)}\n`);
+  files.set('../results.json', `${JSON.stringify(file, undefined, 1)}\n`);
   return files;
 }
 

@@ -78,6 +78,7 @@ export function checkGoal(goal: Goal, attempt: Attempt, evidence: Evidence): Out
 
 function checkMoment(goal: Extract<Goal, { kind: 'moment' }>, step: number, { steps }: Evidence): Outcome {
   if (steps === undefined) return refused('no-recording');
+  if (step === -1) return refused('moment.start');
   if (step < 0 || step >= steps.count) return refused('moment.outside', { steps: steps.count });
   const good = goal.where.nth === undefined ? fits(steps, step, goal.where) : findStep(steps, goal.where) === step;
   return good ? REACHED : refused('moment.other', { step: step + 1 });

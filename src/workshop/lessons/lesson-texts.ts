@@ -38,6 +38,8 @@ export interface LessonTexts {
 export interface Texts {
   /** As in `lang` of HTML. */
   readonly language: string;
+  /** Labels of the page and the terminal. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Why an attempt was refused: by the keys of goals.ts. */
   readonly reasons: Readonly<Record<string, string>>;
   readonly lessons: Readonly<Record<string, LessonTexts>>;
@@ -54,6 +56,7 @@ export function parseTexts(file: string, text: string): Texts {
       language: fields
         .need('language')
         .string({ pattern: /^[a-z]{2,3}(-[A-Za-z0-9]+)*$/, hint: 'a language such as "en"' }),
+      labels: record(fields.need('labels'), (v) => v.string()),
       reasons: record(fields.need('reasons'), (v) => v.string()),
       lessons: record(fields.need('lessons'), readLessonTexts),
     };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Answers of the laboratory that were worked out before, on the real engine: with them the exercises go on where there
-// is no server. recordings/results.json holds them; `npm run docs` makes it anew.
+// is no server. results.json holds them; `npm run docs` makes it anew.
 
 import { TraplineError } from '../../base/errors.ts';
 import type { JobOutcome, JobRequest, Lab, LabResult, LabStatus, Observable } from '../api.ts';
@@ -40,10 +40,7 @@ export function checkRequest(source: string): JobRequest {
 export function parseResults(value: unknown): ResultsFile {
   const file = value as Partial<ResultsFile> | null;
   if (file?.format !== 'trapline-lesson-results' || file.version !== 1 || !Array.isArray(file.results))
-    throw new TraplineError(
-      'LESSON_FILE',
-      'recordings/results.json: is none of this version; make it anew with npm run docs',
-    );
+    throw new TraplineError('LESSON_FILE', 'results.json: is none of this version; make it anew with npm run docs');
   return file as ResultsFile;
 }
 

@@ -45,9 +45,7 @@ export function CodeEditor({ goal, say, isBusy, onAttempt }: WidgetProps<'code'>
         }}
       />
       <p id={`${id}-said`} class={program.ok ? 'small muted' : 'small refused'}>
-        {program.ok
-          ? say('code.bytes', { count: program.bytes.length })
-          : say('code.error', { ...program.error })}
+        {program.ok ? say('code.bytes', { count: program.bytes.length }) : say('code.error', { ...program.error })}
       </p>
       <div class="answer-row">
         <button type="submit" class="check-button" disabled={isBusy}>
