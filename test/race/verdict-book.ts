@@ -125,6 +125,7 @@ export function placementCells(): BookCell[] {
 export const BOOK_SCENARIOS = [
   'two-patchers',
   'shared-tail',
+  'long-mov',
   'patch-vs-remap',
   'patch-vs-rewrite',
   'patch-vs-dontneed',

@@ -37,11 +37,11 @@ describe('the verdict book', () => {
 
   it('says of placements what the explorer finds', () => {
     for (const cell of placementCells()) expect(witnessLine(cell.title, cell.cell)).toBe(written(cell));
-  }, 600_000);
+  });
 
   it('says of scenarios what the explorer finds', () => {
     for (const cell of scenarioCells()) expect(witnessLine(cell.title, cell.cell)).toBe(written(cell));
-  }, 600_000);
+  });
 
   it('has tokens that replay to the failure of their cell', () => {
     const tokens = LINES.flatMap((line) => /`(xr1\.[^`]+)`/.exec(line)?.[1] ?? []);
@@ -58,7 +58,7 @@ describe('what a real processor showed', () => {
         expect(BOOK).toContain(found?.token);
       }
     }
-  }, 120_000);
+  });
 
   it('is a guard or nothing for gVisor’s order, at every offset', () => {
     const rows = HARDWARE.filter((row) => row.protocol === 'abc');
@@ -73,5 +73,5 @@ describe('each guard of the protocol', () => {
     expect(table).not.toContain('survives');
     expect(table.trim().split('\n')).toHaveLength(MUTANTS.length + 2);
     expect(BOOK).toContain(table);
-  }, 120_000);
+  });
 });

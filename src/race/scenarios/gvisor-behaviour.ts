@@ -75,9 +75,14 @@ export class GvisorBehaviour implements Behaviour {
       sysno: Number(rax & LOW_32),
       hasTracer: false,
       closed: null,
-      knownBoundary: rip - SITE_BYTES,
+      knownBoundary: this.boundaryOf(rip),
     };
     return patchSyscall(request, { guards, protocol });
+  }
+
+  /** Where an instruction is known to start, at or before the site whose `syscall` ends at `rip`. */
+  protected boundaryOf(rip: number): number {
+    return rip - SITE_BYTES;
   }
 
   finish(kind: string, outcome: unknown, local: Local): Then {

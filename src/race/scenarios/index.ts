@@ -13,6 +13,7 @@ import {
 } from './code-changes.ts';
 import { HARDWARE } from './hardware.ts';
 import { INTERRUPT_VS_PATCH, RESTART_BLOCK_VS_PATCH, RESTART_VS_PATCH } from './interrupts.ts';
+import { LONG_MOV } from './long-mov.ts';
 import { PATCH_VS_EXECVE, PATCH_VS_FORK } from './new-spaces.ts';
 import { PATCH_VS_EXEC } from './patch-vs-exec.ts';
 import type { Scenario } from './scenario.ts';
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   PATCH_VS_EXEC,
   TWO_PATCHERS,
   SHARED_TAIL,
+  LONG_MOV,
   PATCH_VS_REMAP,
   PATCH_VS_REWRITE,
   PATCH_VS_DONTNEED,

@@ -38,8 +38,8 @@ export const PATCH_VS_FORK = siteScenario({
       *steps() {
         yield lock(false);
         const child = stage.actor('C', stage.site + stage.parameters.startAt);
-        // Upstream's child reads its table's header when it patches; hardened ones have their parent's records.
-        const next = stage.parameters.patch === 'upstream' ? { next: 0 } : {};
+        // Without its parent's records a child reads its table's header when it patches.
+        const next = stage.guards.inheritTable ? {} : { next: 0 };
         yield { op: 'fork', role: 'C', child, pages: null, ...next, what: 'fork' };
         yield unlock(false);
       },
