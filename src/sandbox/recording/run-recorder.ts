@@ -185,6 +185,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     const ctx = this.#ctx;
     if (pending === null || ctx === null) return;
     // A fault is told by what becomes of it; an interruption has executed nothing.
+    if (stop.kind === 'breakpoint') this.#seen = this.#instructions;
     if (stop.kind !== 'budget' && stop.kind !== 'syscall' && stop.kind !== 'debug' && stop.kind !== 'int') return;
     const { step, task } = pending;
     this.#seen = this.#instructions;
@@ -513,7 +514,8 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     const task = this.#taskOf(ctx);
     if (task === null) return;
     this.#catchUp(ctx, task);
-    const rip = ctx.regs.get(Reg.rip);
+    // The registers are behind an int3, which has no operand.
+    const rip = ctx.regs.get(Reg.rip) - (data['fault'] === 'breakpoint' ? 1 : 0);
     const code = this.#codeAt(ctx, rip);
     const { text } = this.tables.instruction(code, rip);
     const place = this.#placeOf(ctx, rip);

@@ -15,7 +15,7 @@ const LONGEST_BLOCK = 512;
 export interface StepWatcher {
   /** The next instruction is to be shown alone. Asked before each. */
   wantsStep(): boolean;
-  /** It is about to be executed. @returns its length, where that is known, else 0 */
+  /** It is about to be executed. @returns its length, or 0 where nobody knows it: then a block ends with it */
   beforeStep(): number;
   /** It has been, or has faulted; nothing has been made of that yet. */
   afterStep(stop: Stop): void;
@@ -85,8 +85,9 @@ export class StepCpu implements Cpu {
     this.#isStep = true;
     const length = this.#watcher.beforeStep();
     const stop = this.#cpu.step(view);
-    // Behind a branch that was not taken begins a block, too: either way this is where an instruction starts.
-    this.#nextRip = length === 0 ? -1 : rip + length;
+    // What was interrupted or has faulted is executed again, in the same block.
+    const isMade = stop.kind !== 'interrupted' && stop.kind !== 'page-fault';
+    this.#nextRip = isMade ? rip + length : rip;
     this.#watcher.afterStep(stop);
     return stop;
   }
