@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// `npm run docs`: writes the tables of READMEs that are made of the sources. Tests fail when one is stale.
+// `npm run docs`: writes the tables of READMEs, and data of the page, that are made of the sources. Tests fail when one is stale.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -23,6 +23,9 @@ const SECTIONS = [
   ['src/race/VERDICTS.md', 'mutants', 'test/race/verdict-book.ts', 'mutationTable'],
 ];
 
+/** Files that are made as a whole, after the sections: file, module that makes it, its function. */
+const FILES = [['src/workshop/page/race/verdicts.json', 'test/race/verdict-data.ts', 'verdictData']];
+
 /** Names of files to be made; all where none is named. */
 const only = process.argv.slice(2);
 
@@ -40,6 +43,14 @@ try {
     const after = `${head}<!-- ${section} -->\n\n${made}\n${tail}`;
     if (after !== before) writeFileSync(path, after);
     console.log(`${readme}: ${after === before ? 'up to date' : 'written'}`);
+  }
+  for (const [file, module, make] of FILES) {
+    if (only.length > 0 && !only.includes(file)) continue;
+    const path = join(root, file);
+    const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    const after = (await load(module))[make](root);
+    if (after !== before) writeFileSync(path, after);
+    console.log(`${file}: ${after === before ? 'up to date' : 'written'}`);
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });

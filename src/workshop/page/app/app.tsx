@@ -5,54 +5,97 @@
 import { batch, signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import type { Recording } from '../../../trace/recording/format.ts';
+import type { LessonView } from '../../lessons/lesson-set.ts';
 import { t } from '../../texts/texts.ts';
-import { movedSchedule } from '../race/race-request.ts';
+import type { LessonHost } from '../lessons/host.ts';
+import { LessonColumn } from '../lessons/lesson-column.tsx';
+import { loadLessons } from '../lessons/lesson-data.ts';
 import { RaceColumn } from '../race/race-column.tsx';
+import { movedSchedule } from '../race/race-request.ts';
 import { ask } from '../race/race-state.ts';
 import { problem } from '../viewer/file-drop.tsx';
 import { applyState, keepLink, viewerState } from '../viewer/link-state.ts';
+import { PANES, type PaneName } from '../viewer/pane-names.ts';
 import type { SideColumn } from '../viewer/panes.tsx';
 import { Shell } from '../viewer/shell.tsx';
 import { parseUrlState, type UrlState } from '../viewer/url-state.ts';
 import { createViewer } from '../viewer/viewer-context.ts';
 import { pageLab } from './labs.ts';
 import { Menu } from './menu.tsx';
-import { loadRecordings, RECORDING_NAMES } from './recordings.ts';
+import { loadRecordings, nameOf, SHOWN_RECORDINGS } from './recordings.ts';
+import { Welcome } from './welcome.tsx';
 
 const viewer = createViewer();
 
 /** Name of the built-in recording that is open; undefined for what came from elsewhere. */
 const recordingName = signal<string | undefined>(undefined);
 
-/** What stands beside the panes. */
-const column = signal<'race' | undefined>(undefined);
+type Column = { readonly kind: 'race' } | { readonly kind: 'lesson'; readonly id: string };
 
-/** Shows recordings that are no built-in ones. */
+/** What stands beside the panes. */
+const column = signal<Column | undefined>(undefined);
+
+const lessons = signal<readonly LessonView[]>([]);
+
+/** Shows recordings, from wherever they come. */
 function show(recordings: readonly Recording[], moment = 0): void {
   batch(() => {
     problem.value = undefined;
-    recordingName.value = undefined;
+    recordingName.value = recordings[0] === undefined ? undefined : nameOf(recordings[0]);
     viewer.session.open(recordings, moment);
   });
 }
 
 async function openRecording(name: string): Promise<void> {
   const recordings = await loadRecordings(name);
-  if (recordings === undefined) {
-    problem.value = t('app.recording.unknown', { name });
-    return;
-  }
+  if (recordings === undefined) problem.value = t('app.recording.unknown', { name });
+  else show(recordings);
+}
+
+/** Brings panes into view, the first in front where there is room for one. */
+function showPanes(names: readonly string[]): void {
+  const panes = PANES.filter((name) => names.includes(name));
+  const [front] = names.filter((name): name is PaneName => (PANES as readonly string[]).includes(name));
+  if (front === undefined) return;
+  viewer.view.panes.value = panes;
+  // A phone stays with the lesson, which says what to look at.
+}
+
+const lessonHost: LessonHost = {
+  recording: viewer.session.recording,
+  step: viewer.session.moment,
+  open: show,
+  goTo: (moment) => viewer.session.goTo(moment),
+  showPanes,
+  lab: signal(pageLab),
+  signHandIn: (request) => pageLab.signHandIn(request),
+};
+
+/** Two panes and the column are what a projector has room for. */
+function openColumn(opened: Column): void {
+  const { view } = viewer;
   batch(() => {
-    show(recordings);
-    recordingName.value = name;
+    column.value = opened;
+    view.front.value = 'column';
+    if (view.panes.value.length > 2) view.panes.value = ['site', 'tasks'];
   });
+}
+
+function openLesson(id: string): void {
+  openColumn({ kind: 'lesson', id });
+}
+
+function closeColumn(): void {
+  column.value = undefined;
 }
 
 /** Opens what a link names. */
 async function follow(state: UrlState): Promise<void> {
   if (state.recording !== undefined && state.recording !== recordingName.value) await openRecording(state.recording);
   batch(() => {
-    column.value = state.column === 'race' ? 'race' : undefined;
+    if (state.lesson !== undefined) openLesson(state.lesson);
+    else if (state.column === 'race') openColumn({ kind: 'race' });
+    else closeColumn();
     applyState(viewer, state);
   });
 }
@@ -64,7 +107,8 @@ function linkState(): UrlState | undefined {
   if (viewer.session.recording.value === undefined && beside === undefined) return undefined;
   return {
     ...(recording !== undefined && { recording }),
-    ...(beside !== undefined && { column: beside }),
+    ...(beside?.kind === 'lesson' && { lesson: beside.id }),
+    ...(beside?.kind === 'race' && { column: 'race' }),
     ...viewerState(viewer),
   };
 }
@@ -72,68 +116,82 @@ function linkState(): UrlState | undefined {
 /** Opens what the address says, and keeps it and the page together from then on. */
 export async function start(): Promise<void> {
   void pageLab.connect();
+  void loadLessons().then((set) => {
+    lessons.value = set.lessons;
+  });
   viewer.view.moveStep.value = (from, to) => {
     const recording = viewer.session.recording.peek();
     if (recording?.kind !== 'race') return;
-    openColumn('race');
+    openColumn({ kind: 'race' });
     void ask(pageLab, movedSchedule(recording, from, to), show);
   };
   await follow(parseUrlState(location.hash));
   keepLink(linkState, (state) => void follow(state));
 }
 
-/** Two panes and the column are what a projector has room for. */
-function openColumn(name: 'race'): void {
-  const { view } = viewer;
-  batch(() => {
-    column.value = name;
-    view.front.value = 'column';
-    if (view.panes.value.length > 2) view.panes.value = ['site', 'tasks'];
-  });
-}
-
 function sideColumn(): SideColumn | undefined {
-  if (column.value === undefined) return undefined;
+  const opened = column.value;
+  if (opened === undefined) return undefined;
+  if (opened.kind === 'lesson') {
+    return {
+      label: t('pane.lesson'),
+      content: <LessonColumn host={lessonHost} id={opened.id} onOpenLesson={openLesson} />,
+    };
+  }
+  const { recording } = viewer.session;
   return {
     label: t('pane.race'),
     content: (
       <RaceColumn
         lab={pageLab}
         status={pageLab.status.value}
-        recording={viewer.session.recording.value}
-        show={show}
-        onClose={() => {
-          column.value = undefined;
-        }}
+        recording={recording.value}
+        show={(recordings) => show(recordings)}
+        onClose={closeColumn}
       />
     ),
   };
 }
 
 export function App(): JSX.Element {
+  const opened = column.value;
+  const items = lessons.value.map(({ id, number, texts }) => ({
+    id,
+    title: `${number}. ${texts.title}`,
+    detail: texts.concept,
+  }));
+  const openRace = (): void => {
+    if (opened?.kind === 'race') closeColumn();
+    else openColumn({ kind: 'race' });
+  };
   return (
     <Shell
       viewer={viewer}
       column={sideColumn()}
-      empty={<p>{t('app.nothing')}</p>}
+      empty={
+        <Welcome
+          lessons={items}
+          onLesson={openLesson}
+          onRecording={(name) => void openRecording(name)}
+          onRace={openRace}
+        />
+      }
       onOpen={(recordings) => show(recordings)}
       menus={
         <>
           <Menu
+            label={t('app.lessons')}
+            items={items}
+            current={opened?.kind === 'lesson' ? opened.id : undefined}
+            onChoose={openLesson}
+          />
+          <Menu
             label={t('app.recordings')}
-            items={RECORDING_NAMES.map((id) => ({ id, title: id }))}
+            items={SHOWN_RECORDINGS.map((id) => ({ id, title: t(`recording.${id}`) }))}
             current={recordingName.value}
             onChoose={(name) => void openRecording(name)}
           />
-          <button
-            type="button"
-            class="menu-button"
-            aria-pressed={column.value === 'race'}
-            onClick={() => {
-              if (column.value === 'race') column.value = undefined;
-              else openColumn('race');
-            }}
-          >
+          <button type="button" class="menu-button" aria-pressed={opened?.kind === 'race'} onClick={openRace}>
             {t('app.race')}
           </button>
         </>

@@ -7,3 +7,4 @@ import './frame.css';
 import './site.css';
 import './tasks.css';
 import './machine.css';
+import './race.css';

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+//
+// What the page shows before anything is open: where one can begin.
+
+import type { JSX } from 'preact';
+import { t } from '../../texts/texts.ts';
+import type { MenuItem } from './menu.tsx';
+import { SHOWN_RECORDINGS } from './recordings.ts';
+
+interface WelcomeProps {
+  readonly lessons: readonly MenuItem[];
+  readonly onLesson: (id: string) => void;
+  readonly onRecording: (name: string) => void;
+  readonly onRace: () => void;
+}
+
+export function Welcome({ lessons, onLesson, onRecording, onRace }: WelcomeProps): JSX.Element {
+  return (
+    <div class="welcome">
+      <h2>{t('welcome.title')}</h2>
+      <p>{t('welcome.text')}</p>
+      <section>
+        <h3>{t('app.lessons')}</h3>
+        <ol>
+          {lessons.map(({ id, title, detail }) => (
+            <li key={id}>
+              <button type="button" onClick={() => onLesson(id)}>
+                <strong>{title}</strong>
+                <span>{detail}</span>
+              </button>
+            </li>
+          ))}
+        </ol>
+      </section>
+      <section>
+        <h3>{t('welcome.look')}</h3>
+        <ul>
+          {SHOWN_RECORDINGS.map((name) => (
+            <li key={name}>
+              <button type="button" onClick={() => onRecording(name)}>
+                <strong>{t(`recording.${name}`)}</strong>
+              </button>
+            </li>
+          ))}
+          <li>
+            <button type="button" onClick={onRace}>
+              <strong>{t('app.race')}</strong>
+              <span>{t('welcome.race')}</span>
+            </button>
+          </li>
+        </ul>
+        <p class="muted">{t('welcome.drop')}</p>
+      </section>
+    </div>
+  );
+}
