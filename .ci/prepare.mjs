@@ -9,7 +9,17 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -63,7 +73,7 @@ function install() {
 }
 
 function build() {
-  const sources = files(join(root, 'src'), /\.(tsx?|json|css|html)$/);
+  const sources = files(join(root, 'src'), /\.(tsx?|json|css|html)$|TEACHING\.md$/);
   const inputs = hash([...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json'), BUNDLE, PAGE]);
   if (read(BUILD_STAMP) === inputs) return;
   say('building dist/ (tsc, vite)');
@@ -73,6 +83,7 @@ function build() {
     run(process.execPath, [TSC, '-p', 'tsconfig.json', '--outDir', aside, '--noEmitOnError'], 'the build failed');
     run(process.execPath, [BUNDLE, aside], 'the bundle failed');
     run(process.execPath, [PAGE, join(aside, 'workshop', 'page')], 'the page could not be built');
+    copyLessons(aside);
     chmodSync(join(aside, 'cli.js'), 0o755);
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     renameSync(aside, join(root, 'dist'));
@@ -80,6 +91,17 @@ function build() {
     rmSync(aside, { recursive: true, force: true });
   }
   writeFileSync(BUILD_STAMP, inputs);
+}
+
+/** Lessons and the teacher's page are read while the command runs: in the terminal, for handouts and slides. */
+function copyLessons(aside) {
+  const from = join(root, 'src', 'workshop');
+  const to = join(aside, 'workshop');
+  cpSync(join(from, 'lessons'), join(to, 'lessons'), {
+    recursive: true,
+    filter: (path) => statSync(path).isDirectory() || path.endsWith('.json'),
+  });
+  cpSync(join(from, 'TEACHING.md'), join(to, 'TEACHING.md'));
 }
 
 function setUpEngine() {

@@ -230,7 +230,7 @@ export interface JobLimits {
 export const DEFAULT_JOB_LIMITS: JobLimits = {
   instructions: 20_000_000,
   seconds: 10,
-  memoryBytes: 32 * 2 ** 20,
+  memoryBytes: 16 * 2 ** 20,
   outputBytes: 64 * 2 ** 10,
   steps: 100_000,
   resultBytes: 24 * 2 ** 20,

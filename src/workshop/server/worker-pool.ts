@@ -86,7 +86,7 @@ class Worker {
     const child = fork(this.#options.workerPath, [], {
       // Nothing of the server's surroundings, such as variables, is for a process that runs students' code.
       env: workerEnvironment(),
-      execArgv: ['--max-old-space-size=512'],
+      execArgv: ['--max-old-space-size=512', '--max-semi-space-size=32', '--single-threaded-gc'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
