@@ -456,13 +456,7 @@ void Engine::invalidateCode(uint64_t start, uint64_t length) {
   uint64_t end = std::min(start + length, bytes_);
   blocks_.newEpoch();
   publishTag();
-  // By frame: through the flat root every frame is executable at its own address, whatever is mapped now.
-  uint64_t root = machine_->root();
-  machine_->setRoot(layout::kFlatRoot);
-  for (uint64_t page = start & ~0xfffull; page < end; page += 4096) {
-    machine_->removeCache(std::max(page, start), std::min(page + 4096, end));
-  }
-  machine_->setRoot(root);
+  machine_->removeCache(start, end);
 }
 
 }  // namespace trapline

@@ -43,6 +43,7 @@ constexpr uint32_t kEfer = 0x901;      // NXE, LME, SCE
 constexpr uint64_t kGdtPointer = layout::kGdt + 0x100;
 constexpr uint64_t kRing3Stub = layout::kBootCode + 0x800;
 constexpr uint64_t kProbe = layout::kBootCode + 0x900;
+constexpr uint64_t kProbeBytes = 0x40;
 
 /** Counts what the probes of findFaultState raise. */
 struct ProbeCode {
@@ -180,6 +181,7 @@ bool Machine::boot(MachineEvents* events, std::string* error) {
   }
   root_ = layout::kFlatRoot;
   bool found = findFaultState(error);
+  invalidatesPhysical_ = found && canInvalidatePhysical();
   events_ = events;
   uint64_t zero[kRegCount] = {};
   zero[kRflags] = kFixedFlags;
@@ -241,6 +243,38 @@ bool Machine::findFaultState(std::string* error) {
   *error = "this libunicorn keeps its fault state in an unknown form (" + std::to_string(vectors) + " places for the " +
            "vector, " + std::to_string(codes) + " for the error code)";
   return false;
+}
+
+bool Machine::canInvalidatePhysical() {
+  if (api_.invalidatePhysical == nullptr) return false;
+  // mov eax, 1; syscall
+  const uint8_t code[] = {0xb8, 1, 0, 0, 0, 0x0f, 0x05};
+  uint8_t* number = memory_ + kProbe + kProbeBytes + 1;
+  std::memcpy(number - 1, code, sizeof code);
+  auto run = [this] {
+    start(kProbe + kProbeBytes);
+    return read(kRegRax);
+  };
+  if (run() != 1) return false;
+  *number = 2;
+  // Were the old code not translated still, the test would show nothing.
+  if (run() != 1) return false;
+  api_.invalidatePhysical(engine_, kProbe + kProbeBytes + 1, kProbe + kProbeBytes + 2);
+  return run() == 2;
+}
+
+void Machine::removeCache(uint64_t start, uint64_t end) {
+  if (invalidatesPhysical_) {
+    api_.invalidatePhysical(engine_, start, end);
+    return;
+  }
+  // Through the flat root every frame is executable at its own address, whatever is mapped now.
+  uint64_t root = root_;
+  setRoot(layout::kFlatRoot);
+  for (uint64_t page = start & ~0xfffull; page < end; page += 4096) {
+    api_.ctl(engine_, kCtlRemoveCache, page > start ? page : start, page + 4096 < end ? page + 4096 : end);
+  }
+  setRoot(root);
 }
 
 UcErr Machine::start(uint64_t rip) {

@@ -126,7 +126,8 @@ class Machine {
     write(kRegCr3, root);
   }
   void flushTlb() { api_.ctl(engine_, kCtlFlushTlb); }
-  void removeCache(uint64_t start, uint64_t end) { api_.ctl(engine_, kCtlRemoveCache, start, end); }
+  /** Drops translations of a physical range. */
+  void removeCache(uint64_t start, uint64_t end);
 
   /** Clears the pending exception that a fault left, and returns the fault's error code. */
   uint32_t settleFault();
@@ -145,6 +146,7 @@ class Machine {
   bool check(UcErr code, const char* what, std::string* error);
   bool addHook(int type, void* callback, int insn, std::string* error);
   bool findFaultState(std::string* error);
+  bool canInvalidatePhysical();
 
   const UnicornApi& api_;
   uint8_t* memory_;
@@ -159,6 +161,8 @@ class Machine {
   uint64_t shadow_[kRegCount] = {};
   bool shadowValid_ = false;
   bool aborted_ = false;
+  /** UnicornApi::invalidatePhysical is there and does what it should. */
+  bool invalidatesPhysical_ = false;
   int readIds_[kRegCount] = {};
 };
 

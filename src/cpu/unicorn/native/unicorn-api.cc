@@ -62,6 +62,11 @@ const UnicornApi* UnicornApi::load(const std::string& path, std::string* error) 
     dlclose(library);
     return nullptr;
   }
+  // What its arguments mean is known of this series.
+  bool isKnown = (api->version(nullptr, nullptr) >> 16) == 0x0201;
+  api->invalidatePhysical =
+      isKnown ? reinterpret_cast<void (*)(UcEngine*, uint64_t, uint64_t)>(dlsym(library, "tb_invalidate_phys_range_x86_64"))
+              : nullptr;
   const UnicornApi* table = api.get();
   loaded[path] = std::move(api);
   return table;

@@ -87,6 +87,11 @@ struct UnicornApi {
   size_t (*contextSize)(UcEngine* engine);
   UcErr (*contextFree)(UcContext* context);
   UcErr (*ctl)(UcEngine* engine, int control, ...);
+  /**
+   * Drops translations of a physical range. The translator's own function, in no header: nullptr where it is not exported,
+   * and tried before it is trusted (Machine::boot).
+   */
+  void (*invalidatePhysical)(UcEngine* engine, uint64_t start, uint64_t end);
 
   /**
    * Opens the library at `path`. The table stays valid until the process ends; a second call with the same path
