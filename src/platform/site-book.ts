@@ -33,13 +33,35 @@ interface RefusedTotal {
   traps: number;
 }
 
+/**
+ * Counts by address and by what else tells them apart, in the order in which they were made. Two maps of small keys: a text
+ * of both would cost more than everything else that is noted of a patch.
+ */
+class Totals<Total> {
+  readonly all: Total[] = [];
+  private readonly byAddress = new Map<number, Map<number | string, Total>>();
+
+  /** The total of an address and a key; where there are too many, one that nobody keeps. */
+  of(address: number, key: number | string, make: () => Total): Total {
+    let here = this.byAddress.get(address);
+    const known = here?.get(key);
+    if (known !== undefined) return known;
+    const total = make();
+    if (this.all.length >= MAX_TOTALS) return total;
+    this.all.push(total);
+    if (here === undefined) this.byAddress.set(address, (here = new Map()));
+    here.set(key, total);
+    return total;
+  }
+}
+
 /** The sites of all address spaces, in the order in which they were first patched or refused. */
 export class SiteBook {
   private readonly trace: TraceSink;
   private readonly open = new Set<SpaceTraps>();
   /** Counts of spaces that are gone; entries are made early, so that they keep the order. */
-  private readonly patchedTotals = new Map<string, PatchedTotal>();
-  private readonly refusedTotals = new Map<string, RefusedTotal>();
+  private readonly patchedTotals = new Totals<PatchedTotal>();
+  private readonly refusedTotals = new Totals<RefusedTotal>();
 
   constructor(trace: TraceSink) {
     this.trace = trace;
@@ -50,7 +72,7 @@ export class SiteBook {
     this.open.add(traps);
     traps.refused.delete(site.address);
     traps.addSite(site);
-    this.patchedTotal(this.patchedTotals, site);
+    this.patchedTotal(site);
   }
 
   /** A call trapped at bytes that are no site for it. */
@@ -61,11 +83,11 @@ export class SiteBook {
   ): RefusedSite | null {
     const known = traps.refused.get(site.address);
     if (known === undefined && traps.refused.size >= MAX_REFUSED) return null;
-    if (known !== undefined) this.refusedTotal(this.refusedTotals, known).traps += known.traps;
+    if (known !== undefined) this.refusedTotal(known).traps += known.traps;
     const refused = { ...site, rule, traps: 1, isFinal: false };
     traps.refused.set(site.address, refused);
     this.open.add(traps);
-    this.refusedTotal(this.refusedTotals, refused);
+    this.refusedTotal(refused);
     return refused;
   }
 
@@ -98,54 +120,50 @@ export class SiteBook {
   /** A space is gone: its counts go into the totals. */
   close(traps: SpaceTraps): void {
     if (!this.open.delete(traps)) return;
-    this.total(traps, this.patchedTotals, this.refusedTotals);
+    for (const site of traps.sites) this.patchedTotal(site).calls += site.calls;
+    for (const site of traps.refused.values()) this.refusedTotal(site).traps += site.traps;
   }
 
   /** Sites of the same address, slot and number in several spaces count as one. */
   patched(): SiteMetric[] {
-    return [...this.all().patched.values()];
+    const counts = new Map(this.patchedTotals.all.map((total) => [total, { ...total }]));
+    for (const { sites } of this.open) {
+      for (const site of sites) {
+        const count = counts.get(this.patchedTotal(site));
+        if (count !== undefined) count.calls += site.calls;
+      }
+    }
+    return [...counts.values()];
   }
 
   /** Sites that match and were left alone. */
   refused(): RefusedMetric[] {
-    return [...this.all().refused.values()].filter((r) => r.traps > 0 && !isUnpatchable(r.rule));
+    return this.allRefused().filter((r) => !isUnpatchable(r.rule));
   }
 
   /** Other places whose calls trapped. */
   unpatchable(): RefusedMetric[] {
-    return [...this.all().refused.values()].filter((r) => r.traps > 0 && isUnpatchable(r.rule));
+    return this.allRefused().filter((r) => isUnpatchable(r.rule));
   }
 
-  private all(): { patched: Map<string, PatchedTotal>; refused: Map<string, RefusedTotal> } {
-    const patched = new Map([...this.patchedTotals].map(([key, total]) => [key, { ...total }]));
-    const refused = new Map([...this.refusedTotals].map(([key, total]) => [key, { ...total }]));
-    for (const traps of this.open) this.total(traps, patched, refused);
-    return { patched, refused };
-  }
-
-  private total(traps: SpaceTraps, patched: Map<string, PatchedTotal>, refused: Map<string, RefusedTotal>): void {
-    for (const site of traps.sites) this.patchedTotal(patched, site).calls += site.calls;
-    for (const site of traps.refused.values()) this.refusedTotal(refused, site).traps += site.traps;
-  }
-
-  private patchedTotal(totals: Map<string, PatchedTotal>, { address, sysno, slot }: PatchedSite): PatchedTotal {
-    const key = `${address}/${slot}/${sysno}`;
-    let total = totals.get(key);
-    if (total === undefined) {
-      total = { address, sysno, slot, calls: 0 };
-      if (totals.size < MAX_TOTALS) totals.set(key, total);
+  private allRefused(): RefusedMetric[] {
+    const counts = new Map(this.refusedTotals.all.map((total) => [total, { ...total }]));
+    for (const { refused } of this.open) {
+      for (const site of refused.values()) {
+        const count = counts.get(this.refusedTotal(site));
+        if (count !== undefined) count.traps += site.traps;
+      }
     }
-    return total;
+    return [...counts.values()].filter((r) => r.traps > 0);
   }
 
-  private refusedTotal(totals: Map<string, RefusedTotal>, { address, bytes, rule }: RefusedSite): RefusedTotal {
-    const key = `${address}/${bytes}/${rule}`;
-    let total = totals.get(key);
-    if (total === undefined) {
-      total = { address, bytes, rule, traps: 0 };
-      totals.set(key, total);
-    }
-    return total;
+  private patchedTotal({ address, sysno, slot }: PatchedSite): PatchedTotal {
+    // A slot lies below 2^21.
+    return this.patchedTotals.of(address, slot * 2 ** 32 + sysno, () => ({ address, sysno, slot, calls: 0 }));
+  }
+
+  private refusedTotal({ address, bytes, rule }: RefusedSite): RefusedTotal {
+    return this.refusedTotals.of(address, `${bytes}/${rule}`, () => ({ address, bytes, rule, traps: 0 }));
   }
 }
 
@@ -153,4 +171,5 @@ function isUnpatchable(rule: string): boolean {
   return rule === 'not-mov-eax' || rule === 'other-number';
 }
 
+savable('platform/site-book', { Totals });
 savable('platform/site-book', { SiteBook }, { isPlace: true, kept: ['trace'] });
