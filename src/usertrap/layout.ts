@@ -50,7 +50,7 @@ export function trapIndex(base: number, address: number): number {
 }
 
 // prettier-ignore
-const TEMPLATE = [
+const TEMPLATE = Uint8Array.from([
   [0, 0, 0, 0, 0, 0, 0, 0], // where the site's jump goes: the slot's own code
   [0x65, 0xc7, 0x04, 0x25, 0, 0, 0, 0, 0, 0, 0, 0], // movl $PREP,%gs:state
   [0x65, 0x48, 0x89, 0x24, 0x25, 0x20, 0, 0, 0], // mov %rsp,%gs:app_stack
@@ -59,7 +59,7 @@ const TEMPLATE = [
   [0x65, 0x48, 0x89, 0x04, 0x25, 0x08, 0, 0, 0], // mov %rax,%gs:ret_addr
   [0xb8, 0, 0, 0, 0], // mov $sysno,%eax
   [0x65, 0xff, 0x24, 0x25, 0x10, 0, 0, 0], // jmp *%gs:syshandler
-].flat();
+].flat());
 
 /** The 70 bytes of a slot. */
 export function trapBytes(
@@ -68,7 +68,7 @@ export function trapBytes(
   sysno: number,
   version: UpstreamVersion = HEAD,
 ): Uint8Array {
-  const bytes = Uint8Array.from(TEMPLATE);
+  const bytes = TEMPLATE.slice();
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(slot + TRAP_CODE_OFFSET), true);
   view.setUint32(TRAP_STATE_OFFSET, version.stateOffset, true);
@@ -108,7 +108,8 @@ export function originalBytes(sysno: number): Uint8Array {
  * @param guard another one for tables outside the window
  */
 export function looksPatched(bytes: Uint8Array, guard = GUARD_OPCODE): boolean {
-  return JUMP_OPCODE.every((b, i) => bytes[i] === b) && bytes[GUARD_OFFSET] === guard;
+  const [a, b, c] = JUMP_OPCODE;
+  return bytes[0] === a && bytes[1] === b && bytes[2] === c && bytes[GUARD_OFFSET] === guard;
 }
 
 /** Address that a patched site jumps through. */

@@ -81,26 +81,23 @@ export interface StorePiece {
  * The stores of gVisor's safecopy.memcpy on amd64 (memcpy_amd64.s): one byte is stored twice, 2 bytes as two stores,
  * 3 and 4 as two overlapping 2-byte stores, 5 to 7 as two overlapping 4-byte stores, 8 as one.
  */
-function memcpyStores(length: number): StorePiece[] {
-  if (length === 1)
-    return [
-      { offset: 0, length: 1 },
-      { offset: 0, length: 1 },
-    ];
+function memcpyStores(length: number): readonly StorePiece[] {
   if (length === 8) return [{ offset: 0, length: 8 }];
-  const unit = length === 2 ? 1 : length <= 4 ? 2 : 4;
+  const unit = length <= 2 ? 1 : length <= 4 ? 2 : 4;
   return [
     { offset: 0, length: unit },
     { offset: length - unit, length: unit },
   ];
 }
 
+const MEMCPY_STORES = Array.from({ length: 9 }, (_, length) => memcpyStores(length));
+
 /** The stores of one copy of `length` bytes to `address`; a copy that spans pages is one copy a page (block_unsafe.go). */
-export function storePieces(address: number, length: number, split: PatchProtocol['split']): StorePiece[] {
+export function storePieces(address: number, length: number, split: PatchProtocol['split']): readonly StorePiece[] {
   if (split === 'step') return [{ offset: 0, length }];
   if (split === 'byte') return Array.from({ length }, (_, offset) => ({ offset, length: 1 }));
   const inFirstPage = PAGE_SIZE - (address % PAGE_SIZE);
-  if (length <= inFirstPage) return memcpyStores(length);
+  if (length <= inFirstPage) return MEMCPY_STORES[length] ?? memcpyStores(length);
   const second = memcpyStores(length - inFirstPage);
   return [...memcpyStores(inFirstPage), ...second.map((p) => ({ offset: p.offset + inFirstPage, length: p.length }))];
 }

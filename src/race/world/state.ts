@@ -57,7 +57,7 @@ export interface Fetched {
   readonly age: number;
 }
 
-/** A generator of the protocol, what it was told so far, and the step that it waits to make. */
+/** Work in the kernel: what it was told so far, and the step that it waits to make. */
 export interface Work {
   readonly kind: string;
   readonly results: readonly StepResult[];

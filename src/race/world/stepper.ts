@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What one actor can do in a world: fetch, execute, or make the next step of a protocol's generator. A step ends where
+// What one actor can do in a world: fetch, execute, or make the next step of the protocol. A step ends where
 // the next visible operation begins; what nobody else can notice is done on the way (races.md 4.1).
 
 import { PROT_EXEC } from '../../abi/mman.ts';
@@ -10,7 +10,7 @@ import { Reg } from '../../cpu/regs.ts';
 import { MAX_INSTRUCTION_BYTES } from '../../isa/instruction-length.ts';
 import type { StepResult } from '../../usertrap/steps.ts';
 import { namedFailure } from '../search/system.ts';
-import type { Behaviour, Then, UserStop, WorldStep, WorldSteps } from './behaviour.ts';
+import type { Behaviour, Then, UserStop, WorldStep } from './behaviour.ts';
 import { newDraft } from './draft.ts';
 import type { Draft, Outcome } from './draft.ts';
 import { afterExecution, decodeWindow, fetchable } from './fetch.ts';
@@ -314,13 +314,15 @@ export class Stepper {
 
   #startWork(draft: Draft, kind: string): void {
     draft.local = { ...draft.local, phase: 'kernel' };
-    const steps = this.#behaviour.start(kind, draft.local);
-    this.#runWork(
-      draft,
-      { kind, results: [], pending: NO_STEP, partsDone: 0, loaded: '', holds: 'nothing', stores: 0 },
-      steps,
-      steps.next(),
-    );
+    this.#runWork(draft, {
+      kind,
+      results: [],
+      pending: NO_STEP,
+      partsDone: 0,
+      loaded: '',
+      holds: 'nothing',
+      stores: 0,
+    });
   }
 
   #workOutcomes(local: Local, shared: Shared): Outcome[] {
@@ -403,31 +405,42 @@ export class Stepper {
   }
 
   #resume(draft: Draft, work: Work, result: StepResult): void {
-    const steps = this.#behaviour.start(work.kind, draft.local);
-    steps.next();
-    for (const known of work.results) steps.next(known);
-    this.#runWork(draft, { ...work, results: [...work.results, result] }, steps, steps.next(result));
+    this.#runWork(draft, { ...work, results: [...work.results, result] });
   }
 
-  /** Goes on with steps that no other actor can notice, up to the next visible one or the end of the work. */
-  #runWork(draft: Draft, from: Work, steps: WorldSteps<unknown>, first: IteratorResult<WorldStep, unknown>): void {
-    let work = from;
-    let at = first;
-    while (at.done !== true) {
-      const step = at.value;
+  /**
+   * Does the work again as far as its results are known, then makes the steps that no other actor can notice, up to the
+   * next visible one or the end.
+   */
+  #runWork(draft: Draft, from: Work): void {
+    const results = [...from.results];
+    let work: Work = { ...from, results };
+    let made = 0;
+    let pending: WorldStep | null = null;
+    const perform = (step: WorldStep): StepResult => {
+      if (made < from.results.length) return from.results[made++] as StepResult;
       const answer = this.#behaviour.answer?.(work, step, draft.local);
       if (answer === undefined && this.#isVisible(draft, work, step)) {
-        draft.local = { ...draft.local, phase: 'kernel', work: { ...work, pending: step } };
-        if (work.holds === 'shared') draft.writes |= Touch.lock;
-        return;
+        pending = step;
+        // Whatever the work is in the middle of, it is left there.
+        throw VISIBLE;
       }
       const result = answer === undefined ? this.#performer.perform(draft, work, step) : answer;
       if (answer === undefined) work = this.#performer.after(work, step);
-      work = { ...work, results: [...work.results, result] };
-      at = steps.next(result);
+      results.push(result);
+      return result;
+    };
+    let outcome: unknown;
+    try {
+      outcome = this.#behaviour.run(work.kind, draft.local, { perform });
+    } catch (error) {
+      if (error !== VISIBLE || pending === null) throw error;
+      draft.local = { ...draft.local, phase: 'kernel', work: { ...work, pending } };
+      if (work.holds === 'shared') draft.writes |= Touch.lock;
+      return;
     }
     draft.local = { ...draft.local, work: null };
-    this.#goOn(draft, this.#behaviour.finish(work.kind, at.value, draft.local));
+    this.#goOn(draft, this.#behaviour.finish(work.kind, outcome, draft.local));
   }
 
   #isVisible(draft: Draft, work: Work, step: WorldStep): boolean {
@@ -447,6 +460,8 @@ function isSerialising(code: Uint8Array): boolean {
 }
 
 const NO_PARTS = { partsDone: 0, loaded: '' } as const;
+/** Thrown where work has come to a visible step. */
+const VISIBLE = Symbol('visible step');
 const NO_STEP: WorldStep = { op: 'sync', what: '' };
 
 function stopText(stop: UserStop): string {
