@@ -15,7 +15,7 @@ import { movedSchedule } from '../race/race-request.ts';
 import { ask } from '../race/race-state.ts';
 import { problem } from '../viewer/file-drop.tsx';
 import { applyState, keepLink, viewerState } from '../viewer/link-state.ts';
-import { PANES, type PaneName } from '../viewer/pane-names.ts';
+import { PANES } from '../viewer/pane-names.ts';
 import type { SideColumn } from '../viewer/panes.tsx';
 import { Shell } from '../viewer/shell.tsx';
 import { parseUrlState, type UrlState } from '../viewer/url-state.ts';
@@ -29,6 +29,9 @@ const viewer = createViewer();
 
 /** Name of the built-in recording that is open; undefined for what came from elsewhere. */
 const recordingName = signal<string | undefined>(undefined);
+
+/** From this width on three panes stand beside a column. */
+const ROOMY_PIXELS = 1700;
 
 type Column = { readonly kind: 'race' } | { readonly kind: 'lesson'; readonly id: string };
 
@@ -52,13 +55,12 @@ async function openRecording(name: string): Promise<void> {
   else show(recordings);
 }
 
-/** Brings panes into view, the first in front where there is room for one. */
+/** Brings panes into view. */
 function showPanes(names: readonly string[]): void {
   const panes = PANES.filter((name) => names.includes(name));
-  const [front] = names.filter((name): name is PaneName => (PANES as readonly string[]).includes(name));
-  if (front === undefined) return;
-  viewer.view.panes.value = panes;
-  // A phone stays with the lesson, which says what to look at.
+  if (panes.length === 0) return;
+  // Beside a lesson there is room for two; a phone stays with the lesson, which says what to look at.
+  viewer.view.panes.value = panes.slice(0, innerWidth < ROOMY_PIXELS ? 2 : 3);
 }
 
 const lessonHost: LessonHost = {
@@ -77,7 +79,7 @@ function openColumn(opened: Column): void {
   batch(() => {
     column.value = opened;
     view.front.value = 'column';
-    if (view.panes.value.length > 2) view.panes.value = ['site', 'tasks'];
+    if (innerWidth < ROOMY_PIXELS && view.panes.value.length > 2) view.panes.value = ['site', 'tasks'];
   });
 }
 

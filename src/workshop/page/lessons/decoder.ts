@@ -5,7 +5,6 @@
 import { signal } from '@preact/signals';
 import { Disassembler } from '../../../isa/disassembler.ts';
 import type { Iced } from '../../../isa/disassembler.ts';
-import type { Decoded } from '../../lessons/goals.ts';
 
 /** Undefined until it is loaded. */
 export const disassembler = signal<Disassembler | undefined>(undefined);
@@ -19,13 +18,4 @@ export function loadDisassembler(): Promise<Disassembler> {
     return made;
   });
   return loading;
-}
-
-/** Decodes the instruction at the start of the bytes. */
-export function decodeWith(reader: Disassembler): (bytes: Uint8Array, address: number) => Decoded {
-  return (bytes, address) => {
-    const [first] = reader.disassemble(bytes, address, 1);
-    if (first === undefined) return { text: '(bad)', length: 0, isValid: false };
-    return { text: first.text, length: first.bytes.length, isValid: first.isValid };
-  };
 }

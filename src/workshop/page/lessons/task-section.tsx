@@ -7,6 +7,8 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { findStep } from '../../lessons/recorded-steps.ts';
 import { cursorSteps } from '../../lessons/cursor-steps.ts';
+import { decodeWith, judgeAttempt } from '../../lessons/judge.ts';
+import type { Judgement } from '../../lessons/judge.ts';
 import { reasonText } from '../../lessons/lesson-set.ts';
 import type { TaskView } from '../../lessons/lesson-set.ts';
 import type { Texts } from '../../lessons/lesson-texts.ts';
@@ -15,8 +17,7 @@ import { RecordingCursor } from '../../../trace/recording/cursor.ts';
 import { BytesEditor } from './bytes-editor.tsx';
 import { CodeEditor } from './code-editor.tsx';
 import type { LessonHost } from './host.ts';
-import { judge } from './judge.ts';
-import type { Judgement } from './judge.ts';
+import { loadDisassembler } from './decoder.ts';
 import { loadRecording, recordedLab } from './lesson-data.ts';
 import { OrderChooser } from './order-chooser.tsx';
 import { Prose } from './prose.tsx';
@@ -50,7 +51,11 @@ export function TaskSection(props: TaskProps): JSX.Element {
     props.onAttempt();
     isBusy.value = true;
     try {
-      const found = await judge(task, given, (request) => askLab(host, request));
+      const found = await judgeAttempt(task, given, {
+        ask: (request) => askLab(host, request),
+        recording: loadRecording,
+        decoder: async () => decodeWith(await loadDisassembler()),
+      });
       const { outcome, recordings } = found;
       if (recordings !== undefined && recordings.length > 0)
         host.open(recordings, outcome.reached ? 0 : (recordings[0]?.steps.length ?? 0));

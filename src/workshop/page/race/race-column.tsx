@@ -161,6 +161,8 @@ function Answer(): JSX.Element {
 function RaceAbout({ race, onExplore }: { race: RaceFacts; onExplore: (request: RaceRequest) => void }): JSX.Element {
   const { failure, passesWith } = race;
   const request = requestOf(race);
+  const share = failure?.share ?? null;
+  const flip = failure?.flip ?? null;
   return (
     <section class="race-about">
       <h3>
@@ -171,8 +173,8 @@ function RaceAbout({ race, onExplore }: { race: RaceFacts; onExplore: (request: 
       </h3>
       <p class="muted">{t('race.shown.what', { protocol: race.protocol, model: race.model.words })}</p>
       {failure !== null && <p>{failure.text}.</p>}
-      {failure?.share != null && <p>{t('about.share.line', { share: percent(failure.share) })}.</p>}
-      {failure?.flip != null && <p>{t('race.flip', { first: failure.flip[0] + 1, second: failure.flip[1] + 1 })}</p>}
+      {share !== null && <p>{t('about.share.line', { share: percent(share) })}.</p>}
+      {flip !== null && <p>{t('race.flip', { first: flip[0] + 1, second: flip[1] + 1 })}</p>}
       {passesWith !== null && (
         <>
           <h3>{t('about.passes-with')}</h3>

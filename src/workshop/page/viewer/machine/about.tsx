@@ -80,6 +80,8 @@ function RunRows({ recording }: { recording: RunRecording }): JSX.Element {
 function RaceRows({ recording }: { recording: RaceRecording }): JSX.Element {
   const { race } = recording;
   const { failure } = race;
+  const explanation = failure?.explanation ?? null;
+  const share = failure?.share ?? null;
   return (
     <>
       <Row name={t('about.verdict')}>
@@ -89,10 +91,8 @@ function RaceRows({ recording }: { recording: RaceRecording }): JSX.Element {
       </Row>
       <Row name={t('about.promise')}>{race.promise}</Row>
       {failure !== null && <Row name={t('about.failure')}>{failure.text}</Row>}
-      {failure?.explanation != null && <Row name={t('about.explanation')}>{failure.explanation}</Row>}
-      {failure?.share != null && (
-        <Row name={t('about.share')}>{t('about.share.line', { share: percent(failure.share) })}</Row>
-      )}
+      {explanation !== null && <Row name={t('about.explanation')}>{explanation}</Row>}
+      {share !== null && <Row name={t('about.share')}>{t('about.share.line', { share: percent(share) })}</Row>}
       <Row name={t('about.protocol')}>
         {t(`mode.${race.patch}`)}, {race.protocol}
       </Row>
