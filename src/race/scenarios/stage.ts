@@ -236,6 +236,8 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
     behaviour,
     hot,
     entries,
+    // A slot is filled in before its site jumps through it; scenarios that doubt it declare it hot.
+    settled: [{ address: table, length: TABLE_BYTES }],
     privateLimit: PRIVATE_LIMIT,
     lockedStores,
     ...(guards.hideSlotRip && { emptied: { address: table, length: TABLE_BYTES } }),

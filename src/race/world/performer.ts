@@ -8,6 +8,7 @@ import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
 import { invariant, TraplineError } from '../../base/errors.ts';
 import type { StepResult } from '../../usertrap/steps.ts';
 import type { WorldStep } from './behaviour.ts';
+import type { ColdCode } from './cold-code.ts';
 import type { Draft } from './draft.ts';
 import { MAX_HOT_BITS } from './fetch.ts';
 import type { HotBytes } from './hot-bytes.ts';
@@ -27,6 +28,7 @@ const LOAD_ATOM = 8;
 export interface PerformerOptions {
   readonly model: Model;
   readonly hot: HotBytes;
+  readonly cold: ColdCode;
   readonly contents: PageContents;
   /** Hot bytes change under the exclusive lock only; then who holds the lock reads them without being noticed. */
   readonly lockedStores: boolean;
@@ -36,12 +38,14 @@ export class Performer {
   readonly #model: Model;
   readonly #hot: HotBytes;
   readonly #contents: PageContents;
+  readonly #cold: ColdCode;
   readonly #lockedStores: boolean;
 
   constructor(options: PerformerOptions) {
     this.#model = options.model;
     this.#hot = options.hot;
     this.#contents = options.contents;
+    this.#cold = options.cold;
     this.#lockedStores = options.lockedStores;
   }
 
@@ -256,6 +260,7 @@ export class Performer {
       done += n;
     }
     draft.stores.push({ space: draft.local.space, address: addr, bytes });
+    this.#noteCold(draft.local.space, space, addr, bytes, what);
     const changed = this.#hot.changedBy(space, addr, bytes);
     if (changed.length > 0) this.#checkLock(work, what);
     draft.writes |= this.#hot.memoryBits(addr, bytes.length);
@@ -270,6 +275,11 @@ export class Performer {
     }
     this.#put(draft, space, { pages, versions });
     return 1;
+  }
+
+  #noteCold(index: number, space: Space, addr: number, bytes: Uint8Array, what: string): void {
+    const now = readSpace(space, addr, bytes.length, PROT_EXEC);
+    for (let i = 0; i < now.length; i++) if (now[i] !== bytes[i]) this.#cold.changed(index, addr + i, what);
   }
 
   /** Changes mappings; the TLB shootdown interrupts all others. */

@@ -7,10 +7,11 @@ import { PROT_EXEC } from '../../abi/mman.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { invariant, TraplineError } from '../../base/errors.ts';
 import { Reg } from '../../cpu/regs.ts';
-import { MAX_INSTRUCTION_BYTES } from '../../isa/instruction-length.ts';
+import { instructionLength, MAX_INSTRUCTION_BYTES } from '../../isa/instruction-length.ts';
 import type { StepResult } from '../../usertrap/steps.ts';
 import { namedFailure } from '../search/system.ts';
 import type { Behaviour, Then, UserStop, WorldStep } from './behaviour.ts';
+import { ColdCode } from './cold-code.ts';
 import { newDraft } from './draft.ts';
 import type { Draft, Outcome } from './draft.ts';
 import { afterExecution, decodeWindow, fetchable } from './fetch.ts';
@@ -31,6 +32,8 @@ export interface StepperOptions {
   readonly behaviour: Behaviour;
   /** Code that may change while it is executed, in every address space. */
   readonly hot: readonly HotRange[];
+  /** Code that stores change only before anybody is sent there: it is fetched as it is. */
+  readonly settled?: readonly HotRange[];
   /** Addresses where user code ends and the scenario takes over. */
   readonly entries: readonly number[];
   /** Instructions between two visible operations, at most. */
@@ -46,6 +49,7 @@ export class Stepper {
   readonly #model: Model;
   readonly #behaviour: Behaviour;
   readonly #hot: HotBytes;
+  readonly #cold: ColdCode;
   readonly #performer: Performer;
   readonly #entries: ReadonlySet<number>;
   readonly #privateLimit: number;
@@ -61,7 +65,9 @@ export class Stepper {
     this.#emptied = options.emptied ?? null;
     this.#hot = new HotBytes(options.hot, model.granule);
     const lockedStores = options.lockedStores ?? true;
-    this.#performer = new Performer({ model, hot: this.#hot, contents: machine.contents, lockedStores });
+    this.#cold = new ColdCode(this.#hot, options.settled ?? []);
+    const { contents } = machine;
+    this.#performer = new Performer({ model, hot: this.#hot, cold: this.#cold, contents, lockedStores });
   }
 
   get contents(): PageContents {
@@ -196,6 +202,7 @@ export class Stepper {
     draft.text = decoded.text;
     const view =
       isCoherent || window.held === 0 ? undefined : { address: rip, bytes: window.bytes.slice(0, window.held) };
+    this.#cold.executed(local.space, rip, length);
     this.#machine.load(space, local, false);
     const stop = this.#machine.step(view);
     const ended: UserStop | null =
@@ -206,7 +213,12 @@ export class Stepper {
     if (now !== space) {
       draft.shared = withSpace(shared, local.space, now);
       draft.writes |= Touch.memory | this.#hot.difference(space, now);
-      for (const made of changedRuns(space, now)) draft.stores.push({ space: local.space, ...made });
+      for (const made of changedRuns(space, now)) {
+        draft.stores.push({ space: local.space, ...made });
+        if (readSpace(space, made.address, 1, PROT_EXEC).length === 0) continue;
+        const what = `an instruction at 0x${rip.toString(16)}`;
+        for (let i = 0; i < made.bytes.length; i++) this.#cold.changed(local.space, made.address + i, what);
+      }
     }
     if (decoded.failure !== undefined) {
       const consequence = ended === null ? 'executed' : stopText(ended);
@@ -250,7 +262,8 @@ export class Stepper {
       }
       if (!isLoaded) this.#machine.load(space, draft.local, true);
       isLoaded = true;
-      const code = readSpace(space, rip, SERIALISING_BYTES, PROT_EXEC);
+      const code = readSpace(space, rip, MAX_INSTRUCTION_BYTES, PROT_EXEC);
+      if (code.length > 0) this.#cold.executed(draft.local.space, rip, instructionLength(code));
       const stop = this.#machine.step();
       rip = cpu.regs.get(Reg.rip);
       if (stop.kind === 'budget') {
@@ -449,9 +462,6 @@ export class Stepper {
     return (this.#behaviour.inject?.(work, step, draft.local) ?? null) !== null;
   }
 }
-
-/** Longest of the instructions that {@link isSerialising} knows. */
-const SERIALISING_BYTES = 3;
 
 /** `cpuid`, `serialize`, `iret`: serialising instructions that user code may execute (SDM vol. 3, 9.3). */
 function isSerialising(code: Uint8Array): boolean {
