@@ -763,12 +763,26 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
   #catchUp(ctx: GuestContext, task: KnownTask): void {
     const instructions = this.#instructions - this.#seen;
     this.#seen = this.#instructions;
+    if (instructions < 0) this.#takeBack(task);
     if (instructions <= 0 || this.log.isFull) {
       this.#sync(ctx, task);
       return;
     }
     this.log.leaveOut('instructions', instructions);
     this.#add({ actor: task.actor, kind: 'skip', data: { instructions, why: 'program' } }, task, ctx);
+  }
+
+  /**
+   * The platform has sent the task back to the jump that was its last instruction: it counts again, and it is told again.
+   * Whether that happens depends on when the host interrupts.
+   */
+  #takeBack(task: KnownTask): void {
+    const step = this.log.steps.at(-1);
+    if (step?.kind !== 'instruction' || step.actor !== task.actor || step.rip === undefined) return;
+    this.log.steps.pop();
+    task.rip = step.rip;
+    task.last = this.log.steps.at(-1) ?? null;
+    if (this.#left > 0) this.#left++;
   }
 
   /** What the kernel or the platform has changed of a task since its last step belongs to that. */
