@@ -10,6 +10,7 @@ import { declareCheckOptions } from './check-options.ts';
 import { ExitStatus } from './exit-status.ts';
 import type { RawFactsOptions } from './facts-command.ts';
 import { writeToStderr, writeToStdout } from './output-file.ts';
+import type { RawLessonOptions } from './lesson-command.ts';
 import { packageVersion } from './package-version.ts';
 import { declareRaceOptions } from './race-options.ts';
 import type { RawRaceOptions } from './race-options.ts';
@@ -131,6 +132,17 @@ function buildProgram(setStatus: (status: number) => void): Command {
     .action(async (part: string | undefined, options: BenchOptions) => {
       const { benchCommand } = await import('./bench.ts');
       setStatus(await benchCommand(part, options));
+    });
+
+  program
+    .command('lesson')
+    .description('a lesson of the workshop in the terminal: trapline lesson 1')
+    .argument('[lesson]', "its number or name, or a teacher's own file .json")
+    .option('--list', 'list the lessons')
+    .option('--print', 'print all of it, with every step of its recordings')
+    .action(async (which: string | undefined, options: RawLessonOptions) => {
+      const { lessonCommand } = await import('./lesson-command.ts');
+      setStatus(await lessonCommand(which, options));
     });
 
   const workshop = program

@@ -14,6 +14,7 @@ import type { Recording } from '../../src/trace/recording/format.ts';
 import { cursorSteps } from '../../src/workshop/lessons/cursor-steps.ts';
 import { checkGoal, parseNumber, valueOf } from '../../src/workshop/lessons/goals.ts';
 import type { Evidence, Outcome } from '../../src/workshop/lessons/goals.ts';
+import { decodeWith } from '../../src/workshop/lessons/judge.ts';
 import { readLessons, reasonText } from '../../src/workshop/lessons/lesson-set.ts';
 import type { TaskView } from '../../src/workshop/lessons/lesson-set.ts';
 import type { Attempt, Goal } from '../../src/workshop/lessons/lesson.ts';
@@ -41,10 +42,7 @@ function evidenceOf(task: TaskView, attempt?: Attempt): Evidence {
   const check = attempt?.kind === 'code' ? results.get(requestKey(checkRequest(attempt.source))) : undefined;
   return {
     ...(steps !== undefined && { steps }),
-    decode(bytes, address) {
-      const [first] = disassembler.disassemble(bytes, address, 1);
-      return { text: first?.text ?? '(bad)', length: first?.bytes.length ?? 0, isValid: first?.isValid === true };
-    },
+    decode: decodeWith(disassembler),
     verdict(race) {
       const outcome = results.get(requestKey(labRequest(race)))?.outcome;
       return outcome?.kind === 'race' && outcome.verdict !== 'incomplete' ? outcome.verdict : undefined;
