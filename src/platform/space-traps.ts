@@ -20,6 +20,7 @@ import {
   TRAP_BYTES,
   TRAP_CODE_OFFSET,
   TRAP_USED_BYTES,
+  trapBytes,
   WINDOW_END,
   WINDOW_START,
 } from '../usertrap/layout.ts';
@@ -108,6 +109,20 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
    */
   revive(): void {
     if (!this.guards.inheritTable) this.next = 0;
+    if (this.guards.renewSlots) this.renewSlots();
+  }
+
+  /**
+   * Writes all slots in use again, as this version of the stub wants them.
+   * DIVERGES (renewSlots): upstream goes on with slots as they are in the image, and panics where they store another state.
+   */
+  private renewSlots(): void {
+    const now = new Uint8Array(TRAP_USED_BYTES);
+    for (const { slot, address, sysno } of this.bySlot.values()) {
+      const body = trapBytes(slot, address + SITE_BYTES, sysno);
+      this.mm.copyIn(slot, now, true);
+      if (body.some((byte, i) => byte !== now[i])) this.mm.copyOut(slot, body, true);
+    }
   }
 
   /** Whether an address lies in a slot of this table. */

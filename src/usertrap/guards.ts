@@ -33,6 +33,8 @@ export interface Guards {
   readonly inheritTable: boolean;
   /** When the table is unmapped or made unreadable, the sites get their bytes back and the task goes on. */
   readonly surviveTableLoss: boolean;
+  /** A restored space has its slots written again: whoever wrote them may have had another stub (usertrap.md 2.11). */
+  readonly renewSlots: boolean;
   /** The slot of code that is unmapped, moved or written anew serves another site. */
   readonly reuseSlots: boolean;
   /** Code that is moved, made writable or written by another process has its own bytes again before. */
@@ -57,7 +59,7 @@ export interface Guards {
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopOthers: false, refusePageSplit: false,
   instructionBoundary: false, refuseUnknownNumbers: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, reuseSlots: false,
+  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, renewSlots: false, reuseSlots: false,
   restoreEditedSites: false, assertRecord: false, assertGs: false, narrowNumber: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
@@ -65,6 +67,6 @@ export const UPSTREAM_GUARDS: Guards = {
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopOthers: true, refusePageSplit: true,
   instructionBoundary: true, refuseUnknownNumbers: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, reuseSlots: true,
+  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, renewSlots: true, reuseSlots: true,
   restoreEditedSites: true, assertRecord: true, assertGs: true, narrowNumber: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

@@ -62,6 +62,7 @@ export const NO_RACE: Partial<Record<Guard, string>> = {
   spareGuestMappings: 'where the table goes, before there is a site',
   exemptFromMemlock: 'a limit of the process',
   inheritTable: 'a guest that writes the header of its table',
+  renewSlots: 'a machine that another version has saved; no race restores one',
   surviveTableLoss: 'a guest that unmaps its table; no scenario does',
   reuseSlots: 'costs slots, and no call is wrong',
   assertRecord: 'a guest that writes the record of its stub thread',

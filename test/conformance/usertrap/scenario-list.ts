@@ -120,8 +120,8 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     number: 30,
     name: 'restore-abi-drift',
-    upstream: 'the panic “bad thread state”',
-    hardened: 'a file that is not as it was written is refused',
+    upstream: 'the state goes where the slot says: the panic “bad thread state”, or worse',
+    hardened: 'the slots are written again; a file that is not as it was written is refused',
     tests: [STUBS, SAVED],
   },
   {
