@@ -3,6 +3,8 @@
 // Exit statuses of the tool, in the habit of timeout(1) and of shells.
 
 export const ExitStatus = {
+  /** Not all was done: an exploration that did not see everything, an export without pictures. */
+  incomplete: 3,
   /** A limit (time or instructions) ended the run. */
   limitReached: 124,
   /** Trapline failed, or was called wrongly. */

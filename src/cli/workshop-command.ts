@@ -11,8 +11,10 @@ import { readClassKey } from '../workshop/server/class-key.ts';
 import { checkHandIn } from '../workshop/hand-in.ts';
 import type { HandInVerdict } from '../workshop/hand-in.ts';
 import type { ClassKey } from '../workshop/server/class-key.ts';
+import { exportSite } from '../workshop/server/export-site.ts';
 import { isLoopback, startWorkshop } from '../workshop/server/index.ts';
 import type { ServerLog } from '../workshop/server/server-log.ts';
+import { ExitStatus } from './exit-status.ts';
 import { PINO_OPTIONS } from './logger.ts';
 import { StreamFile, reason, writeToStderr, writeToStdout } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
@@ -26,7 +28,12 @@ const LARGEST_LIST = 4 * 2 ** 20;
 
 /** Gives the exit status. */
 export async function workshopCommand(raw: RawWorkshopOptions): Promise<number> {
+  if (raw.verify !== undefined && raw.export !== undefined) {
+    throw new UsageError('workshop: --verify and --export are two commands; give one of them');
+  }
   if (raw.verify !== undefined) return verify(raw.verify, raw.classKey);
+  if (raw.export !== undefined) return exportTo(raw.export, raw);
+  if (raw.browser !== undefined) throw new UsageError('--browser is for --export');
   return serve(raw);
 }
 
@@ -41,7 +48,7 @@ async function serve(raw: RawWorkshopOptions): Promise<number> {
     host,
     names: raw.allowHost,
     workers,
-    pageFolder: join(packageFolder(), 'dist', 'workshop', 'page'),
+    buildFolder: join(packageFolder(), 'dist', 'workshop'),
     workerPath: join(packageFolder(), 'dist', 'workshop', 'server', 'worker.js'),
     version: packageVersion(),
     classKey,
@@ -58,6 +65,21 @@ async function serve(raw: RawWorkshopOptions): Promise<number> {
   await server.close();
   log.close();
   return 0;
+}
+
+/** Exit status 0, or 3 when there is all but pictures. */
+async function exportTo(target: string, { browser, pictures }: RawWorkshopOptions): Promise<number> {
+  if (browser !== undefined && !pictures) throw new UsageError('--browser and --no-pictures exclude each other');
+  const result = await exportSite({
+    target,
+    buildFolder: join(packageFolder(), 'dist', 'workshop'),
+    browser: pictures ? (browser === undefined ? undefined : { path: browser }) : 'none',
+  });
+  const made = `${result.files} files in ${target}: ${result.slides} slides, ${result.pictures} pictures`;
+  writeToStdout(`${made}; open index.html\n`);
+  if (result.leftOut === undefined) return 0;
+  writeToStderr(`trapline: the pictures were left out: ${result.leftOut}\n`);
+  return ExitStatus.incomplete;
 }
 
 /** One is left for the server, the browser and the teacher. */

@@ -13,6 +13,10 @@ export interface RawWorkshopOptions {
   readonly jobSeconds?: string;
   readonly classKey?: string;
   readonly verify?: string;
+  readonly export?: string;
+  readonly browser?: string;
+  /** `--no-pictures` */
+  readonly pictures: boolean;
   readonly logLevel: string;
   readonly logFile?: string;
 }
@@ -31,6 +35,9 @@ export function declareWorkshopOptions(command: Command): void {
     .option('--job-seconds <N>', 'time that one job may take')
     .option('--class-key <FILE>', 'sign what students hand in; made when it is not there')
     .option('--verify <FILE>', 'check a list of hand-in lines: exit status 0 all are right, 1 some are not')
+    .option('--export <DIR>', 'write the workshop as files that need no server, with slides and handouts, and end')
+    .option('--browser <PATH>', 'the Chromium that takes pictures of the slides for --export')
+    .option('--no-pictures', 'leave the pictures of the slides out of an export')
     .option('--log-level <L>', 'debug, info, warn, error or silent', 'info')
     .option('--log-file <FILE>', 'log as JSON lines into FILE instead of stderr');
 }

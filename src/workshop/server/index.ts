@@ -2,15 +2,17 @@
 //
 // Starts and ends the workshop's server: pool of processes, book of jobs, HTTP.
 
+import { join } from 'node:path';
 import { API_VERSION, DEFAULT_JOB_LIMITS } from '../api.ts';
 import type { JobLimits } from '../api.ts';
 import { ApiRoutes } from './api-routes.ts';
 import type { ClassKey } from './class-key.ts';
 import { WorkshopHttp } from './http-server.ts';
 import { JobBook } from './job-book.ts';
+import { makeMaterial } from './material-files.ts';
 import { HostNames } from './request-guard.ts';
 import type { ServerLog } from './server-log.ts';
-import { listStaticFiles } from './static-files.ts';
+import { HTML, listStaticFiles, staticFile } from './static-files.ts';
 import { newName } from './students.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -23,8 +25,8 @@ export interface WorkshopOptions {
   readonly names: readonly string[];
   readonly workers: number;
   readonly limits?: Partial<JobLimits>;
-  /** Folder of the built page. */
-  readonly pageFolder: string;
+  /** `dist/workshop` of the build. */
+  readonly buildFolder: string;
   /** The module that a worker runs. */
   readonly workerPath: string;
   readonly version: string;
@@ -49,7 +51,10 @@ const LONGEST_QUEUE = 80;
  */
 export async function startWorkshop(options: WorkshopOptions): Promise<RunningWorkshop> {
   const { log, workers } = options;
-  const files = listStaticFiles(options.pageFolder);
+  const files = new Map(listStaticFiles(join(options.buildFolder, 'page')));
+  for (const [name, html] of makeMaterial(options.buildFolder).pages) {
+    files.set(`/${name}`, staticFile(name, HTML, Buffer.from(html)));
+  }
   const limits = { ...DEFAULT_JOB_LIMITS, ...options.limits };
   const pool = new WorkerPool({ workers, workerPath: options.workerPath, log });
   try {

@@ -21,8 +21,9 @@ export interface StaticFile {
   readonly scriptHashes: readonly string[];
 }
 
+export const HTML = 'text/html; charset=utf-8';
 const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
+  '.html': HTML,
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.json': 'application/json; charset=utf-8',
@@ -60,7 +61,7 @@ export function listStaticFiles(folder: string): ReadonlyMap<string, StaticFile>
 /** One file out of memory. */
 export function staticFile(name: string, type: string, bytes: Uint8Array): StaticFile {
   const gzipped = /^(text|application)\/|svg/.test(type) ? gzipSync(bytes, { level: 9 }) : undefined;
-  const isHtml = type.startsWith('text/html');
+  const isHtml = type === HTML;
   return {
     type,
     bytes,
