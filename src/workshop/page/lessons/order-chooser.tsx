@@ -40,7 +40,7 @@ export function OrderChooser({ goal, say, isBusy, onAttempt }: WidgetProps<'orde
       <p id={`${id}-label`}>{say('order.label')}</p>
       <ol class="order" ref={list} aria-labelledby={`${id}-label`}>
         {order.value.map((step, i) => (
-          <li key={step} data-step={step}>
+          <li key={step} data-step={step} data-at={i}>
             <code>{step}</code>
             <span class="order-text">{say(`order.step.${step}`, { guard: hex(guard.value) })}</span>
             <button
