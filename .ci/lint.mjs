@@ -14,6 +14,7 @@ const checks = [
   ['types', bin('tsc'), ['--noEmit', '-p', '.ci/tsconfig.test.json']],
   ['types of the neutral core', bin('tsc'), ['-p', '.ci/tsconfig.core.json']],
   ['types of the page', bin('tsc'), ['-p', 'src/workshop/page/tsconfig.json']],
+  ["types of the page's tests", bin('tsc'), ['--noEmit', '-p', 'test/page/tsconfig.json']],
   ['oxlint', bin('oxlint'), ['-c', '.ci/oxlint.json', 'src', 'test', '.ci']],
   [
     'format',

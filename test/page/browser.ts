@@ -82,6 +82,8 @@ export class PageHarness {
     server.on('request', (request, response) => {
       const path = normalize(new URL(request.url ?? '/', 'http://loopback').pathname);
       const file = join(folder, path === '/' ? 'index.html' : path);
+      // A server that this page does not know: it goes on with recorded answers.
+      if (path === '/api/status') return void response.writeHead(200).end('{"version":0}');
       const content = harness.#extra.get(path) ?? (existsSync(file) ? readFileSync(file) : undefined);
       response.writeHead(content === undefined ? 404 : 200, {
         'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
@@ -228,9 +230,12 @@ const LEAVES = `
 `;
 
 const CUT_OFF = `(() => {${LEAVES}
+  /** An ellipsis is no loss where the whole text can be had. */
+  const isShortened = (element) => getComputedStyle(element).textOverflow === 'ellipsis' && element.closest('[title], [aria-label]') !== null;
   const out = [];
   for (const leaf of leaves) {
     const { element, node, box } = leaf;
+    if (isShortened(element)) continue;
     if (box.right > innerWidth + 1 || box.left < -1) {
       const scroller = (() => { for (let up = element; up; up = up.parentElement) if (/auto|scroll/.test(getComputedStyle(up).overflowX) && up.scrollWidth > up.clientWidth) return up; })();
       if (!scroller) out.push('outside: ' + node.data.trim().slice(0, 60));

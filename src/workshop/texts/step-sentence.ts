@@ -52,7 +52,9 @@ function begun(text: string): string {
 
 function opening({ recording }: RecordingCursor): StepSentence {
   const { origin, title } = recording;
-  if (recording.kind === 'run') return sentence('step.opening.run', { title, program: recording.run.program });
+  if (recording.kind === 'run') {
+    return sentence(`step.opening.${origin.mode === 'off' ? 'off' : 'run'}`, { title, program: recording.run.program });
+  }
   const { race } = recording;
   const share = race.failure?.share ?? undefined;
   return sentence(race.failure === null ? 'step.opening.pass' : 'step.opening.fail', {

@@ -13,7 +13,7 @@ import { useViewer } from '../viewer-context.ts';
 import { COLUMNS, edge } from './columns.ts';
 
 /** Characters of instructions in a row. */
-const ROOM = 22;
+const ROOM = 24;
 
 interface DecodeProps {
   readonly cursor: RecordingCursor;
@@ -125,7 +125,7 @@ function meaningKey(meaning: Meaning, isStart: boolean): string {
 function brief(texts: readonly string[]): string {
   let out = texts[0] ?? '';
   for (const text of texts.slice(1)) {
-    if (out.length + text.length + 2 > ROOM) return `${out}; …`;
+    if (out.length + text.length + 2 > ROOM) return out.length < ROOM - 2 ? `${out}; …` : `${out} …`;
     out += `; ${text}`;
   }
   return out;

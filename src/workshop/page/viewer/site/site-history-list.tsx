@@ -32,28 +32,30 @@ export function SiteHistory({ cursor, site }: { cursor: RecordingCursor; site: n
           const before = contents[i - 1];
           if (content === undefined) return null;
           return (
-            <button
-              key={i}
-              type="button"
-              class={`history-row ${i > current ? 'is-later' : ''}`}
-              aria-current={i === current ? 'step' : undefined}
-              onClick={() => session.goTo(content.moment)}
-            >
-              <span class="history-moment">{content.moment}</span>
-              <span class="mono history-bytes">
-                {[...content.bytes].map((value, k) => (
-                  <span key={k} class={before !== undefined && before.bytes[k] !== value ? 'stored' : ''}>
-                    {byte(value)}
-                  </span>
-                ))}
-              </span>
-              <span>{t(`site.phase.${content.phase}`)}</span>
-              {content.actor >= 0 && (
-                <span class={`chip ${actorClass(cursor.recording, content.actor)}`}>
-                  {actorName(cursor.recording, content.actor)}
+            <div key={i} role="listitem">
+              <button
+                type="button"
+                class={`history-row ${i > current ? 'is-later' : ''}`}
+                aria-current={i === current ? 'step' : undefined}
+                onClick={() => session.goTo(content.moment)}
+              >
+                <span class="history-moment">{content.moment}</span>
+                <span class="mono history-bytes">
+                  {[...content.bytes].map((value, k) => (
+                    <span key={k} class={before !== undefined && before.bytes[k] !== value ? 'stored' : ''}>
+                      {byte(value)}
+                    </span>
+                  ))}
                 </span>
-              )}
-            </button>
+                <span class="wide">{t(`site.phase.${content.phase}`)}</span>
+                <span class="narrow">{t(`site.phase.${content.phase}.short`)}</span>
+                {content.actor >= 0 && (
+                  <span class={`chip ${actorClass(cursor.recording, content.actor)}`}>
+                    {actorName(cursor.recording, content.actor)}
+                  </span>
+                )}
+              </button>
+            </div>
           );
         }}
       />

@@ -58,7 +58,7 @@ function lanesOf(recording: Recording): number[] {
 function LaneHeads(props: { recording: Recording; state: State; lanes: readonly number[] }): JSX.Element {
   const { recording, state, lanes } = props;
   return (
-    <div class="lane-heads lane-grid">
+    <div class="lane-heads lane-grid" data-layer="heads">
       <span class="lane-number">{t('lanes.step')}</span>
       {lanes.map((actor) => {
         const now = state.actors[actor]?.state ?? 'unborn';
@@ -129,6 +129,7 @@ function LaneRow({ cursor, index, lanes, flip, canMove }: RowProps): JSX.Element
         class={`lane-step ${actorClass(recording, step.actor)}`}
         style={{ gridColumn: `${lane + 2}` }}
         aria-current={index === moment - 1 ? 'step' : undefined}
+        title={stepLabel(cursor, step)}
         aria-label={rowLabel(recording, step, cursor, index, isFlip)}
         onClick={() => session.goTo(index + 1)}
         onKeyDown={onKeyDown}
