@@ -115,7 +115,10 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
   /** Slots whose first use is waited for, by the table's space. */
   readonly #awaited = new Map<SpaceTraps, Set<number>>();
   #misses = 0;
-  #isGuarding = true;
+  /** A call goes through a slot that nobody waits for: slots are guarded again once it has been served. */
+  #isUnguarded = false;
+  /** There is a slot that the run under way does not know to be guarded. */
+  #isAwaitedAnew = false;
   #pending: { step: OpenStep; task: KnownTask; stores: { address: number; length: number }[] } | null = null;
   #isOver = false;
 
@@ -198,7 +201,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
   }
 
   beforeRun(): void {
-    if (!this.#isGuarding || this.#ctx === null) return;
+    if (this.#isUnguarded || this.#ctx === null) return;
     for (const [traps, slots] of this.#awaited) {
       if (traps.mm !== this.#ctx.mm) continue;
       for (const slot of slots) traps.mm.guardPage(slot, true);
@@ -215,7 +218,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
       if (slots.delete(address)) this.#openWindow(true);
       else if (++this.#misses > MOST_MISSES) this.#awaited.clear();
       // Another site's call goes on unguarded, up to the Sentry.
-      else this.#isGuarding = false;
+      else this.#isUnguarded = true;
       return true;
     }
     return false;
@@ -223,8 +226,9 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
 
   leavesRun(): boolean {
     if (this.wantsStep()) return true;
-    const isWanted = !this.#isGuarding && this.#awaited.size > 0;
-    this.#isGuarding = true;
+    const isWanted = (this.#isUnguarded || this.#isAwaitedAnew) && this.#awaited.size > 0;
+    this.#isUnguarded = false;
+    this.#isAwaitedAnew = false;
     return isWanted;
   }
 
@@ -375,6 +379,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher, TraceConsumer
     const slots = this.#awaited.get(traps);
     if (slots === undefined) this.#awaited.set(traps, new Set([slot]));
     else slots.add(slot);
+    this.#isAwaitedAnew = true;
   }
 
   /** A trapped site is about to be looked at. */
