@@ -7,7 +7,7 @@ import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
-import type { Recording, Step } from '../../../../trace/recording/format.ts';
+import type { Recording, Step, StepKind } from '../../../../trace/recording/format.ts';
 import { t } from '../../../texts/texts.ts';
 import { actorClass, actorName } from '../actors.ts';
 import { stepLabel } from '../step-label.ts';
@@ -17,6 +17,27 @@ import { StepChanges } from './step-changes.tsx';
 
 const ROW_PIXELS = 28;
 const HEAD_PIXELS = 46;
+
+/** How much a step stands out: what changes the site, who may run, and what a task does; looks of the patcher do not. */
+const STRESS: Readonly<Partial<Record<StepKind, string>>> = {
+  instruction: 'lane-plain',
+  fetch: 'lane-plain',
+  store: 'lane-store',
+  patched: 'lane-good',
+  served: 'lane-good',
+  call: 'lane-good',
+  trap: 'lane-bad',
+  fault: 'lane-bad',
+  refused: 'lane-bad',
+  recover: 'lane-turn',
+  rewind: 'lane-turn',
+  signal: 'lane-turn',
+  lock: 'lane-turn',
+  unlock: 'lane-turn',
+  stop: 'lane-turn',
+  resume: 'lane-turn',
+  sync: 'lane-turn',
+};
 
 /** The step that is being moved and where it is now; by pointer or by keyboard. */
 const moving = signal<{ readonly from: number; readonly to: number } | undefined>(undefined);
@@ -126,7 +147,7 @@ function LaneRow({ cursor, index, lanes, flip, canMove }: RowProps): JSX.Element
       <span class="lane-number">{index + 1}</span>
       <button
         type="button"
-        class={`lane-step ${actorClass(recording, step.actor)}`}
+        class={`lane-step ${actorClass(recording, step.actor)} ${STRESS[step.kind] ?? 'lane-quiet'}`}
         style={{ gridColumn: `${lane + 2}` }}
         aria-current={index === moment - 1 ? 'step' : undefined}
         title={stepLabel(cursor, step)}
