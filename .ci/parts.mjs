@@ -17,7 +17,7 @@ const OWN_PARTS = ['conformance', 'golden', 'race', 'page', 'programs', 'e2e', '
 const EVERYTHING_IS_THERE = process.env.CI === 'true' && process.platform === 'linux' && process.arch === 'x64';
 
 /** A part that takes longer hangs. */
-const PATIENCE_MS = 30 * 60_000;
+const PATIENCE_MS = 60 * 60_000;
 
 /** Which test files belong to a part. */
 function filters(part) {

@@ -92,7 +92,7 @@ export class NativeCpu {
       input: Buffer.concat([this.#image, ...cases.map((c) => encodeCase(c, traced))]),
       maxBuffer: 2 ** 30,
       env: {},
-      timeout: 120_000,
+      timeout: 1_200_000,
     });
     if (child.error) throw child.error;
     const outcomes = decodeOutcomes(child.stdout);

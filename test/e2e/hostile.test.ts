@@ -27,7 +27,7 @@ describe('A hostile guest', () => {
 
   it('that forks or starts threads without end meets the limit of tasks', () => {
     for (const name of ['fork-bomb', 'thread-bomb']) {
-      const run = trapline(['run', '--timeout', '60', guest(name)]);
+      const run = trapline(['run', '--timeout', '900', guest(name)]);
       expect(run.stderr).not.toMatch(/a bug in Trapline/);
       expect({ name, status: run.status }).toEqual({ name, status: 0 });
     }
@@ -72,28 +72,24 @@ describe('A hostile guest', () => {
 
   it.each([
     ['its time', ['--timeout', '1'], null, 124],
-    ['Ctrl-C', ['--timeout', '60'], 'SIGINT', 130],
-  ] as const)(
-    'that writes to a reader who has stopped is ended by %s',
-    async (_name, options, signal, status) => {
-      // Nobody reads: the pipe fills.
-      const path = join(folder, `fifo-${status}`);
-      spawnSync('mkfifo', [path]);
-      const out = openSync(path, 'r+');
-      const child = spawn(process.execPath, [CLI, 'run', ...options, guest('write-endlessly')], {
-        stdio: ['ignore', out, 'pipe'],
-      });
-      const ended = once(child, 'exit') as Promise<[number | null]>;
-      // One byte tells that the guest runs; soon after, the pipe is full again.
-      const started = promisify(read)(out, new Uint8Array(1), 0, 1, null);
-      if (signal !== null) {
-        await Promise.race([started, ended]);
-        setTimeout(() => child.kill(signal), 1000);
-      }
-      const [code] = await ended;
-      closeSync(out);
-      expect(code).toBe(status);
-    },
-    30_000,
-  );
+    ['Ctrl-C', ['--timeout', '900'], 'SIGINT', 130],
+  ] as const)('that writes to a reader who has stopped is ended by %s', async (_name, options, signal, status) => {
+    // Nobody reads: the pipe fills.
+    const path = join(folder, `fifo-${status}`);
+    spawnSync('mkfifo', [path]);
+    const out = openSync(path, 'r+');
+    const child = spawn(process.execPath, [CLI, 'run', ...options, guest('write-endlessly')], {
+      stdio: ['ignore', out, 'pipe'],
+    });
+    const ended = once(child, 'exit') as Promise<[number | null]>;
+    // One byte tells that the guest runs; soon after, the pipe is full again.
+    const started = promisify(read)(out, new Uint8Array(1), 0, 1, null);
+    if (signal !== null) {
+      await Promise.race([started, ended]);
+      setTimeout(() => child.kill(signal), 1000);
+    }
+    const [code] = await ended;
+    closeSync(out);
+    expect(code).toBe(status);
+  });
 });

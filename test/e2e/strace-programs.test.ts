@@ -76,7 +76,7 @@ describe.runIf(hasStrace)('--strace --root /', () => {
   }
 
   for (const [name, tasks, ...command] of PROGRAMS) {
-    it.runIf(existsSync(command[0] ?? ''))(`of ${name} is what strace prints`, { timeout: 120_000 }, () => {
+    it.runIf(existsSync(command[0] ?? ''))(`of ${name} is what strace prints`, () => {
       const { native, guest } = traces(command);
       expect(native.length).toBeGreaterThanOrEqual(tasks);
       expect(guest).toEqual(native);

@@ -30,7 +30,7 @@ describe('--trace', () => {
 
   it.each([
     ['a limit of instructions', ['--max-instructions', '200000']],
-    ['a timeout', ['--timeout', '0.5']],
+    ['a timeout', ['--timeout', '3']],
   ])('is complete after %s', (_, options) => {
     const file = join(folder, 'cut.json');
     expect(trapline(['run', ...options, '--trace', file, guest('loop-forever')]).status).toBe(124);

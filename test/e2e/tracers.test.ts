@@ -17,7 +17,6 @@ int leaf(int x) { counter += x; return x * 2; }
 int main(void) { int a = leaf(3); a += leaf(4); printf("a=%d\\n", a); return 0; }
 `;
 const OTHERS = ['threads', 'waiter', 'forks'];
-const TIMEOUT_MS = 120_000;
 
 const has = (command: string): boolean =>
   process.platform === 'linux' && spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
@@ -136,13 +135,13 @@ describe.runIf(has('gdb') && has('strace') && has('gcc'))('tracers in the sandbo
     ],
   ];
 
-  it.each(cases)('%s', { timeout: TIMEOUT_MS }, (_name, command) => {
+  it.each(cases)('%s', (_name, command) => {
     const { native, guest } = both(command);
     const lines = (said: Said): Said => ({ ...said, stdout: normal(said.stdout), stderr: normal(said.stderr) });
     expect(lines(guest)).toEqual(lines(native));
   });
 
-  it('strace follows threads', { timeout: TIMEOUT_MS }, () => {
+  it('strace follows threads', () => {
     const command = ['sh', '-c', 'strace -f -qq -o log -e trace=read,write ./threads > /dev/null; cat log; rm log'];
     const { native, guest } = both(command);
     const tasks = byTask(native.stdout, /^(\d+) +/);

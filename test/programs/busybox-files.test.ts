@@ -119,7 +119,7 @@ describe.runIf(isLinux && existsSync(BUSYBOX))("busybox's file tools", () => {
       env: { PATH: '/none' },
       encoding: 'latin1',
       input: '',
-      timeout: 30_000,
+      timeout: 600_000,
     });
     return { out: ended.stdout, errors: ended.stderr, status: { code: ended.status } };
   };

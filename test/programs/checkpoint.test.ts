@@ -48,7 +48,7 @@ const root = openHostDirectory('/', { writable: false });
 const shared = {
   env: ['PATH=/usr/bin:/bin', 'HOME=/'],
   memoryBytes: 256 * 2 ** 20,
-  timeoutSec: 100,
+  timeoutSec: 900,
 };
 
 async function check(options: ProgramOptions, points: number): Promise<void> {

@@ -125,7 +125,7 @@ describe.runIf(hasCompiler('gcc') && isRoot && hasTmpfs())('file calls', () => {
       const before = fingerprint(tree);
       const program = join(folder, 'overlay');
       compile('gcc', 'overlay', program);
-      const ended = spawnSync(program, [], { cwd: native, encoding: 'latin1', timeout: 30_000 });
+      const ended = spawnSync(program, [], { cwd: native, encoding: 'latin1', timeout: 600_000 });
       expect([ended.status, ended.stderr]).toEqual([0, '']);
       const root = openHostDirectory(tree, { writable: false });
       const { output, exit } = await runGuest(program, { root, cwd: '/w', uid: 0, patch });
@@ -143,7 +143,7 @@ describe.runIf(hasCompiler('gcc') && isRoot && hasTmpfs())('file calls', () => {
       const native = join(shm, name);
       mkdirSync(native);
       chmodSync(native, 0o777);
-      const ended = spawnSync(program(), [], { cwd: native, encoding: 'latin1', timeout: 30_000 });
+      const ended = spawnSync(program(), [], { cwd: native, encoding: 'latin1', timeout: 600_000 });
       expect([ended.status, ended.signal, ended.stderr]).toEqual([0, null, '']);
       expected = ended.stdout.split('\n');
       expect(expected.length).toBeGreaterThan(20);

@@ -38,7 +38,7 @@ export interface Outcome {
 }
 
 export function runNatively(program: string, args: readonly string[] = []): Outcome {
-  const ended = spawnSync(program, args, { encoding: 'latin1', env: {}, timeout: 60_000 });
+  const ended = spawnSync(program, args, { encoding: 'latin1', env: {}, timeout: 600_000 });
   if (ended.status === null) throw new Error(`${program} was ended by ${String(ended.signal)}`);
   return { output: ended.stdout, exit: { code: ended.status } };
 }
@@ -97,7 +97,7 @@ export async function runGuest(
     // Programs compare their ids with what they have natively.
     uid: process.getuid?.() ?? 1000,
     memoryBytes: 256 * 2 ** 20,
-    timeoutSec: 50,
+    timeoutSec: 600,
     logger,
     disassembler: () =>
       (disassembler ??= new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'))),

@@ -9,12 +9,23 @@ import { describe, expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
 import { replayCommand } from '../../src/race/index.ts';
+import { GUARDS, killer, NO_RACE, SWEPT, without } from './guard-sweep.ts';
 import { MUTANTS } from './mutants.ts';
-import { HARDWARE, mutationTable, placementCells, reach, scenarioCells, witnessLine } from './verdict-book.ts';
+import {
+  failures,
+  HARDWARE,
+  mutationTable,
+  placementCells,
+  reach,
+  scenarioCells,
+  witnessLine,
+} from './verdict-book.ts';
 import type { BookCell } from './verdict-book.ts';
 
 const BOOK = readFileSync(new URL('../../src/race/VERDICTS.md', import.meta.url), 'utf8');
 const LINES = BOOK.split('\n');
+/** A cell in so many of those that hold without a guard is explored again. */
+const SHARE = 20;
 /** A token in so many is replayed. */
 const REPLAYED = 25;
 
@@ -65,6 +76,34 @@ describe('what a real processor showed', () => {
     expect(rows.map((row) => row.offset).sort((a, b) => a - b)).toEqual([0, 59, 61, 63]);
     for (const row of rows) expect([row.segv, row.number]).toEqual([0, 0]);
   });
+});
+
+describe('each guard of hardened mode', () => {
+  const row = (guard: string): string => LINES.find((line) => line.startsWith(`| ${guard} `)) ?? '';
+
+  it('is missed by a schedule in the book, or the book says why none misses it', () => {
+    for (const guard of GUARDS) {
+      const token = /`(xr1\.[^`]+)`/.exec(row(guard))?.[1];
+      if (token === undefined) expect(row(guard)).toContain(`${`none of ${SWEPT.length}`}`);
+      else expect([guard, replayCommand({ token, makeCpu: openUnicorn }).exitCode]).toEqual([guard, 1]);
+      expect([guard, NO_RACE[guard] === undefined]).toEqual([guard, token !== undefined]);
+      expect(row(guard)).toContain(NO_RACE[guard] ?? ': ');
+    }
+  });
+
+  it('holds where the schedule fails without it', () => {
+    for (const guard of GUARDS.filter((name) => NO_RACE[name] === undefined)) {
+      const found = killer(guard);
+      expect(row(guard)).toContain(found?.found.token);
+      expect([guard, found === null ? [] : failures(found.cell)]).toEqual([guard, []]);
+    }
+  }, 120_000);
+
+  it('whose absence no race shows is absent without harm in a share of the cells', () => {
+    for (const [i, guard] of GUARDS.filter((name) => NO_RACE[name] !== undefined).entries())
+      for (const [n, cell] of SWEPT.entries())
+        if ((n + i) % SHARE === 0) expect([guard, cell, failures(without(guard, cell))]).toEqual([guard, cell, []]);
+  }, 120_000);
 });
 
 describe('each guard of the protocol', () => {

@@ -39,7 +39,7 @@ interface Ended {
 
 function execute(program: string, args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 50_000 });
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 600_000 });
     let output = '';
     let errors = '';
     child.stdout.on('data', (data: Buffer) => {

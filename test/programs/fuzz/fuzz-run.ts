@@ -23,7 +23,7 @@ const GUEST = fileURLToPath(new URL('../../../guests/bin/fuzz.elf', import.meta.
 
 /** Calls that the first process makes for each chunk, and the child before its own begin. */
 const OWN_CALLS = 14;
-const TIME_LIMIT_SEC = 60;
+const TIME_LIMIT_SEC = 600;
 
 export type PatchMode = NonNullable<SandboxOptions['patch']>;
 

@@ -19,8 +19,8 @@ export const MODES = ['off', 'upstream', 'hardened'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** A program that takes longer hangs. */
-const NATIVE_PATIENCE_MS = 120_000;
-const PATIENCE_SEC = 240;
+const NATIVE_PATIENCE_MS = 600_000;
+const PATIENCE_SEC = 900;
 
 /** All that a program shows of itself. */
 export interface Outcome {

@@ -18,7 +18,7 @@ const options: ProgramOptions = {
   programFile: openHostPath(program, { writable: false }),
   memoryBytes: 32 * 2 ** 20,
   maxInstructions: 100_000,
-  timeoutSec: 5,
+  timeoutSec: 60,
 };
 /** Changed files that are tried: many more were, once. */
 const RUNS = 60;

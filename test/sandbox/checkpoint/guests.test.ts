@@ -37,7 +37,7 @@ describe.each(['off', 'upstream', 'hardened'] as const)(
         programFile: openHostPath(program, { writable: false }),
         patch,
         memoryBytes: 64 * 2 ** 20,
-        timeoutSec: 20,
+        timeoutSec: 600,
       };
       const { outcome: plain } = await runTaking(options, []);
       const { outcome, taken } = await runTaking(options, spread(plain.metrics.instructions, POINTS));
