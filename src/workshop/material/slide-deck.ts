@@ -12,7 +12,7 @@ import { momentsOfChange, sitePicture } from './site-picture.ts';
 
 /** One slide. */
 export interface Slide {
-  /** For a file: `04-break-it-2`. */
+  /** For a file: `04-break-it-02`. */
   readonly name: string;
   readonly html: string;
 }
@@ -36,7 +36,7 @@ export function makeSlides(
       if (found !== undefined) parts.push(...stills(lesson, found));
     }
     parts.push(...lesson.tasks.map((task) => question(lesson, task)), ending(lesson));
-    return parts.map((html, index) => ({ name: `${stem}-${index + 1}`, html }));
+    return parts.map((html, index) => ({ name: `${stem}-${String(index + 1).padStart(2, '0')}`, html }));
   });
   return [{ name: '00-title', html: titleSlide(lessons) }, ...slides];
 }

@@ -5,13 +5,14 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readLessons } from '../lessons/lesson-set.ts';
 import type { LessonView } from '../lessons/lesson-set.ts';
 import { handoutName, studentHandout, teacherHandout } from '../material/handout.ts';
 import { escapeHtml } from '../material/html.ts';
 import { markdownPage } from '../material/markdown.ts';
 import { makeSlides, slideDeck } from '../material/slide-deck.ts';
 import type { Slide } from '../material/slide-deck.ts';
-import { readLessonFolder, readLessonRecordings } from './lesson-files.ts';
+import { lessonRecordings, readLessonFiles } from './lesson-files.ts';
 
 export interface Material {
   /** Pages of HTML by name, such as `handouts/01-see-a-trap.html`. */
@@ -24,9 +25,9 @@ export interface Material {
  * @throws TraplineError `WORKSHOP_PAGE`, `LESSON_FILE`
  */
 export function makeMaterial(buildFolder: string): Material {
-  const lessonFolder = join(buildFolder, 'lessons');
-  const set = readLessonFolder(lessonFolder);
-  const slides = makeSlides(set.lessons, readLessonRecordings(lessonFolder, set));
+  const files = readLessonFiles(join(buildFolder, 'lessons'));
+  const set = readLessons(files);
+  const slides = makeSlides(set.lessons, lessonRecordings(files, set));
   const teaching = readFileSync(join(buildFolder, 'TEACHING.md'), 'utf8');
   const pages = new Map<string, string>([
     ['slides.html', slideDeck(slides)],
