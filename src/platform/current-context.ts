@@ -12,6 +12,7 @@ import { Reg } from '../cpu/regs.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import type { Guards } from '../usertrap/guards.ts';
+import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES } from '../usertrap/layout.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
 import type { GuestContext, PlatformEvent } from './sentry.ts';
 import type { Spaces } from './spaces.ts';
@@ -174,6 +175,13 @@ export class CurrentContext {
     if (!(context instanceof ThreadContext) || this.options.stubThreads === 0) return true;
     const { thread, traps } = context;
     if (thread === null) return true;
+    if (thread.isInHandler) {
+      // SIGCHLD is masked there: it waits for whatever context the handler's return resumes (STU:72-93).
+      context.interrupted = true;
+      thread.isSignalled = true;
+      return false;
+    }
+    thread.isSignalled = false;
     if (this.current === ctx) this.leave(ctx);
     const { regs } = ctx;
     const rip = regs.get(Reg.rip);
@@ -216,6 +224,40 @@ export class CurrentContext {
     context.loadResumed(this.cpu.regs);
     // Its FP state is where it was loaded from.
     if (context.fpuChanged && this.fpuOwner === context.ctx) this.fpuOwner = null;
+  }
+
+  // ---- where it is
+
+  /** The next instruction is one of a slot or of the stub. */
+  isInStub(ctx: GuestContext): boolean {
+    const rip = ctx.regs.get(Reg.rip);
+    return (rip >= STUB_START && rip < STUB_END) || this.context?.traps.inSlots(rip) === true;
+  }
+
+  /**
+   * Whether the registers are the application's.
+   * @param executed instructions of this run
+   */
+  isInGuest(ctx: GuestContext, executed: number): boolean {
+    const { thread } = this;
+    if (thread === null) return true;
+    const rip = ctx.regs.get(Reg.rip);
+    if (rip >= STUB_START) return rip >= STUB_END;
+    if (!thread.traps.inSlots(rip)) return true;
+    const { base } = thread.traps;
+    const offset = (rip - base) % TRAP_BYTES;
+    // Before the slot's first instruction has run the task is ordinary user code, and upstream shows it so (its handler acts on state NONE).
+    if (offset === TRAP_CODE_OFFSET) {
+      if (!this.options.guards.hideSlotRip) return true;
+      // Back to the jump, unless the jump is all that was executed: a task must get on.
+      const site = executed > 1 ? thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET) : undefined;
+      if (site === undefined) return false;
+      ctx.regs.set(Reg.rip, site.address);
+      // The jump will count again.
+      this.cpu.correctCount(-1);
+      return true;
+    }
+    return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
   }
 
   saveFpu(ctx: GuestContext): void {

@@ -17,7 +17,7 @@ import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { handleFault } from '../usertrap/fault-handler.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
-import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
+import { TRAP_CODE_OFFSET, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
 import type { PatchConfig } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
 import { tableCapacity } from '../usertrap/trap-table.ts';
@@ -54,6 +54,8 @@ const STUB_HIGH = Math.floor(STUB_CODE / 2 ** 32);
 const STUB_BUDGET = 1;
 /** Blocks before a guest that loops in stub code is stopped all the same. */
 const STUB_RUNS = 64;
+/** Traps of which the host takes the processor from one handler, before it has read the site. */
+const HANDLER_TURNS = 16;
 /** Instructions of a turn there. */
 const MAX_TURN = 20_000;
 /** Stub threads of a subprocess upstream: as on a machine with two processors. */
@@ -97,7 +99,7 @@ export class Platform implements PlatformApi {
   private isHandedBack = false;
   private readonly calls = new CallCounter();
 
-  private trapped = 0;
+  private traps = 0;
   private patchedCalls = 0;
   private restarted = 0;
   private faults = 0;
@@ -301,6 +303,7 @@ export class Platform implements PlatformApi {
 
   switchTo(ctx: GuestContext, budget: number): PlatformEvent {
     if ((this.on.current !== ctx || this.on.context?.thread === null) && !this.on.enter(ctx)) return this.outOfMemory();
+    if (this.on.thread?.isSignalled === true && !this.on.thread.isInHandler) return this.misfire(ctx);
     if (this.observer === null) return this.run(ctx, budget);
     this.observer.onRun(ctx);
     const event = this.run(ctx, budget);
@@ -308,15 +311,15 @@ export class Platform implements PlatformApi {
     return event;
   }
 
+  /** The signal handler has returned to a context with a SIGCHLD waiting that may have been meant for another (KRUN:341-342). */
+  private misfire(ctx: GuestContext): PlatformEvent {
+    this.on.interrupt(ctx);
+    this.event.kind = 'budget';
+    return this.event;
+  }
+
   private outOfMemory(): PlatformEvent {
-    const event = this.event;
-    event.kind = 'fault';
-    event.signo = SIGKILL;
-    event.code = 0;
-    event.addr = 0;
-    event.trapno = 0;
-    event.errorCode = 0;
-    return event;
+    return Object.assign(this.event, { kind: 'fault', signo: SIGKILL, code: 0, addr: 0, trapno: 0, errorCode: 0 });
   }
 
   private run(ctx: GuestContext, budget: number): PlatformEvent {
@@ -338,10 +341,11 @@ export class Platform implements PlatformApi {
     let isInSyshandler = false;
     let stubRuns = 0;
     cpu.root = ctx.mm.root;
+    if (this.on.thread?.isInHandler === true && !this.finishHandler(ctx, this.on.thread)) return event;
     for (;;) {
       const left: number = turn.isOver || isInterrupted ? STUB_BUDGET : Math.max(1, end - cpu.instructions);
       // What the host has interrupted is done again, not decided again.
-      if (!isResumed) turn.isStepped = this.preemption !== null && left <= STUB_STEPS && this.isInStub(ctx);
+      if (!isResumed) turn.isStepped = this.preemption !== null && left <= STUB_STEPS && this.on.isInStub(ctx);
       isResumed = false;
       const stop = turn.isStepped ? this.stepInStub() : this.runFor(ctx, left);
       if (this.observer !== null) this.observer.onStop(ctx, stop);
@@ -354,6 +358,11 @@ export class Platform implements PlatformApi {
           goesOn = this.invalidOpcode(ctx, stop);
           break;
         case 'syscall':
+          if (this.on.thread?.isInHandler === true) {
+            if (isInterrupted) cpu.interrupt();
+            event.kind = 'preempted';
+            return event;
+          }
           this.endOfCall();
           goesOn = false;
           isInSyshandler = this.isPatchedCall;
@@ -396,8 +405,8 @@ export class Platform implements PlatformApi {
       if (!turn.isOver && !isInterrupted) continue;
       const isAtRest =
         this.preemption === null
-          ? this.isInGuest(ctx, cpu.instructions - (isInterrupted ? start : turn.start)) || ++stubRuns > STUB_RUNS
-          : !this.isInStub(ctx) || --turn.stubSteps < 0;
+          ? this.on.isInGuest(ctx, cpu.instructions - (isInterrupted ? start : turn.start)) || ++stubRuns > STUB_RUNS
+          : !this.on.isInStub(ctx) || --turn.stubSteps < 0;
       if (isAtRest) {
         event.kind = turn.isCut ? 'preempted' : 'budget';
         if (isInterrupted && turn.isOver) cpu.interrupt();
@@ -410,6 +419,19 @@ export class Platform implements PlatformApi {
     }
   }
 
+  /** What the handler was about to do when the host took the processor from it; false when the run is over. */
+  private finishHandler(ctx: GuestContext, thread: StubThread): boolean {
+    thread.isInHandler = false;
+    if (!this.trapped(ctx, thread, true)) {
+      this.endOfCall();
+      this.on.release(ctx, this.event, false);
+      return false;
+    }
+    if (!thread.isSignalled) return true;
+    this.misfire(ctx);
+    return false;
+  }
+
   private runFor(ctx: GuestContext, instructions: number): Stop {
     return ctx.breakpoints === null || this.breakpoints === null
       ? this.cpu.run(instructions)
@@ -420,14 +442,8 @@ export class Platform implements PlatformApi {
   private turnOf(ctx: GuestContext, budget: number): number {
     if (this.preemption === null || budget <= STUB_STEPS) return budget;
     // Now and then right where a stub thread resumes a context.
-    if (this.isInStub(ctx) && this.preemption.below(8) === 0) return 1 + this.preemption.below(STUB_STEPS);
+    if (this.on.isInStub(ctx) && this.preemption.below(8) === 0) return 1 + this.preemption.below(STUB_STEPS);
     return Math.min(budget, 1 + this.preemption.below(MAX_TURN));
-  }
-
-  /** The next instruction is one of a slot or of the stub. */
-  private isInStub(ctx: GuestContext): boolean {
-    const rip = ctx.regs.get(Reg.rip);
-    return (rip >= STUB_START && rip < STUB_END) || this.on.context?.traps.inSlots(rip) === true;
   }
 
   /** Executes one instruction of them; blocks are too long to end a turn where a processor can. */
@@ -435,32 +451,6 @@ export class Platform implements PlatformApi {
     const stop = this.cpu.step();
     if (stop.kind === 'syscall' && this.onSyscall()) stop.kind = 'budget';
     return stop;
-  }
-
-  /**
-   * Whether the registers are the application's.
-   * @param executed instructions of this run
-   */
-  private isInGuest(ctx: GuestContext, executed: number): boolean {
-    const thread = this.on.thread;
-    if (thread === null) return true;
-    const rip = ctx.regs.get(Reg.rip);
-    if (rip >= STUB_START) return rip >= STUB_END;
-    if (!thread.traps.inSlots(rip)) return true;
-    const { base } = thread.traps;
-    const offset = (rip - base) % TRAP_BYTES;
-    // Before the slot's first instruction has run the task is ordinary user code, and upstream shows it so (its handler acts on state NONE).
-    if (offset === TRAP_CODE_OFFSET) {
-      if (!this.config.guards.hideSlotRip) return true;
-      // Back to the jump, unless the jump is all that was executed: a task must get on.
-      const site = executed > 1 ? thread.traps.bySlot.get(rip - TRAP_CODE_OFFSET) : undefined;
-      if (site === undefined) return false;
-      ctx.regs.set(Reg.rip, site.address);
-      // The jump will count again.
-      this.cpu.correctCount(-1);
-      return true;
-    }
-    return offset < TRAP_CODE_OFFSET || offset >= TRAP_USED_BYTES;
   }
 
   /** A shared thread comes back from its signal handler with state NONE, wherever the signal met it (D4). */
@@ -636,7 +626,7 @@ export class Platform implements PlatformApi {
 
   /** A call that came by a stop; false when the run is over. */
   private trappedCall(ctx: GuestContext, sysno: number): boolean {
-    this.trapped++;
+    this.traps++;
     this.isPatchedCall = false;
     const goesOn = this.threadLimit === 0 ? this.serve(ctx, sysno) : this.serveNoted(ctx, sysno);
     if (!goesOn) this.endOfCall();
@@ -699,11 +689,28 @@ export class Platform implements PlatformApi {
           return false;
         }
       }
-      if (this.config.guards.assertGs && this.on.hasForeignGs(thread)) this.on.giveUpGs(thread);
-      if (this.leavesSites || !this.patcher.mayPatch(ctx)) this.patcher.countUnpatchable(thread.traps);
-      else if (this.patcher.patch(ctx, thread.traps)) return true;
+      if (this.preemption !== null && this.preemption.below(HANDLER_TURNS) === 0) {
+        thread.isInHandler = true;
+        return false;
+      }
+      return this.trapped(ctx, thread);
     }
-    this.trapped++;
+    return this.trapped(ctx, null);
+  }
+
+  /**
+   * The signal handler, and what the Sentry makes of it; false when the run is over.
+   * @param isLate the site may have been patched since the call has trapped
+   */
+  private trapped(ctx: GuestContext, thread: StubThread | null, isLate = false): boolean {
+    const words = this.cpu.regs.u32;
+    if (thread !== null) {
+      if (this.config.guards.assertGs && this.on.hasForeignGs(thread)) this.on.giveUpGs(thread);
+      const mayPatch = !this.leavesSites && this.patcher.mayPatch(ctx);
+      if ((mayPatch || (isLate && !this.leavesSites)) && this.patcher.patch(ctx, thread.traps)) return true;
+      if (!mayPatch) this.patcher.countUnpatchable(thread.traps);
+    }
+    this.traps++;
     this.isPatchedCall = false;
     if (this.threadLimit === 0) return this.serve(ctx, words[0] as number);
     return this.serveNoted(ctx, words[0] as number);
@@ -772,7 +779,7 @@ export class Platform implements PlatformApi {
 
   metrics(): PlatformMetrics {
     return {
-      trapped: this.trapped,
+      trapped: this.traps,
       patchedCalls: this.patchedCalls,
       restarted: this.restarted,
       faults: this.faults,

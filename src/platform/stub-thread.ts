@@ -67,6 +67,10 @@ export class StubThread {
   isInSyshandler = false;
   /** When it took its context: larger is later. */
   takenAt = 0;
+  /** The host has taken the processor from its signal handler, before that has looked at the call that trapped. */
+  isInHandler = false;
+  /** SIGCHLD came meanwhile: it is delivered when the handler returns, whose context that may be. */
+  isSignalled = false;
   /** Interrupts that it has put off since its last patched call. */
   postponed = 0;
   /** FP registers that it holds although its context's are others (D7): an FXSAVE image. */
@@ -159,6 +163,7 @@ export class StubThread {
   release(isInSyshandler: boolean): void {
     const { context } = this;
     this.isInSyshandler = isInSyshandler;
+    this.isInHandler = false;
     this.setState(ThreadState.asleep);
     if (context === null || context.thread !== this) return;
     context.thread = null;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Scenarios 21, 23, 26, 30 and 55: stub threads that are interrupted wherever they are, that take turns at contexts, and
+// Scenarios 21, 23, 26, 30, 55 and usertrap.md 2.9: stub threads that are interrupted wherever they are, that take turns at contexts, and
 // that outlive their address space.
 
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { Reg } from '../../../src/cpu/regs.ts';
 import { upstreamStubCode } from '../../../src/platform/stub-code.ts';
-import { STUB_CODE, STUB_START } from '../../../src/platform/stub-layout.ts';
+import { Context, STUB_CODE, STUB_START } from '../../../src/platform/stub-layout.ts';
+import { ThreadContext } from '../../../src/platform/thread-context.ts';
 import { call, DATA, END, EXIT, GETPID, Machine, PID, TEXT } from '../../platform/machine.ts';
 import type { Guest } from '../../platform/machine.ts';
 import { trapsOf } from './invariant-observer.ts';
@@ -201,5 +202,85 @@ describe('55 gs-pool, upstream', () => {
     m.poke(SITE - 1, CODE, mm);
     m.run(SITE - 1, guest);
     expect(m.run(SITE, guest)).toMatchObject({ kind: 'fault', signo: 11, addr: 0x2c });
+  });
+});
+
+describe('2.9, an interrupt while its stub thread is in the signal handler', () => {
+  /** A loop of calls that are never patched. */
+  const LOOP = 'b8 27 00 00 00 90 0f 05 eb f6';
+
+  /** Runs until the host takes the processor between a trap and what the handler makes of it. */
+  function takenInHandler(m: Machine): void {
+    m.poke(TEXT + 0x300, LOOP);
+    m.guest.regs.set(Reg.rip, TEXT + 0x300);
+    for (let turns = 0; turns < 1000; turns++) {
+      const before = m.calls.length;
+      const { kind } = m.platform.switchTo(m.guest, 1000);
+      const isBehindCall = m.guest.regs.get(Reg.rip) === TEXT + 0x308;
+      if (kind === 'preempted' && isBehindCall && m.platform.stubThreads(m.mm)[0]?.isInHandler === true) {
+        expect(m.calls.length).toBeGreaterThanOrEqual(before);
+        return;
+      }
+    }
+    throw new Error('no turn has ended in the handler');
+  }
+
+  it('meets the context that the thread resumes next: reported and resumed, with no call lost or made twice', () => {
+    const m = upstream({ stubThreads: 1 });
+    takenInHandler(m);
+    const made = m.calls.length;
+    // The guest's own call is on its way to the Sentry.
+    expect(m.platform.interrupt(m.guest)).toBe(false);
+    m.answer = (ctx, sysno) => {
+      if (sysno !== GETPID) return undefined;
+      ctx.regs.set(Reg.rax, PID);
+      return false;
+    };
+    expect(m.platform.switchTo(m.guest, 100)).toMatchObject({ kind: 'syscall' });
+    expect(m.calls.slice(made).map((c) => [c.tid, c.sysno])).toEqual([[m.guest.tid, GETPID]]);
+    // Somebody else, whom nobody has interrupted.
+    const other = m.newGuest(m.mm);
+    m.poke(TEXT + 0x400, `48 ff c3 90 ${END}`);
+    other.regs.set(Reg.rip, TEXT + 0x400);
+    const words = other.platformState instanceof ThreadContext ? other.platformState.words : new Uint32Array(1024);
+    expect(m.platform.switchTo(other, 100)).toMatchObject({ kind: 'budget' });
+    expect([other.regs.get(Reg.rip), other.regs.get(Reg.rbx)]).toEqual([TEXT + 0x400, 0]);
+    expect([words[Context.signo / 4], words[Context.state / 4]]).toEqual([17, 2]);
+    expect(m.run(undefined, other).kind).toBe('syscall');
+    expect(m.calls.at(-1)).toMatchObject({ tid: other.tid, sysno: EXIT });
+    expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(1);
+  });
+
+  it('meets the same context when its call is served at once', () => {
+    const m = upstream({ stubThreads: 1 });
+    takenInHandler(m);
+    expect(m.platform.interrupt(m.guest)).toBe(false);
+    const made = m.calls.length;
+    expect(m.platform.switchTo(m.guest, 100)).toMatchObject({ kind: 'budget' });
+    expect(m.calls.length).toBe(made + 1);
+    expect([m.guest.regs.get(Reg.rip), m.guest.regs.get(Reg.rax)]).toEqual([TEXT + 0x308, PID]);
+  });
+
+  it('finds the site patched when it goes on: the handler sends the task back, whatever call it was (restart-block)', () => {
+    const m = upstream({ stubThreads: 2 });
+    const site = TEXT + 0x501;
+    m.poke(site - 1, `90 ${call(GETPID)} 90 ${END}`);
+    const patcher = m.newGuest(m.mm);
+    for (let turns = 0; turns < 1000; turns++) {
+      // Enters the site behind its mov, with the number of restart_syscall.
+      m.guest.regs.set(Reg.rip, site + 5);
+      m.guest.regs.set(Reg.rax, 219);
+      m.calls.length = 0;
+      m.platform.switchTo(m.guest, 2);
+      if (m.platform.stubThreads(m.mm)[0]?.isInHandler === true) break;
+    }
+    expect(m.calls).toEqual([]);
+    while (m.platform.switchTo(patcher, 1000).kind === 'preempted' || patcher.regs.get(Reg.rip) < TEXT)
+      patcher.regs.set(Reg.rip, site - 1);
+    expect(m.platform.metrics().sites.map((s) => s.address)).toContain(site);
+    m.calls.length = 0;
+    m.run();
+    // 219 was asked for.
+    expect(m.calls.map((c) => c.sysno)).toEqual([GETPID, EXIT]);
   });
 });
