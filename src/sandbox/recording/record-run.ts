@@ -16,6 +16,7 @@ import { COST_BASES } from '../cost-figures.ts';
 import type { Metrics } from '../metrics.ts';
 import { Sandbox } from '../sandbox.ts';
 import type { RunResult, SandboxOptions } from '../sandbox.ts';
+import { RunLog } from './run-log.ts';
 import { RunMemory } from './run-memory.ts';
 import { RunRecorder } from './run-recorder.ts';
 import { StepCpu } from './step-cpu.ts';
@@ -41,7 +42,7 @@ export interface RecordingSettings {
 export class RunRecordingSession {
   /** Make the sandbox with these. */
   readonly options: SandboxOptions;
-  readonly #recorder: RunRecorder;
+  readonly #run: RunLog;
   readonly #settings: RecordingSettings;
   #engine = '';
 
@@ -52,15 +53,16 @@ export class RunRecordingSession {
     const log = new StepLog(steps, version);
     const tables = new CodeTables(disassembler);
     const head = settings.everyInstruction === true ? Infinity : Math.ceil(steps / HEAD_SHARE);
-    const recorder = new RunRecorder(log, tables, new RunMemory(tables, log), disassembler, head);
-    this.#recorder = recorder;
+    const run = new RunLog(log, tables, new RunMemory(tables, log));
+    const recorder = new RunRecorder(run, disassembler, head);
+    this.#run = run;
     this.#settings = settings;
     this.options = {
       ...options,
       openCpu: (machine) => new StepCpu(options.openCpu(machine), recorder),
-      host: watchedHost(options.host, recorder),
+      host: watchedHost(options.host, run),
       observer: recorder,
-      consumers: [...(options.consumers ?? []), recorder],
+      consumers: [...(options.consumers ?? []), recorder.kernel],
       makeTracer: options.makeTracer ?? ((trace) => new SyscallTracer(trace)),
     };
   }
@@ -68,15 +70,15 @@ export class RunRecordingSession {
   /** The sandbox exists and is about to run. */
   attach(sandbox: Sandbox): void {
     this.#engine = sandbox.cpu.name;
-    this.#recorder.attach(sandbox, stubBytes(this.options));
+    this.#run.attach(sandbox, stubBytes(this.options));
   }
 
   /** The run is over: what it was. */
   finish(result: RunResult): RunRecording {
-    const recorder = this.#recorder;
-    recorder.detach();
+    const run = this.#run;
+    run.finish();
     const { options } = this;
-    const { texts, listings, decodes } = recorder.tables;
+    const { texts, listings, decodes } = run.tables;
     const program = options.program;
     const argv = options.argv ?? [program];
     return {
@@ -92,21 +94,21 @@ export class RunRecordingSession {
         seed: options.seed ?? 0,
       },
       run: runFacts(options, argv, result),
-      actors: recorder.namedActors(),
-      sites: recorder.memory.sites,
-      regions: recorder.memory.regions,
+      actors: run.actors,
+      sites: run.memory.sites,
+      regions: run.memory.regions,
       granules: [],
       texts,
       listings,
       decodes,
-      start: { actors: recorder.start, spaces: [] },
-      steps: recorder.log.steps,
-      events: recorder.events,
-      calls: recorder.calls,
-      output: recorder.output,
-      maps: recorder.maps,
+      start: { actors: run.start, spaces: [] },
+      steps: run.steps.steps,
+      events: run.events,
+      calls: run.calls,
+      output: run.output,
+      maps: run.maps,
       costs: COST_BASES,
-      leftOut: recorder.log.leftOut,
+      leftOut: run.steps.leftOut,
     };
   }
 }
@@ -170,11 +172,11 @@ function stubBytes({ patch, guards, upstream }: SandboxOptions): Uint8Array | nu
 }
 
 /** The host with its two outputs watched. */
-function watchedHost(host: Host, recorder: RunRecorder): Host {
+function watchedHost(host: Host, run: RunLog): Host {
   return {
     stdin: host.stdin,
-    stdout: watchedStream(host.stdout, (bytes) => recorder.wrote(1, bytes)),
-    stderr: watchedStream(host.stderr, (bytes) => recorder.wrote(2, bytes)),
+    stdout: watchedStream(host.stdout, (bytes) => run.wrote(1, bytes)),
+    stderr: watchedStream(host.stderr, (bytes) => run.wrote(2, bytes)),
     wallClockNs: () => host.wallClockNs(),
     monotonicMs: () => host.monotonicMs(),
     entropy: (into) => host.entropy(into),

@@ -87,6 +87,14 @@ export class RunMemory {
     return this.#siteIndex.get(`${space}:${address}`);
   }
 
+  /** Of an address in a known site, from 0 to 6; null elsewhere. */
+  offsetInSite(space: number, address: number): number | null {
+    for (let offset = 0; offset < SITE_BYTES; offset++) {
+      if (this.siteAt(space, address - offset) !== undefined) return offset;
+    }
+    return null;
+  }
+
   /**
    * Takes down a site, unless it is known.
    * @param boundary where an instruction starts, at or before it; 0 when that is not known

@@ -83,9 +83,9 @@ export class StepLog {
   }
 
   /** A task that begins, with everything of it that is not zero yet to be found changed. */
-  newTask(actor: number, tid: number): KnownTask {
+  newTask(actor: number, tid: number, name: string): KnownTask {
     const regs = new BigUint64Array(REG_NAMES.length);
-    return { actor, tid, name: '', state: 'unborn', space: 0, rip: 0, regs, record: {}, last: null };
+    return { actor, tid, name, state: 'unborn', space: 0, rip: 0, regs, record: {}, last: null };
   }
 
   /** What of a task is not as it is known, which is then known. */
