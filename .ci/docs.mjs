@@ -21,10 +21,14 @@ const SECTIONS = [
   ['src/race/VERDICTS.md', 'scenarios', 'test/race/verdict-book.ts', 'scenarioTable'],
   ['src/race/VERDICTS.md', 'hardware', 'test/race/verdict-book.ts', 'hardwareTable'],
   ['src/race/VERDICTS.md', 'mutants', 'test/race/verdict-book.ts', 'mutationTable'],
+  ['src/race/VERDICTS.md', 'guards', 'test/race/guard-sweep.ts', 'guardTable'],
 ];
 
 /** Files that are made as a whole, after the sections: file, module that makes it, its function. */
 const FILES = [['src/workshop/page/race/verdicts.json', 'test/race/verdict-data.ts', 'verdictData']];
+
+/** Folders with files that are made, by a function that gives their contents by name. */
+const FOLDERS = [['src/workshop/lessons', 'test/workshop/lesson-recordings.ts', 'lessonRecordings']];
 
 /** Names of files to be made; all where none is named. */
 const only = process.argv.slice(2);
@@ -51,6 +55,15 @@ try {
     const after = (await load(module))[make](root);
     if (after !== before) writeFileSync(path, after);
     console.log(`${file}: ${after === before ? 'up to date' : 'written'}`);
+  }
+  for (const [folder, module, make] of FOLDERS) {
+    if (only.length > 0 && !only.includes(folder)) continue;
+    for (const [name, after] of await (await load(module))[make](root)) {
+      const path = join(root, folder, name);
+      const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+      if (after !== before) writeFileSync(path, after);
+      console.log(`${folder}/${name}: ${after === before ? 'up to date' : 'written'}`);
+    }
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });

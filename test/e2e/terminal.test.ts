@@ -4,46 +4,18 @@
 // that makes no use of the tool's own ways is played with the machine's kernel, too. Keys are sent when their reader has
 // shown that it waits for them, so no dialogue depends on time.
 
-import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { hasPython, play as playAt, PYTHON, type Played, type Step } from './play.ts';
 import { CLI } from './trapline.ts';
 
 const source = (name: string): string => fileURLToPath(new URL(`sources/${name}`, import.meta.url));
-const PYTHON = '/usr/bin/python3';
-const hasPython =
-  process.platform === 'linux' &&
-  process.arch === 'x64' &&
-  spawnSync(PYTHON, ['-c', 'import pty'], { stdio: 'ignore' }).status === 0;
-
-type Step =
-  ['send' | 'expect', string] | ['resize', number, number] | ['kill', 'SIGTERM' | 'SIGHUP' | 'SIGINT'] | ['raw'];
-
-interface Played {
-  readonly missing: string | null;
-  /** Of the command; -n when signal n has ended it. */
-  readonly status: number;
-  readonly raw: readonly boolean[];
-  readonly restored: boolean;
-  readonly screen: string;
-}
+const PROMPT = 'ready> ';
 
 function play(command: readonly string[], steps: readonly Step[]): Promise<Played> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, PS1: PROMPT, INPUTRC: '/dev/null', TERM: 'dumb' };
-    const driver = spawn(PYTHON, [source('at-terminal.py'), ...command], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    let text = '';
-    driver.stdout.on('data', (piece: Buffer) => (text += piece.toString()));
-    driver.on('error', reject);
-    driver.on('close', (status) => {
-      if (status === 0) resolve(JSON.parse(text) as Played);
-      else reject(new Error(`the driver ended with ${status}`));
-    });
-    driver.stdin.end(steps.map((step) => JSON.stringify(step)).join('\n'));
-  });
+  return playAt(command, steps, { PS1: PROMPT, INPUTRC: '/dev/null' });
 }
 
-const PROMPT = 'ready> ';
 const SHELL = ['/bin/bash', '--norc', '-i'];
 const ENV = ['--env', `PS1=${PROMPT}`, '--env', 'INPUTRC=/dev/null', '--env', 'TERM=dumb'];
 const TOOL = [process.execPath, CLI, 'run', '--root', '/', ...ENV, '--'];

@@ -31,7 +31,9 @@ const RUNS: Readonly<Record<string, readonly [guest: string, mode: 'off' | 'upst
   crash: ['g08-false-mov', 'upstream'],
 };
 
-/** The recording `recovery`: a thread runs into the guard, waits for the patcher, and is sent back. */
+/** The recording `recovery` changes the schedule of this one: */
+const RECOVERY_OF = 'race-abc-06';
+/** A thread runs into the guard, waits for the patcher, and is sent back. */
 const RECOVERY = 'T0:X P:lock P:+5 T0:X P:+1.4 P:+3.4 P:+0 P:unlock';
 
 const ORDERS = ['abc', 'acb', 'bac', 'bca', 'cab', 'cba'];
@@ -47,60 +49,72 @@ export function openLaboratory(root: string): { readonly laboratory: Laboratory;
   return { laboratory, close: () => disassembler.dispose() };
 }
 
-/** The content of every file of recordings/, by name. */
+/** The content of every file that is made, by its name in the folder of the lessons: for `npm run docs`. */
 export async function lessonRecordings(root: string): Promise<Map<string, string>> {
+  const { recordings, results } = await makeRecordings(root, () => true);
+  const files = new Map([...recordings].map(([name, content]) => [`recordings/${name}.json`, content]));
+  const file: ResultsFile = { format: 'trapline-lesson-results', version: 1, results };
+  return files.set('results.json', `${JSON.stringify(file, undefined, 1)}\n`);
+}
+
+/** What was made: recordings by name, and answers in the order of the file. */
+export interface MadeRecordings {
+  readonly recordings: ReadonlyMap<string, string>;
+  readonly results: readonly RecordedResult[];
+}
+
+/**
+ * Makes recordings, and answers of those races that are wanted.
+ * @param isWanted leaves out what takes long
+ */
+export async function makeRecordings(root: string, isWanted: (race: RaceRequest) => boolean): Promise<MadeRecordings> {
   const { laboratory, close } = openLaboratory(root);
   try {
-    return await makeAll(committedLessons(root), (request) => executeJob(request, LIMITS, laboratory));
+    return await makeAll(committedLessons(root), isWanted, (request) => executeJob(request, LIMITS, laboratory));
   } finally {
     close();
   }
 }
 
+/** Races that are kept with what happened in them: the choices that people make first. */
+export function isRecorded({ scenario, patch, protocol, model, guard }: RaceRequest): boolean {
+  const isPlain = scenario === 'patch-vs-exec' && patch === 'upstream' && model === 'coherent';
+  return isPlain && /^[abc]+$/.test(protocol) && (guard === 6 || protocol === 'abc');
+}
+
 async function makeAll(
-  set: LessonSet,
+  { lessons }: LessonSet,
+  isWanted: (race: RaceRequest) => boolean,
   execute: (request: JobRequest) => Promise<Execution>,
-): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
+): Promise<MadeRecordings> {
+  const tasks = lessons.flatMap((lesson) => lesson.tasks);
+  const recordings = new Map<string, string>();
   const add = (name: string, recording: unknown): void => {
-    files.set(`${name}.json`, `${JSON.stringify(recording)}\n`);
+    recordings.set(name, `${JSON.stringify(recording)}\n`);
   };
   for (const [name, [guest, mode]] of Object.entries(RUNS)) {
     const record = { everyInstruction: true };
     add(name, (await execute({ kind: 'run', code: { guest }, mode, record })).recordings[0]);
   }
   const results: RecordedResult[] = [];
-  for (const race of racesOf(set.lessons.flatMap((lesson) => lesson.tasks))) {
+  for (const race of racesOf(tasks).filter(isWanted)) {
     const request = labRequest(race);
-    const { outcome, recordings } = await execute(request);
+    const { outcome, recordings: made } = await execute(request);
     if (outcome.kind !== 'race') throw new Error('a race gives the outcome of a race');
-    const { protocol, guard } = race;
-    const names: string[] = [];
-    // Verdicts of all; what happened is kept for the choices that people make first.
-    if (
-      race.model === 'coherent' &&
-      race.scenario === 'patch-vs-exec' &&
-      race.patch === 'upstream' &&
-      /^[abc]+$/.test(protocol) &&
-      (guard === 6 || protocol === 'abc')
-    ) {
-      const name = `race-${protocol}-${guard.toString(16).padStart(2, '0')}`;
-      add(name, recordings[0]);
-      names.push(name);
-    }
-    const text = names.length > 0 ? outcome.text : `${outcome.text.split('\n')[0] ?? ''}\n`;
+    const name = `race-${race.protocol}-${race.guard.toString(16).padStart(2, '0')}`;
+    const names = isRecorded(race) ? [name] : [];
+    if (isRecorded(race)) add(name, made[0]);
+    if (name === RECOVERY_OF && isRecorded(race)) add('recovery', await recovery(made[0], execute));
+    const text = isRecorded(race) ? outcome.text : `${outcome.text.split('\n')[0] ?? ''}\n`;
     results.push({ request, outcome: { ...outcome, text, json: {} }, recordings: names });
-    if (protocol === 'abc' && names.length > 0 && guard === 6) add('recovery', await recovery(recordings[0], execute));
   }
-  for (const source of programsOf(set.lessons.flatMap((lesson) => lesson.tasks))) {
+  for (const source of programsOf(tasks)) {
     const request = checkRequest(source);
     const { outcome } = await execute(request);
     if (outcome.kind !== 'check') throw new Error('a check gives the outcome of a check');
     results.push({ request, outcome: { ...outcome, json: {} }, recordings: [] });
   }
-  const file: ResultsFile = { format: 'trapline-lesson-results', version: 1, results };
-  files.set('../results.json', `${JSON.stringify(file, undefined, 1)}\n`);
-  return files;
+  return { recordings, results };
 }
 
 async function recovery(recording: unknown, execute: (request: JobRequest) => Promise<Execution>): Promise<unknown> {
