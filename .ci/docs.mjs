@@ -24,8 +24,10 @@ const SECTIONS = [
   ['src/race/VERDICTS.md', 'guards', 'test/race/guard-sweep.ts', 'guardTable'],
 ];
 
-/** Files that are made as a whole, after the sections: file, module that makes it, its function. */
-const FILES = [['src/workshop/page/race/verdicts.json', 'test/race/verdict-data.ts', 'verdictData']];
+/** Files that are made as a whole, after the sections: file, module that makes it, its function, what it is made of. */
+const FILES = [
+  ['src/workshop/page/race/verdicts.json', 'test/race/verdict-data.ts', 'verdictData', 'src/race/VERDICTS.md'],
+];
 
 /** Folders with files that are made, by a function that gives their contents by name. */
 const FOLDERS = [['src/workshop/lessons', 'test/workshop/lesson-recordings.ts', 'lessonRecordings']];
@@ -48,8 +50,8 @@ try {
     if (after !== before) writeFileSync(path, after);
     console.log(`${readme}: ${after === before ? 'up to date' : 'written'}`);
   }
-  for (const [file, module, make] of FILES) {
-    if (only.length > 0 && !only.includes(file)) continue;
+  for (const [file, module, make, source] of FILES) {
+    if (only.length > 0 && !only.includes(file) && !only.includes(source)) continue;
     const path = join(root, file);
     const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
     const after = (await load(module))[make](root);

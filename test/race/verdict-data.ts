@@ -4,7 +4,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BOOK_MODELS, BOOK_PROTOCOLS, BOOK_SCENARIOS, PLACEMENTS } from './verdict-book.ts';
+import { BOOK_MODELS, BOOK_PROTOCOLS, PLACEMENTS } from './verdict-book.ts';
 
 /** `upstream acb, page, k=5, stale: illegal decode "ff 27" at site+0, 1 switch: `. */
 const WITNESS = /^- (.+?): (.+), (\d+) switch(?:es)?: `/gm;
@@ -28,7 +28,7 @@ export function verdictData(root: string): string {
     ),
   }));
   const placements = PLACEMENTS.map(({ name, offset, atPageEnd }) => ({ name, offset, page: atPageEnd }));
-  const scenarios = ['patch-vs-exec', ...BOOK_SCENARIOS];
+  const scenarios = ['patch-vs-exec', ...[...book.matchAll(/^\| ([a-z-]+), upstream +\|/gm)].map(([, name]) => name)];
   const used = new Set(tables.flatMap(({ cells }) => cells.flat()));
   const kept = failures.map((failure, i) => (used.has(i) ? failure : null));
   const order = [...used].filter((i): i is number => i !== null).sort((a, b) => a - b);

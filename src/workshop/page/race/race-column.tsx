@@ -10,7 +10,7 @@ import type { Lab, LabStatus, RaceRequest } from '../../api.ts';
 import { percent } from '../viewer/numbers.ts';
 import { MODELS, PLACEMENTS, PROTOCOLS, SCENARIOS } from './choices.ts';
 import { requestOf, withOptions } from './race-request.ts';
-import { ask, asking, form, type ShowRecordings } from './race-state.ts';
+import { ask, asking, explored, form, type ShowRecordings } from './race-state.ts';
 import { VerdictBook } from './verdict-book.tsx';
 
 interface RaceColumnProps {
@@ -37,6 +37,17 @@ export function RaceColumn({ lab, status, recording, show, onClose }: RaceColumn
       <p>{t('race.intro')}</p>
       <RaceForm onExplore={explore} />
       <Answer />
+      {explored.value.length > 0 && recording !== undefined && !explored.value.includes(recording) && (
+        <button
+          type="button"
+          onClick={() => {
+            asking.value = { kind: 'idle' };
+            show(explored.value);
+          }}
+        >
+          {t('race.back')}
+        </button>
+      )}
       {recording?.kind === 'race' && <RaceAbout race={recording.race} onExplore={explore} />}
       <button
         type="button"

@@ -29,6 +29,9 @@ export const form = signal<RaceRequest>({
 
 export const asking = signal<Asking>({ kind: 'idle' });
 
+/** What the last exploration found; moved schedules start from it. */
+export const explored = signal<readonly Recording[]>([]);
+
 export type ShowRecordings = (recordings: readonly Recording[]) => void;
 
 /** Asks, and shows what comes back. */
@@ -50,6 +53,7 @@ export async function ask(lab: Lab, request: RaceRequest | ScheduleRequest, show
     const recordings = result.recordings.flatMap((one) => checkRecordings(one));
     batch(() => {
       if (recordings.length > 0) show(recordings);
+      if (request.kind === 'race') explored.value = recordings;
       asking.value = answerOf(result.outcome, recordings.length);
     });
   } catch (error) {

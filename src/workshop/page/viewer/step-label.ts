@@ -18,7 +18,8 @@ export function stepLabel(cursor: RecordingCursor, step: Step): string {
       return t('label.store.site', { offset, bytes: spaced(store.bytes) });
     }
   }
-  const key = `label.${step.kind}`;
+  const special = `label.${step.kind}.${String(step.data?.['what'])}`;
+  const key = hasText(special) ? special : `label.${step.kind}`;
   return hasText(key) ? t(key, factsOf(step)) : text || step.kind;
 }
 

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+//
+// The workshop's page in a real browser: recordings by name, the race laboratory with a server and without one, steps
+// that are moved by keyboard and by pointer, the verdict book.
+
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ServerProcess } from '../workshop/server-process.ts';
+import { CHROMIUM, PageHarness, PHONE, type OpenPage } from './browser.ts';
+
+describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
+  let harness: PageHarness;
+  let opened: OpenPage | undefined;
+  beforeAll(async () => {
+    harness = await PageHarness.start();
+  });
+  afterAll(() => harness?.close());
+  afterEach(async () => {
+    const problems = opened?.problems ?? [];
+    await opened?.close();
+    opened = undefined;
+    expect(problems).toEqual([]);
+  });
+
+  it('begins with what there is to do, by keyboard alone', async () => {
+    opened = await harness.open('/');
+    await opened.page.waitForSelector('.welcome ol button');
+    expect(await opened.page.locator('.welcome ol button').count()).toBeGreaterThanOrEqual(9);
+    await opened.page.getByRole('button', { name: 'Recordings' }).focus();
+    await opened.press('Enter', 'ArrowDown', 'ArrowDown', 'Enter');
+    await opened.page.waitForSelector('.pane-site');
+    expect(await opened.page.evaluate(() => document.activeElement?.textContent)).toContain('Recordings');
+    await opened.page.waitForFunction(() => location.hash.includes('rec='));
+  });
+
+  it('says of a link to a recording that is not there what may be wrong', async () => {
+    opened = await harness.open('/#s=v1;rec=gone;m=3');
+    await opened.page.waitForSelector('.problem');
+    expect(await opened.text('[role=alert]')).toContain('no recording named “gone”');
+  });
+
+  it('answers what was recorded, and says plainly what needs a server', async () => {
+    opened = await harness.open('/#s=v1;col=race');
+    const { page } = opened;
+    expect(await opened.text('.lab-status')).toContain('recorded answers');
+    await page.getByRole('button', { name: 'Explore all orders' }).click();
+    await page.waitForSelector('.answer-answered');
+    expect(await opened.text('.answer')).toMatch(/^It fails, in \d/);
+    await page.waitForSelector('.is-flip');
+    await page.getByLabel('Fetch').selectOption('stale');
+    await page.getByLabel('Placement').selectOption('page, k=3');
+    await page.getByRole('button', { name: 'Explore all orders' }).click();
+    await page.waitForSelector('.answer-refused');
+    expect(await opened.text('.answer')).toContain('npx trapline workshop');
+  });
+
+  it('works as one file from disk, lessons and all, with no request to anybody', async () => {
+    opened = await harness.openFile(join(harness.folder, 'static.html'));
+    const { page } = opened;
+    await page.locator('.welcome ol button').first().click();
+    await page.waitForSelector('.column h2');
+    await page.getByRole('button', { name: 'Race lab' }).click();
+    await page.getByRole('button', { name: 'Explore all orders' }).click();
+    await page.waitForSelector('.answer-answered');
+    expect(opened.requests.filter((url) => !url.startsWith('data:'))).toHaveLength(1);
+  });
+
+  it('gives axe nothing serious to find beside a race, at the start, and in the verdict book', async () => {
+    for (const dark of [false, true]) {
+      opened = await harness.open('/', { dark });
+      await opened.page.waitForSelector('.welcome ol button');
+      expect(await opened.axe()).toEqual([]);
+      await opened.page.getByRole('button', { name: 'Lessons' }).click();
+      expect(await opened.axe()).toEqual([]);
+      await opened.close();
+      opened = await harness.open('/#s=v1;rec=sample-race;m=3;col=race;panes=site,tasks', { dark });
+      await opened.page.waitForSelector('.remedies');
+      expect(await opened.axe()).toEqual([]);
+      await opened.page.getByRole('tab', { name: 'Certainty' }).click();
+      await opened.page.waitForSelector('.curve-frame canvas');
+      expect(await opened.axe()).toEqual([]);
+      await opened.page.getByRole('button', { name: 'Open the verdict book' }).click();
+      expect(await opened.axe()).toEqual([]);
+      if (!dark) await opened.close();
+    }
+  });
+
+  it('fits a phone and a projector with a race beside the panes', async () => {
+    for (const viewport of [undefined, PHONE]) {
+      opened = await harness.open('/#s=v1;rec=sample-race;m=3;col=race;panes=site,tasks', {
+        ...(viewport !== undefined && { viewport }),
+      });
+      await opened.page.waitForSelector('.remedies', { state: 'attached' });
+      for (const name of viewport === undefined ? [''] : ['Race', 'Site', 'Tasks', 'Machine']) {
+        if (name !== '') await opened.page.locator('.front-tabs').getByText(name, { exact: true }).click();
+        expect(await opened.cutOff(), name).toEqual([]);
+        expect(await opened.overlaps(), name).toEqual([]);
+        expect(await opened.scrolls()).toEqual([false, false]);
+      }
+      if (viewport === undefined) await opened.close();
+    }
+  });
+});
+
+describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () => {
+  let harness: PageHarness;
+  let server: ServerProcess;
+  beforeAll(async () => {
+    harness = await PageHarness.start();
+    server = await ServerProcess.start('--workers', '1');
+  });
+  afterAll(async () => {
+    await server?.stop('SIGKILL');
+    await harness?.close();
+  });
+
+  const rows = (page: OpenPage['page']): Promise<string[]> => page.locator('.lane-row .lane-text').allInnerTexts();
+
+  async function explored(): Promise<OpenPage> {
+    const opened = await harness.open(`${server.url}/#s=v1;col=race;panes=site,tasks`);
+    await opened.page.waitForSelector('.lab-server');
+    await opened.page.getByRole('button', { name: 'Explore all orders' }).click();
+    await opened.page.waitForSelector('.answer-answered');
+    await opened.page.waitForSelector('.lane-row');
+    return opened;
+  }
+
+  it('runs a schedule again whose failing step was moved by keyboard: nothing goes wrong any more', async () => {
+    const opened = await explored();
+    const { page } = opened;
+    const before = await rows(page);
+    const last = before.length - 1;
+    await page.locator(`.lane-row[data-index="${last}"] button`).focus();
+    await opened.press('Alt+ArrowUp');
+    await page.waitForSelector(`.lane-row[data-index="${last - 1}"].is-moving`);
+    await opened.press('Escape');
+    expect(await rows(page)).toEqual(before);
+    await opened.press('Alt+ArrowUp', 'Enter');
+    await page.waitForSelector('.answer.is-good');
+    expect(await opened.text('.answer')).toContain('nothing goes wrong');
+    expect((await rows(page)).length).toBeGreaterThan(before.length);
+    await page.getByRole('button', { name: 'Back to what was explored' }).click();
+    expect(await rows(page)).toEqual(before);
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
+  it('does the same by pointer, and offers what helps as buttons', async () => {
+    const opened = await explored();
+    const { page } = opened;
+    const box = async (i: number): Promise<{ x: number; y: number }> =>
+      (await page.locator(`.lane-row[data-index="${i}"] button`).boundingBox()) ?? { x: 0, y: 0 };
+    const count = (await rows(page)).length;
+    const [from, to] = [await box(count - 1), await box(count - 2)];
+    await page.mouse.move(from.x + 20, from.y + 8);
+    await page.mouse.down();
+    await page.mouse.move(from.x + 20, to.y + 8, { steps: 6 });
+    await page.mouse.up();
+    await page.waitForSelector('.answer.is-good');
+    await page.getByRole('button', { name: 'Back to what was explored' }).click();
+    await page.locator('.remedies button').first().click();
+    await page.waitForFunction(() => document.querySelector('.answer')?.textContent?.startsWith('It holds'));
+    expect(await page.getByLabel('Stores').inputValue()).toBe('abc');
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
+  it('runs a cell of the verdict book, with the verdict that the book has', async () => {
+    const opened = await explored();
+    const { page } = opened;
+    await page.getByRole('button', { name: 'Open the verdict book' }).click();
+    const cell = page.getByRole('button', { name: /^line: 6 bytes \| 1, torn-asc: fails/ });
+    await cell.focus();
+    expect(await opened.text('.book-line')).toMatch(/illegal decode|wrong/);
+    await opened.press('Enter');
+    await page.waitForFunction(() =>
+      document.querySelector('.race-about')?.textContent?.includes('Stores in the order abc'),
+    );
+    expect(await opened.text('.answer')).toMatch(/^It fails/);
+    await opened.press('End');
+    expect(await page.locator('.fetched').count()).toBe(1);
+    await page.getByLabel('Whose bytes are decoded').selectOption({ index: 1 });
+    expect(await page.locator('tr.decode').count()).toBe(7);
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+});
