@@ -26,7 +26,7 @@ function blocks(text: string): string {
     if (line.trim() === '') lines.shift();
     else if (line.startsWith('```')) {
       lines.shift();
-      out.push(`<pre><code>${escapeHtml(take((l) => !l.startsWith('```')).join('\n'))}</code></pre>`);
+      out.push(`<pre tabindex="0"><code>${escapeHtml(take((l) => !l.startsWith('```')).join('\n'))}</code></pre>`);
       lines.shift();
     } else if (/^#{1,4} /.test(line)) {
       const level = line.indexOf(' ');
