@@ -160,7 +160,7 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
     await page.getByRole('button', { name: 'Back to what was explored' }).click();
     await page.locator('.remedies button').first().click();
     await page.waitForFunction(() => document.querySelector('.answer')?.textContent?.startsWith('It holds'));
-    expect(await page.getByLabel('Stores').inputValue()).toBe('abc');
+    expect(await page.locator('.race-form').getByLabel('Stores').inputValue()).toBe('abc');
     expect(opened.problems).toEqual([]);
     await opened.close();
   });
