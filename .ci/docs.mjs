@@ -30,7 +30,10 @@ const FILES = [
 ];
 
 /** Folders with files that are made, by a function that gives their contents by name. */
-const FOLDERS = [['src/workshop/lessons', 'test/workshop/lesson-recordings.ts', 'lessonRecordings']];
+const FOLDERS = [
+  ['src/workshop/lessons', 'test/workshop/lesson-recordings.ts', 'lessonRecordings'],
+  ['src/workshop/lessons/recordings', 'test/sandbox/recording/samples.ts', 'sampleRecordings'],
+];
 
 /** Names of files to be made; all where none is named. */
 const only = process.argv.slice(2);

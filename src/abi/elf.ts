@@ -73,12 +73,16 @@ export const STB_WEAK = 2;
 
 // d_tag, and a flag of version definitions
 export const DT_NULL = 0;
+export const DT_PLTRELSZ = 2;
 export const DT_HASH = 4;
 export const DT_STRTAB = 5;
 export const DT_SYMTAB = 6;
+export const DT_RELA = 7;
+export const DT_RELASZ = 8;
 export const DT_STRSZ = 10;
 export const DT_SYMENT = 11;
 export const DT_SONAME = 14;
+export const DT_JMPREL = 23;
 export const DT_GNU_HASH = 0x6ffffef5;
 export const DT_VERSYM = 0x6ffffff0;
 export const DT_VERDEF = 0x6ffffffc;
@@ -144,6 +148,13 @@ export const Shdr = {
 } as const;
 /** Elf64_Sym. */
 export const Sym = { size: 24, name: 0, info: 4, other: 5, shndx: 6, value: 8, symSize: 16 } as const;
+/** Elf64_Rela. */
+export const Rela = { size: 24, offset: 0, type: 8, symbol: 12, addend: 16 } as const;
+/** Relocations that a file without imports needs (psABI 4.4). */
+export const R_X86_64_64 = 1;
+export const R_X86_64_GLOB_DAT = 6;
+export const R_X86_64_JUMP_SLOT = 7;
+export const R_X86_64_RELATIVE = 8;
 /** Elf64_Dyn. */
 export const Dyn = { size: 16, tag: 0, value: 8 } as const;
 /** Elf64_Nhdr. */

@@ -5,7 +5,7 @@
 
 import * as L from '../abi/elf.ts';
 import { type ByteSource, type Fields, readExactly } from './byte-source.ts';
-import { programHeaders, readAt } from './program-headers.ts';
+import { programHeaders, type RawHeader, readAt } from './program-headers.ts';
 
 /** A symbol table and its names. */
 export interface RawSymbols {
@@ -16,6 +16,24 @@ export interface RawSymbols {
 /** The dynamic symbol table through PT_DYNAMIC; undefined where there is none that makes sense. */
 export function readDynamicSymbols(source: ByteSource, maxBytes: number): RawSymbols | undefined {
   const headers = programHeaders(source);
+  const values = dynamicEntries(source, headers, maxBytes);
+  if (values === undefined) return undefined;
+  const value = (tag: number): number => values.get(tag) ?? Number.NaN;
+  if (values.has(L.DT_SYMENT) && value(L.DT_SYMENT) !== L.Sym.size) return undefined;
+  const read = (tag: number, length: number): Fields | undefined => readAt(source, headers, value(tag), length);
+  const count = countByHash(read(L.DT_HASH, 8)) ?? countByGnuHash(read(L.DT_GNU_HASH, maxBytes));
+  if (count === undefined) return undefined;
+  const table = read(L.DT_SYMTAB, Math.min(count * L.Sym.size, maxBytes));
+  const names = read(L.DT_STRTAB, Math.min(value(L.DT_STRSZ), maxBytes));
+  return table === undefined || names === undefined ? undefined : { table, names };
+}
+
+/** The entries of PT_DYNAMIC by tag, the first of each; undefined where there is none that makes sense. */
+export function dynamicEntries(
+  source: ByteSource,
+  headers: readonly RawHeader[],
+  maxBytes: number,
+): Map<number, number> | undefined {
   const dynamic = headers.find((h) => h.type === L.PT_DYNAMIC);
   if (dynamic === undefined || !(dynamic.size <= maxBytes)) return undefined;
   const entries = readExactly(source, dynamic.offset, dynamic.size);
@@ -26,14 +44,7 @@ export function readDynamicSymbols(source: ByteSource, maxBytes: number): RawSym
     if (tag === L.DT_NULL) break;
     if (!values.has(tag)) values.set(tag, entries.u64(at + L.Dyn.value));
   }
-  const value = (tag: number): number => values.get(tag) ?? Number.NaN;
-  if (values.has(L.DT_SYMENT) && value(L.DT_SYMENT) !== L.Sym.size) return undefined;
-  const read = (tag: number, length: number): Fields | undefined => readAt(source, headers, value(tag), length);
-  const count = countByHash(read(L.DT_HASH, 8)) ?? countByGnuHash(read(L.DT_GNU_HASH, maxBytes));
-  if (count === undefined) return undefined;
-  const table = read(L.DT_SYMTAB, Math.min(count * L.Sym.size, maxBytes));
-  const names = read(L.DT_STRTAB, Math.min(value(L.DT_STRSZ), maxBytes));
-  return table === undefined || names === undefined ? undefined : { table, names };
+  return values;
 }
 
 /** A chain entry for each symbol. */

@@ -5,7 +5,7 @@
 
 import type { Guards } from '../../src/usertrap/guards.ts';
 import { HARDENED_GUARDS } from '../../src/usertrap/guards.ts';
-import { BOOK_SCENARIOS, failures } from './verdict-book.ts';
+import { BOOK_SCENARIOS, failures, table } from './verdict-book.ts';
 import type { Cell, Found } from './verdict-book.ts';
 
 export type Guard = keyof Guards;
@@ -64,7 +64,6 @@ export const NO_RACE: Partial<Record<Guard, string>> = {
   inheritTable: 'a guest that writes the header of its table',
   renewSlots: 'a machine that another version has saved; no race restores one',
   surviveTableLoss: 'a guest that unmaps its table; no scenario does',
-  reuseSlots: 'costs slots, and no call is wrong',
   assertRecord: 'a guest that writes the record of its stub thread',
   assertGs: 'a guest that sets GS',
   narrowNumber: 'the high half of rax of a trapped call',
@@ -91,9 +90,9 @@ function place({
 
 export function guardTable(): string {
   const lines = sweep().map(({ guard, killed }) => {
-    if (killed === null) return `| ${guard} | none of ${SWEPT.length} | ${NO_RACE[guard] ?? 'no reason is known'} |`;
+    if (killed === null) return [guard, `none of ${SWEPT.length}`, NO_RACE[guard] ?? 'no reason is known'];
     const { cell, found } = killed;
-    return `| ${guard} | ${place(cell)} | ${found.signature}: \`${found.token}\` |`;
+    return [guard, place(cell), `${found.signature}: \`${found.token}\``];
   });
-  return `${['| without | fails in | as |', '| --- | --- | --- |', ...lines].join('\n')}\n`;
+  return table(['without', 'fails in', 'as, or why nothing fails'], lines);
 }

@@ -28,17 +28,22 @@ afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
 
-const out = join(scratch, 'patchers');
 const source = fileURLToPath(new URL('sources/patchers.c', import.meta.url));
-const made = spawnSync('gcc', ['-O1', '-fcf-protection=none', '-o', out, source], { encoding: 'utf8' });
-if (made.status !== 0) throw new Error(`gcc failed: ${made.stderr}`);
-const ELF = new Uint8Array(readFileSync(out));
 
-function run(symbol: string, fetch: string, offset = 0, threads = 1): Exploration {
+function compiled(name: string, ...options: string[]): Uint8Array {
+  const out = join(scratch, name);
+  const made = spawnSync('gcc', ['-O1', '-fcf-protection=none', ...options, '-o', out, source], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`gcc failed: ${made.stderr}`);
+  return new Uint8Array(readFileSync(out));
+}
+
+const ELF = compiled('patchers');
+
+function run(symbol: string, fetch: string, offset = 0, threads = 1, elf = ELF): Exploration {
   const cpu = openUnicorn({ memoryBytes: RACE_MEMORY_BYTES });
   try {
     const model = { ...COHERENT, ...fetchNamed(fetch) };
-    const world = guestPatcher(ELF, symbol).build({ ...DEFAULT_PARAMETERS, model, offset, threads }, { cpu });
+    const world = guestPatcher(elf, symbol).build({ ...DEFAULT_PARAMETERS, model, offset, threads }, { cpu });
     const result = explore(world, { budget: 200_000 });
     expect(result.complete).toBe(true);
     return result;
@@ -77,6 +82,19 @@ describe('a patcher that is guest code', () => {
     expect(signatures('text_poke_unsynchronised', 'stale', 63)).toContain('illegal decode "e9 1f 44 00 00" at site+0');
   });
 
+  it('stores in two steps where a line splits its store, and both orders are seen', () => {
+    const seen = signatures('naive', 'coherent', 62);
+    expect(seen).toContain('illegal decode "e9 7b 44 00 00" at site+0');
+    expect(signatures('naive', 'coherent', 61)).not.toContain('illegal decode "e9 7b 44 00 00" at site+0');
+    const [, second] = run('naive', 'coherent', 62).witnesses;
+    expect(second?.steps.map((step) => step.name)).toEqual(['X', 'X', '+1', 'X']);
+  });
+
+  it('is seen by the detector: even with int3 and membarrier, who meets the int3 has not serialised since', () => {
+    expect(signatures('text_poke', 'xmc-strict')).toContain('unsynchronised site+0');
+    expect(signatures('naive', 'xmc-strict')).toContain('unsynchronised site+0..+4');
+  });
+
   it('with mprotect, takes the code away under threads, and shows them none of its stores', () => {
     const found = signatures('write_xor_execute', 'coherent');
     expect(found).toHaveLength(3);
@@ -91,7 +109,33 @@ describe('a patcher that is guest code', () => {
     expect(() => replayCommand({ token: text, makeCpu: openUnicorn })).toThrow('--protocol-elf FILE:SYMBOL');
   });
 
+  it('takes a lock that others wait for, in a program and in a shared object', () => {
+    for (const elf of [ELF, compiled('patchers.so', '-shared', '-fPIC')]) {
+      const { verdict, outcomes, states } = run('locked,locked', 'coherent', 61, 1, elf);
+      expect(verdict).toBe('holds');
+      expect([...outcomes.keys()].join()).toContain('T0 trap 186');
+      expect(states).toBeGreaterThan(run('locked', 'coherent', 61, 1, elf).states);
+    }
+  });
+
+  it('that wakes nobody leaves one waiting for ever', () => {
+    const [witness] = run('forgetful,forgetful', 'coherent').witnesses;
+    expect(witness?.failure).toMatchObject({
+      signature: 'deadlock',
+      text: expect.stringMatching(/^G[01] wait for ever$/),
+    });
+    expect(witness?.steps.map((step) => step.text).join('; ')).toContain('futex wait while 2');
+    expect(run('forgetful', 'coherent').verdict).toBe('holds');
+  });
+
+  it('in a file that is bound to its address is its function alone', () => {
+    const bound = compiled('bound', '-no-pie');
+    expect(run('naive', 'coherent', 0, 1, bound).verdict).toBe('fails');
+    expect(() => guestPatcher(bound, 'locked,locked')).toThrow('need a position-independent file');
+  });
+
   it('that the file does not have is an error', () => {
+    expect(() => guestPatcher(ELF, 'naive,naive,naive,naive,naive')).toThrow('5 patchers are too many; 4 is the most');
     expect(() => guestPatcher(ELF, 'nobody')).toThrow('there is no symbol "nobody"; there are ');
   });
 });

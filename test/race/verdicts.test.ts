@@ -79,12 +79,13 @@ describe('what a real processor showed', () => {
 });
 
 describe('each guard of hardened mode', () => {
-  const row = (guard: string): string => LINES.find((line) => line.startsWith(`| ${guard} `)) ?? '';
+  const rows = LINES.slice(LINES.indexOf('<!-- guards -->'));
+  const row = (guard: string): string => rows.find((line) => line.startsWith(`| ${guard} `)) ?? '';
 
   it('is missed by a schedule in the book, or the book says why none misses it', () => {
     for (const guard of GUARDS) {
       const token = /`(xr1\.[^`]+)`/.exec(row(guard))?.[1];
-      if (token === undefined) expect(row(guard)).toContain(`${`none of ${SWEPT.length}`}`);
+      if (token === undefined) expect(row(guard)).toContain(`none of ${SWEPT.length}`);
       else expect([guard, replayCommand({ token, makeCpu: openUnicorn }).exitCode]).toEqual([guard, 1]);
       expect([guard, NO_RACE[guard] === undefined]).toEqual([guard, token !== undefined]);
       expect(row(guard)).toContain(NO_RACE[guard] ?? ': ');

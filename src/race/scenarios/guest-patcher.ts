@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// A patcher of the user's own, as guest code: void patch(unsigned char *site, const unsigned char *code). It writes a jump
-// over a five-byte nop that threads execute. Its stores to the page are steps, of their real sizes; so are its membarrier
-// and mprotect calls. A thread that meets an int3 tries again, as a handler of SIGTRAP would have it.
+// Patchers of the user's own, as guest code: void patch(unsigned char *site, const unsigned char *code) in a program or a
+// shared object. They write a jump over a five-byte nop that threads execute. Their stores to the page are steps, of their
+// real sizes; so are membarrier, mprotect and futex. A thread that meets an int3 tries again, as a handler of SIGTRAP would.
 
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { SITE_BYTES } from '../../isa/syscall-site.ts';
+import { FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE } from '../../abi/futex.ts';
 import { SYS } from '../../abi/sysno.ts';
+import { TraplineError } from '../../base/errors.ts';
+import { imagePages } from '../guest-image.ts';
+import type { ImagePages } from '../guest-image.ts';
 import { functionCode } from '../site-code.ts';
 import type { Then, UserStop } from '../world/behaviour.ts';
 import type { Local, Page } from '../world/state.ts';
@@ -22,9 +26,14 @@ const INT3 = 0xcc;
 const OLD_NUMBER = 39;
 const NEW_NUMBER = 186;
 const TARGET_OFFSET = 0x80;
-/** In the first page of code: the patcher, the bytes that it is told to write, and where it starts and ends. */
+/** In the first page of code: the bytes that patchers are told to write, and where they start and end. */
 const NEW_BYTES = TEXT + 0x800;
 const START = TEXT + 0xe00;
+const START_BYTES = 0x20;
+/** Where the file of the patchers is: near enough to call it. */
+const IMAGE = 0x10000000;
+const MOST_PATCHERS = 4;
+const PRIVATE_LIMIT = 10_000;
 const CODE_PROT = PROT_READ | PROT_EXEC;
 
 function call(number: number): number[] {
@@ -58,17 +67,19 @@ class Poked extends SiteBehaviour {
     if (sysno === SYS.membarrier) return { kind: 'work', local, work: 'membarrier' };
     const isPage = Number(local.regs[Reg.rdi]) % PAGE_SIZE === 0;
     if (sysno === SYS.mprotect && isPage) return { kind: 'work', local, work: 'mprotect' };
-    // Nobody waits for a patcher of a race.
-    if (sysno === SYS.futex) return returning(local);
+    const operation = Number(local.regs[Reg.rsi]) & ~FUTEX_PRIVATE_FLAG;
+    if (sysno === SYS.futex && operation === FUTEX_WAIT) return { kind: 'work', local, work: 'futex-wait' };
+    if (sysno === SYS.futex && operation === FUTEX_WAKE) return { kind: 'work', local, work: 'futex-wake' };
     if (sysno === SYS.exit) return { kind: 'end', local };
     const text = `{actor} makes syscall ${sysno}, which a patcher of a race cannot make`;
     return { kind: 'fail', local, failure: { signature: 'patcher', text } };
   }
 }
 
-function returning(local: Local): Then {
+/** The call returns what its work came to. */
+function returning(local: Local, result: unknown): Then {
   const regs = local.regs.slice();
-  regs[Reg.rax] = 0n;
+  regs[Reg.rax] = BigInt.asUintN(64, BigInt(typeof result === 'number' ? result : 0));
   return { kind: 'user', local: { ...local, regs }, serialises: true };
 }
 
@@ -80,6 +91,23 @@ const JOBS: Jobs = {
     },
     afterwards: returning,
   },
+  'futex-wait': {
+    *steps({ regs }) {
+      const [addr, value] = [Number(regs[Reg.rdi]), Number(regs[Reg.rdx]) >>> 0];
+      const result = yield { op: 'futex-wait', addr, value, what: `futex wait while ${value}` };
+      if (result !== 0) return result;
+      yield { op: 'futex-woken', addr, what: 'is woken' };
+      return 0;
+    },
+    afterwards: returning,
+  },
+  'futex-wake': {
+    *steps({ regs }) {
+      const [addr, count] = [Number(regs[Reg.rdi]), Number(regs[Reg.rdx]) >>> 0];
+      return yield { op: 'futex-wake', addr, count, what: `futex wake ${count}` };
+    },
+    afterwards: returning,
+  },
   membarrier: {
     *steps() {
       yield { op: 'sync', what: 'membarrier: all others serialise' };
@@ -88,12 +116,35 @@ const JOBS: Jobs = {
   },
 };
 
-function prepare(pages: Map<number, Page>, { site, machine, image }: Omit<Stage, 'pages'>, patch: Uint8Array): void {
+/** Where the functions of the patchers are, and the pages that they need. */
+interface Patchers {
+  readonly addresses: readonly number[];
+  readonly pages: ImagePages;
+}
+
+function patchersOf(elf: Uint8Array, symbols: readonly string[]): Patchers {
+  const image = imagePages(elf, IMAGE);
+  const functions = symbols.map((symbol) => functionCode(elf, symbol));
+  if (image !== null) return { addresses: functions.map(({ address }) => IMAGE + address), pages: image };
+  // Bound to its own address, where the scenario has other things: the function alone, which may refer to nothing else.
+  const [only] = functions;
+  if (only === undefined || functions.length > 1)
+    throw new TraplineError('RACE_CODE', 'several patchers need a position-independent file (cc -pie or -shared)');
+  const bytes = new Uint8Array(PAGE_SIZE);
+  bytes.set(only.bytes);
+  return { addresses: [IMAGE], pages: new Map([[IMAGE, { bytes, prot: CODE_PROT }]]) };
+}
+
+function startOf(index: number): number {
+  return START + index * START_BYTES;
+}
+
+function prepare(pages: Map<number, Page>, { site, machine, image }: Omit<Stage, 'pages'>, patchers: Patchers): void {
   const text = image(program([...NOP]));
   const put = (address: number, bytes: readonly number[]): void => text.set(bytes, address - TEXT);
-  put(TEXT, [...patch]);
   put(NEW_BYTES, jump(site, site + TARGET_OFFSET, 0xe9));
-  put(START, [...jump(START, TEXT, 0xe8), ...call(SYS.exit)]);
+  for (const [i, address] of patchers.addresses.entries())
+    put(startOf(i), [...jump(startOf(i), address, 0xe8), ...call(SYS.exit)]);
   put(site + TARGET_OFFSET, call(NEW_NUMBER));
   for (const address of [TEXT, pageDown(site), pageDown(site + TARGET_OFFSET)]) {
     const content = machine.contents.of(text.slice(address - TEXT, address - TEXT + PAGE_SIZE));
@@ -103,31 +154,41 @@ function prepare(pages: Map<number, Page>, { site, machine, image }: Omit<Stage,
     const page = pages.get(address);
     if (page !== undefined) pages.set(address, { ...page, prot: CODE_PROT | PROT_WRITE });
   }
+  for (const [address, { bytes, prot }] of patchers.pages)
+    pages.set(address, { content: machine.contents.of(bytes), prot, isCow: false });
 }
 
 /**
- * Threads that execute a nop while a function of an ELF file makes it a jump.
+ * Threads that execute a nop while functions of an ELF file make it a jump.
+ * @param symbols names, separated by commas: each is called by an actor of its own
  * @throws TraplineError `RACE_CODE` when there is no such function
  */
-export function guestPatcher(elf: Uint8Array, symbol: string): Scenario {
-  const patch = functionCode(elf, symbol).bytes;
+export function guestPatcher(elf: Uint8Array, symbols: string): Scenario {
+  const names = symbols.split(',');
+  if (names.length > MOST_PATCHERS)
+    throw new TraplineError('RACE_CODE', `${names.length} patchers are too many; ${MOST_PATCHERS} is the most`);
+  const patchers = patchersOf(elf, names);
   return siteScenario({
     name: 'guest-patcher',
-    summary: `${symbol} writes a jump over a nop that threads execute`,
+    summary: `${names.join(' and ')} writes a jump over a nop that threads execute`,
     promise: 'every thread executes the nop or the jump, and nothing else',
-    actors: (stage) => {
-      const local = stage.actor('G', START);
-      local.regs[Reg.rdi] = BigInt(stage.site);
-      local.regs[Reg.rsi] = BigInt(NEW_BYTES);
-      return [{ name: 'G', local }, ...threads(stage)];
-    },
+    actors: (stage) => [
+      ...names.map((_, i) => {
+        const local = stage.actor('G', startOf(i));
+        local.regs[Reg.rdi] = BigInt(stage.site);
+        local.regs[Reg.rsi] = BigInt(NEW_BYTES);
+        return { name: names.length === 1 ? 'G' : `G${i}`, local };
+      }),
+      ...threads(stage),
+    ],
     jobs: () => JOBS,
     behaviour: (options, jobs) => new Poked(options, jobs),
     programs: (p) => {
       const site = siteAddress(p);
       return [[...NOP], jump(site, site + TARGET_OFFSET, 0xe9), [INT3, ...NOP.subarray(1)]].map(program);
     },
-    prepare: (pages, stage) => prepare(pages, stage, patch),
+    prepare: (pages, stage) => prepare(pages, stage, patchers),
+    privateLimit: PRIVATE_LIMIT,
     changesCode: true,
   });
 }

@@ -121,6 +121,8 @@ export interface SiteScenario {
   site?(parameters: ScenarioParameters): number;
   /** First slot that is free; default 1. */
   next?: number;
+  /** Instructions that an actor makes between two visible steps, at most; default 64. */
+  readonly privateLimit?: number;
   /** Hot bytes change without the lock, too. */
   changesCode?: boolean;
 }
@@ -238,7 +240,7 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
     entries,
     // A slot is filled in before its site jumps through it; scenarios that doubt it declare it hot.
     settled: [{ address: table, length: TABLE_BYTES }],
-    privateLimit: PRIVATE_LIMIT,
+    privateLimit: scenario.privateLimit ?? PRIVATE_LIMIT,
     lockedStores,
     ...(guards.hideSlotRip && { emptied: { address: table, length: TABLE_BYTES } }),
   });

@@ -39,6 +39,13 @@ export type WorldStep =
     }
   /** Posts a signal to the actors of a role. */
   | { readonly op: 'signal'; readonly role: string; readonly signo: number; readonly what: string }
+  /**
+   * futex(2) on a word of shared memory. `futex-wait`: the caller waits from now on (result 0) if the word has the value, else
+   * -EAGAIN. `futex-wake`: so many of those who wait may go on; result: how many. `futex-woken`: the caller may.
+   */
+  | { readonly op: 'futex-wait'; readonly addr: number; readonly value: number; readonly what: string }
+  | { readonly op: 'futex-wake'; readonly addr: number; readonly count: number; readonly what: string }
+  | { readonly op: 'futex-woken'; readonly addr: number; readonly what: string }
   /** Waits until a shared note has a value. */
   | { readonly op: 'await'; readonly note: string; readonly value: number; readonly what: string }
   | { readonly op: 'note'; readonly note: string; readonly value: number; readonly what: string };

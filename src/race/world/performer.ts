@@ -3,6 +3,7 @@
 // Performs steps on a state: what usertrap's protocol does to an address space, and what scenarios add to
 // it. The counterpart of platform/space-traps.ts, which performs the same steps in `run`.
 
+import { EAGAIN, EFAULT } from '../../abi/errno.ts';
 import { PROT_EXEC, PROT_READ } from '../../abi/mman.ts';
 import { PAGE_SIZE, pageDown } from '../../base/addr.ts';
 import { invariant, TraplineError } from '../../base/errors.ts';
@@ -16,14 +17,22 @@ import { Touch } from './hot-bytes.ts';
 import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
 import { cowPage, FORCED, freshSpace, readSpace, spaceOf, withSpace } from './space.ts';
-import type { Shared, Space, Work } from './state.ts';
+import type { Shared, Space, StoreStep, Work } from './state.ts';
 import { newest } from './synchrony.ts';
 
-type StoreStep = WorldStep & { readonly op: 'store' };
 /** An access to memory. */
 export type AccessStep = WorldStep & { readonly op: 'store' | 'load' };
 
 const LOAD_ATOM = 8;
+
+/** Notes about a futex: how many wait, and how many of those who waited may go on. */
+function waiting(addr: number): string {
+  return `futex ${addr.toString(16)} waiting`;
+}
+
+function woken(addr: number): string {
+  return `futex ${addr.toString(16)} woken`;
+}
 
 export interface PerformerOptions {
   readonly model: Model;
@@ -55,6 +64,7 @@ export class Performer {
     // Who is in a slot comes out of it whoever else stands still.
     if (step.op === 'stop') return space.inSlots === 0;
     if (step.op === 'await') return (shared.notes[step.note] ?? 0) === step.value;
+    if (step.op === 'futex-woken') return (shared.notes[woken(step.addr)] ?? 0) > 0;
     return true;
   }
 
@@ -208,6 +218,22 @@ export class Performer {
       case 'await':
         draft.reads |= Touch.records;
         return 1;
+      case 'futex-wait': {
+        draft.reads |= Touch.memory | Touch.records;
+        const word = readSpace(space, step.addr, 4, PROT_READ);
+        if (word.length < 4) return -EFAULT;
+        if (new DataView(word.buffer).getUint32(0, true) !== step.value) return -EAGAIN;
+        this.#count(draft, { [waiting(step.addr)]: 1 });
+        return 0;
+      }
+      case 'futex-wake': {
+        const count = Math.min(step.count, draft.shared.notes[waiting(step.addr)] ?? 0);
+        this.#count(draft, { [waiting(step.addr)]: -count, [woken(step.addr)]: count });
+        return count;
+      }
+      case 'futex-woken':
+        this.#count(draft, { [woken(step.addr)]: -1 });
+        return 1;
       case 'note':
         draft.writes |= Touch.records;
         draft.shared = { ...draft.shared, notes: { ...draft.shared.notes, [step.note]: step.value } };
@@ -217,6 +243,15 @@ export class Performer {
 
   #put(draft: Draft, space: Space, changed: Partial<Space>): void {
     draft.shared = withSpace(draft.shared, draft.local.space, { ...space, ...changed });
+  }
+
+  /** Adds to notes; one that comes to 0 is as if it had never been. */
+  #count(draft: Draft, changes: Readonly<Record<string, number>>): void {
+    draft.writes |= Touch.records;
+    const notes = { ...draft.shared.notes };
+    for (const [name, by] of Object.entries(changes)) notes[name] = (notes[name] ?? 0) + by;
+    const left = Object.entries(notes).filter(([, value]) => value !== 0);
+    draft.shared = { ...draft.shared, notes: Object.fromEntries(left) };
   }
 
   #performLock(draft: Draft, space: Space, work: Work, step: WorldStep & { op: 'lock' | 'unlock' }): void {

@@ -77,6 +77,9 @@ export interface ServedCall {
   readonly via: 'trap' | 'trampoline' | 'restart';
 }
 
+/** A store as a step. */
+export type StoreStep = WorldStep & { readonly op: 'store' };
+
 /** One actor: a thread with its processor, or a part of the kernel. Never says which actor it is. */
 export interface Local {
   /** What it is, e.g. `T` for a thread and `P` for a patcher: actors of one role with equal parts are exchangeable. */
@@ -91,6 +94,8 @@ export interface Local {
   /** By hot granule. */
   readonly fetched: readonly (Fetched | null)[];
   readonly work: Work | null;
+  /** A store of its last instruction that is a visible step of its own; part of the pending step. */
+  readonly storing?: StoreStep;
   readonly served: readonly ServedCall[];
   /** It made the others stand still. */
   readonly isStopper: boolean;

@@ -3,7 +3,7 @@
 // What one actor can do in a world: fetch, execute, or make the next step of the protocol. A step ends where
 // the next visible operation begins; what nobody else can notice is done on the way (races.md 4.1).
 
-import { PROT_EXEC } from '../../abi/mman.ts';
+import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { invariant, TraplineError } from '../../base/errors.ts';
 import { Reg } from '../../cpu/regs.ts';
@@ -23,7 +23,7 @@ import type { PageContents } from './pages.ts';
 import { Performer } from './performer.ts';
 import type { AccessStep } from './performer.ts';
 import { changedRuns, cowPage, isOpenTo, readSpace, spaceOf, withSpace } from './space.ts';
-import type { ActorEvent, Local, Shared, Space, Work } from './state.ts';
+import type { ActorEvent, Local, Shared, Space, StoreStep, Work } from './state.ts';
 import { newest, serialised, unsynchronised } from './synchrony.ts';
 
 export interface StepperOptions {
@@ -210,7 +210,9 @@ export class Stepper {
     draft.local = this.#machine.unload({ ...local, touchesShared: false });
     const now = this.#machine.unloadSpace(space);
     if (!isHot || decoded.readsData !== false) draft.reads |= Touch.memory;
-    if (now !== space) {
+    const apart = now === space ? null : this.#storeApart(space, now);
+    if (apart !== null) draft.local = { ...draft.local, storing: apart };
+    else if (now !== space) {
       draft.shared = withSpace(shared, local.space, now);
       draft.writes |= Touch.memory | this.#hot.difference(space, now);
       for (const made of changedRuns(space, now)) {
@@ -233,12 +235,28 @@ export class Stepper {
     }
     if (ended === null) {
       if (isSerialising(window.bytes)) draft.local = serialised(draft.local);
-      this.#runPrivate(draft, 1);
+      if (apart === null) this.#runPrivate(draft, 1);
+      else {
+        draft.local = { ...draft.local, fetched: afterExecution(this.#model, draft.local.fetched, 1) };
+        this.#startWork(draft, GUEST_STORE);
+      }
     } else {
       draft.local = { ...draft.local, fetched: afterExecution(this.#model, draft.local.fetched, 1) };
       this.#goOn(draft, this.#behaviour.userStop(ended, draft.local));
     }
     return draft;
+  }
+
+  /** What an instruction stores to hot bytes, where it is not one store to everybody or must be known byte by byte. */
+  #storeApart(space: Space, now: Space): StoreStep | null {
+    const runs = changedRuns(space, now);
+    const [first, last] = [runs[0], runs.at(-1)];
+    if (first === undefined || last === undefined) return null;
+    const length = last.address + last.bytes.length - first.address;
+    if (length > MAX_STORE_BYTES || !this.#hot.touches(first.address, length)) return null;
+    const bytes = readSpace(now, first.address, length, PROT_WRITE);
+    const step: StoreStep = { op: 'store', addr: first.address, bytes, what: 'store' };
+    return this.#model.strict || this.#performer.parts(step).length > 1 ? step : null;
   }
 
   /** Executes what no other actor can notice, up to a visible operation or a stop. */
@@ -445,7 +463,9 @@ export class Stepper {
     };
     let outcome: unknown;
     try {
-      outcome = this.#behaviour.run(work.kind, draft.local, { perform });
+      const { storing } = draft.local;
+      const isGuests = work.kind === GUEST_STORE && storing !== undefined;
+      outcome = isGuests ? perform(storing) : this.#behaviour.run(work.kind, draft.local, { perform });
     } catch (error) {
       if (error !== VISIBLE || pending === null) throw error;
       draft.local = { ...draft.local, phase: 'kernel', work: { ...work, pending } };
@@ -453,6 +473,12 @@ export class Stepper {
       return;
     }
     draft.local = { ...draft.local, work: null };
+    if (work.kind === GUEST_STORE) {
+      const { storing: _made, ...rest } = draft.local;
+      draft.local = rest;
+      this.#runPrivate(draft);
+      return;
+    }
     this.#goOn(draft, this.#behaviour.finish(work.kind, outcome, draft.local));
   }
 
@@ -468,6 +494,11 @@ function isSerialising(code: Uint8Array): boolean {
   const [a, b, c] = code;
   return (a === 0x0f && (b === 0xa2 || (b === 0x01 && c === 0xe8))) || a === 0xcf || (a === 0x48 && b === 0xcf);
 }
+
+/** Work of an actor whose instruction stores in several steps. */
+const GUEST_STORE = 'guest-store';
+/** No general or vector instruction stores more at once. */
+const MAX_STORE_BYTES = 64;
 
 const NO_PARTS = { partsDone: 0, loaded: '' } as const;
 /** Thrown where work has come to a visible step. */
