@@ -122,9 +122,10 @@ export function record(check: Check, most: number, names?: readonly string[]): C
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong(value, 'an object');
     const keys = Object.keys(value);
+    const stranger = known === undefined ? undefined : keys.find((name) => !known.has(name));
+    if (stranger !== undefined) return { path: `.${stranger.slice(0, SHOWN)}`, what: 'is no field of it' };
     if (keys.length > most) return { path: '', what: `has ${keys.length} fields; ${most} is the most` };
     for (const name of keys) {
-      if (known?.has(name) === false) return { path: `.${name.slice(0, SHOWN)}`, what: 'is no field of it' };
       const problem = check((value as Record<string, unknown>)[name]);
       if (problem !== null) return below(`.${name.slice(0, SHOWN)}`, problem);
     }
