@@ -11,6 +11,11 @@ import { isRecorded, makeRecordings } from './lesson-recordings.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const HELP = 'npm run docs -- src/workshop/lessons makes them anew';
 
+/** Another version of the engine gives the same, but for its name. */
+function plain(text: string | undefined): string | undefined {
+  return text?.replaceAll(/"engine":\s?"[^"]*"/g, '');
+}
+
 it('what the lessons show is what the engine does', async () => {
   const files = lessonFiles(ROOT);
   const committed = new Map(
@@ -22,8 +27,11 @@ it('what the lessons show is what the engine does', async () => {
     (race) => isRecorded(race) || race.scenario !== 'patch-vs-exec' || race.patch === 'hardened',
   );
   for (const [name, content] of recordings)
-    expect(files.get(`recordings/${name}.json`) === content, `${name}: ${HELP}`).toBe(true);
-  for (const result of results) expect(committed.get(requestKey(result.request)), HELP).toEqual(result);
+    expect(plain(files.get(`recordings/${name}.json`)) === plain(content), `${name}: ${HELP}`).toBe(true);
+  for (const result of results) {
+    const known = committed.get(requestKey(result.request));
+    expect(plain(JSON.stringify(known)), HELP).toEqual(plain(JSON.stringify(result)));
+  }
   const made = [...files.keys()].filter((name) => /^recordings\/(?!sample-)/.test(name));
   expect(made.sort()).toEqual([...recordings.keys()].map((name) => `recordings/${name}.json`).sort());
 });

@@ -11,6 +11,7 @@ import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
 import { Disassembler } from '../../src/isa/disassembler.ts';
 import { DEFAULT_JOB_LIMITS } from '../../src/workshop/api.ts';
 import type { JobRequest } from '../../src/workshop/api.ts';
+import { EXAMPLES } from '../../src/workshop/lab/examples.ts';
 import type { LessonSet } from '../../src/workshop/lessons/lesson-set.ts';
 import type { RaceRequest, Task } from '../../src/workshop/lessons/lesson.ts';
 import { checkRequest, labRequest } from '../../src/workshop/lessons/recorded-results.ts';
@@ -113,6 +114,19 @@ async function makeAll(
     const { outcome } = await execute(request);
     if (outcome.kind !== 'check') throw new Error('a check gives the outcome of a check');
     results.push({ request, outcome: { ...outcome, json: {} }, recordings: [] });
+  }
+  for (const { id, source, isRecorded: isKept } of EXAMPLES) {
+    if (!isKept) continue;
+    const code = { asm: source };
+    for (const mode of ['off', 'upstream', 'hardened'] as const) {
+      const request: JobRequest = { kind: 'run', code, mode, record: { everyInstruction: true } };
+      const { outcome, recordings: made } = await execute(request);
+      add(`program-${id}-${mode}`, made[0]);
+      results.push({ request, outcome, recordings: [`program-${id}-${mode}`] });
+    }
+    const request: JobRequest = { kind: 'check', code };
+    const { outcome } = await execute(request);
+    results.push({ request, outcome: outcome.kind === 'check' ? { ...outcome, json: {} } : outcome, recordings: [] });
   }
   return { recordings, results };
 }

@@ -10,6 +10,7 @@ import { t } from '../../texts/texts.ts';
 import type { LessonHost } from '../lessons/host.ts';
 import { LessonColumn } from '../lessons/lesson-column.tsx';
 import { loadLessons } from '../lessons/lesson-data.ts';
+import { ProgramColumn } from '../program/program-column.tsx';
 import { RaceColumn } from '../race/race-column.tsx';
 import { movedSchedule } from '../race/race-request.ts';
 import { ask } from '../race/race-state.ts';
@@ -33,7 +34,8 @@ const recordingName = signal<string | undefined>(undefined);
 /** From this width on three panes stand beside a column. */
 const ROOMY_PIXELS = 1700;
 
-type Column = { readonly kind: 'race' } | { readonly kind: 'lesson'; readonly id: string };
+type Column =
+  { readonly kind: 'race' } | { readonly kind: 'program' } | { readonly kind: 'lesson'; readonly id: string };
 
 /** What stands beside the panes. */
 const column = signal<Column | undefined>(undefined);
@@ -96,7 +98,7 @@ async function follow(state: UrlState): Promise<void> {
   if (state.recording !== undefined && state.recording !== recordingName.value) await openRecording(state.recording);
   batch(() => {
     if (state.lesson !== undefined) openLesson(state.lesson);
-    else if (state.column === 'race') openColumn({ kind: 'race' });
+    else if (state.column === 'race' || state.column === 'program') openColumn({ kind: state.column });
     else closeColumn();
     applyState(viewer, state);
   });
@@ -110,7 +112,7 @@ function linkState(): UrlState | undefined {
   return {
     ...(recording !== undefined && { recording }),
     ...(beside?.kind === 'lesson' && { lesson: beside.id }),
-    ...(beside?.kind === 'race' && { column: 'race' }),
+    ...(beside !== undefined && beside.kind !== 'lesson' && { column: beside.kind }),
     ...viewerState(viewer),
   };
 }
@@ -140,6 +142,19 @@ function sideColumn(): SideColumn | undefined {
       content: <LessonColumn host={lessonHost} id={opened.id} onOpenLesson={openLesson} />,
     };
   }
+  if (opened.kind === 'program') {
+    return {
+      label: t('pane.program'),
+      content: (
+        <ProgramColumn
+          lab={pageLab}
+          status={pageLab.status.value}
+          show={(recordings) => show(recordings)}
+          onClose={closeColumn}
+        />
+      ),
+    };
+  }
   const { recording } = viewer.session;
   return {
     label: t('pane.race'),
@@ -162,9 +177,9 @@ export function App(): JSX.Element {
     title: `${number}. ${texts.title}`,
     detail: texts.concept,
   }));
-  const openRace = (): void => {
-    if (opened?.kind === 'race') closeColumn();
-    else openColumn({ kind: 'race' });
+  const openLaboratory = (kind: 'race' | 'program'): void => {
+    if (opened?.kind === kind) closeColumn();
+    else openColumn({ kind });
   };
   return (
     <Shell
@@ -175,7 +190,7 @@ export function App(): JSX.Element {
           lessons={items}
           onLesson={openLesson}
           onRecording={(name) => void openRecording(name)}
-          onRace={openRace}
+          onLaboratory={openLaboratory}
         />
       }
       onOpen={(recordings) => show(recordings)}
@@ -193,9 +208,17 @@ export function App(): JSX.Element {
             current={recordingName.value}
             onChoose={(name) => void openRecording(name)}
           />
-          <button type="button" class="menu-button" aria-pressed={opened?.kind === 'race'} onClick={openRace}>
-            {t('app.race')}
-          </button>
+          {(['race', 'program'] as const).map((kind) => (
+            <button
+              key={kind}
+              type="button"
+              class="menu-button"
+              aria-pressed={opened?.kind === kind}
+              onClick={() => openLaboratory(kind)}
+            >
+              {t(`app.${kind}`)}
+            </button>
+          ))}
         </>
       }
     />

@@ -11,10 +11,10 @@ interface WelcomeProps {
   readonly lessons: readonly MenuItem[];
   readonly onLesson: (id: string) => void;
   readonly onRecording: (name: string) => void;
-  readonly onRace: () => void;
+  readonly onLaboratory: (kind: 'race' | 'program') => void;
 }
 
-export function Welcome({ lessons, onLesson, onRecording, onRace }: WelcomeProps): JSX.Element {
+export function Welcome({ lessons, onLesson, onRecording, onLaboratory }: WelcomeProps): JSX.Element {
   return (
     <div class="welcome">
       <h2>{t('welcome.title')}</h2>
@@ -42,12 +42,14 @@ export function Welcome({ lessons, onLesson, onRecording, onRace }: WelcomeProps
               </button>
             </li>
           ))}
-          <li>
-            <button type="button" onClick={onRace}>
-              <strong>{t('app.race')}</strong>
-              <span>{t('welcome.race')}</span>
-            </button>
-          </li>
+          {(['race', 'program'] as const).map((kind) => (
+            <li key={kind}>
+              <button type="button" onClick={() => onLaboratory(kind)}>
+                <strong>{t(`app.${kind}`)}</strong>
+                <span>{t(`welcome.${kind}`)}</span>
+              </button>
+            </li>
+          ))}
         </ul>
         <p class="muted">{t('welcome.drop')}</p>
       </section>

@@ -27,7 +27,7 @@ export function BytesEditor({ goal, say, isBusy, onAttempt }: WidgetProps<'bytes
   const rows = bytes === undefined ? [] : decodeAll(bytes, goal.address);
   return (
     <form
-      class="answer"
+      class="task-answer"
       onSubmit={(event) => {
         event.preventDefault();
         if (problem === undefined) onAttempt({ kind: 'bytes', bytes: text.value });

@@ -23,7 +23,7 @@ export function CodeEditor({ goal, say, isBusy, onAttempt }: WidgetProps<'code'>
   const program = assemble(source.value);
   return (
     <form
-      class="answer"
+      class="task-answer"
       onSubmit={(event) => {
         event.preventDefault();
         onAttempt({ kind: 'code', source: source.value });

@@ -31,7 +31,7 @@ export function OrderChooser({ goal, say, isBusy, onAttempt }: WidgetProps<'orde
 
   return (
     <form
-      class="answer"
+      class="task-answer"
       onSubmit={(event) => {
         event.preventDefault();
         onAttempt({ kind: 'order', order: order.value.join(''), guard: guard.value, model: model.value });

@@ -25,7 +25,7 @@ export function MomentAnswer({
   onAttempt,
 }: WidgetProps<'moment'> & { readonly moment: number }): JSX.Element {
   return (
-    <div class="answer">
+    <div class="task-answer">
       <button
         type="button"
         class="check-button"
@@ -44,7 +44,7 @@ export function NumberAnswer({ goal, say, isBusy, onAttempt }: WidgetProps<'answ
   const id = useId();
   return (
     <form
-      class="answer"
+      class="task-answer"
       onSubmit={(event) => {
         event.preventDefault();
         onAttempt({ kind: 'answer', text: text.value });
@@ -76,7 +76,7 @@ export function ChoiceAnswer({ task, goal, say, isBusy, onAttempt }: WidgetProps
   const name = useId();
   return (
     <form
-      class="answer"
+      class="task-answer"
       onSubmit={(event) => {
         event.preventDefault();
         onAttempt({ kind: 'choice', option: chosen.value ?? '' });
