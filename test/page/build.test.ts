@@ -45,6 +45,21 @@ describe.skipIf(CHROMIUM === undefined)('The built page in a browser', () => {
     await opened.close();
   });
 
+  it('may not reach anybody from a page of its own, whatever its script tries', async () => {
+    const opened = await harness.openFile(join(harness.folder, 'viewer.html'));
+    const outcome = await opened.page.evaluate(
+      (url) =>
+        fetch(url).then(
+          () => 'answered',
+          () => 'blocked',
+        ),
+      harness.url('/index.html'),
+    );
+    expect(outcome).toBe('blocked');
+    expect(opened.problems.join()).toContain('Content Security Policy');
+    await opened.close();
+  });
+
   it('opens from disk as one file, with no request at all', async () => {
     for (const file of ['viewer.html', 'static.html']) {
       const opened = await harness.openFile(join(harness.folder, file));

@@ -14,7 +14,8 @@ import { Registers } from './registers.tsx';
 
 export function TasksPane(): JSX.Element {
   const { session, view } = useViewer();
-  const hasCurve = session.recording.value?.steps.some(({ share }) => share !== undefined) === true;
+  const recording = session.recording.value;
+  const hasCurve = recording?.kind === 'race' && recording.steps.some(({ share }) => share !== undefined);
   const names = TASK_TABS.filter((name) => name !== 'curve' || hasCurve);
   const open = names.includes(view.tasks.value) ? view.tasks.value : 'lanes';
   return (
