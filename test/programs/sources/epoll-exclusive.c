@@ -4,6 +4,8 @@
 
 #define _GNU_SOURCE
 #include "outcome.h"
+#include "asleep.h"
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -11,26 +13,26 @@ static struct epoll_event event(unsigned events) { return (struct epoll_event){.
 
 // Children with an epoll of their own each, the first `exclusive` of them as such, wait for bytes written one by one.
 static void waiters(int exclusive, int others, int bytes) {
-  int work[2], result[2], n = exclusive + others, woken = 0;
+  int work[2], n = exclusive + others, woken = 0;
+  pid_t child[n];
   pipe(work);
-  pipe(result);
   for (int i = 0; i < n; i++) {
-    if (fork() != 0) continue;
+    child[i] = fork();
+    if (child[i] != 0) continue;
     int e = epoll_create1(0);
     struct epoll_event v = event(EPOLLIN | (i < exclusive ? EPOLLEXCLUSIVE : 0));
     epoll_ctl(e, EPOLL_CTL_ADD, work[0], &v);
-    char got = epoll_wait(e, &v, 1, 700);
-    write(result[1], &got, 1);
-    _exit(0);
+    _exit(epoll_wait(e, &v, 1, -1));
   }
-  usleep(300000);
+  for (int i = 0; i < n; i++) await_asleep(child[i], child[i]);
   for (int i = 0; i < bytes; i++) write(work[1], "x", 1);
+  // Who is woken ends, and who is not sleeps on.
   for (int i = 0; i < n; i++) {
-    char got;
-    read(result[0], &got, 1);
-    woken += got;
+    if (await_asleep(child[i], child[i]) == 'S') kill(child[i], SIGKILL);
+    int status;
+    waitpid(child[i], &status, 0);
+    woken += WEXITSTATUS(status);
   }
-  while (wait(0) > 0) ;
   printf("%d exclusive, %d others, %d bytes: %d woken\n", exclusive, others, bytes, woken);
 }
 

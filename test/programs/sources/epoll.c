@@ -5,6 +5,7 @@
 
 #define _GNU_SOURCE
 #include "outcome.h"
+#include "asleep.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -156,8 +157,10 @@ static void errors(void) {
 }
 
 static int shared, gate[2];
+static volatile int tids[3], waiting;
 static void *waiter(void *p) {
   struct epoll_event v;
+  tids[__sync_fetch_and_add(&waiting, 1)] = syscall(SYS_gettid);
   int n = epoll_wait(shared, &v, 1, -1);
   __sync_fetch_and_add((int *)p, n);
   return 0;
@@ -170,12 +173,16 @@ static void threads(void) {
   int woken = 0;
   pthread_t t[3];
   for (int i = 0; i < 3; i++) pthread_create(&t[i], 0, waiter, &woken);
-  usleep(20000);
+  for (int i = 0; i < 3; i++) {
+    while (tids[i] == 0) usleep(200);
+    await_asleep(getpid(), tids[i]);
+  }
   write(gate[1], "x", 1);
+  while (__sync_fetch_and_add(&woken, 0) == 0) usleep(200);
   usleep(20000);
   printf("an edge wakes %d\n", __sync_fetch_and_add(&woken, 0));
   write(gate[1], "x", 1);
-  usleep(20000);
+  while (__sync_fetch_and_add(&woken, 0) < 2) usleep(200);
   write(gate[1], "x", 1);
   for (int i = 0; i < 3; i++) pthread_join(t[i], 0);
   printf("three edges wake %d\n", woken);

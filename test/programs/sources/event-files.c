@@ -71,13 +71,15 @@ static void counters(void) {
 
 static void timers(void) {
   int t = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  struct itimerspec i = {{0, 0}, {0, 10000000}}, o;
+  struct itimerspec i = {{0, 0}, {1000, 0}}, o;
   CALL(rd(t));
   SHOW(events(t));
   CALL(timerfd_settime(t, 0, &i, &o));
   printf("old %ld %ld\n", (long)o.it_value.tv_nsec, (long)o.it_interval.tv_nsec);
   CALL(timerfd_gettime(t, &o));
-  printf("soon %d\n", o.it_value.tv_sec == 0 && o.it_value.tv_nsec > 0 && o.it_value.tv_nsec <= 10000000);
+  printf("soon %d\n", o.it_value.tv_sec >= 900 && o.it_value.tv_sec <= 1000);
+  i.it_value = (struct timespec){0, 10000000};
+  timerfd_settime(t, 0, &i, 0);
   usleep(15000);
   SHOW(events(t));
   CALL(rd(t));
@@ -87,7 +89,7 @@ static void timers(void) {
   usleep(22000);
   uint64_t n = 0;
   CALL(read(t, &n, 8));
-  printf("several %d\n", n >= 4 && n < 100);
+  printf("several %d\n", n >= 4);
   i = (struct itimerspec){{0, 0}, {0, 0}};
   CALL(timerfd_settime(t, 0, &i, &o));
   printf("period %ld\n", (long)o.it_interval.tv_nsec);

@@ -389,7 +389,7 @@ static void check_busy_text(void) {
 }
 
 int main(int argc, char **argv) {
-  alarm(60);
+  alarm(600);
   if (argc > 2 && strcmp(argv[1], "tell") == 0) return tell(argv[2]);
   if (argc > 1 && strcmp(argv[1], "count") == 0) return printf("  %d arguments\n", argc) < 0;
   if (argc > 1 && strcmp(argv[1], "wait") == 0) return write(1, "x", 1) < 0 || read(0, argv[0], 1) < 0;

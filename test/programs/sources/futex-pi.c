@@ -4,6 +4,7 @@
 // with the errors of futex(2). One line a fact.
 
 #define _GNU_SOURCE
+#include "asleep.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -64,21 +65,6 @@ static const char *word_text(uint32_t w, int me) {
   snprintf(text, sizeof text, "%s%s%s", owner == 0 ? "free" : (int)owner == me ? "mine" : "another's",
            w & FUTEX_WAITERS ? " wanted" : "", w & FUTEX_OWNER_DIED ? " died" : "");
   return text;
-}
-
-/// Waits until a task sleeps.
-static void wait_asleep(pid_t pid, pid_t tid) {
-  char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/%d/task/%d/stat", pid, tid);
-  for (;;) {
-    int f = open(path, O_RDONLY);
-    ssize_t n = read(f, text, sizeof text - 1);
-    close(f);
-    text[n > 0 ? n : 0] = 0;
-    char *end = strrchr(text, ')');
-    if (end != 0 && end[2] == 'S') return;
-    usleep(200);
-  }
 }
 
 static uint32_t lock, lock2, cond;
@@ -166,7 +152,7 @@ static void threads(void) {
   said("wake one", futex(&lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
   pthread_create(&w, 0, waiter, 0);
   while (waiter_tid == 0) usleep(200);
-  wait_asleep(getpid(), waiter_tid);
+  await_asleep(getpid(), waiter_tid);
   said("wake who waits for a lock", futex(&lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
   said("move who waits for a lock", futex(&lock, FUTEX_REQUEUE_PRIVATE, 0, (void *)1, &lock2, 0));
   open_gate();
@@ -182,7 +168,7 @@ static void threads(void) {
   start_holder(&h, 0);
   pthread_create(&w, 0, waiter, 0);
   while (waiter_tid == 0) usleep(200);
-  wait_asleep(getpid(), waiter_tid);
+  await_asleep(getpid(), waiter_tid);
   open_gate();
   pthread_join(h, 0);
   pthread_join(w, &r);
@@ -193,7 +179,7 @@ static void threads(void) {
   start_holder(&h, "unlock");
   pthread_create(&w, 0, waiter, 0);
   while (waiter_tid == 0) usleep(200);
-  wait_asleep(getpid(), waiter_tid);
+  await_asleep(getpid(), waiter_tid);
   uint32_t kept = lock;
   lock = gettid_() | FUTEX_WAITERS;
   said("unlock a forged word", futex(&lock, FUTEX_UNLOCK_PI_PRIVATE, 0, 0, 0, 0));
@@ -225,7 +211,7 @@ static void misuse(void) {
   waiter_tid = 0;
   pthread_create(&t, 0, plain_waiter, 0);
   while (waiter_tid == 0) usleep(200);
-  wait_asleep(getpid(), waiter_tid);
+  await_asleep(getpid(), waiter_tid);
   cond = waiter_tid;
   said("lock where others wait", futex(&cond, FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0));
   cond = gettid_();
@@ -239,7 +225,7 @@ static void misuse(void) {
   waiter_tid = 0;
   pthread_create(&t, 0, circle, 0);
   while (waiter_tid == 0) usleep(200);
-  wait_asleep(getpid(), waiter_tid);
+  await_asleep(getpid(), waiter_tid);
   said("a circle", futex(&lock2, FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0));
   futex(&lock, FUTEX_UNLOCK_PI_PRIVATE, 0, 0, 0, 0);
   pthread_join(t, 0);
@@ -286,7 +272,7 @@ static void requeue(void) {
     for (int n = 1; n < 4; n++) {
       go = n;
       while (tids[n] == 0) usleep(200);
-      wait_asleep(getpid(), tids[n]);
+      await_asleep(getpid(), tids[n]);
     }
     said("wake them without the lock", futex(&cond, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
     said("requeue them to another lock", futex(&cond, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, (void *)9, &lock2, 0));
@@ -394,7 +380,7 @@ static void robust(void) {
       _exit(0);
     }
     while (!shared->seen) usleep(200);
-    wait_asleep(q, q);
+    await_asleep(q, q);
     kill(p, SIGKILL);
     waitpid(p, 0, 0);
     waitpid(q, 0, 0);
@@ -429,7 +415,7 @@ struct waitv {
 };
 
 static void *waker(void *p) {
-  wait_asleep(getpid(), getpid());
+  await_asleep(getpid(), getpid());
   futex(p, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
   return 0;
 }
@@ -472,9 +458,9 @@ static void waitv(void) {
 
 static void on_signal(int s) {}
 static void *interrupter(void *p) {
-  wait_asleep(getpid(), getpid());
+  await_asleep(getpid(), getpid());
   kill(getpid(), SIGUSR1);
-  wait_asleep(getpid(), getpid());
+  await_asleep(getpid(), getpid());
   open_gate();
   return 0;
 }

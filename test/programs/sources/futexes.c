@@ -3,6 +3,7 @@
 // Futexes and what C libraries build of them. One line a fact.
 
 #define _GNU_SOURCE
+#include "asleep.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -23,21 +24,6 @@
 static long futex(void *a, int op, uint32_t v, const void *t, void *b, uint32_t v3) { return syscall(SYS_futex, a, op, v, t, b, v3); }
 // The call has been made when this runs, so errno is its own.
 static void failed(const char *what, long result, int error) { printf("%s: %ld, errno as expected %d\n", what, result, errno == error); }
-
-/** Waits until a thread sleeps: with nothing else to sleep on, in the call that is tried here. */
-static void wait_asleep(pid_t tid) {
-  char path[64], text[512];
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-  for (;;) {
-    int f = open(path, O_RDONLY);
-    ssize_t n = read(f, text, sizeof text - 1);
-    close(f);
-    text[n > 0 ? n : 0] = 0;
-    char *end = strrchr(text, ')');
-    if (end != 0 && end[2] == 'S') return;
-    sched_yield();
-  }
-}
 
 static uint32_t word, other;
 static volatile int woken;
@@ -84,7 +70,7 @@ static void many(void) {
   }
   for (int i = 0; i < 6; i++) {
     while (a[i].tid == 0) sched_yield();
-    wait_asleep(a[i].tid);
+    await_asleep(getpid(), a[i].tid);
   }
   printf("bitset wakes %ld\n", futex(&word, FUTEX_WAKE_BITSET_PRIVATE, 100, 0, 0, 3));
   while (woken < 2) sched_yield();
@@ -224,10 +210,10 @@ static void on_signal(int s) { (void)s; handled++; }
 static int restarts;
 static void *poke(void *p) {
   int before = handled;
-  wait_asleep(getpid());
+  await_asleep(getpid(), getpid());
   pthread_kill(*(pthread_t *)p, SIGUSR1);
   while (handled == before) sched_yield();
-  if (restarts) wait_asleep(getpid());
+  if (restarts) await_asleep(getpid(), getpid());
   word = 1;
   futex(&word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
   return 0;

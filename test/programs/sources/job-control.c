@@ -4,6 +4,7 @@
 // Everything happens in a session of its own. One line a fact.
 
 #define _GNU_SOURCE
+#include "asleep.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -246,7 +247,9 @@ static void sleepers(void) {
     pipe(fds);
     pid_t p = forked();
     if (p == 0) {
-      struct timespec t = {0, 150000000};
+      // What a stop ends has no end of its own.
+      int sec = n < 2 ? 1 : 1000;
+      struct timespec t = {sec, 0};
       int e = epoll_create1(0);
       sigset_t set;
       sigemptyset(&set);
@@ -257,8 +260,8 @@ static void sleepers(void) {
       errno = 0;
       switch (n) {
         case 0: r = nanosleep(&t, 0); break;
-        case 1: r = poll(0, 0, 150); break;
-        case 2: r = epoll_wait(e, (struct epoll_event[1]){0}, 1, 150); break;
+        case 1: r = poll(0, 0, sec * 1000); break;
+        case 2: r = epoll_wait(e, (struct epoll_event[1]){0}, 1, sec * 1000); break;
         case 3: r = sigtimedwait(&set, 0, &t); break;
         case 4: r = read(fds[0], &c, 1); break;
       }
@@ -267,7 +270,7 @@ static void sleepers(void) {
       _exit(0);
     }
     until(0);
-    usleep(20000);
+    await_asleep(p, p);
     kill(p, SIGSTOP);
     int st;
     waitpid(p, &st, WUNTRACED);

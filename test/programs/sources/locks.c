@@ -5,6 +5,7 @@
 
 #define _GNU_SOURCE
 #include "outcome.h"
+#include "asleep.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -108,11 +109,12 @@ static void waiting(void) {
   CHILD({
     struct sigaction a = {.sa_handler = nothing};
     sigaction(SIGALRM, &a, 0);
-    ualarm(10000, 0);
+    // Again and again: the first may come before the call.
+    ualarm(10000, 10000);
     CALL(lock(f, F_SETLKW, F_WRLCK, 0, 1));
   });
   write(go[1], "x", 1);
-  usleep(20000);
+  await_asleep(p, p);
   // The child waits for our lock and holds the one we want.
   CALL(lock(f, F_SETLKW, F_WRLCK, 1, 1));
   CALL(lock(f, F_SETLK, F_WRLCK, 1, 1));

@@ -194,7 +194,7 @@ static void descriptors(void) {
 }
 
 int main(void) {
-  alarm(20);
+  alarm(600);
   memset(long_name, 'n', sizeof long_name - 1);
   memset(long_path, '/', sizeof long_path - 1);
   close(SC(open, "file", O_CREAT | O_RDWR, 0644));

@@ -3,6 +3,7 @@
 // POSIX message queues: priorities, waiting, notification, limits, rights, and each error of the manual pages.
 
 #define _GNU_SOURCE
+#include "asleep.h"
 #include "outcome.h"
 #include <fcntl.h>
 #include <mqueue.h>
@@ -169,9 +170,10 @@ static void waiting(void) {
     int r = mq_receive(q, buf, sizeof buf, &prio);
     _exit(r != 13 || prio != 5 || strcmp(buf, "for the child") || put(q, "first", 1) || put(q, "second", 2));
   }
-  usleep(20000);
+  await_asleep(p, p);
   CALL(put(q, "for the child", 5));
-  usleep(20000);
+  // It has taken that, and waits for room for its second.
+  await_asleep(p, p);
   CALL(take(q));
   CALL(take(q));
   int status;
@@ -179,8 +181,10 @@ static void waiting(void) {
   SHOW(status);
   struct sigaction s = {.sa_handler = nothing};
   sigaction(SIGALRM, &s, 0);
-  ualarm(10000, 0);
+  // Again and again: the first may come before the call.
+  ualarm(10000, 10000);
   CALL(take(q));
+  ualarm(0, 0);
   mq_unlink(name);
   close(q);
 }

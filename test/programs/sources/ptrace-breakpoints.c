@@ -342,7 +342,7 @@ int main(int argc, char **argv) {
     return 4;
   }
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
-  alarm(30);
+  alarm(600);
   kinds();
   several();
   stepping();

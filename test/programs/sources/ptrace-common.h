@@ -129,7 +129,7 @@ static void proc_state(const char *what, pid_t pid) {
 
 /** Sleeps until the task is in the state: stops of others are not told to everybody. */
 static void await_state(pid_t pid, char wanted) {
-  for (int i = 0; i < 2000; i++) {
+  for (int i = 0; i < 60000; i++) {
     char path[64], text[512] = "";
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     int fd = open(path, O_RDONLY);

@@ -44,11 +44,12 @@ static void attach(void) {
   next("end", p);
 
   printf("attach to a runner\n");
+  volatile int *runs = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   p = spawn();
   if (p == 0)
     for (;;)
-      ;
-  usleep(20000);
+      *runs = 1;
+  while (!*runs) usleep(1000);
   result("ATTACH", pt(ATTACH, p, 0, 0));
   next("stop", p);
   pt(GETREGS, p, 0, (long)&r);

@@ -36,16 +36,22 @@ static void step_over(pid_t p) {
   printf("then at %d\n", (int)(r.rip - (long)site));
 }
 
+/** Until another few calls have been made. */
+static void until_called(volatile int *calls) {
+  for (int before = *calls; *calls < before + 5;) usleep(1000);
+}
+
 int main(void) {
   for (int i = 0; i < 3; i++) call();
   volatile int *stop = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  volatile int *calls = stop + 1;
   pid_t p = spawn();
   if (p == 0) {
     long last = 0;
-    while (!*stop) last = call();
+    for (; !*stop; calls[0]++) last = call();
     _exit(last == getpid() ? 1 : last == 4242 ? 2 : 3);
   }
-  usleep(20000);
+  until_called(calls);
   pt(ATTACH, p, 0, 0);
   next("stop", p);
   bytes("code", p);
@@ -71,7 +77,7 @@ int main(void) {
 
   // Let go, the code may be rewritten once more; then it is taken again.
   result("DETACH", pt(DETACH, p, 0, 0));
-  usleep(20000);
+  until_called(calls);
   result("SEIZE", pt(SEIZE, p, 0, 0));
   pt(INTERRUPT, p, 0, 0);
   next("stop", p);

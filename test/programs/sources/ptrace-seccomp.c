@@ -161,7 +161,7 @@ static void rights(void) {
 }
 
 int main(void) {
-  alarm(30);
+  alarm(600);
   filtered();
   strict();
   detached();

@@ -37,7 +37,9 @@ static void makePair(void) {
   ioctl(master, TIOCGPTN, &n);
   snprintf(path, sizeof path, "/dev/pts/%d", n);
 }
-static void settle(void) { usleep(30000); }
+/// Who looks whether there is input waits for the kernel's worker that brings it, and signals keys.
+static int tty;
+static void settle(void) { poll(&(struct pollfd){tty, POLLIN, 0}, 1, 0); }
 static void type(const char *keys) { write(master, keys, strlen(keys)); settle(); }
 
 // A child in a session of its own runs `scene`; all that it leaves behind dies with it.
@@ -46,7 +48,7 @@ static void scene(const char *name, void (*run)(void)) {
   fflush(stdout);
   pid_t pid = fork();
   if (pid == 0) {
-    alarm(20);
+    alarm(600);
     T(setsid() == getpid());
     run();
     fflush(stdout);
@@ -64,7 +66,7 @@ static pid_t job(void (*run)(void)) {
   pid_t pid = fork();
   if (pid == 0) {
     char c;
-    alarm(10);
+    alarm(600);
     setpgid(0, 0);
     close(gate[1]);
     read(gate[0], &c, 1);
@@ -83,7 +85,6 @@ static void waited(pid_t pid) {
   printf("status %#x\n", status);
 }
 
-static int tty;
 static void take(void) {
   makePair();
   tty = open(path, O_RDWR);
@@ -139,7 +140,7 @@ static void acquiring(void) {
   fflush(stdout);
   pid_t pid = fork();
   if (pid == 0) {
-    alarm(10);
+    alarm(600);
     T(ioctl(tty, TIOCSCTTY, 0));
     setsid();
     T(open("/dev/tty", O_RDWR));
@@ -279,7 +280,7 @@ static void orphanReads(void) {
   fflush(stdout);
   if (fork() == 0) {
     char c;
-    alarm(10);
+    alarm(600);
     while (getppid() == parent || getppid() == getpgrp()) usleep(1000);
     T(getpgrp() != getpid());
     T(read(tty, &c, 1));
@@ -310,7 +311,7 @@ static void leavesStopped(void) {
   fflush(stdout);
   pid_t pid = fork();
   if (pid == 0) {
-    alarm(10);
+    alarm(600);
     catch(SIGHUP, 0);
     catch(SIGCONT, 0);
     raise(SIGSTOP);
@@ -339,7 +340,9 @@ static void hearsHangup(void) {
   catch(SIGHUP, 0);
   catch(SIGCONT, 0);
   write(report[1], "", 1);
-  usleep(300000);
+  // The terminal is gone when it says so.
+  struct pollfd p = {tty, POLLIN, 0};
+  while (poll(&p, 1, 0) == 0 || !(p.revents & POLLHUP)) usleep(1000);
   told("member");
   char c;
   T(read(tty, &c, 1));
@@ -379,7 +382,7 @@ static void leaderEnds(void) {
   fflush(stdout);
   pid_t pid = fork();
   if (pid == 0) {
-    alarm(10);
+    alarm(600);
     setsid();
     tty = open(path, O_RDWR);
     pid_t child = job(hearsHangup);
@@ -432,7 +435,7 @@ static void readOnly(void) {
 
 int main(void) {
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
-  alarm(50);
+  alarm(600);
   scene("a terminal for a session", acquiring);
   scene("keys and sizes", keys);
   scene("a job in the foreground", foreground);

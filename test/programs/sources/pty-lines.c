@@ -100,7 +100,7 @@ int main(int argc, char **argv) {
   int cases = argc > 1 ? atoi(argv[1]) : 100;
   uint64_t seed = argc > 2 ? strtoull(argv[2], 0, 0) : 1;
   static unsigned char bytes[8192];
-  alarm(50);
+  alarm(600);
   for (int i = 0; i < cases; i++) {
     state = seed * 1000003 + i;
     int master, slave;

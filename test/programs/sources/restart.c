@@ -3,6 +3,7 @@
 // Calls that signals interrupt, at sites that were patched before, or are patched while they sleep. One line a fact.
 
 #define _GNU_SOURCE
+#include "asleep.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
@@ -85,17 +86,17 @@ static void stopped(long (*f)(long, long, long), long a, long b, long c, const c
     int64_t start = now();
     long r = f(a, b, c);
     int64_t took = now() - start;
-    // A sleep of 60 ms that was stopped for 20 ms of them ends on time.
-    _exit(feeds ? (int)r : r == 0 && took >= 60000000 ? 1 : 99);
+    // A sleep of a second that was stopped for 20 ms of it ends on time.
+    _exit(feeds ? (int)r : r == 0 && took >= 1000000000 ? 1 : 99);
   }
   int st;
-  usleep(20000);
+  await_asleep(child, child);
   kill(child, SIGSTOP);
   waitpid(child, &st, WUNTRACED);
   printf("%s: stopped %d", what, WIFSTOPPED(st));
   usleep(20000);
   kill(child, SIGCONT);
-  usleep(5000);
+  if (feeds) await_asleep(child, child);
   if (feeds) write(p[1], "y", 1);
   waitpid(child, &st, 0);
   printf(" result %d\n", WEXITSTATUS(st));
@@ -105,7 +106,7 @@ int main(void) {
   setvbuf(stdout, 0, _IOLBF, 0);
   char c;
   pipe(p);
-  struct timespec t = {0, 1000}, long_sleep = {0, 60000000}, left = {0, 0};
+  struct timespec t = {0, 1000}, long_sleep = {1, 0}, left = {0, 0};
 
   warm(read_once);
   stopped(read_once, p[0], (long)&c, 1, "read", 1);

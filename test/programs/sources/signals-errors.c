@@ -4,6 +4,7 @@
 // flags of sigaction(2) and alternate stacks. One line a fact.
 
 #define _GNU_SOURCE
+#include "asleep.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -417,7 +418,9 @@ static void permissions(void) {
     for (;;) pause();
   }
   while (getsid(target) == getsid(0)) usleep(200);
-  usleep(2000);
+  // Both have their ids when they pause.
+  await_asleep(target, target);
+  await_asleep(same_session, same_session);
   struct {
     int r, e, s;
   } who[] = {{2001, 2001, 2001}, {2003, 2003, 2003}, {2002, 2002, 2002}, {2002, 2003, 2004}, {2001, 2009, 2009}, {2009, 2009, 2001}};

@@ -4,6 +4,7 @@
 
 #define _GNU_SOURCE
 #include "outcome.h"
+#include "asleep.h"
 #include <limits.h>
 #include <signal.h>
 #include <sys/ipc.h>
@@ -115,7 +116,7 @@ static int receiver(size_t room, long type, int flags) {
     fflush(stdout);
     _exit(0);
   }
-  usleep(30000);
+  await_asleep(p, p);
   return p;
 }
 
@@ -146,7 +147,7 @@ static void sleeping(void) {
   fflush(stdout);
   p = fork();
   if (p == 0) _exit(msgsnd(id, &s, 1000, 0) < 0 ? errno : 0);
-  usleep(30000);
+  await_asleep(p, p);
   SHOW(messages());
   CALL(msgrcv(id, &m, 9000, 0, 0));
   waitpid(p, &sent, 0);
@@ -155,8 +156,10 @@ static void sleeping(void) {
   while (msgrcv(id, &m, 9000, 0, IPC_NOWAIT) >= 0);
   struct sigaction a = {.sa_handler = nothing, .sa_flags = SA_RESTART};
   sigaction(SIGALRM, &a, 0);
-  ualarm(10000, 0);
+  // Again and again: the first may come before the call.
+  ualarm(10000, 10000);
   CALL(take(100, 0, 0));
+  ualarm(0, 0);
 }
 
 static void control(void) {
@@ -225,7 +228,7 @@ static void removal(void) {
   fflush(stdout);
   p = fork();
   if (p == 0) _exit(msgsnd(id, &s, 1, 0) < 0 ? errno : 0);
-  usleep(30000);
+  await_asleep(p, p);
   CALL(msgctl(id, IPC_RMID, 0));
   waitpid(p, &gone, 0);
   SHOW(WEXITSTATUS(gone));

@@ -278,7 +278,7 @@ static void intervals(void) {
     ticks = 0;
     v = (struct itimerval){{0, 0}, {0, 20000}};
     S(setitimer, which, &v, 0);
-    if (which == ITIMER_REAL) while (!ticks) pause();
+    if (which == ITIMER_REAL) while (!ticks) nap(1000000);
     else burn(100000000);
     printf("struck %d code %d\n", ticks, last_code);
     ticks = 0;
@@ -441,20 +441,20 @@ static void sleeps(void) {
   sigaction(SIGALRM, &a, 0);
   for (int clock = CLOCK_MONOTONIC; clock <= CLOCK_PROCESS_CPUTIME_ID; clock++)
     for (int flags = 0; flags < 2; flags++) {
-      struct itimerval v = {{0, 0}, {0, 20000}};
+      // Again and again: the first may come before the call.
+      struct itimerval v = {{0, 20000}, {0, 20000}};
       clock_gettime(clock, &t);
       t = flags ? (struct timespec){t.tv_sec + 100, 0} : (struct timespec){100, 0};
       left = (struct timespec){7, 7};
       setitimer(ITIMER_REAL, &v, 0);
       CALL(S(clock_nanosleep, clock, flags, &t, &left));
       printf("left %d\n", left.tv_sec > 50 ? 1 : (int)left.tv_sec);
-      setitimer(ITIMER_REAL, &v, 0);
       CALL(S(clock_nanosleep, clock, flags, &t, NO_MEMORY));
     }
-  struct itimerval v = {{0, 0}, {0, 20000}};
-  setitimer(ITIMER_REAL, &v, 0);
   t = (struct timespec){100, 0};
   CALL(S(nanosleep, &t, NO_MEMORY));
+  struct itimerval never = {0};
+  setitimer(ITIMER_REAL, &never, 0);
 }
 
 // Sleeps for the CPU time of others: of one that computes, and of one that ends too early.
@@ -465,11 +465,11 @@ static void sleeps_for_others(void) {
   for (int computes = 1; computes >= 0; computes--) {
     pid_t child = fork();
     if (child == 0) {
-      alarm(20);
+      alarm(600);
       if (computes) burn(10000000000);
       _exit(0);
     }
-    struct itimerval v = {{0, 0}, {computes ? 10 : 0, 300000}};
+    struct itimerval v = {{computes ? 300 : 0, 300000}, {computes ? 300 : 0, 300000}};
     setitimer(ITIMER_REAL, &v, 0);
     CALL(S(clock_nanosleep, CPU_CLOCK(child), 0, &t, 0));
     v = (struct itimerval){{0, 0}, {0, 0}};

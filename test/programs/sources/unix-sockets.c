@@ -5,6 +5,7 @@
 
 #define _GNU_SOURCE
 #include "outcome.h"
+#include "asleep.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -623,7 +624,7 @@ static void several(void) {
 static long filled;
 
 static void *closer(void *p) {
-  usleep(10000);
+  await_asleep(getpid(), getpid());
   // The descriptor that is being sent, and then room for it.
   close(((int *)p)[2]);
   static char buf[100000];
