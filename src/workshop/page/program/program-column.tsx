@@ -258,6 +258,19 @@ function Answer(): JSX.Element {
       <div class={`answer answer-${now.kind} ${isGood ? 'is-good' : ''}`} role="status">
         {now.kind === 'refused' ? now.sentence : now.kind === 'idle' ? '' : now.text}
       </div>
+      {now.kind === 'busy' && (
+        <button type="button" onClick={now.cancel}>
+          {t('program.cancel')}
+        </button>
+      )}
+      {now.kind === 'answered' && now.output !== undefined && (
+        <>
+          <h3>{t('program.output')}</h3>
+          <pre class="program-report" tabIndex={0}>
+            {now.output}
+          </pre>
+        </>
+      )}
       {now.kind === 'answered' && now.report !== undefined && (
         <pre class="program-report" tabIndex={0}>
           {now.report}

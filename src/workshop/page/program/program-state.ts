@@ -40,8 +40,14 @@ export const programForm = signal<ProgramForm>({
 /** How a question stands. */
 export type Running =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'busy'; readonly text: string }
-  | { readonly kind: 'answered'; readonly text: string; readonly isGood: boolean; readonly report?: string }
+  | { readonly kind: 'busy'; readonly text: string; readonly cancel: () => void }
+  | {
+      readonly kind: 'answered';
+      readonly text: string;
+      readonly isGood: boolean;
+      readonly report?: string;
+      readonly output?: string;
+    }
   | { readonly kind: 'refused'; readonly sentence: string };
 
 export const running = signal<Running>({ kind: 'idle' });
@@ -76,11 +82,14 @@ export async function runProgram(
   show: (recordings: readonly Recording[]) => void,
 ): Promise<void> {
   if (running.value.kind === 'busy') return;
-  running.value = { kind: 'busy', text: t('program.busy') };
+  const abort = new AbortController();
+  const cancel = (): void => abort.abort();
+  running.value = { kind: 'busy', text: t('program.busy'), cancel };
   const result = await lab.submit(request, {
+    signal: abort.signal,
     onProgress(state) {
       const text = state.state === 'queued' ? t('race.queued', { position: state.position }) : t('program.busy');
-      running.value = { kind: 'busy', text };
+      running.value = { kind: 'busy', text, cancel };
     },
   });
   if (!result.ok) {
@@ -104,8 +113,10 @@ function answerOf(outcome: JobOutcome): Running {
     return { kind: 'answered', text: t(`program.check.${verdict}`), isGood: verdict === 'same', report: text };
   }
   if (outcome.kind !== 'run') return { kind: 'idle' };
-  const { exit, ended, sentence } = outcome;
-  if (sentence !== undefined) return { kind: 'answered', text: sentence, isGood: false };
+  const { exit, ended, sentence, output } = outcome;
+  const written = output === '' ? {} : { output };
+  if (sentence !== undefined) return { kind: 'answered', text: sentence, isGood: false, ...written };
   const code = 'code' in exit ? exit.code : 0;
-  return { kind: 'answered', text: t('program.ended', { code }), isGood: ended === undefined && code === 0 };
+  const isGood = ended === undefined && code === 0;
+  return { kind: 'answered', text: t('program.ended', { code }), isGood, ...written };
 }
