@@ -274,6 +274,22 @@ describe('connections', () => {
     for (const socket of sockets) socket.destroy();
   }, 40_000);
 
+  it('of one address are bounded, and come again when the others are gone', async () => {
+    const sockets = await Promise.all(Array.from({ length: 400 }, () => opened(server.port)));
+    const isClosed = (socket: Socket): Promise<boolean> =>
+      Promise.race([
+        once(socket.resume(), 'close').then(() => true),
+        new Promise<boolean>((done) => setTimeout(() => done(false), 500)),
+      ]);
+    const closed = (await Promise.all(sockets.map(isClosed))).filter(Boolean).length;
+    expect(closed).toBeGreaterThanOrEqual(100);
+    expect(closed).toBeLessThan(200);
+    for (const socket of sockets) socket.destroy();
+    for (let i = 0; i < 50 && Number.isNaN(statusOf(await get('/'))); i++)
+      await new Promise((done) => setTimeout(done, 20));
+    expect(statusOf(await get('/'))).toBe(200);
+  });
+
   it('that stop reading an answer do no harm to others', async () => {
     const sockets = await Promise.all(Array.from({ length: 20 }, () => opened(server.port)));
     for (const socket of sockets) {

@@ -21,8 +21,8 @@ import type { HandInVerdict } from '../hand-in.ts';
 
 /** A request for a job's state is held so long by the server. */
 const WAIT_S = 15;
-/** An answer that takes longer does not come. */
-const ANSWER_MS = 20_000;
+/** An answer that takes longer does not come; a long recording over a slow network takes a while. */
+const ANSWER_MS = 45_000;
 /** How often a server that has gone is looked for, and one that is there. */
 const LOOK_FOR_MS = 5000;
 

@@ -27,6 +27,8 @@ export interface HttpOptions {
 
 /** Connections at once; further ones are closed. A class of 40 with six each needs 240. */
 const MAX_CONNECTIONS = 1000;
+/** Of one address: a class behind one router is one, and so is a student with a script. */
+const MAX_OF_ADDRESS = 300;
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 20_000;
 const KEEP_ALIVE_MS = 15_000;
@@ -39,6 +41,7 @@ export class WorkshopHttp {
   readonly #options: HttpOptions;
   readonly #refusals: RefusalLog;
   readonly #server: Server;
+  readonly #connections = new Map<string, number>();
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -58,6 +61,7 @@ export class WorkshopHttp {
     this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.maxHeadersCount = 64;
     this.#server.setTimeout(IDLE_MS, (socket: Socket) => socket.destroy());
+    this.#server.on('connection', (socket: Socket) => this.#count(socket));
     this.#server.on('clientError', (error, socket) => this.#clientError(error, socket as Socket));
     this.#server.on('drop', () => this.#refusals.refused({}, 'a connection was closed: there are too many'));
     // Neither is a protocol of ours.
@@ -83,6 +87,21 @@ export class WorkshopHttp {
       this.#server.close(() => done());
       this.#server.closeAllConnections();
     });
+  }
+
+  /** Closes a connection of somebody who has too many. */
+  #count(socket: Socket): void {
+    const address = socket.remoteAddress ?? '';
+    const count = (this.#connections.get(address) ?? 0) + 1;
+    this.#connections.set(address, count);
+    socket.once('close', () => {
+      const left = (this.#connections.get(address) ?? 1) - 1;
+      if (left > 0) this.#connections.set(address, left);
+      else this.#connections.delete(address);
+    });
+    if (count <= MAX_OF_ADDRESS) return;
+    this.#refusals.refused({ from: address }, 'a connection was closed: its address has too many');
+    socket.destroy();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
