@@ -10,12 +10,14 @@ export function utf8(s: string): Uint8Array {
   return encoder.encode(s);
 }
 
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** Two hex digits per byte, joined by `separator`. */
 export function toHex(bytes: Uint8Array, separator = ''): string {
   let out = '';
   for (let i = 0; i < bytes.length; i++) {
     if (i > 0) out += separator;
-    out += (bytes[i] ?? 0).toString(16).padStart(2, '0');
+    out += HEX[bytes[i] ?? 0] ?? '';
   }
   return out;
 }

@@ -49,9 +49,8 @@ export interface RefusedSite {
 
 /** Up to six bytes as a little-endian number, for a trace event. */
 function littleEndian(bytes: Uint8Array): number {
-  let value = 0;
-  for (let i = Math.min(bytes.length, 6) - 1; i >= 0; i--) value = value * 256 + (bytes[i] ?? 0);
-  return value;
+  const low = (bytes[0] ?? 0) + (bytes[1] ?? 0) * 2 ** 8 + (bytes[2] ?? 0) * 2 ** 16 + (bytes[3] ?? 0) * 2 ** 24;
+  return low + (bytes[4] ?? 0) * 2 ** 32 + (bytes[5] ?? 0) * 2 ** 40;
 }
 
 /** Sites that one space patches in its life: a guest that maps and unmaps code without end must not fill the host's memory. */
@@ -92,7 +91,11 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   tid = 0;
   /** Where the patch under way has stored. */
   private readonly stored: { start: PhysAddr; end: PhysAddr }[] = [];
-  /** Pages that it has copied first: nothing is translated from them yet. */
+  /** The page that it stores to, or -1; where that is in memory; and whether it was copied for that. */
+  private openPage = -1;
+  private openFrame: PhysAddr = 0;
+  private isCopied = false;
+  /** Pages that were copied first: nothing is translated from them yet. */
   private readonly copied: PhysAddr[] = [];
 
   constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
@@ -292,24 +295,39 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   }
 
   private storeInPage(addr: number, bytes: Uint8Array): boolean {
+    const page = pageDown(addr);
+    if (page !== this.openPage && !this.open(page)) return false;
+    const to = this.openFrame + addr - page;
+    this.mm.memory.bytes.set(bytes, to);
+    if (!this.isCopied) this.noteStore(to, to + bytes.length);
+    return true;
+  }
+
+  /**
+   * Finds the page that stores go to. Nobody changes what is mapped while the lock is held, so the next stores find it
+   * open.
+   */
+  private open(page: number): boolean {
     const { mm } = this;
-    const before = mm.physicalOf(addr, 'read', true);
-    const to = mm.physicalOf(addr, 'write', true);
-    if (to === undefined) return false;
-    mm.memory.bytes.set(bytes, to);
-    if (to === before || before === undefined) this.noteStore(to, to + bytes.length);
-    else this.copied.push(pageDown(to));
-    if (to === before) return true;
+    this.openPage = -1;
+    const before = mm.physicalOf(page, 'read', true);
+    const frame = mm.physicalOf(page, 'write', true);
+    if (frame === undefined) return false;
+    this.openFrame = frame;
+    if (frame !== before) {
+      if (before !== undefined) this.copied.push(frame);
+      this.trace.emit(EventKind.textCopied, this.tid, page);
+    }
+    this.isCopied = this.copied.includes(frame);
     // Upstream the copy is mapped only when it is next used (PMA:420-506).
-    if (!this.guards.keepCopiedPage) mm.hidePage(pageDown(addr));
-    this.trace.emit(EventKind.textCopied, this.tid, pageDown(addr));
+    if (this.guards.keepCopiedPage) this.openPage = page;
+    else if (frame !== before) mm.hidePage(page);
     return true;
   }
 
   /** Nobody executes anything before the lock is free: translations are dropped then, once for all stores to a place. */
   private noteStore(start: PhysAddr, end: PhysAddr): void {
     const { stored } = this;
-    if (this.copied.includes(pageDown(start))) return;
     const last = stored.at(-1);
     if (last !== undefined && start <= last.end + SITE_BYTES && end >= last.start - SITE_BYTES) {
       if (pageDown(start) === pageDown(last.start)) {
@@ -325,6 +343,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     for (const { start, end } of this.stored) this.mm.memory.written(start, end - start);
     this.stored.length = 0;
     this.copied.length = 0;
+    this.openPage = -1;
   }
 
   private mapTable(addr: number): number {
