@@ -88,8 +88,8 @@ export class Session {
     if (this.#moment.value >= this.length.value) this.goTo(0);
     this.#playing.value = true;
     const tick = (): void => {
-      if (this.#moment.value >= this.length.value) return this.pause();
       this.goTo(this.#moment.value + 1);
+      if (this.#moment.value >= this.length.value) return this.pause();
       this.#timer = setTimeout(tick, 1000 / this.speed.value);
     };
     this.#timer = setTimeout(tick, 1000 / this.speed.value);

@@ -5,12 +5,12 @@
 
 import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
-import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
+import type { State } from '../../../../trace/recording/cursor.ts';
 import type { Recording, Region } from '../../../../trace/recording/format.ts';
 import { t } from '../../../texts/texts.ts';
-import { actorClass, actorName } from '../actors.ts';
-import { address, spaced } from '../numbers.ts';
+import { address } from '../numbers.ts';
 import { useViewer } from '../viewer-context.ts';
+import { Listing } from './listing.tsx';
 
 /** The region that somebody chose; -1: the one in which the last step was, or the first slot. */
 const chosen = signal(-1);
@@ -67,41 +67,4 @@ function regionAt(recording: Recording, state: State, actor: number, shown: read
   };
   const slot = shown.find((i) => recording.regions[i]?.kind === 'slot' && state.memory[i] !== null);
   return shown.find((i) => holds(i) && state.memory[i] !== null) ?? slot ?? shown[0] ?? -1;
-}
-
-function Listing({ cursor, state, region }: { cursor: RecordingCursor; state: State; region: number }): JSX.Element {
-  const listing = cursor.listing(region, state);
-  const about = cursor.recording.regions[region];
-  if (about === undefined || state.memory[region] === null) return <p class="empty">{t('table.absent')}</p>;
-  if (listing === undefined) return <p class="empty">{t('table.no-listing')}</p>;
-  return (
-    <div class="listing" tabIndex={0} role="group" aria-label={about.name}>
-      <table class="mono">
-        <tbody>
-          {listing.rows.map(([offset, length, text]) => {
-            const at = about.address + offset;
-            const here = state.actors.flatMap((actor, i) =>
-              actor.rip === at && actor.space === about.space && actor.state !== 'unborn' ? [i] : [],
-            );
-            return (
-              <tr key={offset} class={here.length > 0 ? 'is-here' : ''}>
-                <td class="listing-address">
-                  {address(at)}
-                  {here.map((i) => (
-                    <span key={i} class={`chip ${actorClass(cursor.recording, i)}`}>
-                      {actorName(cursor.recording, i)}
-                    </span>
-                  ))}
-                </td>
-                <td>
-                  <span class="listing-text">{cursor.text(text)}</span>
-                  <span class="listing-bytes">{spaced(listing.bytes.slice(2 * offset, 2 * (offset + length)))}</span>
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
-  );
 }

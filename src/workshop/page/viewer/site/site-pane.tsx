@@ -77,6 +77,7 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
   const original = fromHex(site.before).subarray(1, 1 + SITE_BYTES);
   const now = cursor.siteBytes(index, state);
   const stored = storedBytes(step, site);
+  const phase = now === null ? undefined : phaseOf(now.subarray(0, SITE_BYTES), original);
   const fetchers = fetchersOf(recording, state, site);
   const eyes = fetchers.includes(view.eyes.value) ? view.eyes.value : -1;
   const seen = eyes === -1 ? now : cursor.siteBytes(index, state, eyes);
@@ -113,7 +114,7 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
           ))}
           <td class="note">{site.sysno === null ? '' : t('site.original', { sysno: site.sysno })}</td>
         </tr>
-        <tr class="bytes-now">
+        <tr class={`bytes-now ${phase === 'patched' ? 'is-patched' : ''}`}>
           <th scope="row">{t('site.now')}</th>
           {COLUMNS.map((i) => {
             const value = now?.[i];
@@ -127,11 +128,7 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
               </td>
             );
           })}
-          <td class="note">
-            {now === null
-              ? t('site.unmapped')
-              : t(`site.phase.${phaseOf(now.subarray(0, SITE_BYTES), original)}.short`)}
-          </td>
+          <td class="note">{now === null ? t('site.unmapped') : t(`site.phase.${phase}.short`)}</td>
         </tr>
         {recording.actors.map((actor, i) =>
           actor.role === 'task' && recording.granules.length > 0 ? (
