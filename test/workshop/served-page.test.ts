@@ -63,7 +63,7 @@ describe.runIf(CHROMIUM !== undefined)('the page on its server', () => {
   it('checks signed lines with the key that it does not have', async () => {
     const opened = await harness.open(`${server.url}/check`);
     const { page } = opened;
-    await page.waitForFunction(`document.querySelector('[role=status]')?.textContent.includes('class key')`);
+    await page.locator('[role=status]', { hasText: 'class key' }).waitFor();
     const line = await page.evaluate(async () => {
       const response = await fetch('/api/hand-in', {
         method: 'POST',
@@ -78,6 +78,46 @@ describe.runIf(CHROMIUM !== undefined)('the page on its server', () => {
     const rows = await page.locator('tbody tr').allInnerTexts();
     expect(rows[0]).toMatch(/^signed: this class/);
     expect(rows[1]).toMatch(/^WRONG/);
+    await opened.close();
+  });
+
+  it("runs a student's own program and opens its recording; one that never ends is ended with a sentence", async () => {
+    const opened = await harness.open(`${server.url}/#s=v1;col=program`);
+    const { page } = opened;
+    await page.waitForSelector('.lab-server');
+    const run = async (source: string, answer: RegExp): Promise<void> => {
+      await page.fill('.program-column textarea', source);
+      await page.click('.program-column .primary-button');
+      await page.locator('.program-column .answer', { hasText: answer }).waitFor();
+    };
+    await run('movl $39, %eax\nsyscall\nmovl $60, %eax\nmovl $9, %edi\nsyscall\n', /status 9/);
+    expect(await page.locator('.pane-site').innerText()).toMatch(/b8 27 00 00 00 0f 05|getpid/);
+    await run('again: jmp again\n', /that is the limit here/);
+    await run('ud2\n', /SIGILL/);
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
+  it('explores a race on the server, and says so when the server has gone; recordings still play', async () => {
+    const own = await ServerProcess.start('--workers', '1');
+    const opened = await harness.open(`${own.url}/#s=v1;col=race`);
+    const { page } = opened;
+    const status = page.locator('.lab-status');
+    await page.waitForSelector('.lab-server');
+    await page.click('.race-form button[type=submit]');
+    await page.waitForSelector('.answer-answered');
+    expect(await page.locator('.answer-answered').innerText()).toMatch(/fail/i);
+    expect(opened.problems).toEqual([]);
+    await own.stop('SIGKILL');
+    await page.selectOption('.race-form select >> nth=3', 'stale');
+    await page.click('.race-form button[type=submit]');
+    await page.waitForSelector('.lab-lost');
+    expect(await status.innerText()).toContain('The server is gone');
+    const before = page.url();
+    await opened.press('Escape');
+    await page.locator('main').focus();
+    await page.keyboard.press('End');
+    await page.waitForURL((url) => url.href !== before);
     await opened.close();
   });
 });
