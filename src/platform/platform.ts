@@ -422,6 +422,8 @@ export class Platform implements PlatformApi {
   /** What the handler was about to do when the host took the processor from it; false when the run is over. */
   private finishHandler(ctx: GuestContext, thread: StubThread): boolean {
     thread.isInHandler = false;
+    // The Sentry looks for itself when the call comes to it.
+    if (this.on.context !== null) this.on.context.interrupted = false;
     if (!this.trapped(ctx, thread, true)) {
       this.endOfCall();
       this.on.release(ctx, this.event, false);
@@ -703,7 +705,6 @@ export class Platform implements PlatformApi {
    * @param isLate the site may have been patched since the call has trapped
    */
   private trapped(ctx: GuestContext, thread: StubThread | null, isLate = false): boolean {
-    const words = this.cpu.regs.u32;
     if (thread !== null) {
       if (this.config.guards.assertGs && this.on.hasForeignGs(thread)) this.on.giveUpGs(thread);
       const mayPatch = !this.leavesSites && this.patcher.mayPatch(ctx);
@@ -712,8 +713,8 @@ export class Platform implements PlatformApi {
     }
     this.traps++;
     this.isPatchedCall = false;
-    if (this.threadLimit === 0) return this.serve(ctx, words[0] as number);
-    return this.serveNoted(ctx, words[0] as number);
+    const sysno = this.cpu.regs.u32[0] as number;
+    return this.threadLimit === 0 ? this.serve(ctx, sysno) : this.serveNoted(ctx, sysno);
   }
 
   /** Serves a call that came through a trampoline and the syshandler; the stub's code goes back to the guest. */
@@ -728,6 +729,7 @@ export class Platform implements PlatformApi {
     let sysno: number;
     if (this.savesInGuest) {
       sysno = context.load(regs);
+      context.interrupted = false;
       if (this.config.guards.syscallClobbers) this.clobber(regs);
     } else {
       sysno = words[0] as number;

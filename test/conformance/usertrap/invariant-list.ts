@@ -148,9 +148,10 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 19,
-    text: 'nothing jumps between the bytes of a site',
-    seenAt: 'no event tells where a task came from; facts 6 to 9 enter a site at +5 and +6',
-    isUnobservable: true,
+    mutant: 'a guest jumps to the fourth byte of a site',
+    text: 'nothing jumps between the bytes of a site, but to its fault byte',
+    seenAt: 'stop, call: where the block began that holds the last instruction',
+    needsGoodGuest: true,
   },
   {
     number: 20,
@@ -245,9 +246,10 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 32,
-    text: 'an interruption is never lost',
-    seenAt: 'an absence that no event shows; scenario 21 and the preemption tests count interruptions',
-    isUnobservable: true,
+    mutant: 'the stub does not look for an interrupt before it resumes a context',
+    text: 'an interruption is never lost: guest code does not go on over one',
+    seenAt: 'end of a run',
+    needsGoodGuest: true,
   },
   {
     number: 33,
@@ -283,9 +285,10 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     number: 37,
+    mutant: 'a guest loads 219 and jumps to the guard',
     text: '219 at a guard comes of a restart, or of a site for 219',
-    seenAt: 'a guest may load 219 itself; scenarios 12 and 14, fact 8',
-    isUnobservable: true,
+    seenAt: 'recovery, against the registers at the start of the run',
+    needsGoodGuest: true,
   },
   {
     number: 38,

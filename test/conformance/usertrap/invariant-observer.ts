@@ -13,7 +13,7 @@ import type { AddressSpace } from '../../../src/mm/address-space.ts';
 import type { PlatformObserver } from '../../../src/platform/observer.ts';
 import type { GuestContext, PlatformEvent } from '../../../src/platform/sentry.ts';
 import type { PatchedSite, SpaceTraps } from '../../../src/platform/space-traps.ts';
-import { Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from '../../../src/platform/stub-layout.ts';
+import { Context, Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from '../../../src/platform/stub-layout.ts';
 import { ThreadContext } from '../../../src/platform/thread-context.ts';
 import type { FaultOutcome } from '../../../src/usertrap/fault-handler.ts';
 import type { PatchOutcome, PatchRequest } from '../../../src/usertrap/patcher.ts';
@@ -54,6 +54,8 @@ interface Seen {
   /** Recovery sent it back, or made a call of it. */
   recovered: { sysno: number } | null;
   fpu: Uint8Array | null;
+  /** Where the Sentry has let it go on. */
+  start: { rip: number; rax: bigint };
   /** What the kernel held of it when `fpu` was taken. */
   kernelFpu: Uint8Array | null;
 }
@@ -87,7 +89,7 @@ export class InvariantObserver implements PlatformObserver {
   #task(ctx: GuestContext): Seen {
     let seen = this.#seen.get(ctx);
     if (seen === undefined) {
-      seen = { arrival: null, served: null, recovered: null, fpu: null, kernelFpu: null };
+      seen = { arrival: null, served: null, recovered: null, fpu: null, start: { rip: 0, rax: 0n }, kernelFpu: null };
       this.#seen.set(ctx, seen);
     }
     return seen;
@@ -259,6 +261,9 @@ export class InvariantObserver implements PlatformObserver {
       const isOwn = rax === BigInt(site.sysno) || isTorn(rax, site);
       this.#check(18, isOwn, () => `rax is ${rax} at a site for ${site.sysno}`);
     }
+    const isRestart = task.start.rip === at && task.start.rax === rax;
+    const isGenuine = rax !== BigInt(RESTART_SYSCALL) || site.sysno === RESTART_SYSCALL || isRestart;
+    this.#check(37, isGenuine, () => `somebody else than the Sentry has loaded 219 at ${hex(at)}`);
     task.recovered = { sysno: outcome.kind === 'restart' ? site.sysno : Number(rax & 0xffff_ffffn) };
   }
 
@@ -271,6 +276,7 @@ export class InvariantObserver implements PlatformObserver {
     const { regs } = ctx;
     const task = this.#task(ctx);
     const rip = regs.get(Reg.rip);
+    task.start = { rip, rax: regs.u64[Reg.rax] as bigint };
     task.arrival = null;
     // Upstream a context may come back by the syshandler's exit: its registers are in its record.
     if (rip >= STUB_START && rip < STUB_END) return;
@@ -307,6 +313,7 @@ export class InvariantObserver implements PlatformObserver {
     const rip = ctx.regs.get(Reg.rip);
     const offset = slotOffset(stub.traps, rip);
     const isInside = (offset > 8 && offset < USED_BYTES) || isInStub(rip);
+    this.#checkEdge(stub.traps);
     if (stop.kind === 'page-fault') this.#check(26, !isInside, () => `a page fault at ${hex(rip)}`);
     if (stop.kind === 'debug') this.#check(31, !isInside, () => `a debug trap at ${hex(rip)}`);
   }
@@ -332,6 +339,11 @@ export class InvariantObserver implements PlatformObserver {
     task.served = null;
     // In the stub the registers may still be another context's.
     if (isInStub(rip)) return;
+    const isRunning = (event.kind === 'budget' || event.kind === 'preempted') && slotOffset(stub.traps, rip) < 0;
+    if (isRunning) {
+      const isLost = stub.isInterrupted && !stub.isInHandler;
+      this.#check(32, !isLost, () => `the task is at ${hex(rip)} and has not heeded an interrupt`);
+    }
     task.fpu = new Uint8Array(FPU_BYTES);
     cpu.saveFpu(task.fpu);
     task.kernelFpu = ctx.fpu.slice();
@@ -343,6 +355,7 @@ export class InvariantObserver implements PlatformObserver {
     const { regs } = ctx;
     const task = this.#task(ctx);
     const { arrival, recovered } = task;
+    if (!isPatchedCall) this.#checkEdge(stub.traps);
     task.arrival = null;
     task.recovered = null;
     task.served = null;
@@ -373,10 +386,22 @@ export class InvariantObserver implements PlatformObserver {
   }
 
   onServed(ctx: GuestContext, isPatchedCall: boolean): void {
+    this.#task(ctx).start = { rip: ctx.regs.get(Reg.rip), rax: ctx.regs.u64[Reg.rax] as bigint };
     if (!isPatchedCall || this.cpu === null) return;
     const regs = new Regs();
     regs.copyFrom(ctx.regs);
     this.#task(ctx).served = { regs, instructions: this.cpu.instructions };
+  }
+
+  /** The engine tells where the straight-line block has begun that holds the last instruction. */
+  #checkEdge(traps: SpaceTraps): void {
+    const at = this.cpu?.blockStart ?? 0;
+    if (at === 0) return;
+    for (const offset of [1, 2, 3, 4, 6]) {
+      const site = traps.byReturn.get(at - offset + 7);
+      const isInside = site !== undefined && isPatched(read(traps.mm, site.address, 7));
+      this.#check(19, !isInside, () => `a jump has gone to ${hex(at)}, into the site at ${hex(at - offset)}`);
+    }
   }
 
   #checkGs(stub: Stub, regs: Regs): void {
@@ -419,6 +444,9 @@ interface Stub {
   readonly stackTop: number;
   readonly msg: Uint32Array;
   readonly ownsGs: boolean;
+  readonly isInHandler: boolean;
+  /** The context's record says that an interrupt waits. */
+  readonly isInterrupted: boolean;
   word(at: number): number;
 }
 
@@ -427,13 +455,15 @@ function stubOf(ctx: GuestContext): Stub | null {
   const context = ctx.platformState;
   const thread = context instanceof ThreadContext ? (context.thread ?? context.lastThread) : null;
   if (thread === null) return null;
-  const { traps, msgAddr, stackTop, msg, ownsGs } = thread;
+  const { traps, msgAddr, stackTop, msg, ownsGs, isInHandler } = thread;
   return {
     traps,
     msgAddr,
     stackTop,
     msg,
     ownsGs,
+    isInHandler,
+    isInterrupted: context instanceof ThreadContext && context.words[Context.interrupt / 4] === 1,
     word: (at) => (msg[at / 4 + 1] as number) * 2 ** 32 + (msg[at / 4] as number),
   };
 }

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { Reg } from '../../../src/cpu/regs.ts';
 import { call, END, GETPID, Machine, TEXT } from '../../platform/machine.ts';
 import { INVARIANTS } from './invariant-list.ts';
-import { MUTANTS } from './mutants.ts';
+import { childOfHeader300, MUTANTS } from './mutants.ts';
 
 const SITE = TEXT + 0x101;
 
@@ -67,4 +67,12 @@ describe('a machine that is broken is noticed', () => {
       m.dispose();
     },
   );
+
+  it('upstream, where the index that a header gives is not compared with the table’s size', () => {
+    for (const isChecked of [true, false]) {
+      const m = childOfHeader300(isChecked);
+      expect(m.observer.broken.includes(2)).toBe(!isChecked);
+      m.dispose();
+    }
+  });
 });

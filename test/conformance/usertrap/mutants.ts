@@ -6,7 +6,7 @@
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../../src/abi/mman.ts';
 import { toHex } from '../../../src/base/bytes.ts';
 import { Reg } from '../../../src/cpu/regs.ts';
-import { Msg } from '../../../src/platform/stub-layout.ts';
+import { Msg, STUB_CODE } from '../../../src/platform/stub-layout.ts';
 import { upstreamStubCode } from '../../../src/platform/stub-code.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../../../src/usertrap/guards.ts';
 import type { Guards } from '../../../src/usertrap/guards.ts';
@@ -241,6 +241,15 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
       return m;
     },
   },
+  {
+    invariant: 19,
+    make: () => {
+      const m = patched('upstream');
+      m.poke(TEXT + 0x300, `e9 ${le32(SITE + 3 - (TEXT + 0x305))}`); // jmp SITE+3
+      m.run(TEXT + 0x300);
+      return m;
+    },
+  },
   { invariant: 20, make: () => unwritable({ keepFailedSlot: false, refuseSharedFrames: false }) },
   {
     invariant: 21,
@@ -359,6 +368,20 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
     },
   },
   {
+    invariant: 32,
+    make: () => {
+      // A stub without the jump to where it gives the context back.
+      const m = new Machine('upstream', { stubPreemption: true, isBroken: true });
+      m.poke(SITE - 1, `90 ${call(GETPID)} eb fe`);
+      m.guest.regs.set(Reg.rip, SITE - 1);
+      while (m.platform.metrics().sites.length === 0) m.platform.switchTo(m.guest, 100);
+      spoilStub(m, '83b96c0f0000000f85', '83b96c0f000000660f1f440000');
+      interruptBehindGate(m);
+      m.platform.switchTo(m.guest, 1000);
+      return m;
+    },
+  },
+  {
     invariant: 33,
     make: () => {
       const m = patched('upstream');
@@ -390,6 +413,15 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
       const m = patched('upstream');
       after(m, 'read-unlock', () => m.poke(slotOf(m) + 58, le32(GETUID)));
       enterBehindMov(m, GETPID);
+      return m;
+    },
+  },
+  {
+    invariant: 37,
+    make: () => {
+      const m = patched('upstream');
+      m.poke(TEXT + 0x300, `b8 db 00 00 00 e9 ${le32(SITE + 5 - (TEXT + 0x30a))}`); // mov $219,%eax; jmp SITE+5
+      m.run(TEXT + 0x300);
       return m;
     },
   },
@@ -481,6 +513,46 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
     },
   },
 ];
+
+/**
+ * Upstream, where a child finds 300 in its table's header and patches a site.
+ * @param isChecked false: the allocator does not ask whether that is an index of the table
+ */
+export function childOfHeader300(isChecked: boolean): Machine {
+  const m = patched('upstream');
+  m.poke(trapsOf(m.guest).base, le32(300));
+  const mm = m.mm.fork();
+  if (mm === undefined || m.platform.forkSpace(m.mm, mm) !== 0) throw new Error('no memory to fork');
+  const child = m.newGuest(mm);
+  const traps = trapsOf(child);
+  let lie = 0;
+  const io: StepPerformer = {
+    perform: (step) => {
+      // The slot goes where the index says, as it would without the question.
+      if (step.op === 'store' && step.what === 'slot') return traps.perform({ ...step, addr: step.addr + lie });
+      const result = traps.perform(step);
+      if (isChecked || step.op !== 'get' || step.field !== 'next' || typeof result !== 'number' || result < 256)
+        return result;
+      lie = (result - 256) * 80;
+      return 255;
+    },
+  };
+  const request = { ip: OTHER + 7, sysno: GETPID, hasTracer: false, closed: null, knownBoundary: OTHER - 1 };
+  const outcome = patchSyscall(request, { guards: UPSTREAM_GUARDS, protocol: GVISOR_PROTOCOL }, io);
+  m.observer.onPatch(child, traps, request, outcome);
+  return m;
+}
+
+/** Interrupts a patched call right behind the gate, where the thread is not yet the context's again. */
+function interruptBehindGate(m: Machine): void {
+  const { guest } = m;
+  const gate = STUB_CODE + upstreamStubCode(false).gateReturn - 2;
+  guest.regs.set(Reg.rip, SITE);
+  m.platform.switchTo(guest, 1);
+  for (let i = 0; i < 200 && guest.regs.get(Reg.rip) !== gate; i++) m.cpu.step();
+  m.platform.switchTo(guest, 1);
+  m.platform.interrupt(guest);
+}
 
 function ran(m: Machine): Machine {
   m.run(SITE - 1);

@@ -86,7 +86,7 @@ describe('upstream, as a guest under runsc sees it', () => {
   });
 
   it('9: entering at +6 runs junk and ends in a signal', () => {
-    const m = (machine = new Machine('upstream'));
+    const m = (machine = new Machine('upstream', { isHostile: true }));
     m.poke(SITE - 1, `90 ${call(GETPID)} c3 90 ${END}`);
     m.guest.regs.set(Reg.rsp, 0x7fff00);
     m.run(SITE - 1);
