@@ -112,19 +112,31 @@ function messageOf(error: unknown): string {
   throw error;
 }
 
-/** Whether a guest path leads to something in the root; a link counts, the kernel follows it. */
+/** As many links as Linux follows in one path. */
+const MOST_LINKS = 40;
+
+/** Whether a guest path leads to something in the root. */
 function existsIn(root: HostDirectory, path: string): boolean {
-  let at = '';
-  for (const part of path.split('/')) {
+  const left = guestText(path).split('/').reverse();
+  const at: string[] = [];
+  for (let links = 0; left.length > 0;) {
+    const part = left.pop() ?? '';
     if (part === '' || part === '.') continue;
     if (part === '..') {
-      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+      at.pop();
       continue;
     }
-    at = at === '' ? part : `${at}/${part}`;
-    const stat = root.stat(guestText(at));
+    const name = [...at, part].join('/');
+    const stat = root.stat(name);
     if (typeof stat === 'number') return false;
-    if (stat.kind === 'symlink') return true;
+    if (stat.kind !== 'symlink') {
+      at.push(part);
+      continue;
+    }
+    const target = root.readlink(name);
+    if (typeof target === 'number' || ++links > MOST_LINKS) return false;
+    if (target.startsWith('/')) at.length = 0;
+    left.push(...target.split('/').reverse());
   }
   return true;
 }

@@ -2,7 +2,18 @@
 //
 // `trapline run` as a process: statuses, what the guest gets of the command line, limits, files it writes.
 
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -91,6 +102,24 @@ describe('trapline run', () => {
     expect(trapline(['run', guest('loop-forever')], { env }).status).toBe(124);
     expect(trapline(['run', guest('hello')], { env: { TRAPLINE_STRACE: '1' } }).stderr).toContain('write(1, ');
     expect(trapline(['run', '--patch', 'off', guest('hello')], { env: { TRAPLINE_PATCH: 'nonsense' } }).status).toBe(0);
+  });
+
+  it("finds a bare name in the guest's PATH, through links where they lead", () => {
+    const root = join(folder, 'linked');
+    mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
+    mkdirSync(join(root, 'empty'));
+    copyFileSync(guest('hello'), join(root, 'usr', 'bin', 'hi'));
+    chmodSync(join(root, 'usr', 'bin', 'hi'), 0o755);
+    for (const [to, name] of [
+      ['empty', 'first'],
+      ['/loop', 'loop'],
+      ['usr/bin', 'second'],
+    ] as const)
+      symlinkSync(to, join(root, name));
+    const run = (path: string): number | null =>
+      trapline(['run', '--root', root, '--env', `PATH=${path}`, '--', 'hi']).status;
+    expect(run('/first:/loop:/first/../second')).toBe(0);
+    expect(run('/first:/loop')).toBe(127);
   });
 
   describe.runIf(existsSync(BUSYBOX))('with a busybox', () => {
