@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Two threads that sleep when ready() is called, and go on one after the other.
+// Two threads that sleep when ready() is called, each at a gate of its own, and go on one after the other: a tracer that
+// stops both may change who sleeps first.
 
 #include <pthread.h>
 #include <stdio.h>
@@ -9,14 +10,14 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
-static int gate[2];
+static int gates[2][2];
 static volatile int tids[2];
 int sum;
 static void say(const char *text) { write(1, text, strlen(text)); }
 static void *work(void *number) {
   char c;
   tids[(long)number] = syscall(SYS_gettid);
-  read(gate[0], &c, 1);
+  read(gates[(long)number][0], &c, 1);
   __atomic_add_fetch(&sum, 1 + (long)number, __ATOMIC_SEQ_CST);
   return NULL;
 }
@@ -35,8 +36,8 @@ static void await_sleep(int tid) {
 void ready(void) {}
 int main(void) {
   pthread_t threads[2];
-  pipe(gate);
   for (long i = 0; i < 2; i++) {
+    pipe(gates[i]);
     pthread_create(&threads[i], NULL, work, (void *)i);
     while (!tids[i]) usleep(1000);
     await_sleep(tids[i]);
@@ -44,7 +45,7 @@ int main(void) {
   ready();
   for (int i = 0; i < 2; i++) {
     say("go\n");
-    write(gate[1], "x", 1);
+    write(gates[i][1], "x", 1);
     while (sum < i + 1) usleep(1000);
   }
   for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
