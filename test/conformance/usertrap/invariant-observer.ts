@@ -13,7 +13,15 @@ import type { AddressSpace } from '../../../src/mm/address-space.ts';
 import type { PlatformObserver } from '../../../src/platform/observer.ts';
 import type { GuestContext, PlatformEvent } from '../../../src/platform/sentry.ts';
 import type { PatchedSite, SpaceTraps } from '../../../src/platform/space-traps.ts';
-import { Context, Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from '../../../src/platform/stub-layout.ts';
+import {
+  Context,
+  Msg,
+  STUB_CODE,
+  STUB_END,
+  STUB_START,
+  ThreadState,
+  UserRegs,
+} from '../../../src/platform/stub-layout.ts';
 import { ThreadContext } from '../../../src/platform/thread-context.ts';
 import type { FaultOutcome } from '../../../src/usertrap/fault-handler.ts';
 import type { PatchOutcome, PatchRequest } from '../../../src/usertrap/patcher.ts';
@@ -276,7 +284,8 @@ export class InvariantObserver implements PlatformObserver {
     const { regs } = ctx;
     const task = this.#task(ctx);
     const rip = regs.get(Reg.rip);
-    task.start = { rip, rax: regs.u64[Reg.rax] as bigint };
+    // What the stub is about to load is in the record.
+    task.start = isInStub(rip) ? recorded(ctx) : { rip, rax: regs.u64[Reg.rax] as bigint };
     task.arrival = null;
     // Upstream a context may come back by the syshandler's exit: its registers are in its record.
     if (rip >= STUB_START && rip < STUB_END) return;
@@ -465,6 +474,18 @@ function stubOf(ctx: GuestContext): Stub | null {
     isInHandler,
     isInterrupted: context instanceof ThreadContext && context.words[Context.interrupt / 4] === 1,
     word: (at) => (msg[at / 4 + 1] as number) * 2 ** 32 + (msg[at / 4] as number),
+  };
+}
+
+/** Instruction pointer and rax in a context's record. */
+function recorded(ctx: GuestContext): { rip: number; rax: bigint } {
+  const context = ctx.platformState;
+  if (!(context instanceof ThreadContext)) return { rip: 0, rax: 0n };
+  const { buffer, byteOffset } = context.words;
+  const view = new DataView(buffer, byteOffset + Context.regs);
+  return {
+    rip: Number(view.getBigUint64(UserRegs.rip, true)),
+    rax: view.getBigUint64(UserRegs.rax, true),
   };
 }
 
