@@ -3,7 +3,8 @@
 // Each lesson from its start to its end in a real browser, by keyboard alone: the recorded wrong attempt is refused, the
 // solution is taken, and the next lesson is offered.
 
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { RecordingCursor } from '../../src/trace/recording/cursor.ts';
@@ -224,6 +225,19 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
     expect((await rows())[0]).toContain('mov $0x27,%eax');
     await page.keyboard.type(' x');
     await page.waitForSelector('[data-task="guard-byte"] .refused');
+  });
+
+  it('all of it works from a file of this disk, without any request', async () => {
+    const url = pathToFileURL(join(harness.folder, 'static.html')).href;
+    opened = await harness.open(`${url}#s=v1;lesson=count-bytes`);
+    const { page } = opened;
+    await page.waitForSelector('.lesson .task');
+    const student = new Student(opened);
+    for (const task of lessons[1]?.tasks ?? []) {
+      await student.attempt(task, solution(task));
+      await page.waitForSelector(`.task.is-done[data-task="${task.id}"]`);
+    }
+    expect(opened.requests.filter((request) => !/^(file|data|blob):/.test(request))).toEqual([]);
   });
 
   it('a lesson that is done gives a line to hand in', async () => {

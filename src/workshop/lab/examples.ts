@@ -9,31 +9,33 @@ export interface ExampleProgram {
   readonly isRecorded: boolean;
 }
 
-const THREE_CALLS = `# Calls getpid three times from one site, and ends with status 0.
+const THREE_CALLS = `# Three getpid from one site.
 _start: mov $3,%ebx
 again:  mov $39,%eax
         syscall
         dec %ebx
         jnz again
-        mov $231,%eax           # exit_group
+        mov $231,%eax   # exit_group
         xor %edi,%edi
         syscall
 `;
 
 const HELLO = `# Writes a line, and ends.
-_start: mov $1,%eax             # write
+_start: mov $1,%eax     # write
         mov $1,%edi
         lea text(%rip),%rsi
         mov $end-text,%edx
         syscall
-        mov $231,%eax           # exit_group
+        mov $231,%eax   # exit_group
         xor %edi,%edi
         syscall
 text:   .ascii "hello from the lab\\n"
 end:
 `;
 
-const SHARED_TAIL = `# Two paths share one syscall: getpid, and sched_yield, which gives 0. The status is what the second one gave.
+const SHARED_TAIL = `# getpid, and sched_yield, which
+# gives 0, share one syscall. The
+# status is the last one's result.
 _start: mov $2,%ebx
 again:  mov $39,%eax
 tail:   syscall
@@ -48,21 +50,24 @@ end:    mov %eax,%edi
         syscall
 `;
 
-const OWN_CHANGE = `# Changes the number of its own call: code may be written to in the laboratory. The status is getuid's result.
+const OWN_CHANGE = `# Changes the number of its own
+# call; the status is 0 when that
+# was getuid.
 _start: mov $2,%ebx
 number: mov $39,%eax
         syscall
-        movb $102,number+1(%rip)        # getuid from now on
+# getuid from now on:
+        movb $102,number+1(%rip)
         dec %ebx
         jnz number
         mov %eax,%edi
-        sub $1000,%edi                  # the user's id here
+        sub $1000,%edi  # the id here
         mov $231,%ecx
         mov %ecx,%eax
         syscall
 `;
 
-const FOR_EVER = `# Never ends: the limit of instructions ends it.
+const FOR_EVER = `# A limit ends it.
 _start: mov $39,%eax
         syscall
         jmp _start

@@ -44,14 +44,10 @@ export function parseResults(value: unknown): ResultsFile {
   return file as ResultsFile;
 }
 
-/** What a request is found by: its fields in the order of their names, code without its layout. */
+/** What a request is found by: its fields in the order of their names, assembly without layout and comments. */
 export function requestKey(request: JobRequest): string {
-  return JSON.stringify(request, (_, value: unknown) => {
-    if (typeof value === 'string')
-      return value
-        .trim()
-        .replaceAll(/[ \t]+/g, ' ')
-        .replaceAll(/ ?\n\s*/g, '\n');
+  return JSON.stringify(request, (name, value: unknown) => {
+    if (name === 'asm' && typeof value === 'string') return value.replaceAll(/#.*/g, '').trim().split(/\s+/).join(' ');
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
   });

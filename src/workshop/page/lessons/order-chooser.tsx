@@ -7,10 +7,8 @@ import type { JSX } from 'preact';
 import { useId, useRef } from 'preact/hooks';
 import type { WidgetProps } from './widgets.tsx';
 
-const STEPS = ['a', 'b', 'c'];
-
 export function OrderChooser({ goal, say, isBusy, onAttempt }: WidgetProps<'order'>): JSX.Element {
-  const order = useSignal<readonly string[]>(goal.verdict === 'holds' ? ['b', 'a', 'c'] : STEPS);
+  const order = useSignal<readonly string[]>([...(goal.order ?? (goal.verdict === 'holds' ? 'bac' : 'abc'))]);
   const guard = useSignal(goal.guards[0] ?? 6);
   const model = useSignal(goal.models[0] ?? 'coherent');
   const list = useRef<HTMLOListElement>(null);
