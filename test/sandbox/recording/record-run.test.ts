@@ -5,6 +5,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { fromHex, fromLatin1, toHex } from '../../../src/base/bytes.ts';
+import { openUnicorn } from '../../../src/cpu/unicorn/index.ts';
 import { RecordingCursor } from '../../../src/trace/recording/cursor.ts';
 import type { RunRecording, Step, StepKind } from '../../../src/trace/recording/format.ts';
 import { parseRecordings } from '../../../src/trace/recording/parse.ts';
@@ -65,6 +66,40 @@ describe('a recorded run', () => {
     const first = await record('fork-wait', { steps: 5000 });
     const second = await record('fork-wait', { steps: 5000 });
     expect(JSON.stringify(second.recording)).toBe(JSON.stringify(first.recording));
+  });
+
+  it.each([
+    ['fork-wait', 3],
+    ['g27-single-step', 3],
+    ['g27-single-step', 7],
+    ['signal-storm', 5],
+    ['g11-threads-fresh-site', 4],
+    ['d3-shared-tail', 3],
+  ])('of %s does not depend on when the host interrupts: every %i steps', async (name, every) => {
+    const interrupting: Settings['openCpu'] = (machine) => {
+      const cpu = openUnicorn(machine);
+      const step = cpu.step.bind(cpu);
+      const run = cpu.run.bind(cpu);
+      let count = 0;
+      const mayInterrupt = (): void => {
+        if (++count % every === 0) cpu.interrupt();
+      };
+      cpu.step = (view) => {
+        mayInterrupt();
+        return step(view);
+      };
+      cpu.run = (budget) => {
+        mayInterrupt();
+        return run(budget);
+      };
+      return cpu;
+    };
+    for (const patch of ['hardened', 'upstream'] as const) {
+      const quiet = await record(name, { patch, steps: 4000 });
+      const disturbed = await record(name, { patch, steps: 4000, openCpu: interrupting });
+      expect(disturbed.recording.steps).toEqual(quiet.recording.steps);
+      expect(JSON.stringify(disturbed.recording) === JSON.stringify(quiet.recording)).toBe(true);
+    }
   });
 
   it.each(MODES)('is one that the reader accepts, and accounts for every instruction: %o', async (mode) => {
