@@ -61,8 +61,10 @@ async function serve(raw: RawWorkshopOptions): Promise<number> {
   writeToStdout(scope(host, server.port));
   if (classKey === undefined) writeToStdout('Hand-in lines carry a checksum only; --class-key FILE signs them.\n');
   writeToStdout('Ctrl-C ends it.\n');
+  log.debug({ port: server.port, workers }, 'the workshop is open');
   await interrupted();
   await server.close();
+  log.debug({}, 'the workshop is closed');
   log.close();
   return 0;
 }

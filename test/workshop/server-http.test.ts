@@ -385,6 +385,13 @@ describe('the command', () => {
     expect(run).toMatchObject({ status, stdout: '' });
   });
 
+  it('says that the engine is missing, before it says that it is there', () => {
+    const run = trapline(['workshop', '--port', '0'], { env: { TRAPLINE_LIBUNICORN: '/nonexistent/libunicorn.so' } });
+    expect(run).toMatchObject({ status: 125, stdout: '' });
+    expect(run.stderr).toMatch(ONE_LINE);
+    expect(run.stderr).toContain('/nonexistent/libunicorn.so');
+  });
+
   it('says which port is in use', () => {
     const run = trapline(['workshop', '--port', String(server.port)]);
     expect(run).toMatchObject({ status: 125, stdout: '' });

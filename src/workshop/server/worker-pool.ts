@@ -305,7 +305,7 @@ export class WorkerPool {
 /** What finding the engine needs, and nothing else. */
 function workerEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) =>
-    /^(PATH|HOME|TMPDIR|XDG_CACHE_HOME|TRAPLINE_\w+)$/.test(name),
+    /^(PATH|HOME|TMPDIR|XDG_CACHE_HOME|CXX|LD_LIBRARY_PATH|TRAPLINE_LIBUNICORN)$/.test(name),
   );
   return Object.fromEntries(kept);
 }
