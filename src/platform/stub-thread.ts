@@ -196,6 +196,11 @@ export class StubThread {
     return distance;
   }
 
+  /** The signal handler has read a site: the distance was that of its own load, and is 0 again. */
+  clearFaultJump(): void {
+    this.msg[this.version.faultJumpOffset / 4] = 0;
+  }
+
   setState(state: number): void {
     this.msg[this.stateIndex] = threadState(state, this.version);
   }

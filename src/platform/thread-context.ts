@@ -117,6 +117,7 @@ export class ThreadContext extends ContextState {
     record[ORIG_RAX_INDEX + 1] = 0;
     const code = version.interception === 'seccomp' ? SYS_SECCOMP : SYS_USER_DISPATCH;
     this.noteSignal(SIGSYS, code, regs.get(Reg.rip));
+    this.thread?.clearFaultJump();
     record[Context.fpStateChanged / 4] = 0;
     record[Context.err / 4] = 0;
     record[SIGINFO_INDEX + 6] = sysno;

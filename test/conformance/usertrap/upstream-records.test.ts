@@ -298,6 +298,10 @@ describe('fault_jump', () => {
     m.poke(TEXT + 0x200, FAULTS(2));
     expect(m.run(TEXT + 0x200).kind).toBe('syscall');
     expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(3);
+    // A trapped call reads its site, which leaves 0.
+    m.poke(TEXT + 0x200, `65 c7 04 25 38 00 00 00 03 00 00 00 b8 27 00 00 00 90 0f 05 65 8b 1c 25 38 00 00 00 ${END}`);
+    expect(m.run(TEXT + 0x200).kind).toBe('syscall');
+    expect(m.calls.at(-1)?.regs.get(Reg.rbx)).toBe(0);
   });
 
   it('that leads from one fault to the next, or to the same again, uses up a turn and no more', () => {
