@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { packageFolder } from '../cpu/unicorn/setup/index.ts';
 import { Disassembler } from '../isa/disassembler.ts';
@@ -132,16 +133,15 @@ async function runHere(request: JobRequest, disassembler: Disassembler): Promise
 
 /** Every line of the input is a command; without any, the whole lesson. */
 async function answerLines(player: TextLesson): Promise<number> {
-  const lines = readFileSync(0, 'utf8').split('\n');
-  if (lines.every((line) => line.trim() === '')) {
-    writeToStdout(await player.whole());
-    return 0;
-  }
-  writeToStdout(await player.begin());
-  for (const line of lines) {
+  let hasBegun = false;
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (!hasBegun && line.trim() === '') continue;
+    if (!hasBegun) writeToStdout(await player.begin());
+    hasBegun = true;
     const { text, ended } = await player.take(line);
     writeToStdout(text);
     if (ended) break;
   }
-  return player.isDone ? 0 : 1;
+  if (!hasBegun) writeToStdout(await player.whole());
+  return !hasBegun || player.isDone ? 0 : 1;
 }

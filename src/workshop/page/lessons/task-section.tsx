@@ -4,7 +4,7 @@
 
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { findStep } from '../../lessons/recorded-steps.ts';
 import { cursorSteps } from '../../lessons/cursor-steps.ts';
 import { decodeWith, judgeAttempt } from '../../lessons/judge.ts';
@@ -41,7 +41,6 @@ export function TaskSection(props: TaskProps): JSX.Element {
   const { task, number, say, host, isDone, isCurrent, texts } = props;
   const judgement = useSignal<Judgement | undefined>(undefined);
   const isBusy = useSignal(false);
-  const heading = useRef<HTMLHeadingElement>(null);
 
   useEffect(() => {
     if (isCurrent) void openRecording(task, host);
@@ -74,7 +73,7 @@ export function TaskSection(props: TaskProps): JSX.Element {
   const shared = { task, say, isBusy: isBusy.value, onAttempt: (given: Attempt) => void attempt(given) };
   return (
     <section class={`task ${isDone ? 'is-done' : ''}`} data-task={task.id} aria-labelledby={`task-${task.id}`}>
-      <h3 id={`task-${task.id}`} ref={heading} tabIndex={-1}>
+      <h3 id={`task-${task.id}`}>
         {say('task.title', { number, title: task.texts.title })}
         {isDone && <span class="badge badge-good">{say('task.done')}</span>}
       </h3>
