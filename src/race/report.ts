@@ -209,6 +209,7 @@ function goOnText({ stoppedBy, stats }: RaceResult): string[] {
         : 'it was interrupted';
   if (stoppedBy === null) return [];
   if (stats.seed !== null) return [`${why}; to go on: the same command with --seed ${stats.seed + 1}`];
+  if (stoppedBy === 'interrupted') return [`${why}; to go on: the same command, which explores from the start`];
   return [`${why}; to go on: the same command with a larger --budget or --time, which explores from the start`];
 }
 

@@ -67,7 +67,7 @@ export const NO_RACE: Partial<Record<Guard, string>> = {
   assertRecord: 'a guest that writes the record of its stub thread',
   assertGs: 'a guest that sets GS',
   narrowNumber: 'the high half of rax of a trapped call',
-  keepCopiedPage: 'page faults of the stub inside a slot; the world of a race has the pages mapped',
+  keepCopiedPage: 'nobody is in a slot then (hideSlotRip); without both, cow-in-slot ends in a panic of the stub',
   syscallClobbers: 'rcx and r11 of one thread, behind its call',
 };
 

@@ -141,6 +141,7 @@ export const BOOK_SCENARIOS = [
   'table-full',
   'trampoline-line',
   'slot-reuse',
+  'cow-in-slot',
   'site-at-vma-start',
 ];
 

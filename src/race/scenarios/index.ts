@@ -11,6 +11,7 @@ import {
   PATCH_VS_REMAP,
   PATCH_VS_REWRITE,
 } from './code-changes.ts';
+import { COW_IN_SLOT } from './cow-in-slot.ts';
 import { HARDWARE } from './hardware.ts';
 import { INTERRUPT_VS_PATCH, RESTART_BLOCK_VS_PATCH, RESTART_VS_PATCH } from './interrupts.ts';
 import { LONG_MOV } from './long-mov.ts';
@@ -42,6 +43,7 @@ export const SCENARIOS: readonly Scenario[] = [
   TABLE_FULL,
   TRAMPOLINE_LINE,
   SLOT_REUSE,
+  COW_IN_SLOT,
   SITE_AT_START,
   HARDWARE,
 ];

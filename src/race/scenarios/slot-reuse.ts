@@ -9,6 +9,7 @@ import { SITE_BYTES } from '../../isa/syscall-site.ts';
 import { originalBytes, patchedBytes, trapAddress, trapBytes } from '../../usertrap/layout.ts';
 import { headerBytes } from '../../usertrap/trap-table.ts';
 import type { Local, Page, Shared } from '../world/state.ts';
+import type { ActorStart } from '../world/world.ts';
 import { changer, changing, pageOfSite } from './code-changes.ts';
 import { slotCode } from './interrupts.ts';
 import { SiteBehaviour, siteScenario, TEXT, threads } from './stage.ts';
@@ -38,6 +39,22 @@ function write(
   }
 }
 
+/** The site is patched, its slot is the first; another site waits. */
+export function patchedSite(pages: Map<number, Page>, stage: Omit<Stage, 'pages'>): void {
+  const { sysno, table } = stage.parameters;
+  const slot = trapAddress(table, 1);
+  write(pages, stage, table, headerBytes(2));
+  write(pages, stage, slot, trapBytes(slot, stage.site + SITE_BYTES, sysno));
+  write(pages, stage, stage.site, patchedBytes(slot));
+  write(pages, stage, OTHER_SITE, originalBytes(OTHER));
+}
+
+/** A patcher that has trapped on the other site. */
+export function patchesOther(stage: Stage): ActorStart {
+  const local = stage.actor('P', OTHER_SITE + SITE_BYTES, { notes: { sysno: OTHER } }, OTHER);
+  return { name: 'P', local, work: 'patch' };
+}
+
 /** Tells runs in which one slot served both sites. */
 class Reusing extends SiteBehaviour {
   override outcome(shared: Shared, locals: readonly Local[], actors: readonly string[]): string {
@@ -49,26 +66,11 @@ export const SLOT_REUSE = siteScenario({
   name: 'slot-reuse',
   summary: 'the page of a patched site is thrown away while a thread is in its slot, and another site is patched',
   promise: 'every thread makes its syscall once, with its own number',
-  actors: (stage) => [
-    {
-      name: 'P',
-      local: stage.actor('P', OTHER_SITE + SITE_BYTES, { notes: { sysno: OTHER } }, OTHER),
-      work: 'patch',
-    },
-    changer(stage),
-    ...threads(stage),
-  ],
+  actors: (stage) => [patchesOther(stage), changer(stage), ...threads(stage)],
   jobs: (stage) => ({
     change: changing(stage, [{ ...pageOfSite(stage, originalBytes(stage.parameters.sysno)), what: 'MADV_DONTNEED' }]),
   }),
-  prepare: (pages, stage) => {
-    const { sysno, table } = stage.parameters;
-    const slot = trapAddress(table, 1);
-    write(pages, stage, table, headerBytes(2));
-    write(pages, stage, slot, trapBytes(slot, stage.site + SITE_BYTES, sysno));
-    write(pages, stage, stage.site, patchedBytes(slot));
-    write(pages, stage, OTHER_SITE, originalBytes(OTHER));
-  },
+  prepare: patchedSite,
   behaviour: (options, jobs) => new Reusing(options, jobs),
   hot: (parameters) => [slotCode(parameters)],
   next: 2,

@@ -242,6 +242,7 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
     settled: [{ address: table, length: TABLE_BYTES }],
     privateLimit: scenario.privateLimit ?? PRIVATE_LIMIT,
     lockedStores,
+    hidesCopies: !guards.keepCopiedPage,
     ...(guards.hideSlotRip && { emptied: { address: table, length: TABLE_BYTES } }),
   });
   for (let i = 0; i < stepper.segments.length; i++) fetched.push(null);

@@ -126,6 +126,8 @@ export interface Behaviour {
   inject?(work: Work, step: WorldStep, local: Local): Injected | null;
   /** A posted signal is taken before the next instruction. */
   deliver?(signo: number, local: Local): Then;
+  /** User code executes a page that is not mapped just now, and the kernel maps it: what is wrong with that. */
+  pageFault?(local: Local): Failure | null;
   /** Called for each state that a step leads to: what is wrong with it. It then depends on all actors. */
   always?(shared: Shared, locals: readonly Local[], actors: readonly string[]): Failure | undefined;
   /** Called where no actor can go on. */

@@ -17,7 +17,7 @@ import { Touch } from './hot-bytes.ts';
 import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
 import { cowPage, FORCED, freshSpace, readSpace, spaceOf, withSpace } from './space.ts';
-import type { Shared, Space, StoreStep, Work } from './state.ts';
+import type { Page, Shared, Space, StoreStep, Work } from './state.ts';
 import { newest } from './synchrony.ts';
 
 /** An access to memory. */
@@ -39,6 +39,8 @@ export interface PerformerOptions {
   readonly hot: HotBytes;
   readonly cold: ColdCode;
   readonly contents: PageContents;
+  /** A page that is copied is mapped only when it is next used. */
+  readonly hidesCopies: boolean;
   /** Hot bytes change under the exclusive lock only; then who holds the lock reads them without being noticed. */
   readonly lockedStores: boolean;
 }
@@ -49,6 +51,7 @@ export class Performer {
   readonly #contents: PageContents;
   readonly #cold: ColdCode;
   readonly #lockedStores: boolean;
+  readonly #hidesCopies: boolean;
 
   constructor(options: PerformerOptions) {
     this.#model = options.model;
@@ -56,6 +59,7 @@ export class Performer {
     this.#contents = options.contents;
     this.#cold = options.cold;
     this.#lockedStores = options.lockedStores;
+    this.#hidesCopies = options.hidesCopies;
   }
 
   /** Whether the actor can make the step now or has to wait. */
@@ -74,10 +78,10 @@ export class Performer {
       case 'load':
         return this.#isExposed(work) && this.#hot.touches(step.addr, step.length);
       case 'store': {
+        if (cowPage(space, step.addr, step.bytes.length) !== undefined) return true;
         if (!this.#hot.touches(step.addr, step.bytes.length)) return false;
         // What is there now may be changed by somebody else before the store.
         if (!this.#lockedStores) return true;
-        if (cowPage(space, step.addr, step.bytes.length) !== undefined) return true;
         const now = readSpace(space, step.addr, step.bytes.length, PROT_READ | PROT_EXEC);
         return now.length < step.bytes.length || step.bytes.some((b, i) => b !== now[i]);
       }
@@ -135,9 +139,20 @@ export class Performer {
     const space = spaceOf(draft.shared, draft.local);
     const page = space.pages.get(address);
     invariant(page !== undefined, () => 'a page to copy');
-    this.#put(draft, space, { pages: new Map(space.pages).set(address, { ...page, isCow: false }) });
+    const copy: Page = { ...page, isCow: false, ...(this.#hidesCopies && { isHidden: true }) };
+    this.#put(draft, space, { pages: new Map(space.pages).set(address, copy) });
     draft.writes |= this.#hot.memoryBits(address, PAGE_SIZE) | this.#hot.bits(address, PAGE_SIZE);
     this.#serialiseOthers(draft);
+  }
+
+  /** Maps a page that was copied: somebody has faulted on it. */
+  show(draft: Draft, address: number): void {
+    const space = spaceOf(draft.shared, draft.local);
+    const page = space.pages.get(address);
+    invariant(page !== undefined, () => 'a page to show');
+    const { isHidden: _was, ...shown } = page;
+    this.#put(draft, space, { pages: new Map(space.pages).set(address, shown) });
+    draft.writes |= this.#hot.memoryBits(address, PAGE_SIZE) | this.#hot.bits(address, PAGE_SIZE);
   }
 
   /** Makes a step. */

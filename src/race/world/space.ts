@@ -65,6 +65,13 @@ export function isOpenTo(space: Space, address: number, isWrite: boolean): boole
   return isWrite || (page.prot & PROT_READ) !== 0;
 }
 
+/** The first page of a range that is mapped only when it is next used. */
+export function hiddenPage(space: Space, address: number, length: number): number | undefined {
+  for (let page = pageDown(address); page < address + length; page += PAGE_SIZE)
+    if (space.pages.get(page)?.isHidden === true) return page;
+  return undefined;
+}
+
 /** The first page of a range whose next store breaks copy-on-write. */
 export function cowPage(space: Space, address: number, length: number): number | undefined {
   for (let page = pageDown(address); page < address + length; page += PAGE_SIZE)

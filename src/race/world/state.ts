@@ -18,6 +18,8 @@ export interface Page {
   readonly prot: number;
   /** The first store breaks copy-on-write: a TLB shootdown makes all other processors serialise before it. */
   readonly isCow: boolean;
+  /** It was copied, and the copy is mapped only when somebody executes it. */
+  readonly isHidden?: true;
 }
 
 /** One address space: its pages by address, the lock and the records of its trap table. */
@@ -179,7 +181,7 @@ function fpuKey(fpu: Uint8Array): string {
 function spaceKey(space: Space): string {
   let key = `${space.next},${space.base},${space.isLocked ? 1 : 0},${space.readers},${space.isStopped ? 1 : 0},${space.freed},${space.inSlots},${space.tracees}`;
   for (const [address, page] of [...space.pages].sort((a, b) => a[0] - b[0]))
-    key += `;${address / PAGE_SIZE}:${page.content.id}.${page.prot}${page.isCow ? 'c' : ''}`;
+    key += `;${address / PAGE_SIZE}:${page.content.id}.${page.prot}${page.isCow ? 'c' : ''}${page.isHidden === true ? 'h' : ''}`;
   return `${key}/${space.versions.join()}/${space.published.join()}`;
 }
 

@@ -22,7 +22,7 @@ import type { Model } from './model.ts';
 import type { PageContents } from './pages.ts';
 import { Performer } from './performer.ts';
 import type { AccessStep } from './performer.ts';
-import { changedRuns, cowPage, isOpenTo, readSpace, spaceOf, withSpace } from './space.ts';
+import { changedRuns, cowPage, hiddenPage, isOpenTo, readSpace, spaceOf, withSpace } from './space.ts';
 import type { ActorEvent, Local, Shared, Space, StoreStep, Work } from './state.ts';
 import { newest, serialised, unsynchronised } from './synchrony.ts';
 
@@ -40,6 +40,8 @@ export interface StepperOptions {
   readonly privateLimit: number;
   /** The slots of the trap table, where a standstill waits until nobody is in one. */
   readonly emptied?: HotRange;
+  /** A page that is copied is mapped only when it is next used. Default false. */
+  readonly hidesCopies?: boolean;
   /** Hot bytes change under the exclusive lock only. Default true; a store without it is then an error. */
   readonly lockedStores?: boolean;
 }
@@ -67,7 +69,8 @@ export class Stepper {
     const lockedStores = options.lockedStores ?? true;
     this.#cold = new ColdCode(this.#hot, options.settled ?? []);
     const { contents } = machine;
-    this.#performer = new Performer({ model, hot: this.#hot, cold: this.#cold, contents, lockedStores });
+    const hidesCopies = options.hidesCopies ?? false;
+    this.#performer = new Performer({ model, hot: this.#hot, cold: this.#cold, contents, lockedStores, hidesCopies });
   }
 
   get contents(): PageContents {
@@ -151,6 +154,8 @@ export class Stepper {
     const out: Outcome[] = [];
     const rip = Number(local.regs[Reg.rip]);
     const window = this.#window(local, space, rip);
+    const hidden = hiddenPage(space, rip, Math.max(1, window.length ?? window.held + 1));
+    if (hidden !== undefined) return [this.#showPage(local, shared, hidden)];
     for (const index of this.#fetchable(local, space, rip, window)) out.push(this.#fetch(local, shared, index));
     if (window.length !== undefined) {
       const executed = this.#execute(local, shared, rip, window);
@@ -160,6 +165,17 @@ export class Stepper {
     return out;
   }
 
+  /** The instruction at hand lies in a page that was copied and is not mapped yet: a fault, which ends by iret. */
+  #showPage(local: Local, shared: Shared, page: number): Outcome {
+    const draft = newDraft(local, shared, 'fault', 'page fault: the copied page is mapped');
+    draft.reads |= Touch.processors | Touch.memory;
+    draft.failure = this.#behaviour.pageFault?.(local) ?? null;
+    if (draft.failure !== null) return draft;
+    this.#performer.show(draft, page);
+    draft.local = serialised(local);
+    return draft;
+  }
+
   #window(local: Local, space: Space, rip: number): Window {
     const memory = readSpace(space, rip, MAX_INSTRUCTION_BYTES, PROT_EXEC);
     return decodeWindow(rip, memory, this.segments, this.#model.fetch === 'coherent' ? null : local.fetched);
@@ -167,9 +183,12 @@ export class Stepper {
 
   #fetchable(local: Local, space: Space, rip: number, window: Window): number[] {
     const current = (s: HotSegment): Uint8Array => readSpace(space, s.address, s.length, PROT_EXEC);
-    return fetchable(this.#model, rip, window, this.segments, local.fetched, current).filter(
-      (i) => current(this.segments[i] as HotSegment).length === (this.segments[i] as HotSegment).length,
-    );
+    return fetchable(this.#model, rip, window, this.segments, local.fetched, current).filter((i) => {
+      const { address, length } = this.segments[i] as HotSegment;
+      return (
+        current({ address, length, first: 0 }).length === length && hiddenPage(space, address, length) === undefined
+      );
+    });
   }
 
   #fetch(local: Local, shared: Shared, index: number): Outcome {
@@ -274,6 +293,10 @@ export class Stepper {
         break;
       }
       if (this.#isHot(space, rip)) break;
+      if (hiddenPage(space, rip, 1) !== undefined) {
+        touchesShared = true;
+        break;
+      }
       if (i >= this.#privateLimit) {
         ended = { kind: 'runaway' };
         break;
