@@ -159,15 +159,20 @@ export async function runCommand(program: string, args: readonly string[], optio
       logger,
       disassembler,
     };
-    const { patch, upstream, stubPreemption, wallClock, entropy } = options;
+    const { patch, upstream, stubPreemption, disablePatching, wallClock, entropy } = options;
     if (options.checkpoint !== undefined) {
       checkpoints = new CheckpointFile(options.checkpoint, options.checkpointAt, logger);
     }
     let recorded: RunRecordingSession | undefined;
     if (guest === undefined) {
-      sandbox = Sandbox.restore(saved ?? new Uint8Array(0), { ...(await openTree(options)), ...parts });
+      sandbox = Sandbox.restore(saved ?? new Uint8Array(0), {
+        ...(await openTree(options)),
+        ...parts,
+        disablePatching,
+      });
     } else {
-      const plain = { ...guest.options, ...parts, patch, upstream, stubPreemption, wallClock, entropy };
+      const upstreamOnly = { upstream, stubPreemption, disablePatching };
+      const plain = { ...guest.options, ...parts, patch, ...upstreamOnly, wallClock, entropy };
       recorded = outputs.recording && (await recordingOf(plain, program, args, options));
       sandbox = Sandbox.create(recorded?.options ?? plain);
       recorded?.attach(sandbox);

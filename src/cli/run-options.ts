@@ -38,6 +38,7 @@ export interface RunOptions {
   readonly patch: (typeof PATCH_MODES)[number];
   readonly upstream: UpstreamVersionName;
   readonly stubPreemption: boolean;
+  readonly disablePatching: boolean;
   readonly engine: (typeof ENGINES)[number];
   readonly root: string | undefined;
   readonly binds: readonly Bind[];
@@ -93,6 +94,10 @@ const ROWS: readonly Row[] = [
   {
     flags: '--stub-preemption',
     text: '--patch upstream: turns may end in trampolines and stub code, as on real processors',
+  },
+  {
+    flags: '--disable-patching',
+    text: "--patch upstream: gVisor's --systrap-disable-syscall-patching; with --restore, what is patched stays so",
   },
   {
     flags: '--root <DIR|TAR>',
@@ -206,6 +211,7 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
     patch: parseChoice('--patch', required('patch'), PATCH_MODES),
     upstream: parseChoice('--upstream', required('upstream'), UPSTREAM_VERSION_NAMES),
     stubPreemption: on('stubPreemption'),
+    disablePatching: on('disablePatching'),
     engine: parseChoice('--engine', required('engine'), ENGINES),
     root: text('root'),
     binds: list('bind').map(parseBind),

@@ -132,7 +132,6 @@ export class Platform implements PlatformApi {
     // The gate of the hardened code clobbers rcx and r11, so it serves only where that is wanted.
     this.savesInGuest = isUpstream || !guards.syscallClobbers;
     this.prng = options.prng.stream('usertrap');
-    const { prng } = this;
     this.trace = options.trace;
     this.observer = options.observer ?? null;
     this.leavesSites = isUpstream && options.disablePatching === true;
@@ -150,7 +149,7 @@ export class Platform implements PlatformApi {
       stubThreads: this.threadLimit,
       code: this.patches ? code.bytes : null,
       book: this.patcher.book,
-      makeTraps: (mm) => new SpaceTraps(mm, guards, prng, trace, observer ?? null),
+      makeTraps: (mm) => new SpaceTraps(mm, guards, this.prng, trace, observer ?? null),
     });
     this.on = new CurrentContext(cpu, {
       spaces: this.spaces,
@@ -324,8 +323,7 @@ export class Platform implements PlatformApi {
 
   private run(ctx: GuestContext, budget: number): PlatformEvent {
     const cpu = this.cpu;
-    const event = this.event;
-    const { turn } = this;
+    const { event, turn } = this;
     const start = cpu.instructions;
     let isResumed = turn.interrupted === ctx;
     turn.interrupted = null;
@@ -519,8 +517,8 @@ export class Platform implements PlatformApi {
 
   /** A write of GS that the processor was asked to report is carried out here; everything else is the guest's fault. */
   private generalProtection(ctx: GuestContext, stop: Stop): boolean {
-    const cpu = this.cpu;
-    const thread = this.on.thread;
+    const { cpu } = this;
+    const { thread } = this.on;
     if (thread !== null && cpu.screenGsWrites) {
       const code = new Uint8Array(MAX_INSTRUCTION_BYTES);
       const length = ctx.mm.copyIn(ctx.regs.get(Reg.rip), code);
@@ -550,10 +548,9 @@ export class Platform implements PlatformApi {
    * returned to its caller already (SPA:151-168).
    */
   private vsyscall(ctx: GuestContext, sysno: number, caller: bigint): boolean {
-    const { regs } = ctx;
-    const entry = regs.u64[Reg.rip] as bigint;
-    regs.set(Reg.rax, sysno);
-    if (this.leavesSites) returnFromVsyscall(regs, caller);
+    const entry = ctx.regs.u64[Reg.rip] as bigint;
+    ctx.regs.set(Reg.rax, sysno);
+    if (this.leavesSites) returnFromVsyscall(ctx.regs, caller);
     const goesOn = this.trappedCall(ctx, sysno);
     if (ctx.regs.u64[Reg.rip] === entry) returnFromVsyscall(ctx.regs, caller);
     return goesOn;
@@ -796,5 +793,8 @@ export class Platform implements PlatformApi {
 savable(
   'platform/platform',
   { Platform },
-  { isPlace: true, kept: ['cpu', 'sentry', 'config', 'version', 'trace', 'observer', 'event', 'breakpoints'] },
+  {
+    isPlace: true,
+    kept: ['cpu', 'sentry', 'config', 'version', 'leavesSites', 'trace', 'observer', 'event', 'breakpoints'],
+  },
 );

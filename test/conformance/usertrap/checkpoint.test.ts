@@ -11,8 +11,7 @@ import { codeLine as line, linkCode } from '../../../src/isa/machine-code.ts';
 import { openUnicorn } from '../../../src/cpu/unicorn/index.ts';
 import { nodeHost } from '../../../src/sandbox/host-node/index.ts';
 import { Sandbox } from '../../../src/sandbox/sandbox.ts';
-import type { RunResult } from '../../../src/sandbox/sandbox.ts';
-import type { Guards } from '../../../src/usertrap/guards.ts';
+import type { RestoreOptions, RunResult } from '../../../src/sandbox/sandbox.ts';
 import { TABLE_NAME, trapAddress, trapBytes } from '../../../src/usertrap/layout.ts';
 import { upstreamVersion } from '../../../src/usertrap/versions.ts';
 import { directoryWith, elfOf } from '../../kernel/code-guest.ts';
@@ -91,9 +90,9 @@ function savedWithOldSlots(patch: 'upstream' | 'hardened'): Promise<Uint8Array> 
   });
 }
 
-async function restored(file: Uint8Array, guards: Partial<Guards> = {}): Promise<RunResult> {
+async function restored(file: Uint8Array, options: Partial<RestoreOptions> = {}): Promise<RunResult> {
   const host = nodeHost();
-  const sandbox = Sandbox.restore(file, { host, openCpu: openUnicorn, timeoutSec: 600, guards });
+  const sandbox = Sandbox.restore(file, { host, openCpu: openUnicorn, timeoutSec: 600, ...options });
   try {
     return await sandbox.run();
   } finally {
@@ -101,6 +100,24 @@ async function restored(file: Uint8Array, guards: Partial<Guards> = {}): Promise
     host.dispose();
   }
 }
+
+describe('a machine that is restored with patching disabled', () => {
+  const disabled = { disablePatching: true };
+
+  it('goes through the slots that it has, and is recovered at its guards', async () => {
+    const { outcome, taken } = await runTaking(options('upstream'), [FIRST_CALL]);
+    const { exit, metrics } = await restored(taken[0]?.file ?? new Uint8Array(0), disabled);
+    expect(exit).toEqual({ code: 0 });
+    const { trapped, patchedCalls, restarted } = outcome.metrics;
+    expect(metrics).toMatchObject({ trapped, patchedCalls, restarted });
+    expect([outcome.metrics.sites.length, metrics.sites.length]).toEqual([2, 1]);
+  });
+
+  it('patches nothing that was not patched', async () => {
+    const { exit, metrics } = (await runTaking({ ...options('upstream'), ...disabled }, [])).outcome;
+    expect([exit, metrics.patchedCalls, metrics.sites]).toEqual([{ code: 0 }, 0, []]);
+  });
+});
 
 describe('30 restore-abi-drift', () => {
   it('upstream: slots that a stub of 2023 has written go on storing its state, and the program dies of it', async () => {
@@ -112,7 +129,7 @@ describe('30 restore-abi-drift', () => {
     const { exit, metrics } = await restored(await savedWithOldSlots('hardened'));
     expect(exit).toEqual({ code: 0 });
     // Without the guard the calls come to a stub that is not prepared for them.
-    const without = await restored(await savedWithOldSlots('hardened'), { renewSlots: false });
+    const without = await restored(await savedWithOldSlots('hardened'), { guards: { renewSlots: false } });
     expect(without.metrics.patchedCalls).toBe(0);
     const { metrics: plain } = (await runTaking(options('hardened'), [])).outcome;
     expect(metrics).toMatchObject({
