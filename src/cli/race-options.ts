@@ -18,7 +18,10 @@ export function declareRaceOptions(command: Command): void {
       '--protocol <NAME>',
       'how a site is patched: gvisor, abc-sync, one-shot, one-store, an order of the steps a, b, c such as acb, or stores such as 5,1.4,5.2,0; then :sync=ab :split=byte :guard=cc :stop :nolock :single-read :die=1',
     )
-    .option('--protocol-elf <FILE:SYMBOL>', 'for guest-patcher: a function patch(site, code) of an ELF file')
+    .option(
+      '--protocol-elf <FILE:SYMBOL>',
+      'for guest-patcher: functions patch(site, code) of a program or shared object, SYMBOL,SYMBOL… for several',
+    )
     .option('--model <NAME>', 'what a fetch may see: coherent, torn-asc, torn-any, stale-window=N, stale, xmc-strict')
     .option('--granule <N>', 'bytes that a fetch reads at once: 64, 32, 16, 8, 1')
     .option('--grain <NAME>', 'how a copy becomes stores: isa, step, byte')
