@@ -84,6 +84,7 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
     case 'lock':
       return [data['exclusive'] === false ? 'lock.shared' : fillsSlot(cursor, step) ? 'lock.fills' : 'lock', 'lock'];
     case 'served':
+      if (!('result' in data)) return ['served.never'];
       return ['via' in data ? `served.${String(data['via'])}` : 'served', 'served'];
     case 'fault':
       return [atGuard(cursor, step, moment) ? 'fault.guard' : `fault.${String(data['fault'])}`, 'fault'];

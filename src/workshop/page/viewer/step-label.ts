@@ -18,6 +18,7 @@ export function stepLabel(cursor: RecordingCursor, step: Step): string {
       return t('label.store.site', { offset, bytes: spaced(store.bytes) });
     }
   }
+  if (step.kind === 'served' && step.data?.['result'] === undefined) return t('label.served.never');
   const special = `label.${step.kind}.${String(step.data?.['what'])}`;
   const key = hasText(special) ? special : `label.${step.kind}`;
   return hasText(key) ? t(key, factsOf(step)) : text || step.kind;

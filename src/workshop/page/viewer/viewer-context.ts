@@ -11,6 +11,9 @@ import { Session } from './session.ts';
 /** A step of a race's schedule was put elsewhere: index of the step, and where it is now. */
 export type MoveStep = (from: number, to: number) => void;
 
+/** An actor, or memory; `auto`: whoever made the last step, where its processor holds older bytes than memory. */
+export type Eyes = number | 'memory' | 'auto';
+
 /** Open panes and tabs. */
 export class View {
   /** Those that are shown side by side, in their order. */
@@ -19,8 +22,8 @@ export class View {
   readonly front: Signal<PaneName | 'column'> = signal('site');
   readonly tasks: Signal<TaskTab> = signal('lanes');
   readonly machine: Signal<MachineTab> = signal('table');
-  /** Whose eyes the site is seen with: an actor, or -1 for memory. */
-  readonly eyes: Signal<number> = signal(-1);
+  /** Whose eyes the site is seen with. */
+  readonly eyes: Signal<Eyes> = signal('auto');
   readonly isHelpOpen: Signal<boolean> = signal(false);
   /** Takes a moved step; undefined where nobody could run the new schedule. */
   readonly moveStep: Signal<MoveStep | undefined> = signal(undefined);

@@ -22,8 +22,8 @@ interface DecodeProps {
   readonly state: State;
   /** What is decoded: memory, or memory as somebody's processor sees it. */
   readonly bytes: Uint8Array | null;
-  /** Whose; -1: memory. */
-  readonly eyes: number;
+  /** Whose; undefined: memory's own. */
+  readonly eyes: number | undefined;
   /** Who could be chosen instead. */
   readonly fetchers: readonly number[];
 }
@@ -60,15 +60,21 @@ function Eyes({ cursor, eyes, fetchers }: DecodeProps): JSX.Element | null {
   return (
     <select
       aria-label={t('site.eyes')}
-      value={eyes}
+      value={String(view.eyes.value)}
       onChange={(event) => {
-        view.eyes.value = Number(event.currentTarget.value);
+        const { value } = event.currentTarget;
+        view.eyes.value = value === 'auto' || value === 'memory' ? value : Number(value);
       }}
     >
-      <option value={-1}>{t('site.eyes.memory')}</option>
+      <option value="auto">
+        {eyes === undefined
+          ? t('site.eyes.memory')
+          : t('site.eyes.actor', { actor: actorName(cursor.recording, eyes) })}
+      </option>
+      <option value="memory">{t('site.eyes.always-memory')}</option>
       {fetchers.map((actor) => (
-        <option key={actor} value={actor}>
-          {t('site.eyes.actor', { actor: actorName(cursor.recording, actor) })}
+        <option key={actor} value={String(actor)}>
+          {t('site.eyes.always-actor', { actor: actorName(cursor.recording, actor) })}
         </option>
       ))}
     </select>

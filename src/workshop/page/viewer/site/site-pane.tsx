@@ -79,8 +79,10 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
   const stored = storedBytes(step, site);
   const phase = now === null ? undefined : phaseOf(now.subarray(0, SITE_BYTES), original);
   const fetchers = fetchersOf(recording, state, site);
-  const eyes = fetchers.includes(view.eyes.value) ? view.eyes.value : -1;
-  const seen = eyes === -1 ? now : cursor.siteBytes(index, state, eyes);
+  const maker = step === undefined || !fetchers.includes(step.actor) ? undefined : step.actor;
+  const chosen = view.eyes.value;
+  const asked = chosen === 'auto' ? maker : chosen === 'memory' || !fetchers.includes(chosen) ? undefined : chosen;
+  const seen = asked === undefined ? now : cursor.siteBytes(index, state, asked);
   return (
     <table class="sheet">
       <caption class="visually-hidden">{t('site.caption')}</caption>
@@ -142,7 +144,7 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
         index={index}
         state={state}
         bytes={seen}
-        eyes={eyes}
+        eyes={asked}
         fetchers={fetchers}
       />
     </table>

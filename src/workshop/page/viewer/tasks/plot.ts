@@ -7,6 +7,9 @@ import 'uplot/dist/uPlot.min.css';
 import type { RecordingCursor } from '../../../../trace/recording/cursor.ts';
 import { t } from '../../../texts/texts.ts';
 
+/** Steps between ticks: there is nothing between two moments. */
+const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 20_000];
+
 /** Draws the shares of a race into an element; a click goes to a moment. */
 export function plotShares(
   element: HTMLElement,
@@ -29,7 +32,7 @@ export function plotShares(
       cursor: { y: false, points: { size: 9 }, bind: { mousemove: () => null, mouseleave: () => null } },
       scales: { x: { time: false }, y: { range: [0, 100] } },
       axes: [
-        { ...axis, label: t('curve.x'), labelSize: 20, size: 34 },
+        { ...axis, incrs: WHOLE, label: t('curve.x'), labelSize: 20, size: 34 },
         { ...axis, label: t('curve.y'), labelSize: 20, size: 46 },
       ],
       series: [
