@@ -279,11 +279,12 @@ static void locked(void) {
 }
 
 static void processes(void) {
-  // Of a user that nothing else runs as.
+  // Of a user that nothing else runs as, and a second run of this program neither.
+  uid_t user = 20000 + getpid() % 10000;
   CHILD({
     setgroups(0, 0);
-    setresgid(54321, 54321, 54321);
-    if (setresuid(54321, 54321, 54321)) _exit(99);
+    setresgid(user, user, user);
+    if (setresuid(user, user, user)) _exit(99);
     // The signal that ends the children goes to their group, which is this one only.
     if (setsid() != getpid()) _exit(98);
     set(RLIMIT_NPROC, 3, 3);
@@ -311,13 +312,14 @@ static void processes(void) {
 }
 
 static void queued(void) {
+  uid_t user = 30000 + getpid() % 10000;
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, 0);
   CHILD({
     setgroups(0, 0);
-    setresgid(54322, 54322, 54322);
-    if (setresuid(54322, 54322, 54322)) _exit(99);
+    setresgid(user, user, user);
+    if (setresuid(user, user, user)) _exit(99);
     set(RLIMIT_SIGPENDING, 4, 4);
     siginfo_t info = {.si_code = SI_QUEUE};
     int n = 0;
@@ -340,10 +342,11 @@ static void queued(void) {
 }
 
 static void message_queues(void) {
+  uid_t user = 40000 + getpid() % 10000;
   CHILD({
     setgroups(0, 0);
-    setresgid(54323, 54323, 54323);
-    if (setresuid(54323, 54323, 54323)) _exit(99);
+    setresgid(user, user, user);
+    if (setresuid(user, user, user)) _exit(99);
     set(RLIMIT_MSGQUEUE, 10000, 10000);
     struct mq_attr a = {.mq_maxmsg = 10, .mq_msgsize = 8192};
     CALL(mq_open("/rlimits-a", O_RDWR | O_CREAT | O_EXCL, 0600, &a));

@@ -85,7 +85,7 @@ async def server():
 
 async def main():
     log = []
-    await asyncio.gather(ticker("slow", 0.05, log), ticker("fast", 0.02, log))
+    await asyncio.gather(ticker("slow", 1.5, log), ticker("fast", 0.05, log))
     print(log)
     queue = asyncio.Queue(2)
     print((await asyncio.gather(producer(queue), consumer(queue)))[1])

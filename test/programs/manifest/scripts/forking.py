@@ -72,7 +72,7 @@ os.kill(stopped, signal.SIGCONT)
 print("continued:", os.WIFCONTINUED(os.waitpid(stopped, os.WCONTINUED)[1]))
 os.write(go_on[1], b"four")
 print("read:", status_of(stopped))
-print("not yet:", os.waitpid(child(lambda: time.sleep(0.2)), os.WNOHANG))
+print("not yet:", os.waitpid(child(lambda: time.sleep(2)), os.WNOHANG))
 os.wait()
 
 

@@ -20,7 +20,8 @@ log.clear()
 signal.setitimer(signal.ITIMER_REAL, 0.02, 0.01)
 while len(log) < 5:
     signal.pause()
-print(log, signal.setitimer(signal.ITIMER_REAL, 0)[1])
+interval = signal.setitimer(signal.ITIMER_REAL, 0)[1]
+print(log[:5], interval)
 log.clear()
 
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])
@@ -66,8 +67,8 @@ def interrupt(number, frame):
 
 signal.signal(signal.SIGALRM, interrupt)
 for call in (lambda: time.sleep(10), lambda: select.select([read], [], []), lambda: os.read(read, 1), signal.pause):
-    signal.setitimer(signal.ITIMER_REAL, 0.01)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
         call()
         print("never")
     except Interrupted:
@@ -76,11 +77,11 @@ for call in (lambda: time.sleep(10), lambda: select.select([read], [], []), lamb
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(1)
+    time.sleep(100)
 except KeyboardInterrupt:
     print("keyboard interrupt")
 print(signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN, signal.strsignal(signal.SIGSEGV))
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 signal.alarm(1)
-time.sleep(5)
+time.sleep(500)
 print("never")

@@ -7,9 +7,9 @@ timeout 0.2 sleep 10
 echo "timeout: $?"
 { timeout -s KILL 0.2 sleep 10; } 2>/dev/null
 echo "with KILL: $?"
-timeout 10 true
+timeout 100 true
 echo "in time: $?"
-timeout --foreground --preserve-status -s INT 0.2 bash -c 'trap "exit 9" INT; while :; do sleep 0.01; done'
+timeout --foreground --preserve-status -s INT 2 bash -c 'trap "exit 9" INT; while :; do sleep 0.01; done'
 echo "own status: $?"
 nice -n 5 nice
 nohup sh -c 'kill -HUP $$; echo "survived HUP"' 2>/dev/null
@@ -39,7 +39,7 @@ for i in 1 2 3 4 5 6; do
 done
 wait
 cat counter
-read -r -t 0.05 line < <(sleep 1)
+read -r -t 0.05 line < <(sleep 5)
 echo "read timed out: $(($? > 128))"
 SECONDS=0
 sleep 1.1

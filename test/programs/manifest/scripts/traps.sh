@@ -42,11 +42,14 @@ echo "killed child: $?"
 bash -c 'trap "" USR2; bash -c "kill -USR2 \$\$; echo ignoring is inherited"'
 bash -c 'trap "echo no" USR2; bash -c "kill -USR2 \$\$; echo never"; echo "handlers are not: $?"'
 
+# In another process: until the shell itself sleeps.
+until_asleep() { until grep -q "State:.S" "/proc/$$/status"; do sleep 0.01; done; }
+
 # A signal while the shell waits ends wait at once, with a status above 128.
 sleep 30 &
 sleeper=$!
 trap 'echo "woken from wait"' USR2
-(sleep 0.2; kill -USR2 $$) &
+(until_asleep; kill -USR2 $$) &
 wait "$sleeper"
 echo "wait gave $?"
 kill "$sleeper"
@@ -55,6 +58,6 @@ echo "sleeper: $?"
 
 # The shell takes traps between commands, not in the middle of one.
 trap 'echo "ALRM after the pipeline"' ALRM
-{ kill -ALRM $$; sleep 0.05; echo "pipeline ends"; } | cat
+{ until_asleep; kill -ALRM $$; sleep 0.05; echo "pipeline ends"; } | cat
 echo "now for the end"
 exit 3

@@ -114,7 +114,8 @@ static void interrupted(void) {
   int ends[2];
   char byte;
   if (pipe(ends)) return;
-  struct itimerval soon = {.it_value = {0, 2000}}, none = {0};
+  // Again and again: the first may come before the call.
+  struct itimerval soon = {{0, 2000}, {0, 2000}}, none = {0};
   handle(SIGALRM, 0, note);
   setitimer(ITIMER_REAL, &soon, NULL);
   printf("read: %s; ", read(ends[0], &byte, 1) == -1 ? strerror(errno) : "?");
