@@ -39,6 +39,8 @@ const LOOKUP = 'conformance/usertrap/upstream-lookup.test.ts';
 const DEFECTS = 'conformance/usertrap/upstream-defects.test.ts';
 const VERSIONS = 'conformance/usertrap/upstream-versions.test.ts';
 const SAVED = 'conformance/usertrap/checkpoint.test.ts';
+const GUARDS = 'conformance/usertrap/guards.test.ts';
+const ADVERSARIAL = 'conformance/guests/adversarial-guests.test.ts';
 const STUBS = 'conformance/usertrap/stub-threads.test.ts';
 
 export const RULES: readonly Rule[] = [
@@ -85,6 +87,43 @@ export const RULES: readonly Rule[] = [
     ],
   },
   {
+    section: '1.4',
+    text: 'fault_jump: the handler’s way over a fault of its own',
+    tests: [`${RECORDS}: that a guest writes is the way over its next SIGSEGV`, `${RECORDS}: stays in 2024-07`],
+  },
+  {
+    section: '1.4',
+    text: 'err, additional and line: what a panic leaves; line is -1 before',
+    tests: [
+      `${RECORDS}: that panics leaves error, number and line`,
+      `${RECORDS}: has a record that the guest reads through GS`,
+    ],
+  },
+  {
+    section: '1.5',
+    text: 'numbers of contexts, the thread that runs one, the one that ran it last',
+    tests: [`${RECORDS}: has a page of its own by its number`, `${RECORDS}: names the stub thread that runs it`],
+  },
+  {
+    section: '1.5',
+    text: 'siginfo, signo, state and error code after a trap, a fault, an interrupt',
+    tests: [
+      `${RECORDS}: a trapped call: SIGSYS`,
+      `${RECORDS}: a fault: the signal, si_code and address`,
+      `${RECORDS}: an interrupt: SIGCHLD that tgkill sent`,
+    ],
+  },
+  {
+    section: '1.5',
+    text: 'acked_time and state_changed_time; sentry_fast_path is 0 with one processor; tls and debug are never used',
+    tests: [`${RECORDS}: the time stamp at which it was last taken`, `${RECORDS}: no fast path`],
+  },
+  {
+    section: '1.5',
+    text: 'fpstate_changed',
+    tests: [`${RECORDS}: is told that FP state changed`],
+  },
+  {
     section: '1.5',
     text: 'the context’s record, which is not believed',
     tests: [
@@ -92,6 +131,16 @@ export const RULES: readonly Rule[] = [
       `${RECORDS}: has in its record what the signal handler saved`,
       `${RECORDS}: that a sibling overwrites between two calls`,
     ],
+  },
+  {
+    section: '1.6',
+    text: 'the interrupt is SIGCHLD, masked in the handler; error codes of a panic',
+    tests: [`${STUBS}: meets the context that the thread resumes next`, `${RECORDS}: that panics leaves error`],
+  },
+  {
+    section: '1.6',
+    text: 'what stops a syscall: seccomp, or user dispatch where the version has it',
+    tests: [`${VERSIONS}: in %s is told in the siginfo`],
   },
   {
     section: '1.6',
@@ -131,6 +180,16 @@ export const RULES: readonly Rule[] = [
     section: '2.2',
     text: 'the patch comes before the call is served; its failure is nobody’s',
     tests: [`${LIFE}: 38 unwritable-shared`, `${RESTART}: 16 patched-while-blocked`],
+  },
+  {
+    section: '2.2',
+    text: 'a call whose number has more than 32 bits, or of another ABI, is unknown to the kernel',
+    tests: [`${GUARDS}: narrowNumber`, `${ADVERSARIAL}: g20`],
+  },
+  {
+    section: '2.2',
+    text: 'a call at the vsyscall page is made a fault',
+    tests: [`${DEFECTS}: D9: with patching disabled`],
   },
   { section: '2.3', text: 'a traced task adds no patch', tests: [`${PATCHER}: adds nothing for a traced task`] },
   {
@@ -226,6 +285,14 @@ export const RULES: readonly Rule[] = [
       `${PREEMPTION}: a budget of one instruction at a time`,
     ],
   },
+  {
+    section: '2.9',
+    text: 'one that comes while the thread is in the signal handler meets whom the handler resumes',
+    tests: [
+      `${STUBS}: meets the context that the thread resumes next`,
+      `${STUBS}: meets the same context when its call is served at once`,
+    ],
+  },
   { section: '2.9', text: 'an interruption is not lost', tests: [`${PREEMPTION}: an interruption ends the run`] },
   { section: '2.10', text: 'threads and vfork share the table', tests: [`${TASKS}: 27 vfork-shares`] },
   {
@@ -253,6 +320,20 @@ export const RULES: readonly Rule[] = [
       `${PREEMPTION}: a budget of one instruction at a time`,
       `${VERSIONS}: panics where the state that a slot stores`,
     ],
+  },
+  {
+    section: '2.11',
+    text: 'slots are part of an image: of another version they store another state',
+    tests: [
+      `${SAVED}: upstream: slots that a stub of 2023 has written`,
+      `${SAVED}: hardened: they are written again`,
+      `sandbox/checkpoint/versions.test.ts: is killed under one whose stub expects another state`,
+    ],
+  },
+  {
+    section: '2.11',
+    text: 'restored with patching disabled, what is patched stays so and is recovered',
+    tests: [`${SAVED}: goes through the slots that it has`, `${SAVED}: patches nothing that was not patched`],
   },
   {
     section: '2.12',
@@ -303,11 +384,16 @@ export const RULES: readonly Rule[] = [
     tests: [`${LIFE}: 41 window-squatter`, `${TABLE}: upstream: a header of 0 makes slot 0`],
   },
   { section: '2.15', text: 'D8 GS after the pool', tests: [`${STUBS}: 55 gs-pool`] },
-  { section: '2.15', text: 'D9 the vsyscall page', tests: [`${DEFECTS}: D9: without a vsyscall page`] },
+  { section: '2.15', text: 'D9 the vsyscall page', tests: [`${DEFECTS}: D9: with patching disabled`] },
   {
     section: '2.16',
     text: 'a new thread has a record and a GS base of its own',
     tests: [`${PREEMPTION}: two tasks that take turns`, `${RECORDS}: is in state INITIALIZING`, `${STUBS}: 55 gs-pool`],
+  },
+  {
+    section: '2.16',
+    text: 'it is made when a context comes that needs one; its record says INITIALIZING until it has taken a context',
+    tests: [`${RECORDS}: is made when a context comes that needs one`],
   },
   { section: '3', text: 'the invariants', tests: [`${INVARIANTS}: hold through an ordinary life`] },
 ];
