@@ -5,6 +5,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLES } from '../../src/workshop/lab/examples.ts';
+import { ServerProcess } from '../workshop/server-process.ts';
 import { CHROMIUM, PageHarness, PHONE, type OpenPage } from './browser.ts';
 
 describe.skipIf(CHROMIUM === undefined)('The program laboratory', () => {
@@ -101,5 +102,88 @@ describe.skipIf(CHROMIUM === undefined)('The program laboratory', () => {
     expect(await page.axe()).toEqual([]);
     expect(await page.cutOff()).toEqual([]);
     expect(await page.scrolls()).toEqual([false, false]);
+  });
+});
+
+describe.skipIf(CHROMIUM === undefined)('The program laboratory with a server', () => {
+  let harness: PageHarness;
+  let server: ServerProcess;
+  beforeAll(async () => {
+    harness = await PageHarness.start();
+    server = await ServerProcess.start('--workers', '1');
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await harness?.close();
+  });
+
+  async function open(hash: string): Promise<OpenPage> {
+    const opened = await harness.open(`${server.url}/${hash}`);
+    await opened.page.waitForSelector('.program-column .lab-server, .lesson .task');
+    return opened;
+  }
+
+  async function runs(opened: OpenPage, source: string): Promise<string> {
+    const { page } = opened;
+    await page.fill('.program-column textarea', source);
+    await page.click('.program-column .primary-button');
+    await page.waitForSelector('.program-column .answer-answered, .program-column .answer-refused');
+    return opened.text('.program-column .answer');
+  }
+
+  it('runs a program of one’s own, shows what it wrote, and every step', async () => {
+    const opened = await open('#s=v1;col=program');
+    const hello = EXAMPLES.find((example) => example.id === 'hello')?.source ?? '';
+    expect(await runs(opened, hello.replace('hello', 'good morning'))).toBe('The program ended with status 0.');
+    expect(await opened.text('.program-report')).toBe('good morning from the lab');
+    expect(await opened.page.inputValue('.moment input')).toBe('0');
+    expect(await runs(opened, 'ud2')).toMatch(/^The signal SIGILL ended the program after \d+ instructions\.$/);
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
+  it('ends what never ends, by itself and by a button', async () => {
+    const opened = await open('#s=v1;col=program');
+    const { page } = opened;
+    expect(await runs(opened, 'a: jmp a')).toMatch(/^The program was ended after 2\d{7} instructions/);
+    await page.selectOption('.program-column select >> nth=1', 'off');
+    await page.click('.program-column .primary-button');
+    await page.click('.program-column .answer-busy + button');
+    await page.waitForSelector('.program-column .answer-answered, .program-column .answer-refused');
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
+  it('judges a program of a lesson that nobody has recorded', async () => {
+    const opened = await open('#s=v1;lesson=be-adversarial');
+    const { page } = opened;
+    const task = '.task[data-task="broken-program"]';
+    const program = (value: string): string =>
+      [
+        '_start: mov $2,%ebx',
+        'again: xor %r9d,%r9d',
+        'mov $39,%eax',
+        `movabs $${value},%r9`,
+        'syscall',
+        `movabs $${value},%rcx`,
+        'cmp %rcx,%r9',
+        'mov $1,%edi',
+        'jne end',
+        'dec %ebx',
+        'jnz again',
+        'xor %edi,%edi',
+        'end: mov $231,%ecx',
+        'mov %ecx,%eax',
+        'syscall',
+      ].join('\n');
+    // The five bytes are there, but not with the number of the call: nothing is patched, and nothing differs.
+    await page.fill(`${task} textarea`, program('0x28b8112233'));
+    await page.click(`${task} .check-button`);
+    await page.locator(`${task} .verdict .refused`, { hasText: 'ends in the same way' }).waitFor();
+    await page.fill(`${task} textarea`, program('0x27b8112233'));
+    await page.click(`${task} .check-button`);
+    await page.waitForSelector(`${task}.is-done`);
+    expect(opened.problems).toEqual([]);
+    await opened.close();
   });
 });
