@@ -8,6 +8,7 @@ import type { JSX } from 'preact';
 import { useId } from 'preact/hooks';
 import type { TaskView } from '../../lessons/lesson-set.ts';
 import type { Attempt, Goal } from '../../lessons/lesson.ts';
+import { Prose } from './prose.tsx';
 import type { Say } from './say.ts';
 
 export interface WidgetProps<K extends Goal['kind']> {
@@ -95,7 +96,9 @@ export function ChoiceAnswer({ task, goal, say, isBusy, onAttempt }: WidgetProps
                 chosen.value = id;
               }}
             />
-            <span>{task.texts.options[id]}</span>
+            <span>
+              <Prose text={task.texts.options[id] ?? id} />
+            </span>
           </label>
         ))}
       </fieldset>
