@@ -181,7 +181,7 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
     expect(await page.locator('.fetched').count()).toBe(1);
     // The decode is the failing task's; memory has nothing wrong by now.
     const wrong = page.locator('.is-start .meaning-other, .is-start .meaning-no-instruction');
-    expect(await wrong.count()).toBe(1);
+    expect(await wrong.count()).toBeGreaterThan(0);
     await page.getByLabel('Whose bytes are decoded').selectOption('always memory');
     expect(await wrong.count()).toBe(0);
     expect(opened.problems).toEqual([]);

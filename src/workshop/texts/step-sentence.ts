@@ -66,9 +66,10 @@ function opening({ recording }: RecordingCursor): StepSentence {
 }
 
 function failing({ recording }: RecordingCursor, step: Step, data: TextData): StepSentence {
-  const explanation = recording.kind === 'race' ? (recording.race.failure?.explanation ?? undefined) : undefined;
+  const failure = recording.kind === 'race' ? recording.race.failure : null;
+  const explanation = failure?.explanation ?? undefined;
   return {
-    what: t(step.kind === 'instruction' ? 'step.fails.instruction' : 'step.fails', data),
+    what: t(step.kind === 'instruction' ? 'step.fails.instruction' : 'step.fails', { ...data, failure: failure?.text }),
     why: t('step.fails.why', { ...data, explanation }).trim(),
   };
 }
@@ -82,7 +83,10 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
     case 'instruction':
       return [...instructionKeys(cursor, step), 'instruction'];
     case 'lock':
+      if (data['work'] === 'fault') return [`lock.${recovers(step) ? 'recover' : 'fault'}`];
       return [data['exclusive'] === false ? 'lock.shared' : fillsSlot(cursor, step) ? 'lock.fills' : 'lock', 'lock'];
+    case 'unlock':
+      return ['via' in data ? 'unlock.served' : 'unlock'];
     case 'served':
       if (!('result' in data)) return ['served.never'];
       return ['via' in data ? `served.${String(data['via'])}` : 'served', 'served'];
@@ -110,7 +114,7 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
 }
 
 function instructionKeys(cursor: RecordingCursor, step: Step): string[] {
-  const { rip = 0, place = 'program' } = step;
+  const { rip = 0, place = 'program', data = {} } = step;
   const text = cursor.text(step.text);
   if (place === 'slot') {
     const slot = regionAt(cursor, 'slot', rip);
@@ -120,6 +124,8 @@ function instructionKeys(cursor: RecordingCursor, step: Step): string[] {
   if (place === 'site' || (place === 'program' && site !== undefined)) {
     const offset = site === undefined ? -1 : rip - site.address;
     const word = text.split(' ')[0] ?? '';
+    if (data['leadsTo'] === 'fault') return [`instruction.${offset === 5 ? 'guard' : 'fault'}`];
+    if (data['via'] === 'trampoline') return ['instruction.site.through'];
     return [`instruction.site.${offset}.${word}`, `instruction.site.${word}`, 'instruction.site'];
   }
   return [`instruction.${place}`];
@@ -145,6 +151,11 @@ function atGuard(cursor: RecordingCursor, step: Step, moment: number): boolean {
   if (site === undefined || step.rip === undefined) return false;
   const bytes = cursor.siteBytes(cursor.recording.sites.indexOf(site), cursor.at(moment - 1));
   return step.rip - site.address === 5 && bytes?.[5] === 0x06;
+}
+
+/** The fault handler sends the task on: its next instruction is another one. */
+function recovers(step: Step): boolean {
+  return step.changes?.some(({ rip, actor }) => rip !== undefined && (actor ?? step.actor) === step.actor) === true;
 }
 
 /** The granule that is fetched holds only a part of the site. */
