@@ -170,8 +170,8 @@ function verify(path: string, keyPath: string | undefined): number {
 function verdictLine(result: HandInVerdict, line: string): string {
   const text = printable(line.trim());
   if (result.verdict === 'unreadable') return `${VERDICTS.unreadable}: ${text.slice(0, 60)}`;
-  const { name, lesson, steps, seconds, at } = result.handIn;
-  return `${VERDICTS[result.verdict]}: ${printable(name)}, ${lesson}, ${steps} steps, ${seconds} s, ${at}`;
+  const { name, lesson, done, tasks, steps, seconds, at } = result.handIn;
+  return `${VERDICTS[result.verdict]}: ${printable(name)}, ${lesson}, ${done} of ${tasks} tasks, ${steps} steps, ${seconds} s, ${at}`;
 }
 
 /** A student's text on a teacher's terminal: no control characters. */

@@ -15,6 +15,7 @@ import type {
   ScheduleRequest,
   ScheduleStep,
 } from './api.ts';
+import type { Attempt } from './lessons/lesson.ts';
 
 /** Longest program of a student: hex digits or text of assembly. */
 export const MAX_CODE_CHARACTERS = 32_768;
@@ -221,19 +222,58 @@ function readStep(where: string, value: unknown): ScheduleStep {
  * What a hand-in line is to be made of.
  * @throws TraplineError `API_REQUEST`
  */
-export function parseHandInRequest(value: unknown): HandInRequest {
+export function parseHandInRequest(
+  value: unknown,
+): HandInRequest & { readonly answers: Readonly<Record<string, Attempt>> } {
   const fields = new Fields('', value);
   const request = {
     lesson: fields.text('lesson', 64),
     steps: fields.count('steps', 0, 1e9),
     seconds: fields.count('seconds', 0, 1e7),
     name: fields.text('name', 80).trim(),
+    answers: readAnswers(fields),
   };
   fields.end();
   if (!/^[a-z0-9-]+$/.test(request.lesson)) throw bad('lesson', 'is no id of a lesson');
   // Half of a pair of UTF-16 has no bytes that could be signed.
   if (request.name === '' || /\p{Cc}|\p{Cs}/u.test(request.name)) throw bad('name', 'holds what cannot be written');
   return request;
+}
+
+const MAX_ANSWERS = 40;
+
+function readAnswers(fields: Fields): Readonly<Record<string, Attempt>> {
+  const where = fields.at('answers');
+  const value = fields.raw('answers');
+  const answers = new Fields(where, value);
+  const names = Object.keys(value as object);
+  if (names.length > MAX_ANSWERS) throw bad(where, `has more than ${MAX_ANSWERS} entries`);
+  return Object.fromEntries(names.map((name) => [name, readAttempt(answers, name)]));
+}
+
+function readAttempt(answers: Fields, name: string): Attempt {
+  const fields = new Fields(answers.at(name), answers.raw(name));
+  const kind = fields.choice('kind', ['moment', 'answer', 'bytes', 'choice', 'order', 'code']);
+  const attempt = attemptOf(kind, fields);
+  fields.end();
+  return attempt;
+}
+
+function attemptOf(kind: Attempt['kind'], fields: Fields): Attempt {
+  switch (kind) {
+    case 'moment':
+      return { kind, step: fields.count('step', 0, 10_000_000) };
+    case 'answer':
+      return { kind, text: fields.text('text') };
+    case 'bytes':
+      return { kind, bytes: fields.text('bytes') };
+    case 'choice':
+      return { kind, option: fields.text('option') };
+    case 'order':
+      return { kind, order: fields.text('order'), guard: fields.count('guard', 0, 255), model: fields.text('model') };
+    case 'code':
+      return { kind, source: fields.text('source', MAX_CODE_CHARACTERS) };
+  }
 }
 
 /**

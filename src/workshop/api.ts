@@ -244,6 +244,8 @@ export interface HandInRequest {
   readonly steps: number;
   readonly seconds: number;
   readonly name: string;
+  /** By task: what was right (`Attempt` of lessons/lesson.ts). The server judges it again and counts what it finds right. */
+  readonly answers: Readonly<Record<string, unknown>>;
 }
 
 // The laboratory.

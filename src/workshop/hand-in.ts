@@ -2,7 +2,7 @@
 //
 // The line of text that a student hands in: lesson, steps, time, name, and a check. Signed by a class's server, or with a
 // checksum that finds typing errors and nothing else. Pure: the page uses it, too. TEACHING.md says what each proves.
-//   TL1 patch-by-hand 42 310 2026-11-23T17:40:00Z Ada%20Lovelace s:4uJ…
+//   TL1 patch-by-hand 3/3 42 310 2026-11-23T17:40:00Z Ada%20Lovelace s:4uJ…
 
 import { utf8 } from '../base/bytes.ts';
 
@@ -10,6 +10,10 @@ import { utf8 } from '../base/bytes.ts';
 export interface HandIn {
   /** Id of the lesson. */
   readonly lesson: string;
+  /** Tasks of it with a right answer. A server has judged each of them itself; without one, the page says so. */
+  readonly done: number;
+  /** All tasks of it. */
+  readonly tasks: number;
   /** Steps that the student made in it. */
   readonly steps: number;
   /** From opening the lesson to its goal. */
@@ -45,8 +49,8 @@ const VERSION = 'TL1';
 export const MAX_HAND_IN = 1200;
 
 /** The part of a line that is checked. */
-export function handInText({ lesson, steps, seconds, at, name }: HandIn): string {
-  return [VERSION, lesson, steps, seconds, at, encodeURIComponent(name)].join(' ');
+export function handInText({ lesson, done, tasks, steps, seconds, at, name }: HandIn): string {
+  return [VERSION, lesson, `${done}/${tasks}`, steps, seconds, at, encodeURIComponent(name)].join(' ');
 }
 
 /** A whole line. */
@@ -58,9 +62,17 @@ export function handInLine(handIn: HandIn, check: HandInCheck): string {
 export function parseHandIn(line: string): ParsedHandIn | undefined {
   if (line.length > MAX_HAND_IN) return undefined;
   const parts = line.trim().split(/\s+/);
-  const [version, lesson = '', steps = '', seconds = '', at = '', name = '', check = ''] = parts;
+  const [version, lesson = '', share = '', steps = '', seconds = '', at = '', name = '', check = ''] = parts;
   const [, kind, value = ''] = /^([sc]):([A-Za-z0-9_-]+)$/.exec(check) ?? [];
-  if (parts.length !== 7 || version !== VERSION || (kind !== 's' && kind !== 'c')) return undefined;
+  const [, done, tasks] = /^(\d{1,3})\/(\d{1,3})$/.exec(share) ?? [];
+  if (
+    done === undefined ||
+    tasks === undefined ||
+    parts.length !== 8 ||
+    version !== VERSION ||
+    (kind !== 's' && kind !== 'c')
+  )
+    return undefined;
   if (!/^[a-z0-9-]{1,64}$/.test(lesson) || !/^\d{1,9}$/.test(steps) || !/^\d{1,8}$/.test(seconds)) return undefined;
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(at)) return undefined;
   let decoded: string;
@@ -69,8 +81,16 @@ export function parseHandIn(line: string): ParsedHandIn | undefined {
   } catch {
     return undefined;
   }
-  const handIn = { lesson, steps: Number(steps), seconds: Number(seconds), at, name: decoded };
-  return { handIn, check: { kind, value }, text: parts.slice(0, 6).join(' ') };
+  const handIn = {
+    lesson,
+    done: Number(done),
+    tasks: Number(tasks),
+    steps: Number(steps),
+    seconds: Number(seconds),
+    at,
+    name: decoded,
+  };
+  return { handIn, check: { kind, value }, text: parts.slice(0, 7).join(' ') };
 }
 
 /** CRC-32 (IEEE 802.3) of the text as eight hex digits: finds typing errors, proves nothing. */

@@ -206,7 +206,15 @@ describe.runIf(CHROMIUM !== undefined)('an export in Chromium', () => {
   it('checks lines with checksums, and says that signed ones need the key', async () => {
     const opened = await harness.openFile(join(site, 'check.html'));
     const { page } = opened;
-    const ada = { lesson: 'break-it', steps: 4, seconds: 61, at: '2026-11-23T17:40:00Z', name: '<b>Ada</b>' };
+    const ada = {
+      lesson: 'break-it',
+      done: 2,
+      tasks: 3,
+      steps: 4,
+      seconds: 61,
+      at: '2026-11-23T17:40:00Z',
+      name: '<b>Ada</b>',
+    };
     const good = checkedLine(ada);
     await page.fill(
       'textarea',
@@ -214,7 +222,7 @@ describe.runIf(CHROMIUM !== undefined)('an export in Chromium', () => {
     );
     await page.click('button');
     const rows = await page.locator('tbody tr').allInnerTexts();
-    expect(rows[0]).toMatch(/^checksum is right.*<b>Ada<\/b>.*break-it.*1 min 1 s/s);
+    expect(rows[0]).toMatch(/^checksum is right.*<b>Ada<\/b>.*break-it.*2\/3.*1 min 1 s/s);
     expect(rows[1]).toMatch(/^WRONG/);
     expect(rows[2]).toMatch(/^signed, not checked/);
     expect(rows[3]).toMatch(/^no hand-in line/);

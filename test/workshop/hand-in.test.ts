@@ -5,6 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { fc, test } from '@fast-check/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,18 +17,33 @@ import {
   parseHandIn,
   type HandIn,
 } from '../../src/workshop/hand-in.ts';
+import { RecordingCursor } from '../../src/trace/recording/cursor.ts';
+import { parseRecordings } from '../../src/trace/recording/parse.ts';
+import { cursorSteps } from '../../src/workshop/lessons/cursor-steps.ts';
+import { readLessons } from '../../src/workshop/lessons/lesson-set.ts';
+import type { TaskView } from '../../src/workshop/lessons/lesson-set.ts';
+import { solutionOf } from '../../src/workshop/lessons/solutions.ts';
 import { ClassKey } from '../../src/workshop/server/class-key.ts';
+import { readLessonFiles } from '../../src/workshop/server/lesson-files.ts';
 import { ONE_LINE, trapline } from '../e2e/trapline.ts';
 import { ServerProcess, Student } from './server-process.ts';
 
-const ADA: HandIn = { lesson: 'break-it', steps: 42, seconds: 310, at: '2026-11-23T17:40:00Z', name: 'Ada Lovelace' };
+const ADA: HandIn = {
+  lesson: 'break-it',
+  done: 3,
+  tasks: 3,
+  steps: 42,
+  seconds: 310,
+  at: '2026-11-23T17:40:00Z',
+  name: 'Ada Lovelace',
+};
 const key = new ClassKey(Buffer.from('a key of this class and no other'));
 const other = new ClassKey(Buffer.from('a key of another class, elsewhere'));
 
 describe('a hand-in line', () => {
   it('is text that a person can read and copy', () => {
-    expect(checkedLine(ADA)).toMatch(/^TL1 break-it 42 310 2026-11-23T17:40:00Z Ada%20Lovelace c:[0-9a-f]{8}$/);
-    expect(key.sign(ADA)).toMatch(/^TL1 break-it 42 310 2026-11-23T17:40:00Z Ada%20Lovelace s:[\w-]{22}$/);
+    expect(checkedLine(ADA)).toMatch(/^TL1 break-it 3\/3 42 310 2026-11-23T17:40:00Z Ada%20Lovelace c:[0-9a-f]{8}$/);
+    expect(key.sign(ADA)).toMatch(/^TL1 break-it 3\/3 42 310 2026-11-23T17:40:00Z Ada%20Lovelace s:[\w-]{22}$/);
   });
 
   test.prop([fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }), fc.nat(1e6), fc.nat(1e6)])(
@@ -95,8 +111,8 @@ describe('trapline workshop --verify', () => {
     const run = verify([key.sign(ADA), '', key.sign({ ...ADA, name: 'Kurt' })], '--class-key', keyFile);
     expect(run).toMatchObject({ status: 0, stderr: '' });
     expect(run.stdout).toBe(
-      'signed: Ada Lovelace, break-it, 42 steps, 310 s, 2026-11-23T17:40:00Z\n' +
-        'signed: Kurt, break-it, 42 steps, 310 s, 2026-11-23T17:40:00Z\n2 of 2 lines are right\n',
+      'signed: Ada Lovelace, break-it, 3 of 3 tasks, 42 steps, 310 s, 2026-11-23T17:40:00Z\n' +
+        'signed: Kurt, break-it, 3 of 3 tasks, 42 steps, 310 s, 2026-11-23T17:40:00Z\n2 of 2 lines are right\n',
     );
   });
 
@@ -141,12 +157,11 @@ describe('trapline workshop --verify', () => {
     try {
       expect(statSync(made).mode & 0o777).toBe(0o600);
       const student = await Student.arrive(server);
-      const request = { lesson: 'break-it', steps: 3, seconds: 60, name: 'Zoë' };
+      const request = { lesson: 'break-it', steps: 3, seconds: 60, name: 'Zoë', answers: {} };
       const answer = (await (await student.post('/api/hand-in', request)).json()) as { line: string; signed: boolean };
-      expect(answer).toMatchObject({ signed: true, line: expect.stringMatching(/^TL1 break-it 3 60 .* s:/) });
-      const check = await student.post('/api/hand-in/check', {
-        lines: [answer.line, answer.line.replace(' 3 ', ' 4 ')],
-      });
+      expect(answer).toMatchObject({ signed: true, line: expect.stringMatching(/^TL1 break-it 0\/3 3 60 .* s:/) });
+      const forged = answer.line.replace(' 0/3 ', ' 3/3 ');
+      const check = await student.post('/api/hand-in/check', { lines: [answer.line, forged] });
       expect(await check.json()).toMatchObject({ results: [{ verdict: 'signed' }, { verdict: 'wrong' }] });
       expect(verify([answer.line], '--class-key', made).status).toBe(0);
       const secret = readFileSync(made, 'latin1').trim();
@@ -158,11 +173,63 @@ describe('trapline workshop --verify', () => {
         { ...request, name: ' ' },
         { ...request, steps: -1 },
         { ...request, more: 1 },
+        { ...request, lesson: 'no-such-lesson' },
+        { ...request, answers: undefined },
+        { ...request, answers: { 'wrong-order': 'acb' } },
+        { ...request, answers: { 'wrong-order': { kind: 'order', order: 'acb' } } },
+        { ...request, answers: { 'wrong-order': { kind: 'shell', text: 'x' } } },
       ]) {
         expect((await student.post('/api/hand-in', bad)).status).toBe(400);
       }
     } finally {
       await server.stop('SIGKILL');
     }
+  });
+});
+
+describe('a server that signs', () => {
+  const files = readLessonFiles(fileURLToPath(new URL('../../src/workshop/lessons', import.meta.url)));
+  const { lessons } = readLessons(files);
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    server = await ServerProcess.start('--workers', '1');
+  });
+  afterAll(async () => {
+    await server.stop('SIGKILL');
+  });
+
+  /** The tasks that the server finds right, as the line says them. */
+  async function counted(lesson: string, answers: Readonly<Record<string, unknown>>): Promise<string> {
+    const student = await Student.arrive(server);
+    const response = await student.post('/api/hand-in', { lesson, steps: 1, seconds: 1, name: 'Ada', answers });
+    const { line } = (await response.json()) as { line: string };
+    return line.split(' ')[2] ?? '';
+  }
+
+  function steps({ recording }: TaskView): ReturnType<typeof cursorSteps> | undefined {
+    if (recording === undefined) return undefined;
+    const [first] = parseRecordings(files.get(`recordings/${recording}.json`) ?? '');
+    return first && cursorSteps(new RecordingCursor(first));
+  }
+
+  it.each(lessons.map((lesson) => [lesson.id, lesson] as const))(
+    'counts every solution of %s, and no wrong attempt',
+    async (id, { tasks }) => {
+      const solutions = tasks.map((task) => [task.id, solutionOf(task, steps(task))] as const);
+      expect(await counted(id, Object.fromEntries(solutions))).toBe(`${tasks.length}/${tasks.length}`);
+      const wrong = tasks.map((task) => [task.id, task.wrong] as const);
+      expect(await counted(id, Object.fromEntries(wrong))).toBe(`0/${tasks.length}`);
+    },
+  );
+
+  it('has code run that nobody has recorded', async () => {
+    const lesson = lessons.find(({ id }) => id === 'be-adversarial');
+    const task = lesson?.tasks.find(({ goal }) => goal.kind === 'code' && goal.judge === 'differs');
+    const solution = task === undefined ? undefined : solutionOf(task, undefined);
+    if (task === undefined || solution?.kind !== 'code') throw new Error('the lesson has changed');
+    const source = `    nop\n    nop\n    nop\n${solution.source}`.replace('_start:', '');
+    expect(await counted('be-adversarial', { [task.id]: { kind: 'code', source } })).toBe('1/2');
+    expect(await counted('be-adversarial', { [task.id]: { kind: 'code', source: 'nop: jmp nop' } })).toBe('0/2');
   });
 });

@@ -68,7 +68,7 @@ describe.runIf(CHROMIUM !== undefined)('the page on its server', () => {
       const response = await fetch('/api/hand-in', {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ lesson: 'break-it', steps: 4, seconds: 61, name: 'Ada' }),
+        body: JSON.stringify({ lesson: 'break-it', steps: 4, seconds: 61, name: 'Ada', answers: {} }),
       });
       return ((await response.json()) as { line: string }).line;
     });

@@ -56,7 +56,7 @@ async function check(lines: readonly string[]): Promise<void> {
 function table(lines: readonly string[], verdicts: readonly HandInVerdict[]): HTMLElement {
   const out = document.createElement('table');
   const head = out.createTHead().insertRow();
-  for (const name of ['verdict', 'name', 'lesson', 'steps', 'time', 'at']) {
+  for (const name of ['verdict', 'name', 'lesson', 'tasks', 'steps', 'time', 'at']) {
     const cell = element('th', t(`check.column.${name}`));
     cell.scope = 'col';
     head.append(cell);
@@ -68,13 +68,13 @@ function table(lines: readonly string[], verdicts: readonly HandInVerdict[]): HT
     row.append(element('td', t(`check.verdict.${result.verdict}`)));
     if (result.verdict === 'unreadable') {
       const cell = element('td', (lines[index] ?? '').slice(0, 80));
-      cell.colSpan = 5;
+      cell.colSpan = 6;
       row.append(cell);
       continue;
     }
-    const { name, lesson, steps, seconds, at } = result.handIn;
+    const { name, lesson, done, tasks, steps, seconds, at } = result.handIn;
     const minutes = t('check.minutes', { minutes: Math.floor(seconds / 60), seconds: seconds % 60 });
-    row.append(...[name, lesson, String(steps), minutes, at].map((text) => element('td', text)));
+    row.append(...[name, lesson, `${done}/${tasks}`, String(steps), minutes, at].map((text) => element('td', text)));
   }
   const frame = element('div', '');
   frame.className = 'table-frame';

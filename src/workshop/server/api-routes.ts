@@ -11,6 +11,7 @@ import { checkHandIn, checkedLine } from '../hand-in.ts';
 import type { ClassKey } from './class-key.ts';
 import type { HandInVerdict } from '../hand-in.ts';
 import type { JobBook, JobView } from './job-book.ts';
+import type { HandInJudge } from './hand-in-judge.ts';
 import { readJsonBody } from './json-body.ts';
 import { newName, studentCookie, studentOf } from './students.ts';
 
@@ -25,6 +26,7 @@ export interface RouteOptions {
   readonly book: JobBook;
   readonly status: () => ServerStatus;
   readonly classKey: ClassKey | undefined;
+  readonly judge: HandInJudge;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
 }
@@ -109,11 +111,15 @@ export class ApiRoutes {
   }
 
   #handIn(request: IncomingMessage): Promise<ApiAnswer> {
-    return withBody(request, HAND_IN_BYTES, (value) => {
-      const { classKey, wallClock } = this.#options;
-      const asked = parseHandInRequest(value);
+    const student = studentOf(request);
+    return withBody(request, HAND_IN_BYTES, async (value) => {
+      const { classKey, wallClock, judge } = this.#options;
+      const { answers, ...asked } = parseHandInRequest(value);
+      const judged = await judge.judge(student ?? newName(), asked.lesson, answers);
+      if (judged === undefined)
+        return refused({ reason: 'request', sentence: 'There is no lesson of that name here.' });
       const at = `${new Date(wallClock()).toISOString().slice(0, 19)}Z`;
-      const handIn = { ...asked, at };
+      const handIn = { ...asked, ...judged, at };
       const line = classKey === undefined ? checkedLine(handIn) : classKey.sign(handIn);
       return { status: 200, json: { line, signed: classKey !== undefined } };
     });
@@ -135,12 +141,12 @@ export class ApiRoutes {
 async function withBody(
   request: IncomingMessage,
   most: number,
-  use: (value: unknown) => ApiAnswer,
+  use: (value: unknown) => ApiAnswer | Promise<ApiAnswer>,
 ): Promise<ApiAnswer> {
   const body = await readJsonBody(request, most);
   if (!body.ok) return refused({ reason: 'request', sentence: body.sentence }, body.status);
   try {
-    return use(body.value);
+    return await use(body.value);
   } catch (error) {
     if (!(error instanceof TraplineError) || error.code !== 'API_REQUEST') throw error;
     return refused({ reason: 'request', sentence: error.message });

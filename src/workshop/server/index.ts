@@ -7,8 +7,10 @@ import { API_VERSION, DEFAULT_JOB_LIMITS } from '../api.ts';
 import type { JobLimits } from '../api.ts';
 import { ApiRoutes } from './api-routes.ts';
 import type { ClassKey } from './class-key.ts';
+import { HandInJudge } from './hand-in-judge.ts';
 import { WorkshopHttp } from './http-server.ts';
 import { JobBook } from './job-book.ts';
+import { readLessonFiles } from './lesson-files.ts';
 import { makeMaterial } from './material-files.ts';
 import { HostNames } from './request-guard.ts';
 import type { ServerLog } from './server-log.ts';
@@ -71,6 +73,7 @@ export async function startWorkshop(options: WorkshopOptions): Promise<RunningWo
     book.onEnd = (facts) => log.debug(facts, 'a job ended');
     const routes = new ApiRoutes({
       book,
+      judge: new HandInJudge(readLessonFiles(join(options.buildFolder, 'lessons')), book),
       classKey: options.classKey,
       wallClock: () => Date.now(),
       status: () => ({

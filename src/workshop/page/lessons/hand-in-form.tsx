@@ -13,20 +13,23 @@ import type { Say } from './say.ts';
 
 interface HandInProps {
   readonly lesson: string;
+  /** How many it has. */
+  readonly tasks: number;
   readonly progress: LessonProgress;
   readonly host: LessonHost;
   readonly say: Say;
 }
 
-export function HandInForm({ lesson, progress, host, say }: HandInProps): JSX.Element {
+export function HandInForm({ lesson, tasks, progress, host, say }: HandInProps): JSX.Element {
   const name = useSignal('');
   const line = useSignal('');
   const id = useId();
   const make = async (): Promise<void> => {
-    const { steps, seconds } = progress;
+    const { steps, seconds, answers, done } = progress;
     const request = { lesson, steps, seconds: Math.round(seconds), name: name.value.trim() };
     const at = `${new Date().toISOString().slice(0, 19)}Z`;
-    line.value = (await host.signHandIn(request)) ?? checkedLine({ ...request, at });
+    line.value =
+      (await host.signHandIn({ ...request, answers })) ?? checkedLine({ ...request, done: done.length, tasks, at });
   };
   return (
     <form

@@ -5,11 +5,12 @@
 import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import type { Attempt } from '../../lessons/lesson.ts';
 import type { LessonSet, LessonView } from '../../lessons/lesson-set.ts';
 import { HandInForm } from './hand-in-form.tsx';
 import type { LessonHost } from './host.ts';
 import { loadLessons } from './lesson-data.ts';
-import { lessonProgress, updateProgress } from './progress.ts';
+import { lessonProgress, NOTHING, updateProgress } from './progress.ts';
 import { Prose } from './prose.tsx';
 import { sayer } from './say.ts';
 import { TaskSection } from './task-section.tsx';
@@ -71,8 +72,12 @@ function LessonBody({ set, lesson, host, onOpenLesson }: BodyProps): JSX.Element
     return () => clearInterval(timer);
   }, [lesson.id]);
 
-  const reached = (task: string): void => {
-    updateProgress(lesson.id, (now) => ({ ...now, done: [...new Set([...now.done, task])] }));
+  const reached = (task: string, attempt: Attempt): void => {
+    updateProgress(lesson.id, (now) => ({
+      ...now,
+      done: [...new Set([...now.done, task])],
+      answers: { ...now.answers, [task]: attempt },
+    }));
   };
 
   return (
@@ -107,7 +112,7 @@ function LessonBody({ set, lesson, host, onOpenLesson }: BodyProps): JSX.Element
           isDone={isDone(task.id)}
           isCurrent={task === current}
           onAttempt={() => updateProgress(lesson.id, (now) => ({ ...now, steps: now.steps + 1 }))}
-          onReached={() => reached(task.id)}
+          onReached={(attempt) => reached(task.id, attempt)}
         />
       ))}
       {current === undefined && (
@@ -121,7 +126,7 @@ function LessonBody({ set, lesson, host, onOpenLesson }: BodyProps): JSX.Element
               {say('lesson.next', { number: next.number, title: next.texts.title })}
             </button>
           )}
-          <HandInForm lesson={lesson.id} progress={progress} host={host} say={say} />
+          <HandInForm lesson={lesson.id} tasks={lesson.tasks.length} progress={progress} host={host} say={say} />
         </section>
       )}
       <details class="teacher">
@@ -136,11 +141,7 @@ function LessonBody({ set, lesson, host, onOpenLesson }: BodyProps): JSX.Element
       </details>
       {progress.done.length > 0 && (
         <p>
-          <button
-            type="button"
-            class="small"
-            onClick={() => updateProgress(lesson.id, () => ({ done: [], steps: 0, seconds: 0 }))}
-          >
+          <button type="button" class="small" onClick={() => updateProgress(lesson.id, () => NOTHING)}>
             {say('lesson.again')}
           </button>
         </p>

@@ -4,19 +4,22 @@
 // means that the lesson begins anew.
 
 import { signal } from '@preact/signals';
+import type { Attempt } from '../../lessons/lesson.ts';
 
 /** Of one lesson. */
 export interface LessonProgress {
   /** Ids of tasks whose goal was reached. */
   readonly done: readonly string[];
+  /** What was right, by task: for the line that is handed in. */
+  readonly answers: Readonly<Record<string, Attempt>>;
   /** Attempts. */
   readonly steps: number;
   /** Time with the lesson open. */
   readonly seconds: number;
 }
 
-const KEY = 'trapline-lessons-1';
-const NOTHING: LessonProgress = { done: [], steps: 0, seconds: 0 };
+const KEY = 'trapline-lessons-2';
+export const NOTHING: LessonProgress = { done: [], answers: {}, steps: 0, seconds: 0 };
 
 const progress = signal<Readonly<Record<string, LessonProgress>>>(load());
 
@@ -49,6 +52,8 @@ function isProgress(entry: [string, unknown]): entry is [string, LessonProgress]
   return (
     Array.isArray(value?.done) &&
     value.done.every((id) => typeof id === 'string') &&
+    typeof value.answers === 'object' &&
+    value.answers !== null &&
     typeof value.steps === 'number' &&
     typeof value.seconds === 'number'
   );

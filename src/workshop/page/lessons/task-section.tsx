@@ -34,7 +34,7 @@ interface TaskProps {
   /** The first that is not done: its recording is open. */
   readonly isCurrent: boolean;
   readonly onAttempt: () => void;
-  readonly onReached: () => void;
+  readonly onReached: (attempt: Attempt) => void;
 }
 
 export function TaskSection(props: TaskProps): JSX.Element {
@@ -59,7 +59,7 @@ export function TaskSection(props: TaskProps): JSX.Element {
       if (recordings !== undefined && recordings.length > 0)
         host.open(recordings, outcome.reached ? 0 : (recordings[0]?.steps.length ?? 0));
       judgement.value = found;
-      if (outcome.reached) props.onReached();
+      if (outcome.reached) props.onReached(given);
     } catch (error) {
       judgement.value = {
         outcome: { reached: false, reason: 'failed', data: { message: error instanceof Error ? error.message : '' } },
