@@ -184,7 +184,7 @@ function dataOf(cursor: RecordingCursor, step: Step, moment: number): TextData {
     text: cursor.text(step.text),
     address: step.rip === undefined ? undefined : `0x${step.rip.toString(16)}`,
     at: siteName(site),
-    call: site?.callName ?? text(facts['name']),
+    call: text(facts['call']) ?? site?.callName ?? text(facts['name']),
     returned: site === undefined ? undefined : `0x${(site.address + 7).toString(16)}`,
     offset: store === undefined || site === undefined ? facts['offset'] : store.address - site.address,
     count: store === undefined ? undefined : store.bytes.length / 2,
