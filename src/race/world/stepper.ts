@@ -236,6 +236,13 @@ export class Stepper {
       draft.writes |= Touch.memory | this.#hot.difference(space, now);
       for (const made of changedRuns(space, now)) {
         draft.stores.push({ space: local.space, ...made });
+        if (!isHot && this.#hot.touches(made.address, made.bytes.length))
+          draft.text = this.#behaviour.label({
+            op: 'store',
+            addr: made.address,
+            bytes: made.bytes,
+            what: 'store',
+          }).text;
         if (readSpace(space, made.address, 1, PROT_EXEC).length === 0) continue;
         const what = `an instruction at 0x${rip.toString(16)}`;
         for (let i = 0; i < made.bytes.length; i++) this.#cold.changed(local.space, made.address + i, what);
