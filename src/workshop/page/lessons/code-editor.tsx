@@ -10,6 +10,7 @@ import { toHex } from '../../../base/bytes.ts';
 import { assemble } from '../../lab/assembler.ts';
 import type { Assembled } from '../../lab/assembler.ts';
 import { matchedCode } from '../../lessons/goals.ts';
+import { AssemblerReference } from '../program/reference.tsx';
 import { disassembler, loadDisassembler } from './decoder.ts';
 import type { Say } from './say.ts';
 import type { WidgetProps } from './widgets.tsx';
@@ -61,6 +62,7 @@ export function CodeEditor({ goal, say, isBusy, onAttempt }: WidgetProps<'code'>
         </button>
       </div>
       {program.ok && <Listing program={program} say={say} />}
+      <AssemblerReference />
     </form>
   );
 }

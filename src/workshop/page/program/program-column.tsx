@@ -12,7 +12,7 @@ import { EXAMPLE_GUESTS, EXAMPLES } from '../../lab/examples.ts';
 import { t } from '../../texts/texts.ts';
 import { CODE_KINDS, programForm, programRequest, running, runProgram } from './program-state.ts';
 import type { ProgramForm } from './program-state.ts';
-import './program.css';
+import { AssemblerReference } from './reference.tsx';
 
 interface ProgramColumnProps {
   readonly lab: Lab;
@@ -160,6 +160,7 @@ function Code({
         <p id={`${id}-problem`} class={problem === undefined ? 'muted small' : 'refused small'}>
           {problem ?? t(`program.help.${kind}`)}
         </p>
+        {kind === 'asm' && <AssemblerReference />}
       </div>
     </>
   );
