@@ -29,6 +29,8 @@ const MOST_EVENTS = 100_000;
 const MOST_OUTPUT_BYTES = 256 * 1024;
 const MOST_MAPS = 200;
 const MOST_MAPS_CHARACTERS = 2 ** 20;
+/** Of one: a space with more mappings is shown in part. */
+const MOST_MAP_CHARACTERS = 2 ** 16;
 
 /** Steps about a task that the Sentry makes. */
 const SENTRY_KINDS: ReadonlySet<string> = new Set(['patch-begin', 'patched', 'refused', 'recover', 'handler']);
@@ -203,16 +205,17 @@ export class RunLog {
 
   /** What is mapped may be other now. */
   takeMaps(mm: AddressSpace): void {
-    const space = this.spaceOf(mm);
-    const text = mm.mapsText();
-    if (this.#lastMaps.get(space) === text || this.steps.isFull) return;
-    this.#lastMaps.set(space, text);
-    const length = this.#mapsCharacters + text.length;
-    if (this.maps.length >= MOST_MAPS || length > MOST_MAPS_CHARACTERS) {
+    if (this.steps.isFull) return;
+    if (this.maps.length >= MOST_MAPS || this.#mapsCharacters >= MOST_MAPS_CHARACTERS) {
       this.steps.leaveOut('maps');
       return;
     }
-    this.#mapsCharacters = length;
+    const space = this.spaceOf(mm);
+    const whole = mm.mapsText();
+    const text = whole.length <= MOST_MAP_CHARACTERS ? whole : whole.slice(0, MOST_MAP_CHARACTERS);
+    if (this.#lastMaps.get(space) === text) return;
+    this.#lastMaps.set(space, text);
+    this.#mapsCharacters += text.length;
     this.maps.push({ at: this.steps.moment, space, text });
   }
 }

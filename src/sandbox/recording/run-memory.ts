@@ -16,8 +16,8 @@ import { TRAP_BYTES, TRAP_CODE_OFFSET, TRAP_USED_BYTES } from '../../usertrap/la
 import { CodeNames } from '../check/code-names.ts';
 import type { StepLog } from './step-log.ts';
 
-const MOST_SITES = 64;
-const MOST_SLOTS = 64;
+const MOST_SITES = 256;
+const MOST_SLOTS = 256;
 const HEADER_BYTES = 16;
 /** Code shown before a site and behind it. */
 const CODE_BEFORE = 64;

@@ -32,6 +32,7 @@ export function takeTrapStep(run: RunLog, traps: SpaceTraps, space: number, step
     case 'resume':
       taken.kind = step.op;
       taken.spaces = [{ space, isStopped: step.op === 'stop' }];
+      standstill(run, space, taken);
       break;
     case 'sync':
       taken.kind = 'sync';
@@ -65,6 +66,15 @@ export function takeTrapStep(run: RunLog, traps: SpaceTraps, space: number, step
   if (!run.steps.add(taken) || step.op !== 'map-table') return;
   run.takeMaps(traps.mm);
   run.event('table', SENTRY, undefined, data);
+}
+
+/** The other tasks of the space that could run are stopped, or let go. */
+function standstill(run: RunLog, space: number, taken: OpenStep): void {
+  const state = taken.kind === 'stop' ? 'stopped' : 'user';
+  for (const task of run.tasks.values()) {
+    const couldRun = task.space === space && task.state === 'user' && task.tid !== run.current?.tid;
+    if (couldRun) run.steps.merge(taken, task, { state });
+  }
 }
 
 function numberOf(result: StepResult): number {

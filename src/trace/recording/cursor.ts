@@ -3,6 +3,7 @@
 // The state of a recording at any moment. States are immutable and share what did not change; one in every KEYFRAME
 // is kept, so that a jump applies few steps and a page can compare parts by identity.
 
+import { PAGE_SIZE } from '../../base/addr.ts';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { DECODE_BYTES, RECORD_FIELDS, REGISTERS } from './format.ts';
 import type {
@@ -67,6 +68,13 @@ const ZEROS = Object.freeze(Object.fromEntries(REGISTERS.map((name) => [name, '0
 const UNBORN: Omit<ActorState, 'fetched'> = { state: 'unborn', space: 0, rip: 0, regs: ZEROS, record: null };
 const FRESH_SPACE: SpaceState = { base: 0, next: 0, isLocked: false, readers: 0, isStopped: false };
 
+const NONE: readonly number[] = [];
+
+/** Pages of the user half have 35 bits. */
+function pageKey(space: number, page: number): number {
+  return space * 2 ** 36 + page;
+}
+
 /** Walks a recording. Hand it only what `parse.ts` has accepted, or what a recorder made. */
 export class RecordingCursor {
   readonly recording: Recording;
@@ -74,11 +82,20 @@ export class RecordingCursor {
   readonly #keyframes: State[] = [];
   readonly #decodes = new Map<string, Decode>();
   readonly #listings = new Map<string, Listing>();
+  /** Regions by the pages that they lie on: most stores touch none. */
+  readonly #onPage = new Map<number, number[]>();
 
   constructor(recording: Recording) {
     this.recording = recording;
     for (const decode of recording.decodes) this.#decodes.set(`${decode.site}:${decode.bytes}`, decode);
     for (const listing of recording.listings) this.#listings.set(`${listing.region}:${listing.bytes}`, listing);
+    for (const [i, { space, address, length }] of recording.regions.entries()) {
+      for (let page = Math.floor(address / PAGE_SIZE); page * PAGE_SIZE < address + length; page++) {
+        const known = this.#onPage.get(pageKey(space, page));
+        if (known === undefined) this.#onPage.set(pageKey(space, page), [i]);
+        else known.push(i);
+      }
+    }
     let state = this.#initial();
     for (const step of recording.steps) {
       if (state.moment % KEYFRAME === 0) this.#keyframes.push(state);
@@ -226,18 +243,30 @@ export class RecordingCursor {
   }
 
   #withMemory(before: State['memory'], step: Step): State['memory'] {
+    // What a failing step does comes to nothing.
+    const stores = step.fails === true ? [] : (step.stores ?? []).filter((store) => this.#touched(store).length > 0);
+    if (stores.length === 0 && step.memory === undefined) return before;
     const memory = before.slice();
     for (const [region, bytes] of step.memory ?? []) memory[region] = bytes === null ? null : fromHex(bytes);
-    // What a failing step does comes to nothing.
-    if (step.fails !== true) for (const store of step.stores ?? []) this.#store(memory, before, store);
+    for (const store of stores) this.#store(memory, before, store);
     return memory;
   }
 
+  /** Regions on the pages of a store. */
+  #touched({ space, address, bytes }: Store): readonly number[] {
+    const first = Math.floor(address / PAGE_SIZE);
+    const last = Math.floor((address + bytes.length / 2 - 1) / PAGE_SIZE);
+    const here = this.#onPage.get(pageKey(space, first)) ?? NONE;
+    if (last <= first) return here;
+    return [...new Set([...here, ...(this.#onPage.get(pageKey(space, last)) ?? NONE)])];
+  }
+
   #store(memory: (Uint8Array | null)[], before: State['memory'], { space, address, bytes }: Store): void {
-    for (const [i, region] of this.recording.regions.entries()) {
-      const length = bytes.length / 2;
+    const length = bytes.length / 2;
+    for (const i of this.#touched({ space, address, bytes })) {
+      const region = this.recording.regions[i];
       const now = memory[i];
-      if (now === null || now === undefined || region.space !== space) continue;
+      if (region === undefined || now === null || now === undefined) continue;
       if (address >= region.address + region.length || address + length <= region.address) continue;
       const changed = now === before[i] ? now.slice() : now;
       for (const [k, value] of fromHex(bytes).entries()) {
