@@ -47,7 +47,10 @@ function sentence(key: string, data: TextData): StepSentence {
 
 /** A sentence begins with a capital letter, unless with a name or an instruction. */
 function begun(text: string): string {
-  return /^(the|task) /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return text.replace(
+    /(^|[.?] )(?=(?:the|task) )(.)/g,
+    (_, before: string, letter: string) => before + letter.toUpperCase(),
+  );
 }
 
 function opening({ recording }: RecordingCursor): StepSentence {
@@ -81,7 +84,7 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
     case 'store':
       return [`store.${storeKind(cursor, step, moment)}`, 'store'];
     case 'instruction':
-      return [...instructionKeys(cursor, step), 'instruction'];
+      return [...instructionKeys(cursor, step, moment), 'instruction'];
     case 'lock':
       if (data['work'] === 'fault') return [`lock.${recovers(step) ? 'recover' : 'fault'}`];
       return [data['exclusive'] === false ? 'lock.shared' : fillsSlot(cursor, step) ? 'lock.fills' : 'lock', 'lock'];
@@ -92,8 +95,10 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
       return ['via' in data ? `served.${String(data['via'])}` : 'served', 'served'];
     case 'fault':
       return [atGuard(cursor, step, moment) ? 'fault.guard' : `fault.${String(data['fault'])}`, 'fault'];
+    case 'trap':
+      return [cursor.recording.origin.mode === 'off' ? 'trap.off' : 'trap'];
     case 'recover':
-      return [`recover.${String(data['outcome'])}`, 'recover'];
+      return [isWrongCall(cursor, step) ? 'recover.restart.wrong' : `recover.${String(data['outcome'])}`, 'recover'];
     case 'skip':
       return [`skip.${String(data['why'])}`, 'skip'];
     case 'signal':
@@ -113,7 +118,7 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
   }
 }
 
-function instructionKeys(cursor: RecordingCursor, step: Step): string[] {
+function instructionKeys(cursor: RecordingCursor, step: Step, moment: number): string[] {
   const { rip = 0, place = 'program', data = {} } = step;
   const text = cursor.text(step.text);
   if (place === 'slot') {
@@ -121,14 +126,17 @@ function instructionKeys(cursor: RecordingCursor, step: Step): string[] {
     return [`instruction.slot.${SLOT_PARTS[rip - (slot?.address ?? 0)] ?? ''}`, 'instruction.slot'];
   }
   const site = siteOfStep(cursor, step);
-  if (place === 'site' || (place === 'program' && site !== undefined)) {
+  const word = text.split(' ')[0] ?? '';
+  if (place === 'site' || (place === 'program' && site !== undefined && site.sysno !== null)) {
     const offset = site === undefined ? -1 : rip - site.address;
-    const word = text.split(' ')[0] ?? '';
+    if (site !== undefined && offset === 0 && word === 'mov' && text !== ownMov(cursor, site)) {
+      return [isGuarded(cursor, site, moment) ? 'instruction.torn.guarded' : 'instruction.torn'];
+    }
     if (data['leadsTo'] === 'fault') return [`instruction.${offset === 5 ? 'guard' : 'fault'}`];
     if (data['via'] === 'trampoline') return ['instruction.site.through'];
     return [`instruction.site.${offset}.${word}`, `instruction.site.${word}`, 'instruction.site'];
   }
-  return [`instruction.${place}`];
+  return [word === 'syscall' && place === 'program' ? 'instruction.site.syscall' : `instruction.${place}`];
 }
 
 function regionAt(cursor: RecordingCursor, kind: Region['kind'], address: number): Region | undefined {
@@ -143,6 +151,40 @@ function fillsSlot({ recording }: RecordingCursor, step: Step): boolean {
     step.memory?.some(([region, bytes]) => bytes !== null && recording.regions[region]?.kind === 'slot') === true ||
     step.stores?.some(({ bytes }) => bytes.length > 100) === true
   );
+}
+
+/** The program's own instruction at the first byte of a site. */
+function ownMov(cursor: RecordingCursor, site: Site): string {
+  const index = cursor.recording.sites.indexOf(site);
+  const bytes = cursor.siteBytes(index, cursor.at(0));
+  return bytes === null ? '' : cursor.text(cursor.decode(index, bytes)?.entries[0]?.rows[0]?.[2]);
+}
+
+/** The guard was in the way when a step was made. */
+function isGuarded(cursor: RecordingCursor, site: Site, moment: number): boolean {
+  return cursor.siteBytes(cursor.recording.sites.indexOf(site), cursor.at(moment - 1))?.[5] === 0x06;
+}
+
+/** A task is sent back to a site whose number is not the one that it asks for. */
+function isWrongCall(cursor: RecordingCursor, step: Step): boolean {
+  const { outcome, rax } = step.data ?? {};
+  const sysno = siteOfStep(cursor, step)?.sysno;
+  return (
+    outcome === 'restart' && typeof rax === 'string' && typeof sysno === 'number' && Number.parseInt(rax, 16) !== sysno
+  );
+}
+
+/** The task that a step of the kernel is for: the one that it changes, or that came to the kernel last. */
+function taskOf({ recording }: RecordingCursor, step: Step, moment: number): number {
+  const isTask = (actor: number | undefined): actor is number => recording.actors[actor ?? -1]?.role === 'task';
+  if (isTask(step.actor)) return step.actor;
+  const changed = step.changes?.map(({ actor }) => actor).find(isTask);
+  if (changed !== undefined) return changed;
+  for (let i = moment - 2; i >= 0 && i > moment - 200; i--) {
+    const actor = recording.steps[i]?.actor;
+    if (isTask(actor)) return actor;
+  }
+  return step.actor;
 }
 
 /** The fault is at the guard byte of a site. */
@@ -180,7 +222,10 @@ function dataOf(cursor: RecordingCursor, step: Step, moment: number): TextData {
   return {
     ...facts,
     actor: nameInSentence(actor?.name ?? '?'),
+    task: nameInSentence(recording.actors[taskOf(cursor, step, moment)]?.name ?? '?'),
     others: others.join(', '),
+    sitenumber: site?.sysno ?? undefined,
+    raxnumber: typeof facts['rax'] === 'string' ? Number.parseInt(facts['rax'], 16) : undefined,
     text: cursor.text(step.text),
     address: step.rip === undefined ? undefined : `0x${step.rip.toString(16)}`,
     at: siteName(site),
