@@ -5,8 +5,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
-import { junitXml, replayCommand, runRaceCommand } from '../../src/race/index.ts';
-import type { RaceCommandResult } from '../../src/race/index.ts';
+import { junitXml, replayCommand, runRaceCommand, startRaceCommands } from '../../src/race/index.ts';
+import type { RaceCommandResult, RaceCommandResults } from '../../src/race/index.ts';
 
 type Options = Partial<Parameters<typeof runRaceCommand>[0]>;
 
@@ -152,6 +152,21 @@ describe('reports', () => {
     expect(text).toMatch(/^INCOMPLETE [^\n]+: nothing wrong in what was looked at/);
     expect(text).toContain('the budget of 5 is used up; to go on: the same command with a larger --budget');
     expect(command({ strategy: 'urw', budget: 10, seed: 4 }).text).toContain('the same command with --seed 5');
+  });
+
+  it('say what is known where somebody interrupts the search, and name what was not begun', () => {
+    const scenarios = ['patch-vs-exec', 'shared-tail'];
+    const large = { patch: 'hardened', model: 'stale', granule: 1, threads: 6 };
+    const search = startRaceCommands(scenarios, { makeCpu: openUnicorn, ...large });
+    const first = search.next();
+    expect(first.done).toBe(false);
+    expect(search.next(null).done).toBe(false);
+    const { value } = search.next('interrupted');
+    expect(value).toMatchObject({ exitCode: 3, notBegun: ['shared-tail'] });
+    const { text } = value as RaceCommandResults;
+    expect(text).toMatch(/^INCOMPLETE patch-vs-exec/);
+    expect(text).toContain('it was interrupted; to go on: the same command, which explores from the start');
+    expect(text).toMatch(/1 incomplete; not begun, to go on with: shared-tail\n$/);
   });
 
   it('colour each actor for a terminal only', () => {
