@@ -208,6 +208,23 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
     );
   });
 
+  it('a moment of another recording is not the one that is asked for', async () => {
+    const { page } = await open('see-a-trap');
+    await page.waitForSelector('.moment input');
+    await page.evaluate(() => {
+      location.hash = '#s=v1;lesson=see-a-trap;rec=sample-run;m=6';
+    });
+    await page.waitForFunction(
+      () => (document.querySelector('.moment input') as HTMLInputElement | null)?.value === '6',
+    );
+    await page.click('[data-task="first-trap"] .check-button');
+    await page.locator('[data-task="first-trap"] .refused', { hasText: 'Another recording is open' }).waitFor();
+    await page.locator('[data-task="first-trap"] button', { hasText: 'Open the recording' }).click();
+    await page.waitForFunction(
+      () => (document.querySelector('.moment input') as HTMLInputElement | null)?.value === '0',
+    );
+  });
+
   it('bytes are decoded from every entry offset while they are typed', async () => {
     const { page } = await open('patch-by-hand');
     const student = new Student(opened as OpenPage);
@@ -252,7 +269,7 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
     await page.keyboard.press('Enter');
     const line = page.locator('.hand-in-line');
     await line.waitFor();
-    expect(await line.innerText()).toMatch(/^TL1 break-it 3 \d+ \S+Z Ada%20Lovelace c:[0-9a-f]{8}$/);
+    expect(await line.innerText()).toMatch(/^TL1 break-it 3\/3 3 \d+ \S+Z Ada%20Lovelace c:[0-9a-f]{8}$/);
   });
 
   it.each([

@@ -10,6 +10,7 @@ import { t } from '../../texts/texts.ts';
 import type { LessonHost } from '../lessons/host.ts';
 import { LessonColumn } from '../lessons/lesson-column.tsx';
 import { loadLessons } from '../lessons/lesson-data.ts';
+import { isLessonDone } from '../lessons/progress.ts';
 import { ProgramColumn } from '../program/program-column.tsx';
 import { RaceColumn } from '../race/race-column.tsx';
 import { movedSchedule } from '../race/race-request.ts';
@@ -172,9 +173,9 @@ function sideColumn(): SideColumn | undefined {
 
 export function App(): JSX.Element {
   const opened = column.value;
-  const items = lessons.value.map(({ id, number, texts }) => ({
+  const items = lessons.value.map(({ id, number, texts, tasks }) => ({
     id,
-    title: `${number}. ${texts.title}`,
+    title: `${number}. ${texts.title}${isLessonDone(id, tasks.length) ? ' ✓' : ''}`,
     detail: texts.concept,
   }));
   const openLaboratory = (kind: 'race' | 'program'): void => {

@@ -27,6 +27,11 @@ export function lessonProgress(lesson: string): LessonProgress {
   return progress.value[lesson] ?? NOTHING;
 }
 
+/** Whether all tasks of a lesson are done. */
+export function isLessonDone(lesson: string, tasks: number): boolean {
+  return lessonProgress(lesson).done.length >= tasks;
+}
+
 /** Changes what is known of a lesson. */
 export function updateProgress(lesson: string, change: (now: LessonProgress) => LessonProgress): void {
   progress.value = { ...progress.peek(), [lesson]: change(progress.peek()[lesson] ?? NOTHING) };

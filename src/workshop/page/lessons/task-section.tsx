@@ -50,6 +50,10 @@ export function TaskSection(props: TaskProps): JSX.Element {
     props.onAttempt();
     isBusy.value = true;
     try {
+      if (given.kind === 'moment' && (await loadRecording(task.recording ?? '')) !== host.recording.value) {
+        judgement.value = { outcome: { reached: false, reason: 'moment.elsewhere', data: {} } };
+        return;
+      }
       const found = await judgeAttempt(task, given, {
         ask: (request) => askLab(host, request),
         recording: loadRecording,
