@@ -61,6 +61,11 @@ const TEMPLATE = Uint8Array.from([
   [0x65, 0xff, 0x24, 0x25, 0x10, 0, 0, 0], // jmp *%gs:syshandler
 ].flat());
 
+function setAddress(view: DataView, at: number, address: number): void {
+  view.setUint32(at, address % 2 ** 32, true);
+  view.setUint32(at + 4, Math.floor(address / 2 ** 32), true);
+}
+
 /** The 70 bytes of a slot. */
 export function trapBytes(
   slot: number,
@@ -70,10 +75,10 @@ export function trapBytes(
 ): Uint8Array {
   const bytes = TEMPLATE.slice();
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(slot + TRAP_CODE_OFFSET), true);
+  setAddress(view, 0, slot + TRAP_CODE_OFFSET);
   view.setUint32(TRAP_STATE_OFFSET, version.stateOffset, true);
   view.setUint32(TRAP_PREP_OFFSET, version.prep, true);
-  view.setBigUint64(TRAP_RETURN_OFFSET, BigInt(returnAddress), true);
+  setAddress(view, TRAP_RETURN_OFFSET, returnAddress);
   view.setUint32(TRAP_SYSNO_OFFSET, sysno >>> 0, true);
   return bytes;
 }
