@@ -36,6 +36,9 @@ export interface RaceRecordingHost {
 /** Ways to fail that one result is recorded with, at most. */
 export const MOST_FAILURES = 8;
 
+/** States of a scenario up to which the share of failing continuations is counted for each way to fail. */
+const MOST_COUNTED_STATES = 20_000;
+
 /**
  * The ways in which a result fails, one recording each, at most {@link MOST_FAILURES}; of one that does not fail a
  * sample path.
@@ -43,33 +46,31 @@ export const MOST_FAILURES = 8;
 export function recordRace(result: RaceResult, host: RaceRecordingHost): RaceRecording[] {
   const { scenario, parameters } = result;
   return withWorld(scenario, parameters, host, (world, engine) => {
-    const failures = result.failures.slice(0, MOST_FAILURES);
     const seed = result.stats.seed ?? 1;
-    if (failures.length === 0) {
-      const run = samplePath(world.plain);
-      const facts = { ...exploredFacts(result), ...scheduleFacts(scenario, parameters, world, run, null) };
-      return [
-        recordSchedule(
-          { scenario, parameters, world, steps: run, facts, shares: null, engine, seed },
-          host.disassembler(),
-        ),
-      ];
+    const schedule = { scenario, parameters, world, engine, seed };
+    if (result.failures.length === 0) {
+      const steps = samplePath(world.plain);
+      // What was not explored to the end may fail all the same.
+      const failure = replay(world.plain, steps).failure ?? null;
+      const facts = { ...exploredFacts(result), ...scheduleFacts(scenario, parameters, world, steps, failure) };
+      return [recordSchedule({ ...schedule, steps, facts, shares: null }, host.disassembler())];
     }
-    return failures.map((failure) => {
-      const run = replay(world.plain, parseSchedule(world.actors, failure.token.schedule));
-      invariant(run.kind !== 'diverged', () => `a found schedule can be made again (${run.problem ?? ''})`);
+    const isSmall = result.stats.states <= MOST_COUNTED_STATES;
+    return result.failures.slice(0, MOST_FAILURES).map((failure) => {
+      const { kind, steps, problem } = replay(world.plain, parseSchedule(world.actors, failure.token.schedule));
+      invariant(kind !== 'diverged', () => `a found schedule can be made again (${problem ?? ''})`);
+      // The result has them for its first failure only.
+      const shares = failure.shares ?? (isSmall ? failingShares(world.plain, steps) : null);
+      const flipAt = failure.flipAt ?? findFlip(world.plain, steps)?.at ?? null;
       const facts: RaceFacts = {
         ...exploredFacts(result),
-        ...scheduleFacts(scenario, parameters, world, run.steps, null),
-        failure: failureFacts(failure),
+        failure: failureFacts({ ...failure, shares, flipAt }),
         token: formatToken(failure.token),
         compactToken: compactToken(failure.token),
+        skipped: 0,
+        added: 0,
       };
-      const { shares } = failure;
-      return recordSchedule(
-        { scenario, parameters, world, steps: run.steps, facts, shares, engine, seed },
-        host.disassembler(),
-      );
+      return recordSchedule({ ...schedule, steps, facts, shares }, host.disassembler());
     });
   });
 }

@@ -88,6 +88,17 @@ function expectDecodes(recording: RaceRecording): void {
   }
 }
 
+/** Exchanging the two steps makes the schedule pass. */
+function expectFlip({ race, steps }: RaceRecording): void {
+  const flip = race.failure?.flip ?? null;
+  if (flip === null) return;
+  const [first, second] = flip;
+  expect(second).toBe(first + 1);
+  expect(steps[first]?.actor).not.toBe(steps[second]?.actor);
+  const changed = recordToken({ token: race.token, change: { from: second, to: first } }, HOST);
+  expect(changed.race.failure).toBeNull();
+}
+
 const FAILING: readonly Omit<RaceCommandOptions, 'makeCpu'>[] = [
   { scenario: 'patch-vs-exec', protocol: 'acb' },
   { scenario: 'patch-vs-exec', protocol: 'cab', threads: 2 },
@@ -113,12 +124,14 @@ describe('recordings of races', () => {
         signature: failure.signature,
         text: failure.text,
         explanation: failure.explanation,
-        flip: failure.flipAt === null ? null : [failure.flipAt - 1, failure.flipAt],
       });
+      expectFlip(recording);
       expect(recording.race.token).toBe(formatToken(failure.token));
       expect(recording.race.passesWith).toEqual(result.passesWith);
       const shares = recording.steps.map(({ share }) => share);
-      expect(shares).toEqual(failure.shares?.slice(1) ?? recording.steps.map(() => undefined));
+      if (failure.shares !== null) expect(shares).toEqual(failure.shares.slice(1));
+      expect(shares.at(-1)).toBe(1);
+      expect(shares.indexOf(1) + 1).toBe(recording.race.failure?.certainAt);
     }
   });
 
