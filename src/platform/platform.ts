@@ -10,7 +10,7 @@ import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
 import { writesGs } from '../isa/gs-write.ts';
 import { MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
-import { SITE_BYTES, SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
+import { SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
 import type { Prng } from '../base/prng.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
@@ -70,15 +70,15 @@ export type { PlatformApi, PlatformOptions } from './platform-api.ts';
 export class Platform implements PlatformApi {
   private readonly cpu: Cpu;
   private readonly sentry: Sentry;
-  private readonly patches: boolean;
+  private patches: boolean;
   /** The stub is upstream's: registers pass through the context record. */
   private readonly savesInGuest: boolean;
   private readonly config: PatchConfig;
   private readonly version: UpstreamVersion;
   /** Stub threads of a subprocess, shared by its contexts; 0: each context has its own. */
-  private readonly threadLimit: number;
+  private threadLimit: number;
   /** Where a turn ends that may end in stub code; null when it may not. */
-  private readonly preemption: Prng | null;
+  private preemption: Prng | null;
   private readonly turn = new Turn();
   private readonly trace: TraceSink;
   private readonly observer: PlatformObserver | null;
@@ -266,6 +266,19 @@ export class Platform implements PlatformApi {
   *heldPages(contexts: Iterable<GuestContext>): Iterable<number> {
     yield* this.spaces.heldPages();
     for (const { platformState } of contexts) if (platformState instanceof ThreadContext) yield platformState.page;
+  }
+
+  /**
+   * Right after a restore: goes on without stubs, as a machine that was saved under Systrap and is restored under another
+   * platform (usertrap.md 2.11). Upstream leaves sites that jump to slots, which store through a GS base of 0.
+   */
+  leaveStubs(contexts: Iterable<GuestContext>): void {
+    for (const ctx of contexts) this.spaces.release(ctx);
+    this.spaces.retire();
+    this.patches = false;
+    this.threadLimit = 0;
+    this.preemption = null;
+    this.cpu.screenGsWrites = false;
   }
 
   /** What all platforms of this kind have in the same way, by name: for checkpoints. */
@@ -487,7 +500,7 @@ export class Platform implements PlatformApi {
       this.returnFromSignal();
       return true;
     }
-    if (this.on.thread !== null && this.isTableFault(ctx, this.on.thread.traps, address)) return true;
+    if (this.on.thread?.traps.takeBack(ctx.regs, address) === true) return true;
     this.faults++;
     const accessNumber = access === 'read' ? 0 : access === 'write' ? 1 : 2;
     this.trace.emit(EventKind.guestFault, ctx.tid, address, accessNumber, ctx.regs.get(Reg.rip));
@@ -499,20 +512,6 @@ export class Platform implements PlatformApi {
     event.trapno = PAGE_FAULT_VECTOR;
     event.errorCode = errorCode;
     return false;
-  }
-
-  /**
-   * Whether a fault comes of a jump through a slot that the guest has taken away. Then the task is back at its site, which
-   * traps again. DIVERGES (surviveTableLoss): upstream leaves the program to its SIGSEGV.
-   */
-  private isTableFault(ctx: GuestContext, traps: SpaceTraps, address: number): boolean {
-    if (!this.config.guards.surviveTableLoss || !traps.inSlots(address)) return false;
-    const rip = ctx.regs.get(Reg.rip);
-    const site = traps.byReturn.get(rip + SITE_BYTES) ?? traps.bySlot.get(rip - TRAP_CODE_OFFSET);
-    if (site === undefined) return false;
-    traps.loseTable();
-    ctx.regs.set(Reg.rip, site.address);
-    return true;
   }
 
   /** A write of GS that the processor was asked to report is carried out here; everything else is the guest's fault. */

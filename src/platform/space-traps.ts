@@ -8,6 +8,8 @@ import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE
 import type { Prng } from '../base/prng.ts';
 import { PAGE_SIZE, pageDown, type PhysAddr } from '../base/addr.ts';
 import { savable } from '../base/savable.ts';
+import { Reg } from '../cpu/regs.ts';
+import type { Regs } from '../cpu/regs.ts';
 import type { AddressSpace, RangeChange, RangeWatcher } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -208,6 +210,20 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   addTracee(): void {
     if (this.tracees++ > 0 || this.bySlot.size === 0) return;
     drain(changeCode(known([...this.bySlot.values()]), false, this.startAnew()), this);
+  }
+
+  /**
+   * Whether a fault comes of a jump through a slot that the guest has taken away. Then the task is back at its site, which
+   * traps again. DIVERGES (surviveTableLoss): upstream leaves the program to its SIGSEGV.
+   */
+  takeBack(regs: Regs, address: number): boolean {
+    if (!this.guards.surviveTableLoss || !this.inSlots(address)) return false;
+    const rip = regs.get(Reg.rip);
+    const site = this.byReturn.get(rip + SITE_BYTES) ?? this.bySlot.get(rip - TRAP_CODE_OFFSET);
+    if (site === undefined) return false;
+    this.loseTable();
+    regs.set(Reg.rip, site.address);
+    return true;
   }
 
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */

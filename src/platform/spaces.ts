@@ -7,16 +7,17 @@ import { ENOMEM } from '../abi/errno.ts';
 import type { PhysAddr } from '../base/addr.ts';
 import { invariant } from '../base/errors.ts';
 import { savable } from '../base/savable.ts';
+import { Reg } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import type { GuestContext } from './sentry.ts';
 import type { SiteBook } from './site-book.ts';
 import type { SpaceTraps } from './space-traps.ts';
-import { STUB_CODE, STUB_START } from './stub-layout.ts';
+import { STUB_CODE, STUB_END, STUB_START } from './stub-layout.ts';
 import type { StubThread } from './stub-thread.ts';
 import { Subprocess } from './subprocess.ts';
 import type { SubprocessOptions } from './subprocess.ts';
-import type { ThreadContext } from './thread-context.ts';
+import { ContextState, ThreadContext } from './thread-context.ts';
 
 export interface SpacesOptions extends SubprocessOptions {
   readonly guards: Guards;
@@ -33,6 +34,7 @@ export class Spaces {
   /** Stub threads of subprocesses that are gone, the last one to be used again first (POOL). */
   private readonly pool: StubThread[][] = [];
   private codePage: PhysAddr = 0;
+  private isRetired = false;
 
   constructor(options: SpacesOptions) {
     this.options = options;
@@ -59,7 +61,8 @@ export class Spaces {
   /** A new address space: maps the stub code. Returns 0 or -ENOMEM. */
   adopt(mm: AddressSpace): number {
     const { options } = this;
-    const { guards, code } = options;
+    const { guards } = options;
+    const code = this.isRetired ? null : options.code;
     const traps = options.makeTraps(mm);
     const subprocess = new Subprocess(mm, traps, options);
     if (code !== null) {
@@ -112,6 +115,33 @@ export class Spaces {
     const { subprocess } = context;
     const thread = subprocess.claim(context, interrupt);
     return thread === undefined && this.drainPool(subprocess.mm) ? subprocess.claim(context, interrupt) : thread;
+  }
+
+  /** A context runs without a stub from now on, its space without jumps to one where it knows them. */
+  release(ctx: GuestContext): void {
+    const context = ctx.platformState;
+    if (!(context instanceof ThreadContext)) return;
+    if (this.options.guards.surviveTableLoss) context.traps.restoreSites();
+    const plain = new ContextState();
+    plain.saved.copyFrom(ctx.regs);
+    const gsBase = plain.saved.get(Reg.gsBase);
+    if (gsBase >= STUB_START && gsBase < STUB_END) plain.saved.set(Reg.gsBase, 0);
+    context.subprocess.removeContext(context, false);
+    ctx.regs = plain.saved;
+    ctx.platformState = plain;
+  }
+
+  /** No context has a stub any more: neither have the spaces, nor those that will come. */
+  retire(): void {
+    this.isRetired = true;
+    for (const [mm, subprocess] of this.byMm) {
+      mm.watcher = null;
+      mm.unmapStub(STUB_CODE);
+      for (const thread of subprocess.leave()) thread.releasePages(mm);
+      this.drainPool(mm);
+      if (this.codePage !== 0) mm.memory.releasePage(this.codePage);
+      this.codePage = 0;
+    }
   }
 
   /** Gives the memory of unused stub threads back; false when there was none. */

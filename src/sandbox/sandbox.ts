@@ -148,7 +148,10 @@ export type RestoreOptions = Pick<
   | 'guards'
   | 'upstream'
   | 'disablePatching'
->;
+> & {
+  /** Goes on with every call trapped, as under a platform without stubs; default: as it was saved. */
+  readonly patch?: 'off';
+};
 
 /** How a run ended. */
 export interface RunResult {
@@ -169,7 +172,7 @@ export class Sandbox {
   readonly cpu: Cpu;
   /** Null without consumers. */
   readonly trace: TraceRing | null;
-  readonly #options: SandboxOptions;
+  #options: SandboxOptions;
   readonly #random: Prng;
   readonly #input: HostInput;
   #firstInstruction: number;
@@ -484,11 +487,17 @@ export class Sandbox {
       cpu.instructions = state.instructions;
       sandbox.#firstInstruction = state.firstInstruction;
       sandbox.trace?.restoreConsumers(state.consumers);
+      if (options.patch === 'off') sandbox.#leaveStubs();
       return sandbox;
     } catch (error) {
       cpu.dispose();
       throw error;
     }
+  }
+
+  #leaveStubs(): void {
+    this.platform.leaveStubs([...this.kernel.groups.values()].flatMap((group) => group.tasks));
+    this.#options = { ...this.#options, patch: 'off' };
   }
 
   /** Sends a signal to the guest's first process group, as a terminal or `kill` would. */

@@ -119,6 +119,36 @@ describe('a machine that is restored with patching disabled', () => {
   });
 });
 
+describe('a machine that is restored under a platform without stubs', () => {
+  const elsewhere = { patch: 'off' } as const;
+
+  it('upstream: its sites jump to slots that store through a GS base of 0', async () => {
+    const { taken } = await runTaking(options('upstream'), [FIRST_CALL]);
+    const { exit, crash } = await restored(taken[0]?.file ?? new Uint8Array(0), elsewhere);
+    expect(exit).toEqual({ signal: 11 });
+    expect(crash).toMatchObject({ signo: 11, faultAddress: 0x2cn });
+  });
+
+  it('hardened: its sites have their own bytes again, and every call traps', async () => {
+    const { outcome, taken } = await runTaking(options('hardened'), [FIRST_CALL]);
+    const { exit, metrics } = await restored(taken[0]?.file ?? new Uint8Array(0), elsewhere);
+    expect([exit, metrics.mode, metrics.patchedCalls]).toEqual([{ code: 0 }, 'off', 0]);
+    expect(metrics.syscalls).toBe(outcome.metrics.syscalls);
+  });
+
+  it('can be saved and restored again as what it is now', async () => {
+    const { taken } = await runTaking(options('hardened'), [FIRST_CALL]);
+    const host = nodeHost();
+    const file = taken[0]?.file ?? new Uint8Array(0);
+    const sandbox = Sandbox.restore(file, { host, openCpu: openUnicorn, timeoutSec: 600, ...elsewhere });
+    const again = sandbox.save();
+    sandbox.dispose();
+    host.dispose();
+    const { exit, metrics } = await restored(again);
+    expect([exit, metrics.mode, metrics.patchedCalls]).toEqual([{ code: 0 }, 'off', 0]);
+  });
+});
+
 describe('30 restore-abi-drift', () => {
   it('upstream: slots that a stub of 2023 has written go on storing its state, and the program dies of it', async () => {
     // What is at gs:0x34 now is the upper half of the pointer to the context, which the syshandler then writes through.

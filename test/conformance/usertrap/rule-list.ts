@@ -332,6 +332,11 @@ export const RULES: readonly Rule[] = [
   },
   {
     section: '2.11',
+    text: 'restored under a platform without stubs, sites jump to slots that store through GS',
+    tests: [`${SAVED}: upstream: its sites jump to slots`, `${SAVED}: hardened: its sites have their own bytes again`],
+  },
+  {
+    section: '2.11',
     text: 'restored with patching disabled, what is patched stays so and is recovered',
     tests: [`${SAVED}: goes through the slots that it has`, `${SAVED}: patches nothing that was not patched`],
   },
