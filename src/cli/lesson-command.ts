@@ -49,7 +49,7 @@ export async function lessonCommand(which: string | undefined, options: RawLesso
   const lesson = findLesson(set, which);
   const disassembler = new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'));
   try {
-    const player = new TextLesson(lesson, set.texts, judgeTools(files, disassembler));
+    const player = new TextLesson(lesson, set, judgeTools(files, disassembler));
     const isTalk = process.stdin.isTTY === true && process.stdout.isTTY === true;
     if (options.print === true || (!isTalk && process.stdin.isTTY === true)) {
       writeToStdout(await player.whole());

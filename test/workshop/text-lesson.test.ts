@@ -38,7 +38,7 @@ const tools: JudgeTools = {
 
 function player(lesson: LessonView | undefined): TextLesson {
   if (lesson === undefined) throw new Error('there is such a lesson');
-  return new TextLesson(lesson, set.texts, tools);
+  return new TextLesson(lesson, set, tools);
 }
 
 /** What somebody types for an attempt. */
@@ -140,6 +140,12 @@ describe('In a lesson as text', () => {
     expect((await game.take('')).text).toBe('');
     expect((await game.take('what?')).text).toContain('no answer');
     expect(await game.take('q')).toMatchObject({ ended: true });
+  });
+
+  it('one that is not in the list is somebody’s own', async () => {
+    if (first === undefined) throw new Error('there is a first lesson');
+    expect(await player(first).begin()).toContain('Lesson 1 of 9');
+    expect(await player({ ...first, number: 12 }).begin()).toContain('A lesson of your own, about 8 minutes');
   });
 
   it('letters that begin an answer are no keys', async () => {

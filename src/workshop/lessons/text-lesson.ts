@@ -11,7 +11,7 @@ import { stepSentence } from '../texts/step-sentence.ts';
 import { judgeAttempt } from './judge.ts';
 import type { JudgeTools, Judgement } from './judge.ts';
 import { reasonText } from './lesson-set.ts';
-import type { LessonView, TaskView } from './lesson-set.ts';
+import type { LessonSet, LessonView, TaskView } from './lesson-set.ts';
 import type { Attempt } from './lesson.ts';
 import { fillIn } from './lesson-texts.ts';
 import type { Texts } from './lesson-texts.ts';
@@ -27,6 +27,7 @@ export interface Shown {
 /** A lesson that is being worked on. */
 export class TextLesson {
   readonly #lesson: LessonView;
+  readonly #set: LessonSet;
   readonly #texts: Texts;
   readonly #tools: JudgeTools;
   #number = 0;
@@ -38,9 +39,11 @@ export class TextLesson {
   /** Lines of a program that is being typed. */
   #program: string[] | undefined;
 
-  constructor(lesson: LessonView, texts: Texts, tools: JudgeTools) {
+  /** @param set all lessons; one that is not among them is somebody's own */
+  constructor(lesson: LessonView, set: LessonSet, tools: JudgeTools) {
     this.#lesson = lesson;
-    this.#texts = texts;
+    this.#set = set;
+    this.#texts = set.texts;
     this.#tools = tools;
   }
 
@@ -81,7 +84,7 @@ export class TextLesson {
     if (text === '') return shown('');
     if (text === 'q')
       return {
-        text: `${this.#say('terminal.left', { number: this.#number + 1, lesson: this.#lesson.number })}\n`,
+        text: `${this.#say('terminal.left', { number: this.#number + 1 })}\n`,
         ended: true,
       };
     const looked = this.#look(task, text);
@@ -112,8 +115,9 @@ export class TextLesson {
 
   #intro(): string {
     const { number, minutes, texts } = this.#lesson;
-    const count = Object.keys(this.#texts.lessons).length;
-    const head = this.#say('lesson.number', { number, count, minutes });
+    const { lessons } = this.#set;
+    const isOwn = !lessons.includes(this.#lesson);
+    const head = this.#say(isOwn ? 'lesson.own' : 'lesson.number', { number, count: lessons.length, minutes });
     const title = `${texts.title}\n${'='.repeat(texts.title.length)}`;
     return [head, '', title, '', wrapped(texts.concept), ...texts.text.map((p) => `\n${wrapped(p)}`), ''].join('\n');
   }
@@ -247,8 +251,10 @@ export class TextLesson {
   }
 
   #nextText(): string {
-    const next = this.#lesson.number + 1;
-    return next > Object.keys(this.#texts.lessons).length ? '' : this.#say('terminal.next', { number: next });
+    const { lessons } = this.#set;
+    const at = lessons.indexOf(this.#lesson);
+    const next = at < 0 ? undefined : lessons[at + 1];
+    return next === undefined ? '' : this.#say('terminal.next', { number: next.number });
   }
 
   /** Every step, a sentence each. */
