@@ -7,7 +7,7 @@
 //   node .ci/page.mjs FOLDER
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -22,12 +22,15 @@ if (folder === undefined) {
   console.error('usage: node .ci/page.mjs FOLDER');
   process.exit(2);
 }
+const LICENCES = 'LICENSES.md';
+
 const target = resolve(folder);
 mkdirSync(target, { recursive: true });
 
 await build(settings('check.html', target));
 // Last of the two: its list of licences is the longer one.
 await build(settings('index.html', target));
+writeFileSync(join(target, LICENCES), licences(target));
 await joined('viewer.html', 'viewer.html');
 await joined('index.html', 'static.html');
 await joined('check.html', 'check-static.html');
@@ -50,9 +53,13 @@ function settings(entry, outDir, isStatic = false) {
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0,
       chunkSizeWarningLimit: 20_000,
-      // Licences of the libraries stay in.
-      license: { fileName: 'LICENSES.md' },
-      rolldownOptions: { input: join(page, entry), ...(isStatic && { output: { codeSplitting: false } }) },
+      // Licences of the libraries go with them.
+      license: { fileName: LICENCES },
+      rolldownOptions: {
+        input: join(page, entry),
+        checks: { pluginTimings: false, bundlerTimings: false },
+        ...(isStatic && { output: { codeSplitting: false } }),
+      },
     },
   };
 }
@@ -77,6 +84,11 @@ async function joined(entry, name) {
           .replace(/<meta\s+http-equiv="Content-Security-Policy"[^>]*>/, () => policy(sum, entry));
       } else throw new Error(`${name}: do not know how to put ${file} into one file`);
     }
+    html = html.replace(
+      '</body>',
+      () =>
+        `<script type="text/plain" id="licences">\n${licences(scratch).replaceAll('</script', '<\\/script')}</script>\n</body>`,
+    );
     if (/\b(src|href)="\.\/assets/.test(html) || html.includes("'self'")) {
       throw new Error(`${name}: something is left outside`);
     }
@@ -84,6 +96,13 @@ async function joined(entry, name) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** What Vite found, and the package that comes as a module of our own; viewers have it too, for one text for all. */
+function licences(built) {
+  const found = existsSync(join(built, LICENCES)) ? readFileSync(join(built, LICENCES), 'utf8') : '# Licenses\n';
+  const own = readFileSync(join(root, 'node_modules', 'iced-x86', 'LICENSE.txt'), 'utf8');
+  return `${found.trimEnd()}\n\n## iced-x86 (MIT)\n\n${own.trim()}\n`;
 }
 
 /**

@@ -18,10 +18,25 @@ describe('The built page', () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(300_000);
   });
 
+  it('carries the licences of what it is made of, in each of its files', () => {
+    const folder = builtPage();
+    const all = readFileSync(join(folder, 'LICENSES.md'), 'utf8');
+    for (const name of ['preact', '@xterm/xterm', 'uplot', '@codemirror/view', 'iced-x86'])
+      expect(all).toContain(`## ${name} `);
+    for (const file of ['viewer.html', 'static.html']) {
+      expect(readFileSync(join(folder, file), 'utf8')).toMatch(
+        /id="licences">[^]*## preact [^]*Permission is hereby granted/,
+      );
+    }
+  });
+
   it('names no address of the network', () => {
     const folder = builtPage();
     for (const file of ['index.html', 'viewer.html', 'static.html']) {
-      const html = readFileSync(join(folder, file), 'utf8').replace(/<script type="module">[^]*?<\/script>/g, '');
+      const html = readFileSync(join(folder, file), 'utf8').replace(
+        /<script type="(?:module|text\/plain)"[^>]*>[^]*?<\/script>/g,
+        '',
+      );
       expect(html).not.toMatch(/(src|href|url\()\s*=?\s*["']?(https?:)?\/\//);
     }
     for (const file of readdirSync(join(folder, 'assets')).filter((name) => name.endsWith('.css'))) {
