@@ -2,6 +2,7 @@
 //
 // Options of `trapline workshop`.
 
+import { Option } from 'commander';
 import type { Command } from 'commander';
 
 /** Options as commander hands them over. */
@@ -25,11 +26,10 @@ export function declareWorkshopOptions(command: Command): void {
   command
     .option('--port <N>', 'port to listen on, 0 for any', '7117')
     .option('--host <ADDRESS>', 'address to listen on; 0.0.0.0 for all of this machine', '127.0.0.1')
-    .option(
-      '--allow-host <NAME>',
-      'a name by which others call this machine (repeatable)',
-      (name: string, names: readonly string[]) => [...names, name],
-      [],
+    .addOption(
+      new Option('--allow-host <NAME>', 'a name by which others call this machine (repeatable)')
+        .argParser((name: string, names: readonly string[]) => [...names, name])
+        .default([], 'its addresses only'),
     )
     .option('--workers <N>', 'processes that run jobs')
     .option('--job-seconds <N>', 'time that one job may take')

@@ -48,6 +48,9 @@ describe('files', () => {
     for (const [, path = ''] of answer.matchAll(/(?:src|href)="\.(\/assets\/[^"]+)"/g)) {
       expect(statusOf(await get(path)), path).toBe(200);
     }
+    for (const path of ['/teaching.html', '/slides.html', '/handouts/01-see-a-trap.html', '/check']) {
+      expect(statusOf(await get(path)), path).toBe(200);
+    }
   });
 
   it('are sent compressed, and not again when they are known', async () => {

@@ -52,6 +52,9 @@ export function Welcome({ lessons, onLesson, onRecording, onLaboratory }: Welcom
           ))}
         </ul>
         <p class="muted">{t('welcome.drop')}</p>
+        <p>
+          <a href="./teaching.html">{t('welcome.teachers')}</a>
+        </p>
       </section>
     </div>
   );
