@@ -5,7 +5,7 @@
 
 import type { JSX } from 'preact';
 import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
-import type { EntryDecode, Meaning, Site } from '../../../../trace/recording/format.ts';
+import type { EntryDecode, Meaning, Recording, Site } from '../../../../trace/recording/format.ts';
 import { t } from '../../../texts/texts.ts';
 import { actorClass, actorName, offsetInSite } from '../actors.ts';
 import { byte } from '../numbers.ts';
@@ -99,11 +99,7 @@ function DecodeRow(props: RowProps): JSX.Element {
     >
       <th scope="row">
         <span class="entry">+{offset}</span>
-        {here.map((actor) => (
-          <span key={actor} class={`chip ${actorClass(recording, actor)}`}>
-            {actorName(recording, actor)}
-          </span>
-        ))}
+        <Here recording={recording} actors={here} />
       </th>
       <Boxes {...props} />
       <td class="decode-text">
@@ -117,6 +113,22 @@ function DecodeRow(props: RowProps): JSX.Element {
         )}
       </td>
     </tr>
+  );
+}
+
+/** Who stands there, as one name: a row has no room for more. */
+function Here({ recording, actors }: { recording: Recording; actors: readonly number[] }): JSX.Element | null {
+  const [first, ...others] = actors;
+  if (first === undefined) return null;
+  const names = actors.map((actor) => actorName(recording, actor)).join(', ');
+  return (
+    <span class={`chip ${actorClass(recording, first)}`} title={names}>
+      <span aria-hidden="true">
+        {actorName(recording, first)}
+        {others.length > 0 && `+${others.length}`}
+      </span>
+      <span class="visually-hidden">{names}</span>
+    </span>
   );
 }
 
