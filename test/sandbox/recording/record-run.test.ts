@@ -242,6 +242,23 @@ describe('a recorded run', () => {
     expect(spaces.size).toBeGreaterThan(1);
   });
 
+  it('shows the other tasks of a space standing still while a site is patched', async () => {
+    const { recording } = await record('g11-threads-fresh-site', { patch: 'hardened', steps: 10_000 });
+    const cursor = new RecordingCursor(recording);
+    let stopped = 0;
+    for (const [i, { kind, changes }] of recording.steps.entries()) {
+      if (kind !== 'stop') continue;
+      const resume = recording.steps.findIndex((step, k) => k > i && step.kind === 'resume');
+      for (const { actor = 0 } of changes ?? []) {
+        expect(cursor.at(i).actors[actor]?.state).toBe('user');
+        expect(cursor.at(resume).actors[actor]?.state).toBe('stopped');
+        expect(cursor.at(resume + 1).actors[actor]?.state).toBe('user');
+        stopped++;
+      }
+    }
+    expect(stopped).toBeGreaterThan(10);
+  });
+
   it('tells a refused site with its rule', async () => {
     const { recording } = await record('g13-page-split', { patch: 'hardened' });
     const rules = recording.events.flatMap(({ kind, data }) => (kind === 'refused' ? [data?.['rule']] : []));
