@@ -167,6 +167,12 @@ describe('trapline workshop --verify', () => {
       const secret = readFileSync(made, 'latin1').trim();
       expect(await (await student.request('/api/status')).text()).not.toContain(secret);
       expect(await (await student.request('/check')).text()).not.toContain(secret);
+      const stranger = await fetch(`${server.url}/api/hand-in`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(request),
+      });
+      expect(stranger.status).toBe(403);
       for (const bad of [
         { ...request, lesson: 'a b' },
         { ...request, name: '\ud800' },

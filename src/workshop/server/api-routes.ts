@@ -74,10 +74,7 @@ export class ApiRoutes {
 
   async #submit(request: IncomingMessage): Promise<ApiAnswer> {
     const student = studentOf(request);
-    if (student === undefined) {
-      const sentence = 'Jobs are told apart by a cookie, which comes with /api/status: allow cookies for this page.';
-      return refused({ reason: 'request', sentence }, 403);
-    }
+    if (student === undefined) return withoutCookie();
     return withBody(request, JOB_BYTES, (value) => {
       const submitted = this.#options.book.submit(student, parseJobRequest(value));
       if ('reason' in submitted) return refused(submitted);
@@ -110,12 +107,13 @@ export class ApiRoutes {
     return book.cancel(student, id) ? viewAnswer(book.view(student, id)) : viewAnswer(undefined);
   }
 
-  #handIn(request: IncomingMessage): Promise<ApiAnswer> {
+  async #handIn(request: IncomingMessage): Promise<ApiAnswer> {
     const student = studentOf(request);
+    if (student === undefined) return withoutCookie();
     return withBody(request, HAND_IN_BYTES, async (value) => {
       const { classKey, wallClock, judge } = this.#options;
       const { answers, ...asked } = parseHandInRequest(value);
-      const judged = await judge.judge(student ?? newName(), asked.lesson, answers);
+      const judged = await judge.judge(student, asked.lesson, answers);
       if (judged === undefined)
         return refused({ reason: 'request', sentence: 'There is no lesson of that name here.' });
       const at = `${new Date(wallClock()).toISOString().slice(0, 19)}Z`;
@@ -162,6 +160,11 @@ function viewAnswer(view: JobView | undefined): ApiAnswer {
 
 function refused(failed: Failed, status = STATUS_OF[failed.reason]): ApiAnswer {
   return { status, json: failed };
+}
+
+function withoutCookie(): ApiAnswer {
+  const sentence = 'Students are told apart by a cookie, which comes with /api/status: allow cookies for this page.';
+  return refused({ reason: 'request', sentence }, 403);
 }
 
 function wrongMethod(right: string): ApiAnswer {

@@ -137,7 +137,8 @@ class Worker {
 
   #ended(child: ChildProcess, code: number | null, signal: string | null, said: string): void {
     if (child !== this.#child) return;
-    const wasReady = this.#isReady;
+    // One that has served long enough was ended by us, and its successor starts at once.
+    const wasReady = this.#isReady || this.#jobs >= JOBS_PER_WORKER;
     this.#isReady = false;
     this.#child = undefined;
     const { log } = this.#options;
