@@ -39,6 +39,18 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
     expect(await opened.text('[role=alert]')).toContain('no recording named “gone”');
   });
 
+  it('opens a link to a moment beside a lesson, and lets the lesson go on from there', async () => {
+    opened = await harness.open('/#s=v1;lesson=recover;rec=patch;m=40;panes=site');
+    const { page } = opened;
+    await page.waitForSelector('.column progress');
+    await page.waitForLoadState('networkidle');
+    expect(await page.inputValue('.moment input')).toBe('40');
+    expect(await page.locator('.pane:not(.column)').count()).toBe(1);
+    await page.getByRole('button', { name: 'Lessons' }).click();
+    await page.getByRole('menuitemradio', { name: '1.' }).click();
+    await page.waitForFunction(() => location.hash.includes('lesson=see-a-trap;rec=trap'));
+  });
+
   it('answers what was recorded, and says plainly what needs a server', async () => {
     opened = await harness.open('/#s=v1;col=race');
     const { page } = opened;

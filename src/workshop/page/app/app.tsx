@@ -66,12 +66,19 @@ function showPanes(names: readonly string[]): void {
   viewer.view.panes.value = panes.slice(0, innerWidth < ROOMY_PIXELS ? 2 : 3);
 }
 
+/** What the link that was followed last names itself: a lesson that opens does not change it by itself. */
+let linked: UrlState = {};
+
 const lessonHost: LessonHost = {
   recording: viewer.session.recording,
   step: viewer.session.moment,
-  open: show,
+  open(recordings, moment) {
+    if (linked.recording === undefined) show(recordings, moment);
+  },
   goTo: (moment) => viewer.session.goTo(moment),
-  showPanes,
+  showPanes(names) {
+    if (linked.panes === undefined) showPanes(names);
+  },
   lab: signal(pageLab),
   signHandIn: (request) => pageLab.signHandIn(request),
 };
@@ -96,6 +103,7 @@ function closeColumn(): void {
 
 /** Opens what a link names. */
 async function follow(state: UrlState): Promise<void> {
+  linked = state;
   if (state.recording !== undefined && state.recording !== recordingName.value) await openRecording(state.recording);
   batch(() => {
     if (state.lesson !== undefined) openLesson(state.lesson);
@@ -130,6 +138,10 @@ export async function start(): Promise<void> {
     openColumn({ kind: 'race' });
     void ask(pageLab, movedSchedule(recording, from, to), show);
   };
+  // From the first touch on, what a lesson does is what somebody asked for.
+  for (const event of ['pointerdown', 'keydown']) {
+    addEventListener(event, () => (linked = {}), { capture: true });
+  }
   await follow(parseUrlState(location.hash));
   keepLink(linkState, (state) => void follow(state));
 }

@@ -10,19 +10,13 @@ import type { Recording, Step } from '../../../trace/recording/format.ts';
 /** Steps a second while playing. */
 export const SPEEDS = [1, 2, 5, 20] as const;
 
-/** A schedule that somebody made by moving steps of a race. */
-export interface MovedSteps {
-  /** Indices of the recording's steps in their new order. */
-  readonly order: readonly number[];
-}
-
 /** The recordings of one file or answer, of which one is shown. */
 export class Session {
   readonly #recordings: Signal<readonly Recording[]> = signal([]);
   readonly #index = signal(0);
   readonly #moment = signal(0);
   readonly #playing = signal(false);
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** All of the file: the ways in which a race fails. */
   readonly recordings: ReadonlySignal<readonly Recording[]> = this.#recordings;
