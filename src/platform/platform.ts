@@ -20,6 +20,7 @@ import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../usertrap/guards.ts';
 import { TRAP_CODE_OFFSET, WINDOW_END, WINDOW_START } from '../usertrap/layout.ts';
 import type { PatchConfig } from '../usertrap/patcher.ts';
 import { GVISOR_PROTOCOL } from '../usertrap/protocol.ts';
+import { drain } from '../usertrap/steps.ts';
 import { tableCapacity } from '../usertrap/trap-table.ts';
 import { HEAD, upstreamVersion } from '../usertrap/versions.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
@@ -596,7 +597,7 @@ export class Platform implements PlatformApi {
       const at = regs.get(Reg.rip);
       const { guards } = this.config;
       const rax = regs.u64[Reg.rax] as bigint;
-      const outcome = handleFault(at, rax, guards, thread.traps);
+      const outcome = drain(handleFault(at, rax, guards), thread.traps);
       if (this.observer !== null) this.observer.onRecovery(ctx, thread.traps, at, rax, outcome);
       if (outcome.kind !== 'not-ours') {
         this.restarted++;

@@ -12,6 +12,7 @@ import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { patchSyscall } from '../usertrap/patcher.ts';
 import type { PatchConfig, PatchOutcome, PatchRule } from '../usertrap/patcher.ts';
+import { drain } from '../usertrap/steps.ts';
 import { checkTrappedSite } from '../usertrap/stub-check.ts';
 import { tableCapacity, usedSlots } from '../usertrap/trap-table.ts';
 import type { PlatformObserver } from './observer.ts';
@@ -95,7 +96,7 @@ export class SitePatcher {
       return false;
     }
     traps.tid = ctx.tid;
-    const check = checkTrappedSite(ip, regs.u64[Reg.rax] as bigint, this.config.guards.compareSysno, traps);
+    const check = drain(checkTrappedSite(ip, regs.u64[Reg.rax] as bigint, this.config.guards.compareSysno), traps);
     if (check.kind === 'rewind') {
       regs.set(Reg.rip, check.ip);
       if (this.observer !== null) this.observer.onRewind(ctx, traps, check.ip);
@@ -105,7 +106,7 @@ export class SitePatcher {
     const { hasTracer } = ctx;
     const { closed } = traps;
     const request = { ip, sysno, hasTracer, closed, knownBoundary: this.cpu.blockStart };
-    const outcome = patchSyscall(request, this.config, traps);
+    const outcome = drain(patchSyscall(request, this.config), traps);
     this.note(ctx, traps, outcome, sysno);
     if (this.observer !== null) this.observer.onPatch(ctx, traps, request, outcome);
     if (this.config.version?.servesAtOnce !== false || outcome.kind !== 'patched') return false;

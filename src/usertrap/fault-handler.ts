@@ -16,7 +16,7 @@ import {
   TRAP_USED_BYTES,
 } from './layout.ts';
 import { bytesOf, load, lock, numberOf, unlock } from './steps.ts';
-import type { StepPerformer } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 /** restart_syscall(2): how an interrupted sleep goes on; no patched site loads it by accident (UT:337-339). */
 export const SYS_RESTART_SYSCALL = 219;
@@ -34,23 +34,17 @@ const NOT_OURS: FaultOutcome = { kind: 'not-ours' };
  * @param rax 64 bits of rax at the fault
  * @param guard another guard byte, for tables outside the window
  */
-export function handleFault(
-  ip: number,
-  rax: bigint,
-  guards: Guards,
-  io: StepPerformer,
-  guard = GUARD_OPCODE,
-): FaultOutcome {
+export function* handleFault(ip: number, rax: bigint, guards: Guards, guard = GUARD_OPCODE): Steps<FaultOutcome> {
   // The shared lock waits for a patch under way: after it the site is whole.
-  io.perform(lock(false));
-  const outcome = recover(ip, rax, guards, io, guard);
-  io.perform(unlock(false));
+  yield lock(false);
+  const outcome = yield* recover(ip, rax, guards, guard);
+  yield unlock(false);
   return outcome;
 }
 
-function recover(ip: number, rax: bigint, guards: Guards, io: StepPerformer, guard: number): FaultOutcome {
+function* recover(ip: number, rax: bigint, guards: Guards, guard: number): Steps<FaultOutcome> {
   const site = ip - GUARD_OFFSET;
-  const bytes = bytesOf(io.perform(load(site, SITE_BYTES, 'faulting site')));
+  const bytes = bytesOf(yield load(site, SITE_BYTES, 'faulting site'));
   // DIVERGES (checkSlot): the site may have its syscall back since the fault, by madvise(MADV_DONTNEED) or for a tracer.
   if (guards.checkSlot && bytes !== null && isSyscall(bytes, GUARD_OFFSET)) return { kind: 'restart', ip };
   if (bytes === null || !looksPatched(bytes, guard)) return NOT_OURS;
@@ -59,10 +53,10 @@ function recover(ip: number, rax: bigint, guards: Guards, io: StepPerformer, gua
   if (!guards.checkSlot && !guards.compareSysno) return rax === BigInt(SYS_RESTART_SYSCALL) ? asSyscall : restart;
 
   const slot = jumpOperand(bytes);
-  const body = bytesOf(io.perform(load(slot, TRAP_USED_BYTES, 'slot')));
+  const body = bytesOf(yield load(slot, TRAP_USED_BYTES, 'slot'));
   const trap = body === null ? undefined : readTrap(body, slot);
   if (guards.checkSlot) {
-    const base = numberOf(io.perform({ op: 'get', field: 'base', what: 'table base' }));
+    const base = numberOf(yield { op: 'get', field: 'base', what: 'table base' });
     const inTable =
       base !== 0 && slot > base && slot + TRAP_USED_BYTES <= base + TABLE_BYTES && (slot - base) % TRAP_BYTES === 0;
     if (!inTable || trap === undefined || trap.returnAddress !== site + SITE_BYTES) return NOT_OURS;

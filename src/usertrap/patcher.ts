@@ -20,7 +20,7 @@ import { originalBytes, patchedBytes, trapBytes } from './layout.ts';
 import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
 import { bytesOf, load, lock, store, unlock } from './steps.ts';
-import type { StepPerformer } from './steps.ts';
+import type { Steps } from './steps.ts';
 import type { AllocationFailure, FreshTrap } from './trap-table.ts';
 import { allocateTrap, commitTrap } from './trap-table.ts';
 import { HEAD } from './versions.ts';
@@ -115,43 +115,40 @@ export interface PatchConfig {
 }
 
 /** Whether the `mov` at `site` is an instruction of its own: null, or why it is not taken for one. */
-function checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number, io: StepPerformer): PatchRule | null {
+function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number): Steps<PatchRule | null> {
   if (knownBoundary !== 0 && knownBoundary <= site && site - knownBoundary <= MAX_WALK) {
     if (knownBoundary === site) return null;
-    const code = bytesOf(
-      io.perform(load(knownBoundary, site - knownBoundary + SYSCALL_OFFSET, 'code before the site')),
-    );
+    const code = bytesOf(yield load(knownBoundary, site - knownBoundary + SYSCALL_OFFSET, 'code before the site'));
     const verdict = code === null ? 'unknown' : walkToSite(code, site - knownBoundary);
     if (verdict !== 'unknown') return verdict === 'boundary' ? null : 'tail-of-instruction';
   }
   // No boundary is known (a jump went straight to the syscall): the bytes themselves must leave no other reading.
   const inPage = site % PAGE_SIZE;
   const length = Math.min(LOOK_BACK, inPage === 0 ? LOOK_BACK : inPage);
-  const before = bytesOf(io.perform(load(site - length, length, 'bytes before the site')));
+  const before = bytesOf(yield load(site - length, length, 'bytes before the site'));
   const isTail = before === null ? inPage !== 0 : mayBeTail(before, bytes);
   return isTail ? 'boundary-unknown' : null;
 }
 
-function decide(request: PatchRequest, { guards, version }: PatchConfig, io: StepPerformer): PatchRule | null {
+function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps<PatchRule | null> {
   const site = request.ip - SITE_BYTES;
   // Under the lock: a tracer that came since the call trapped has found the program's own code, and is to find it so.
   const hasTracer =
-    request.hasTracer ||
-    (guards.restoreForTracer && io.perform({ op: 'get', field: 'tracees', what: 'tracees' }) !== 0);
+    request.hasTracer || (guards.restoreForTracer && (yield { op: 'get', field: 'tracees', what: 'tracees' }) !== 0);
   if (hasTracer && (version ?? HEAD).sparesTraced) return 'traced';
-  const bytes = bytesOf(io.perform(load(site, SITE_BYTES, 'site')));
+  const bytes = bytesOf(yield load(site, SITE_BYTES, 'site'));
   if (bytes === null) return 'unreadable';
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
   if (request.closed !== null) return request.closed;
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
-  if (guards.validateAllBytes && io.perform({ op: 'is-executable', addr: site, what: 'is it code' }) === 0)
+  if (guards.validateAllBytes && (yield { op: 'is-executable', addr: site, what: 'is it code' }) === 0)
     return 'changed';
   // DIVERGES (refuseUnknownNumbers): upstream patches for any number.
   if (guards.refuseUnknownNumbers && request.sysno >= FIRST_UNKNOWN) return 'no-such-number';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
-  if (guards.refuseSharedFrames && io.perform({ op: 'is-shared', addr: site, what: 'is shared' }) === 1)
+  if (guards.refuseSharedFrames && (yield { op: 'is-shared', addr: site, what: 'is shared' }) === 1)
     return 'shared-frame';
-  return guards.instructionBoundary ? checkBoundary(site, bytes, request.knownBoundary, io) : null;
+  return guards.instructionBoundary ? yield* checkBoundary(site, bytes, request.knownBoundary) : null;
 }
 
 /**
@@ -166,16 +163,15 @@ function decide(request: PatchRequest, { guards, version }: PatchConfig, io: Ste
  * A task that runs into `(bad)` waits for the lock in the fault handler and starts again at `site`.
  * @returns stores made, and whether all were
  */
-function writeSite(
+function* writeSite(
   site: number,
   slot: number,
   protocol: PatchProtocol,
-  io: StepPerformer,
-): { written: number; complete: boolean } {
+): Steps<{ written: number; complete: boolean }> {
   // As it will be, with the bytes behind it that the protocol's stores cover.
   const image = new Uint8Array(storedBytes(protocol));
   if (image.length > SITE_BYTES) {
-    const behind = bytesOf(io.perform(load(site + SITE_BYTES, image.length - SITE_BYTES, 'bytes behind the site')));
+    const behind = bytesOf(yield load(site + SITE_BYTES, image.length - SITE_BYTES, 'bytes behind the site'));
     if (behind !== null) image.set(behind, SITE_BYTES);
   }
   image.set(patchedBytes(slot));
@@ -185,10 +181,10 @@ function writeSite(
     for (const { offset, length } of storePieces(site + step.offset, step.length, protocol.split)) {
       const from = step.offset + offset;
       const piece = step.bytes?.slice(offset, offset + length) ?? image.slice(from, from + length);
-      if (io.perform(store(site + step.offset + offset, piece, what)) !== 1) return { written, complete: false };
+      if ((yield store(site + step.offset + offset, piece, what)) !== 1) return { written, complete: false };
       written++;
     }
-    if (protocol.syncAfter.includes(step.name)) io.perform({ op: 'sync', what: `sync after ${step.name}` });
+    if (protocol.syncAfter.includes(step.name)) yield { op: 'sync', what: `sync after ${step.name}` };
   }
   return { written, complete: true };
 }
@@ -207,33 +203,33 @@ function storedBytes({ steps }: PatchProtocol): number {
  * - The lock is free. `skipped`: the site is as it was. `failed`: a store could not be made; upstream then leaves the
  *   site as the stores before it did, and the slot is lost; hardened puts its bytes back.
  */
-export function patchSyscall(request: PatchRequest, config: PatchConfig, io: StepPerformer): PatchOutcome {
+export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps<PatchOutcome> {
   // Before the site is looked at: what is checked must still be so when the stores are made.
   const stops = config.guards.stopOthers || config.protocol.stopsOthers === true;
-  io.perform(lock(true));
-  if (stops) io.perform({ op: 'stop', what: 'stop the others' });
+  yield lock(true);
+  if (stops) yield { op: 'stop', what: 'stop the others' };
   const site = request.ip - SITE_BYTES;
-  const rule = decide(request, config, io);
-  const trap = rule ?? allocateTrap(config.guards, io);
+  const rule = yield* decide(request, config);
+  const trap = rule ?? (yield* allocateTrap(config.guards));
   const outcome: PatchOutcome =
-    typeof trap === 'string' ? { kind: 'skipped', site, rule: trap } : writeTrap(request, config, trap, io);
-  if (stops) io.perform({ op: 'resume', what: 'let the others go' });
-  io.perform(unlock(true));
+    typeof trap === 'string' ? { kind: 'skipped', site, rule: trap } : yield* writeTrap(request, config, trap);
+  if (stops) yield { op: 'resume', what: 'let the others go' };
+  yield unlock(true);
   return outcome;
 }
 
 /** Fills in the slot, then writes the site. */
-function writeTrap(request: PatchRequest, config: PatchConfig, trap: FreshTrap, io: StepPerformer): PatchOutcome {
+function* writeTrap(request: PatchRequest, config: PatchConfig, trap: FreshTrap): Steps<PatchOutcome> {
   const { guards, protocol } = config;
   const site = request.ip - SITE_BYTES;
   const body = trapBytes(trap.address, request.ip, request.sysno, config.version);
-  if (io.perform(store(trap.address, body, 'slot')) !== 1) return { kind: 'skipped', site, rule: 'unwritable' };
-  const { written, complete } = writeSite(site, trap.address, protocol, io);
+  if ((yield store(trap.address, body, 'slot')) !== 1) return { kind: 'skipped', site, rule: 'unwritable' };
+  const { written, complete } = yield* writeSite(site, trap.address, protocol);
   if (!complete) {
     // DIVERGES (stopOthers): upstream leaves the site as it is, a SIGILL for everybody who comes by.
-    if (guards.stopOthers && written > 0) io.perform(store(site, originalBytes(request.sysno), 'put back'));
+    if (guards.stopOthers && written > 0) yield store(site, originalBytes(request.sysno), 'put back');
     return { kind: 'failed', site, rule: 'unwritable', written };
   }
-  if (guards.keepFailedSlot) commitTrap(trap, io);
+  if (guards.keepFailedSlot) yield* commitTrap(trap);
   return { kind: 'patched', site, slot: trap.address, index: trap.index, sysno: request.sysno };
 }

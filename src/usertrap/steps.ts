@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The protocol's effects as data. Whatever the Sentry or a stub does to shared state it asks a performer to do, as a Step
-// whose result it is told: `run` performs it at once, `race` lets others act before.
+// The protocol's effects as data. Everything that the Sentry or a stub does to shared state is a generator that yields
+// a Step before it happens and receives its result: `run` performs the steps at once, `race` interleaves them.
 
 import type { Addr } from '../base/addr.ts';
 
@@ -54,22 +54,22 @@ export type TableField = 'next' | 'base' | 'tracees';
 
 export type StepResult = Uint8Array | number | null;
 
-/** Performs steps: at once in `run`, one by one and again from their results in `race`. */
+/** A sequence of steps that ends in an outcome. Pure but for its steps: it can be run again from their results. */
+export type Steps<T> = Generator<Step, T, StepResult>;
+
+/** Performs steps. */
 export interface StepPerformer {
   perform(step: Step): StepResult;
 }
 
-/** A sequence of steps that ends in an outcome, for what is put together of several owners' parts. */
-export type Steps<T> = Generator<Step, T, StepResult>;
-
-/** Performs a sequence of steps. */
-export function drain<S, T>(steps: Generator<S, T, StepResult>, io: { perform(step: S): StepResult }): T {
+/** Performs all steps at once. */
+export function drain<T>(steps: Steps<T>, performer: StepPerformer): T {
   let result = steps.next();
-  while (result.done !== true) result = steps.next(io.perform(result.value));
+  while (result.done !== true) result = steps.next(performer.perform(result.value));
   return result.value;
 }
 
-// A step is a value: a patch is made once, and so in code that the host has not compiled yet.
+// A patch is made once and so runs in code that the host has not compiled yet: a step is a value, not a generator of its own.
 
 export function lock(exclusive: boolean): Step {
   return { op: 'lock', exclusive, what: exclusive ? 'lock' : 'read-lock' };

@@ -16,7 +16,7 @@ import {
   WINDOW_START,
 } from './layout.ts';
 import { bytesOf, load, numberOf, store } from './steps.ts';
-import type { StepPerformer } from './steps.ts';
+import type { Steps } from './steps.ts';
 
 /** A slot that is ready to be filled. */
 export interface FreshTrap {
@@ -40,12 +40,12 @@ export function headerBytes(next: number): Uint8Array {
 }
 
 /** One of the 11 bases, each as likely as the next; hardened the first from there on where the guest has nothing, or 0. */
-function chooseBase(guards: Guards, io: StepPerformer): number {
-  const chosen = pageDown(numberOf(io.perform({ op: 'random', below: BASE_SPAN, what: 'table base' })));
+function* chooseBase(guards: Guards): Steps<number> {
+  const chosen = pageDown(numberOf(yield { op: 'random', below: BASE_SPAN, what: 'table base' }));
   if (!guards.spareGuestMappings) return WINDOW_START + chosen;
   for (let offset = 0; offset < BASE_SPAN; offset += PAGE_SIZE) {
     const base = WINDOW_START + ((chosen + offset) % BASE_SPAN);
-    const isFree = io.perform({ op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' });
+    const isFree = numberOf(yield { op: 'is-free', addr: base, length: TABLE_BYTES, what: 'is the window free' });
     if (isFree === 1) return base;
   }
   return 0;
@@ -55,23 +55,23 @@ function chooseBase(guards: Guards, io: StepPerformer): number {
  * Finds or maps the table of a space that has none yet.
  * Postconditions: `next` and `base` are set, unless a failure is returned.
  */
-function findTable(guards: Guards, io: StepPerformer): AllocationFailure | null {
+function* findTable(guards: Guards): Steps<AllocationFailure | null> {
   // DIVERGES (hardened, inheritTable): a forked space was given its parent's records, so a name in guest-controlled
   // maps and a header in guest-writable memory decide nothing.
-  const found = guards.inheritTable ? 0 : numberOf(io.perform({ op: 'find-table', what: 'find table' }));
+  const found = guards.inheritTable ? 0 : numberOf(yield { op: 'find-table', what: 'find table' });
   if (found !== 0) {
-    const header = bytesOf(io.perform(load(found, 4, 'header')));
+    const header = bytesOf(yield load(found, 4, 'header'));
     if (header === null) return 'table-unreadable';
     const next = new DataView(header.buffer, header.byteOffset).getUint32(0, true);
-    io.perform({ op: 'set', field: 'base', value: found, what: 'table base' });
-    io.perform({ op: 'set', field: 'next', value: next, what: 'next trap' });
+    yield { op: 'set', field: 'base', value: found, what: 'table base' };
+    yield { op: 'set', field: 'next', value: next, what: 'next trap' };
     return null;
   }
-  const base = chooseBase(guards, io);
+  const base = yield* chooseBase(guards);
   if (base === 0) return 'no-room-for-table';
-  if (io.perform({ op: 'map-table', addr: base, what: 'map table' }) !== 0) return 'table-unmappable';
-  io.perform({ op: 'set', field: 'base', value: base, what: 'table base' });
-  io.perform({ op: 'set', field: 'next', value: 1, what: 'next trap' });
+  if ((yield { op: 'map-table', addr: base, what: 'map table' }) !== 0) return 'table-unmappable';
+  yield { op: 'set', field: 'base', value: base, what: 'table base' };
+  yield { op: 'set', field: 'next', value: 1, what: 'next trap' };
   return null;
 }
 
@@ -88,38 +88,38 @@ function crossesPage(base: number, index: number, exact: boolean): boolean {
  * Postconditions: upstream has counted the slot as used whatever happens next; with `keepFailedSlot` nothing is
  *   counted until {@link commitTrap}.
  */
-export function allocateTrap(guards: Guards, io: StepPerformer): FreshTrap | AllocationFailure {
-  if (io.perform({ op: 'get', field: 'next', what: 'next trap' }) === 0) {
-    const failure = findTable(guards, io);
+export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailure> {
+  if ((yield { op: 'get', field: 'next', what: 'next trap' }) === 0) {
+    const failure = yield* findTable(guards);
     if (failure !== null) return failure;
   }
-  const base = numberOf(io.perform({ op: 'get', field: 'base', what: 'table base' }));
-  const next = numberOf(io.perform({ op: 'get', field: 'next', what: 'next trap' }));
+  const base = numberOf(yield { op: 'get', field: 'base', what: 'table base' });
+  const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
   // DIVERGES (reuseSlots): upstream's slots are append-only, so that loading and unloading a library uses them up.
-  const freed = guards.reuseSlots ? numberOf(io.perform({ op: 'freed', what: 'freed slot' })) : 0;
+  const freed = guards.reuseSlots ? numberOf(yield { op: 'freed', what: 'freed slot' }) : 0;
   if (freed > base)
-    return taken({ base, index: trapIndex(base, freed), address: freed, next, isFreed: true }, guards, io);
+    return yield* taken({ base, index: trapIndex(base, freed), address: freed, next, isFreed: true }, guards);
   if (next >= TABLE_ENTRIES) return 'no-space';
   // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table.
   const index = crossesPage(base, next, guards.exactCapacity) ? next + 1 : next;
   if (guards.exactCapacity && index >= TABLE_ENTRIES) return 'no-space';
   const trap: FreshTrap = { base, index, address: trapAddress(base, index), next: index + 1 };
-  return taken(trap, guards, io);
+  return yield* taken(trap, guards);
 }
 
-function taken(trap: FreshTrap, guards: Guards, io: StepPerformer): FreshTrap | AllocationFailure {
+function* taken(trap: FreshTrap, guards: Guards): Steps<FreshTrap | AllocationFailure> {
   if (guards.keepFailedSlot) return trap;
-  return commitTrap(trap, io) ?? trap;
+  return (yield* commitTrap(trap)) ?? trap;
 }
 
 /** Counts a slot as used: in the Sentry first, then in the header. */
-export function commitTrap(trap: FreshTrap, io: StepPerformer): AllocationFailure | null {
+export function* commitTrap(trap: FreshTrap): Steps<AllocationFailure | null> {
   if (trap.isFreed === true) {
-    io.perform({ op: 'take', slot: trap.address, what: 'take the slot' });
+    yield { op: 'take', slot: trap.address, what: 'take the slot' };
     return null;
   }
-  io.perform({ op: 'set', field: 'next', value: trap.next, what: 'next trap' });
-  return io.perform(store(trap.base, headerBytes(trap.next), 'header')) === 1 ? null : 'header-unwritable';
+  yield { op: 'set', field: 'next', value: trap.next, what: 'next trap' };
+  return (yield store(trap.base, headerBytes(trap.next), 'header')) === 1 ? null : 'header-unwritable';
 }
 
 /** Of each index, the slots below it that can be used; upstream and where `exactCapacity` is on. */

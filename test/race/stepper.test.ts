@@ -25,7 +25,9 @@ const NOP = 0x90;
 
 /** A kernel that does nothing: an actor ends where its code stops. */
 const BEHAVIOUR: Behaviour = {
-  run: (_kind, _local, io) => io.perform({ op: 'sync', what: 'nothing' }),
+  *start() {
+    yield { op: 'sync', what: 'nothing' };
+  },
   finish: (_kind, _outcome, local) => ({ kind: 'end', local }),
   userStop: (_stop, local) => ({ kind: 'end', local }),
   decode: () => ({ text: 'hot' }),

@@ -9,7 +9,7 @@ import { handleFault } from '../../src/usertrap/fault-handler.ts';
 import { patchSyscall } from '../../src/usertrap/patcher.ts';
 import type { PatchOutcome, PatchRequest } from '../../src/usertrap/patcher.ts';
 import { GVISOR_PROTOCOL, protocolNamed, storePieces } from '../../src/usertrap/protocol.ts';
-import type { StepPerformer } from '../../src/usertrap/steps.ts';
+import { drain } from '../../src/usertrap/steps.ts';
 import { checkTrappedSite } from '../../src/usertrap/stub-check.ts';
 import { FlatSpace } from './flat-space.ts';
 
@@ -32,7 +32,7 @@ function patch(
   sysno = 39,
 ): PatchOutcome {
   const request = { ip, sysno, hasTracer: false, closed: null, knownBoundary: ip - 7, ...extra };
-  return patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }, space);
+  return drain(patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }), space);
 }
 
 const GETPID = 'b8 27 00 00 00 0f 05';
@@ -148,21 +148,21 @@ describe('handleFault', () => {
   it('starts the task again at the jump', () => {
     const { space, fault } = patched();
     for (const guards of [UPSTREAM_GUARDS, HARDENED_GUARDS]) {
-      expect(handleFault(fault, 39n, guards, space)).toEqual({ kind: 'restart', ip: fault - 5 });
+      expect(drain(handleFault(fault, 39n, guards), space)).toEqual({ kind: 'restart', ip: fault - 5 });
     }
   });
 
   it('serves restart_syscall', () => {
     const { space, fault } = patched();
     for (const guards of [UPSTREAM_GUARDS, HARDENED_GUARDS]) {
-      expect(handleFault(fault, 219n, guards, space)).toEqual({ kind: 'handle-as-syscall', ip: fault + 2 });
+      expect(drain(handleFault(fault, 219n, guards), space)).toEqual({ kind: 'handle-as-syscall', ip: fault + 2 });
     }
   });
 
   it('another number: upstream runs the patched one, hardened the one asked for', () => {
     const { space, fault } = patched();
-    expect(handleFault(fault, 102n, UPSTREAM_GUARDS, space)).toEqual({ kind: 'restart', ip: fault - 5 });
-    expect(handleFault(fault, 102n, HARDENED_GUARDS, space)).toEqual({
+    expect(drain(handleFault(fault, 102n, UPSTREAM_GUARDS), space)).toEqual({ kind: 'restart', ip: fault - 5 });
+    expect(drain(handleFault(fault, 102n, HARDENED_GUARDS), space)).toEqual({
       kind: 'handle-as-syscall',
       ip: fault + 2,
     });
@@ -172,25 +172,25 @@ describe('handleFault', () => {
     const { space } = patched();
     space.write(TEXT + 0x3000, [0x90, 0x24, 0x25, 0, 0, 0x06]);
     for (const guards of [UPSTREAM_GUARDS, HARDENED_GUARDS]) {
-      expect(handleFault(TEXT + 0x3005, 39n, guards, space)).toEqual({ kind: 'not-ours' });
-      expect(handleFault(0x10, 39n, guards, space)).toEqual({ kind: 'not-ours' });
+      expect(drain(handleFault(TEXT + 0x3005, 39n, guards), space)).toEqual({ kind: 'not-ours' });
+      expect(drain(handleFault(0x10, 39n, guards), space)).toEqual({ kind: 'not-ours' });
     }
   });
 
   it('hardened: a look-alike whose operand is no slot of the table is left alone', () => {
     const { space } = patched();
     space.write(TEXT + 0x3000, fromHex('ff 24 25 a0 00 06 00'));
-    expect(handleFault(TEXT + 0x3005, 39n, HARDENED_GUARDS, space)).toEqual({ kind: 'not-ours' });
-    expect(handleFault(TEXT + 0x3005, 39n, UPSTREAM_GUARDS, space).kind).toBe('restart');
+    expect(drain(handleFault(TEXT + 0x3005, 39n, HARDENED_GUARDS), space)).toEqual({ kind: 'not-ours' });
+    expect(drain(handleFault(TEXT + 0x3005, 39n, UPSTREAM_GUARDS), space).kind).toBe('restart');
   });
 });
 
 describe('checkTrappedSite', () => {
   it('finds a site patchable when the immediate is rax', () => {
     const { space, ip } = spaceWith(GETPID);
-    expect(checkTrappedSite(ip, 39n, false, space)).toEqual({ kind: 'report', canBePatched: true });
-    expect(checkTrappedSite(ip, 102n, false, space)).toEqual({ kind: 'report', canBePatched: false });
-    expect(checkTrappedSite(ip, 39n + (1n << 32n), false, space)).toEqual({
+    expect(drain(checkTrappedSite(ip, 39n, false), space)).toEqual({ kind: 'report', canBePatched: true });
+    expect(drain(checkTrappedSite(ip, 102n, false), space)).toEqual({ kind: 'report', canBePatched: false });
+    expect(drain(checkTrappedSite(ip, 39n + (1n << 32n), false), space)).toEqual({
       kind: 'report',
       canBePatched: false,
     });
@@ -198,18 +198,17 @@ describe('checkTrappedSite', () => {
 
   it('does not find a site patchable at the first byte of a mapping', () => {
     const { space, ip } = spaceWith(GETPID, TEXT);
-    expect(checkTrappedSite(ip, 39n, false, space)).toEqual({ kind: 'report', canBePatched: false });
+    expect(drain(checkTrappedSite(ip, 39n, false), space)).toEqual({ kind: 'report', canBePatched: false });
   });
 
   const patchedBetween = (rax: bigint, comparesSysno: boolean): unknown => {
     const { space, ip } = spaceWith(GETPID);
-    const io: StepPerformer = {
-      perform: (step) => {
-        if (step.what === 'stub read 2') patch(space, ip, UPSTREAM_GUARDS);
-        return space.perform(step);
-      },
-    };
-    return [checkTrappedSite(ip, rax, comparesSysno, io), ip];
+    const check = checkTrappedSite(ip, rax, comparesSysno);
+    const first = check.next();
+    const second = check.next(first.done === true ? null : space.perform(first.value));
+    patch(space, ip, UPSTREAM_GUARDS);
+    const end = check.next(second.done === true ? null : space.perform(second.value));
+    return [end.value, ip];
   };
 
   it('goes back to the start of a site that was patched in between', () => {

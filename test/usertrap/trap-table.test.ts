@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../../src/usertrap/guards.ts';
 import type { Guards } from '../../src/usertrap/guards.ts';
+import { drain } from '../../src/usertrap/steps.ts';
 import { allocateTrap, commitTrap, tableCapacity, usedSlots } from '../../src/usertrap/trap-table.ts';
 import { FlatSpace } from './flat-space.ts';
 
@@ -11,10 +12,10 @@ import { FlatSpace } from './flat-space.ts';
 function fill(space: FlatSpace, guards: Guards): { indices: number[]; end: string } {
   const indices: number[] = [];
   for (;;) {
-    const trap = allocateTrap(guards, space);
+    const trap = drain(allocateTrap(guards), space);
     if (typeof trap === 'string') return { indices, end: trap };
     indices.push(trap.index);
-    if (guards.keepFailedSlot) commitTrap(trap, space);
+    if (guards.keepFailedSlot) drain(commitTrap(trap), space);
   }
 }
 
@@ -29,7 +30,7 @@ describe('allocateTrap', () => {
   it('maps a table at a page of the window at the first use and counts from 1', () => {
     const space = new FlatSpace();
     space.random = 0x9abc;
-    const trap = allocateTrap(UPSTREAM_GUARDS, space);
+    const trap = drain(allocateTrap(UPSTREAM_GUARDS), space);
     expect(trap).toMatchObject({ base: 0x69000, index: 1, address: 0x69050 });
     expect(header(space)).toBe(2);
   });
@@ -57,34 +58,34 @@ describe('allocateTrap', () => {
 
   it('hardened: a slot that was not committed is handed out again', () => {
     const space = new FlatSpace();
-    const first = allocateTrap(HARDENED_GUARDS, space);
-    expect(allocateTrap(HARDENED_GUARDS, space)).toEqual(first);
+    const first = drain(allocateTrap(HARDENED_GUARDS), space);
+    expect(drain(allocateTrap(HARDENED_GUARDS), space)).toEqual(first);
   });
 
   it('upstream: a slot is used up whatever happens to it', () => {
     const space = new FlatSpace();
-    allocateTrap(UPSTREAM_GUARDS, space);
-    expect(allocateTrap(UPSTREAM_GUARDS, space)).toMatchObject({ index: 2 });
+    drain(allocateTrap(UPSTREAM_GUARDS), space);
+    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toMatchObject({ index: 2 });
   });
 
   it('upstream: a fresh space goes on from the header of a table that it finds', () => {
     const space = new FlatSpace();
     space.map(0x63000, 0x5000, { isTable: true });
     space.write(0x63000, [9, 0, 0, 0]);
-    expect(allocateTrap(UPSTREAM_GUARDS, space)).toMatchObject({ base: 0x63000, index: 9 });
+    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toMatchObject({ base: 0x63000, index: 9 });
     expect(header(space)).toBe(10);
   });
 
   it('upstream: a header of 0 makes slot 0, over the header', () => {
     const space = new FlatSpace();
     space.map(0x63000, 0x5000, { isTable: true });
-    expect(allocateTrap(UPSTREAM_GUARDS, space)).toMatchObject({ index: 0, address: 0x63000 });
+    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toMatchObject({ index: 0, address: 0x63000 });
   });
 
   it('upstream: a table whose header cannot be read serves no one', () => {
     const space = new FlatSpace();
     space.map(0x63000, 0x5000, { isTable: true, readable: false });
-    expect(allocateTrap(UPSTREAM_GUARDS, space)).toBe('table-unreadable');
+    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toBe('table-unreadable');
   });
 
   it('upstream: the table replaces what the guest has mapped; hardened goes where nothing is', () => {
@@ -94,7 +95,7 @@ describe('allocateTrap', () => {
     ] as const) {
       const space = new FlatSpace();
       space.map(0x58000, 0xa000);
-      expect(allocateTrap(guards, space)).toMatchObject({ base });
+      expect(drain(allocateTrap(guards), space)).toMatchObject({ base });
     }
   });
 
@@ -103,6 +104,6 @@ describe('allocateTrap', () => {
     space.map(0x64000, 0x1000);
     space.map(0x69000, 0x1000);
     space.map(0x6e000, 0x1000);
-    expect(allocateTrap(HARDENED_GUARDS, space)).toBe('no-room-for-table');
+    expect(drain(allocateTrap(HARDENED_GUARDS), space)).toBe('no-room-for-table');
   });
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The kernel of a race as gVisor's Systrap is: a trapped syscall goes through the stub's check and may be patched, the
-// guard byte goes to the fault handler, a trampoline ends at the syshandler. The steps are usertrap's own.
+// guard byte goes to the fault handler, a trampoline ends at the syshandler. The steps are usertrap's own generators.
 
 import { toHex } from '../../base/bytes.ts';
 import { Reg } from '../../cpu/regs.ts';
@@ -18,7 +18,7 @@ import { checkTrappedSite, isPatchable } from '../../usertrap/stub-check.ts';
 import type { StubOutcome } from '../../usertrap/stub-check.ts';
 import type { Failure } from '../search/system.ts';
 import type { Mutants } from '../protocols.ts';
-import type { Behaviour, Decoded, Injected, Then, UserStop, WorldPerformer, WorldStep } from '../world/behaviour.ts';
+import type { Behaviour, Decoded, Injected, Then, UserStop, WorldStep, WorldSteps } from '../world/behaviour.ts';
 import { readSpace } from '../world/space.ts';
 import type { Local, ServedCall, Shared, Space, Work } from '../world/state.ts';
 import { PROT_EXEC, PROT_READ } from '../../abi/mman.ts';
@@ -64,12 +64,12 @@ export class GvisorBehaviour implements Behaviour {
     this.options = options;
   }
 
-  run(kind: string, local: Local, io: WorldPerformer): unknown {
+  start(kind: string, local: Local): WorldSteps<unknown> {
     const { guards, protocol, guardByte } = this.options;
     const rip = Number(local.regs[Reg.rip]);
     const rax = local.regs[Reg.rax] as bigint;
-    if (kind === 'stub-check') return checkTrappedSite(rip, rax, guards.compareSysno, io, guardByte);
-    if (kind === 'fault') return handleFault(rip, rax, guards, io, guardByte);
+    if (kind === 'stub-check') return checkTrappedSite(rip, rax, guards.compareSysno, guardByte);
+    if (kind === 'fault') return handleFault(rip, rax, guards, guardByte);
     const request = {
       ip: rip,
       sysno: Number(rax & LOW_32),
@@ -77,7 +77,7 @@ export class GvisorBehaviour implements Behaviour {
       closed: null,
       knownBoundary: this.boundaryOf(rip),
     };
-    return patchSyscall(request, { guards, protocol }, io);
+    return patchSyscall(request, { guards, protocol });
   }
 
   /** Where an instruction is known to start, at or before the site whose `syscall` ends at `rip`. */

@@ -13,9 +13,8 @@ import { STUB_CODE } from '../../platform/stub-layout.ts';
 import { HARDENED_GUARDS, UPSTREAM_GUARDS } from '../../usertrap/guards.ts';
 import type { Guards } from '../../usertrap/guards.ts';
 import { looksPatched, originalBytes, TABLE_BYTES } from '../../usertrap/layout.ts';
-import { drain } from '../../usertrap/steps.ts';
 import type { Failure } from '../search/system.ts';
-import type { Then, WorldPerformer, WorldSteps } from '../world/behaviour.ts';
+import type { Then, WorldSteps } from '../world/behaviour.ts';
 import type { HotRange } from '../world/fetch.ts';
 import { Machine } from '../world/machine.ts';
 import { readSpace } from '../world/space.ts';
@@ -60,9 +59,8 @@ export class SiteBehaviour extends GvisorBehaviour {
     this.#jobs = jobs;
   }
 
-  override run(kind: string, local: Local, io: WorldPerformer): unknown {
-    const job = this.#jobs[kind];
-    return job === undefined ? super.run(kind, local, io) : drain(job.steps(local), io);
+  override start(kind: string, local: Local): WorldSteps<unknown> {
+    return this.#jobs[kind]?.steps(local) ?? super.start(kind, local);
   }
 
   override finish(kind: string, outcome: unknown, local: Local): Then {

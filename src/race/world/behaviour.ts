@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a scenario brings to a world: what the kernel does when user code stops, in which steps, what counts
+// What a scenario brings to a world: what the kernel does when user code stops, which generators it runs, what counts
 // as wrong. Everything here is a pure function of its arguments: steps are remembered and repeated.
 
 import type { Stop } from '../../cpu/cpu.ts';
@@ -53,11 +53,6 @@ export type WorldStep =
 /** A sequence of steps that ends in an outcome. Pure but for its steps: it is run again from their results. */
 export type WorldSteps<T> = Generator<WorldStep, T, StepResult>;
 
-/** Makes the steps of some work. */
-export interface WorldPerformer {
-  perform(step: WorldStep): StepResult;
-}
-
 /** Why user code stopped. */
 export type UserStop =
   /** It is about to execute the instruction at an address that the scenario named: the syshandler. */
@@ -103,9 +98,9 @@ export interface Injected {
 }
 
 export interface Behaviour {
-  /** Does some kind of work of an actor from its start, step by step; the same results lead to the same steps. */
-  run(kind: string, local: Local, io: WorldPerformer): unknown;
-  /** The work has ended. */
+  /** A fresh generator for some kind of work of an actor. */
+  start(kind: string, local: Local): WorldSteps<unknown>;
+  /** The generator has ended. */
   finish(kind: string, outcome: unknown, local: Local): Then;
   /** User code stopped. */
   userStop(stop: UserStop, local: Local): Then;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Performs steps on a state: what usertrap's protocol does to an address space, and what scenarios add to
+// Performs steps of generators on a state: what usertrap's protocol does to an address space, and what scenarios add to
 // it. The counterpart of platform/space-traps.ts, which performs the same steps in `run`.
 
 import { EAGAIN, EFAULT } from '../../abi/errno.ts';

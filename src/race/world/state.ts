@@ -59,7 +59,7 @@ export interface Fetched {
   readonly age: number;
 }
 
-/** Work in the kernel: what it was told so far, and the step that it waits to make. */
+/** A generator of the protocol, what it was told so far, and the step that it waits to make. */
 export interface Work {
   readonly kind: string;
   readonly results: readonly StepResult[];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What one actor can do in a world: fetch, execute, or make the next step of the protocol. A step ends where
+// What one actor can do in a world: fetch, execute, or make the next step of a protocol's generator. A step ends where
 // the next visible operation begins; what nobody else can notice is done on the way (races.md 4.1).
 
 import { PROT_EXEC, PROT_WRITE } from '../../abi/mman.ts';
@@ -10,7 +10,7 @@ import { Reg } from '../../cpu/regs.ts';
 import { instructionLength, MAX_INSTRUCTION_BYTES } from '../../isa/instruction-length.ts';
 import type { StepResult } from '../../usertrap/steps.ts';
 import { namedFailure } from '../search/system.ts';
-import type { Behaviour, Then, UserStop, WorldStep } from './behaviour.ts';
+import type { Behaviour, Then, UserStop, WorldStep, WorldSteps } from './behaviour.ts';
 import { ColdCode } from './cold-code.ts';
 import { newDraft } from './draft.ts';
 import type { Draft, Outcome } from './draft.ts';
@@ -375,15 +375,13 @@ export class Stepper {
 
   #startWork(draft: Draft, kind: string): void {
     draft.local = { ...draft.local, phase: 'kernel' };
-    this.#runWork(draft, {
-      kind,
-      results: [],
-      pending: NO_STEP,
-      partsDone: 0,
-      loaded: '',
-      holds: 'nothing',
-      stores: 0,
-    });
+    const steps = this.#stepsOf(kind, draft.local);
+    this.#runWork(
+      draft,
+      { kind, results: [], pending: NO_STEP, partsDone: 0, loaded: '', holds: 'nothing', stores: 0 },
+      steps,
+      steps.next(),
+    );
   }
 
   #workOutcomes(local: Local, shared: Shared): Outcome[] {
@@ -465,42 +463,34 @@ export class Stepper {
     return this.#model.fetch === 'stale' || this.#model.fetch === 'stale-window';
   }
 
-  #resume(draft: Draft, work: Work, result: StepResult): void {
-    this.#runWork(draft, { ...work, results: [...work.results, result] });
+  #stepsOf(kind: string, local: Local): WorldSteps<unknown> {
+    const { storing } = local;
+    return kind === GUEST_STORE && storing !== undefined ? only(storing) : this.#behaviour.start(kind, local);
   }
 
-  /**
-   * Does the work again as far as its results are known, then makes the steps that no other actor can notice, up to the
-   * next visible one or the end.
-   */
-  #runWork(draft: Draft, from: Work): void {
-    const results = [...from.results];
-    let work: Work = { ...from, results };
-    let made = 0;
-    let pending: WorldStep | null = null;
-    const perform = (step: WorldStep): StepResult => {
-      if (made < from.results.length) return from.results[made++] as StepResult;
+  #resume(draft: Draft, work: Work, result: StepResult): void {
+    const steps = this.#stepsOf(work.kind, draft.local);
+    steps.next();
+    for (const known of work.results) steps.next(known);
+    this.#runWork(draft, { ...work, results: [...work.results, result] }, steps, steps.next(result));
+  }
+
+  /** Goes on with steps that no other actor can notice, up to the next visible one or the end of the work. */
+  #runWork(draft: Draft, from: Work, steps: WorldSteps<unknown>, first: IteratorResult<WorldStep, unknown>): void {
+    let work = from;
+    let at = first;
+    while (at.done !== true) {
+      const step = at.value;
       const answer = this.#behaviour.answer?.(work, step, draft.local);
       if (answer === undefined && this.#isVisible(draft, work, step)) {
-        pending = step;
-        // Whatever the work is in the middle of, it is left there.
-        throw VISIBLE;
+        draft.local = { ...draft.local, phase: 'kernel', work: { ...work, pending: step } };
+        if (work.holds === 'shared') draft.writes |= Touch.lock;
+        return;
       }
       const result = answer === undefined ? this.#performer.perform(draft, work, step) : answer;
       if (answer === undefined) work = this.#performer.after(work, step);
-      results.push(result);
-      return result;
-    };
-    let outcome: unknown;
-    try {
-      const { storing } = draft.local;
-      const isGuests = work.kind === GUEST_STORE && storing !== undefined;
-      outcome = isGuests ? perform(storing) : this.#behaviour.run(work.kind, draft.local, { perform });
-    } catch (error) {
-      if (error !== VISIBLE || pending === null) throw error;
-      draft.local = { ...draft.local, phase: 'kernel', work: { ...work, pending } };
-      if (work.holds === 'shared') draft.writes |= Touch.lock;
-      return;
+      work = { ...work, results: [...work.results, result] };
+      at = steps.next(result);
     }
     draft.local = { ...draft.local, work: null };
     if (work.kind === GUEST_STORE) {
@@ -509,7 +499,7 @@ export class Stepper {
       this.#runPrivate(draft);
       return;
     }
-    this.#goOn(draft, this.#behaviour.finish(work.kind, outcome, draft.local));
+    this.#goOn(draft, this.#behaviour.finish(work.kind, at.value, draft.local));
   }
 
   #isVisible(draft: Draft, work: Work, step: WorldStep): boolean {
@@ -525,14 +515,16 @@ function isSerialising(code: Uint8Array): boolean {
   return (a === 0x0f && (b === 0xa2 || (b === 0x01 && c === 0xe8))) || a === 0xcf || (a === 0x48 && b === 0xcf);
 }
 
+function* only(step: WorldStep): WorldSteps<void> {
+  yield step;
+}
+
 /** Work of an actor whose instruction stores in several steps. */
 const GUEST_STORE = 'guest-store';
 /** No general or vector instruction stores more at once. */
 const MAX_STORE_BYTES = 64;
 
 const NO_PARTS = { partsDone: 0, loaded: '' } as const;
-/** Thrown where work has come to a visible step. */
-const VISIBLE = Symbol('visible step');
 const NO_STEP: WorldStep = { op: 'sync', what: '' };
 
 function stopText(stop: UserStop): string {

@@ -2,7 +2,7 @@
 //
 // A scenario as a transition system: a state is a tuple of numbered parts, one shared and one an actor. What an actor
 // can do depends on its own part and the shared one, so it is worked out once for each such pair, by the engine and
-// the protocol, and remembered; a share of what is remembered is worked out again to check that.
+// the protocol's generators, and remembered; a share of what is remembered is worked out again to check that.
 
 import { invariant } from '../../base/errors.ts';
 import type { PathStep } from '../search/path.ts';

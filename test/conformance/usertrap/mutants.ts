@@ -13,8 +13,8 @@ import type { Guards } from '../../../src/usertrap/guards.ts';
 import { handleFault } from '../../../src/usertrap/fault-handler.ts';
 import { patchSyscall } from '../../../src/usertrap/patcher.ts';
 import { GVISOR_PROTOCOL, protocolNamed } from '../../../src/usertrap/protocol.ts';
-import { lock, store, unlock } from '../../../src/usertrap/steps.ts';
-import type { Step, StepPerformer } from '../../../src/usertrap/steps.ts';
+import { drain, lock, store, unlock } from '../../../src/usertrap/steps.ts';
+import type { Step, StepPerformer, Steps } from '../../../src/usertrap/steps.ts';
 import { call, DATA, END, EXIT, GETPID, GETUID, Machine, TEXT } from '../../platform/machine.ts';
 import { trapsOf } from './invariant-observer.ts';
 
@@ -53,8 +53,10 @@ function after(m: Machine, what: string, act: () => void): Machine {
 }
 
 /** Steps of the protocol, some of them others than they are. */
-function changed(io: StepPerformer, change: (step: Step) => Step): StepPerformer {
-  return { perform: (step) => io.perform(change(step)) };
+function* changed<T>(steps: Steps<T>, change: (step: Step) => Step): Steps<T> {
+  let next = steps.next();
+  while (next.done !== true) next = steps.next(yield change(next.value));
+  return next.value;
 }
 
 /** Patches the second site as a call of it would, with steps changed. */
@@ -62,7 +64,7 @@ function patchOther(m: Machine, change: (step: Step) => Step, mode: Mode = 'hard
   const guards = mode === 'hardened' ? HARDENED_GUARDS : UPSTREAM_GUARDS;
   const traps = trapsOf(m.guest);
   const request = { ip: OTHER + 7, sysno: GETPID, hasTracer: false, closed: null, knownBoundary: OTHER - 1 };
-  const outcome = patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }, changed(traps, change));
+  const outcome = drain(changed(patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }), change), traps);
   if (outcome.kind === 'patched') traps.addSite({ address: outcome.site, sysno: GETPID, slot: outcome.slot, calls: 0 });
   m.observer.onPatch(m.guest, traps, request, outcome);
   return m;
@@ -189,10 +191,15 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
       const m = patched('hardened');
       const traps = trapsOf(m.guest);
       const site = m.peek(SITE, 7);
-      traps.perform(lock(true));
-      traps.perform({ op: 'load', addr: SITE, length: 7, what: 'site' });
-      traps.perform(store(SITE, site, 'step c'));
-      traps.perform(unlock(true));
+      drain(
+        (function* (): Steps<void> {
+          yield lock(true);
+          yield { op: 'load', addr: SITE, length: 7, what: 'site' };
+          yield store(SITE, site, 'step c');
+          yield unlock(true);
+        })(),
+        traps,
+      );
       return m;
     },
   },
@@ -456,7 +463,7 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
         trapsOf(m.guest),
         SITE + 5,
         BigInt(GETPID),
-        handleFault(SITE + 5, BigInt(GETPID), UPSTREAM_GUARDS, trapsOf(m.guest)),
+        drain(handleFault(SITE + 5, BigInt(GETPID), UPSTREAM_GUARDS), trapsOf(m.guest)),
       );
       return m;
     },
@@ -538,7 +545,7 @@ export function childOfHeader300(isChecked: boolean): Machine {
     },
   };
   const request = { ip: OTHER + 7, sysno: GETPID, hasTracer: false, closed: null, knownBoundary: OTHER - 1 };
-  const outcome = patchSyscall(request, { guards: UPSTREAM_GUARDS, protocol: GVISOR_PROTOCOL }, io);
+  const outcome = drain(patchSyscall(request, { guards: UPSTREAM_GUARDS, protocol: GVISOR_PROTOCOL }), io);
   m.observer.onPatch(child, traps, request, outcome);
   return m;
 }
