@@ -2,6 +2,7 @@
 //
 // What would make a failing scenario pass: each candidate is explored like the scenario itself, none is guessed.
 
+import { TraplineError } from '../../base/errors.ts';
 import { SITE_BYTES } from '../../isa/syscall-site.ts';
 import { parseProtocol } from '../protocols.ts';
 import type { BuildOptions, Scenario, ScenarioParameters } from '../scenarios/scenario.ts';
@@ -118,6 +119,9 @@ export function* remediesOf(
         at = search.next(at.value.failures > 0 ? 'budget' : null);
       }
       if (at.value.verdict === 'holds') found.push({ text: candidate.text, options: candidate.options });
+    } catch (error) {
+      // The scenario does not fit the change, such as stores behind the site where it has no hot bytes: nothing is said of it.
+      if (!(error instanceof TraplineError) || error.code !== 'RACE_SCENARIO') throw error;
     } finally {
       cpu.dispose();
     }
