@@ -20,7 +20,7 @@ import { originalBytes, patchedBytes, trapBytes } from './layout.ts';
 import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
 import { bytesOf, load, lock, store, unlock } from './steps.ts';
-import type { Steps } from './steps.ts';
+import type { Step, Steps } from './steps.ts';
 import type { AllocationFailure, FreshTrap } from './trap-table.ts';
 import { allocateTrap, commitTrap } from './trap-table.ts';
 import { HEAD } from './versions.ts';
@@ -152,7 +152,7 @@ function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps
 }
 
 /**
- * Writes the site. The seven bytes cannot change at once, so other tasks run between any two stores; in gVisor's
+ * How the site is written. The seven bytes cannot change at once, so other tasks run between any two stores; in gVisor's
  * order each store leaves text that is either right or faults at `site + 5`:
  *
  *   original  b8 27 00 00 00 0f 05   mov $39,%eax ; syscall
@@ -161,32 +161,24 @@ function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps
  *   patched   ff 24 25 40 56 06 00   jmp *0x65640                after step c
  *
  * A task that runs into `(bad)` waits for the lock in the fault handler and starts again at `site`.
- * @returns stores made, and whether all were
+ * @param behind the bytes behind the site that the protocol's stores cover, too
  */
-function* writeSite(
-  site: number,
-  slot: number,
-  protocol: PatchProtocol,
-): Steps<{ written: number; complete: boolean }> {
-  // As it will be, with the bytes behind it that the protocol's stores cover.
+function siteSteps(site: number, slot: number, protocol: PatchProtocol, behind: Uint8Array | null): Step[] {
+  // As it will be.
   const image = new Uint8Array(storedBytes(protocol));
-  if (image.length > SITE_BYTES) {
-    const behind = bytesOf(yield load(site + SITE_BYTES, image.length - SITE_BYTES, 'bytes behind the site'));
-    if (behind !== null) image.set(behind, SITE_BYTES);
-  }
+  if (behind !== null) image.set(behind, SITE_BYTES);
   image.set(patchedBytes(slot));
-  let written = 0;
+  const steps: Step[] = [];
   for (const step of protocol.steps) {
     const what = `step ${step.name}`;
     for (const { offset, length } of storePieces(site + step.offset, step.length, protocol.split)) {
       const from = step.offset + offset;
       const piece = step.bytes?.slice(offset, offset + length) ?? image.slice(from, from + length);
-      if ((yield store(site + step.offset + offset, piece, what)) !== 1) return { written, complete: false };
-      written++;
+      steps.push(store(site + from, piece, what));
     }
-    if (protocol.syncAfter.includes(step.name)) yield { op: 'sync', what: `sync after ${step.name}` };
+    if (protocol.syncAfter.includes(step.name)) steps.push({ op: 'sync', what: `sync after ${step.name}` });
   }
-  return { written, complete: true };
+  return steps;
 }
 
 /** Bytes from the site's first to the last that is stored. */
@@ -224,11 +216,18 @@ function* writeTrap(request: PatchRequest, config: PatchConfig, trap: FreshTrap)
   const site = request.ip - SITE_BYTES;
   const body = trapBytes(trap.address, request.ip, request.sysno, config.version);
   if ((yield store(trap.address, body, 'slot')) !== 1) return { kind: 'skipped', site, rule: 'unwritable' };
-  const { written, complete } = yield* writeSite(site, trap.address, protocol);
-  if (!complete) {
-    // DIVERGES (stopOthers): upstream leaves the site as it is, a SIGILL for everybody who comes by.
-    if (guards.stopOthers && written > 0) yield store(site, originalBytes(request.sysno), 'put back');
-    return { kind: 'failed', site, rule: 'unwritable', written };
+  const more = storedBytes(protocol) - SITE_BYTES;
+  const behind = more > 0 ? bytesOf(yield load(site + SITE_BYTES, more, 'bytes behind the site')) : null;
+  let written = 0;
+  for (const step of siteSteps(site, trap.address, protocol, behind)) {
+    const isMade = (yield step) === 1;
+    if (step.op !== 'store') continue;
+    if (!isMade) {
+      // DIVERGES (stopOthers): upstream leaves the site as it is, a SIGILL for everybody who comes by.
+      if (guards.stopOthers && written > 0) yield store(site, originalBytes(request.sysno), 'put back');
+      return { kind: 'failed', site, rule: 'unwritable', written };
+    }
+    written++;
   }
   if (guards.keepFailedSlot) yield* commitTrap(trap);
   return { kind: 'patched', site, slot: trap.address, index: trap.index, sysno: request.sysno };
