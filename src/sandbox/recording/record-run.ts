@@ -3,7 +3,6 @@
 // Runs a program and records it: what `run --html`, the workshop's server and the lessons call.
 
 import type { Host, HostStream } from '../../base/host.ts';
-
 import type { Disassembler } from '../../isa/disassembler.ts';
 import { SyscallTracer } from '../../kernel/decode/tracer.ts';
 import { hardenedStubCode, upstreamStubCode } from '../../platform/stub-code.ts';

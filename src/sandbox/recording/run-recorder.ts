@@ -296,7 +296,7 @@ export class RunRecorder implements PlatformObserver, StepWatcher {
       return;
     }
     this.run.steps.leaveOut('instructions', instructions);
-    this.run.add({ actor: task.actor, kind: 'skip', data: { instructions, why: 'program' } }, task, ctx);
+    this.run.add({ actor: task.actor, kind: 'skip', data: { instructions } }, task, ctx);
   }
 
   /**

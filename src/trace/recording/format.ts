@@ -59,7 +59,7 @@ export type RegisterName = (typeof REGISTERS)[number];
  * |---|---|---|---|
  * | `instruction` | task | executed one instruction | `private`: how many more went by that nobody else can notice; races: `leadsTo`: the kernel's work that follows, `via`, `sysno`, `call`: the call that was served, `consequence` where it fails |
  * | `fetch` | task | its processor fetched a granule | `granule` |
- * | `skip` | task | executed what is not recorded one by one | `instructions`; `why`: see {@link SkipReason} |
+ * | `skip` | task | executed what is not recorded one by one | `instructions`: how many |
  * | `trap` | task | a system call instruction stopped it (SIGSYS in life) | `sysno`, `name`, `site` |
  * | `call` | task | a patched call reached the Sentry through slot and stub | `sysno`, `name`, `site` |
  * | `served` | sentry | the call has its result, and the task goes on | `sysno`, `name`, `result` (signed), `via`; or none: it never returns |
@@ -132,15 +132,6 @@ export const STEP_KINDS = [
   'other',
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
-
-/** Why instructions were not recorded one by one. */
-export type SkipReason =
-  /** Nothing that a window was opened for: ordinary code of the program. */
-  | 'program'
-  /** The slot, the stub and the way back, seen before. */
-  | 'trampoline'
-  /** The recording is full. */
-  | 'full';
 
 /** Where an instruction lies. */
 export const PLACES = ['program', 'site', 'slot', 'stub', 'vdso'] as const;
