@@ -6,8 +6,7 @@
 import { savable } from '../base/savable.ts';
 import { SIGBUS, SIGKILL } from '../abi/signal.ts';
 import type { Cpu, Stop } from '../cpu/cpu.ts';
-import { Reg } from '../cpu/regs.ts';
-import type { Regs } from '../cpu/regs.ts';
+import { Reg, type Regs } from '../cpu/regs.ts';
 import { writesGs } from '../isa/gs-write.ts';
 import { MAX_INSTRUCTION_BYTES } from '../isa/instruction-length.ts';
 import { SYSCALL_BYTES, SYSCALL_OFFSET } from '../isa/syscall-site.ts';
