@@ -177,7 +177,9 @@ function build(scenario: SiteScenario, parameters: ScenarioParameters, options: 
   checkTable(table);
   const site = (scenario.site ?? siteAddress)(parameters);
   const machine = new Machine(options.cpu, patch, [STACK]);
-  const hot = [{ address: site, length: SITE_BYTES }, ...(scenario.hot?.(parameters) ?? [])];
+  // A store that covers a byte behind the site matters where that byte changes, too.
+  const covered = scenario.changesCode === true ? protocol.steps.map((s) => s.offset + s.length) : [];
+  const hot = [{ address: site, length: Math.max(SITE_BYTES, ...covered) }, ...(scenario.hot?.(parameters) ?? [])];
   const hotBytes = new Set(hot.flatMap(({ address, length }) => Array.from({ length }, (_, i) => address + i))).size;
   const clocks = new Array<number>(model.strict ? hotBytes : 0).fill(0);
   const privates = machine.freshPrivates();
