@@ -99,8 +99,6 @@ function keysOf(cursor: RecordingCursor, step: Step, moment: number): string[] {
       return [cursor.recording.origin.mode === 'off' ? 'trap.off' : 'trap'];
     case 'recover':
       return [isWrongCall(cursor, step) ? 'recover.restart.wrong' : `recover.${String(data['outcome'])}`, 'recover'];
-    case 'skip':
-      return [`skip.${String(data['why'])}`, 'skip'];
     case 'signal':
       return [`signal.${String(data['how'])}`, 'signal'];
     case 'table':
