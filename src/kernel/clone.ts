@@ -47,7 +47,8 @@ import { PID_MAX } from './limits.ts';
 import { openPidFile } from './pid-file.ts';
 import { PosixTimers } from './posix-timers.ts';
 import { inherit } from './ptrace/relation.ts';
-import { stopForEvent } from './ptrace/stops.ts';
+import type { Continuation } from './ptrace/stops.ts';
+import { Gives, stopForEvent } from './ptrace/stops.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
 import { inheritScheduling } from './sched-policy.ts';
 import type { BlockRequest, SyscallResult, WaitSource } from './syscalls/table.ts';
@@ -181,8 +182,8 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   if (parent.tracee !== null && (isEvent || has(flags, CLONE_PTRACE))) inherit(child, parent.tracee);
   kernel.scheduler.ready(child);
   child.isVforkChild = has(flags, CLONE_VFORK);
-  const finish = (): SyscallResult => (has(flags, CLONE_VFORK) ? new VforkWait(parent, child, tid).retry() : tid);
-  return isEvent ? stopForEvent(parent, event, tid, finish) : finish();
+  const then = has(flags, CLONE_VFORK) ? new VforkWait(parent, child, tid) : new Gives(tid);
+  return isEvent ? stopForEvent(parent, event, tid, then) : then.goOn();
 }
 
 /** The event that tells a tracer of a new task. */
@@ -192,7 +193,7 @@ function eventOf(request: CloneRequest): number {
 }
 
 /** The parent sleeps until the child has let go of its memory. */
-class VforkWait implements BlockRequest {
+class VforkWait implements BlockRequest, Continuation {
   readonly queues: readonly WaitSource[];
   readonly killableOnly = true;
   private readonly parent: Task;
@@ -206,10 +207,14 @@ class VforkWait implements BlockRequest {
     this.queues = [{ queue: child.vforkDone }];
   }
 
+  goOn(): SyscallResult {
+    return this.retry();
+  }
+
   retry(): SyscallResult {
     const { parent, child, tid } = this;
     if (child.isVforkChild) return parent.block(this);
-    return stopForEvent(parent, PTRACE_EVENT_VFORK_DONE, tid, () => tid);
+    return stopForEvent(parent, PTRACE_EVENT_VFORK_DONE, tid, new Gives(tid));
   }
 }
 

@@ -9,7 +9,7 @@ import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
 import { MINSIGSTKSZ, SIGCHLD, SIGTRAP, SI_USER } from '../abi/signal.ts';
 import { latin1Bytes } from '../base/bytes.ts';
 import { TraplineError } from '../base/errors.ts';
-import { savable } from '../base/savable.ts';
+import { savable, savedConstants } from '../base/savable.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { ByteSource, ElfImage, LoadError, LoadedProgram, ProgramFile, ProgramLayout } from '../loader/index.ts';
 import {
@@ -40,6 +40,7 @@ import type { Kernel } from './kernel.ts';
 import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
 import { forget } from './ptrace/relation.ts';
+import type { Continuation } from './ptrace/stops.ts';
 import { stopForEvent } from './ptrace/stops.ts';
 import { clearDebugRegisters } from './ptrace/debug-registers.ts';
 import type { Tracee } from './ptrace/tracee.ts';
@@ -475,11 +476,16 @@ function reportExec(task: Task, tracee: Tracee, previousTid: number): SyscallRes
   if (!tracee.wants(PTRACE_EVENT_EXEC) && !tracee.isSeized) {
     sendSignal(task.group, task, killInfo(SIGTRAP, SI_USER, task.group.tgid, task.creds.uid));
   }
-  return stopForEvent(task, PTRACE_EVENT_EXEC, previousTid, () => {
+  return stopForEvent(task, PTRACE_EVENT_EXEC, previousTid, ENTER_PROGRAM);
+}
+
+/** The first instruction of the new program finds 0 in rax, whatever the tracer has put there. */
+const ENTER_PROGRAM: Continuation = {
+  goOn(task) {
     task.regs.set(Reg.rax, 0);
     return REGS_SET;
-  });
-}
+  },
+};
 
 /** After execve there is one task, and its tid is the group's. */
 function takeOverLeader(task: Task): void {
@@ -498,3 +504,4 @@ function takeOverLeader(task: Task): void {
 }
 
 savable('kernel/exec', { ThreadsWait, FileSource });
+savedConstants('kernel/exec', { ENTER_PROGRAM });

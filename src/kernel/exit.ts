@@ -15,11 +15,13 @@ import {
   SIGKILL,
   SI_USER,
 } from '../abi/signal.ts';
+import { savable } from '../base/savable.ts';
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
 import { isOrphanedGroup, leaveSession } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
 import { detach, forget } from './ptrace/relation.ts';
+import type { Continuation } from './ptrace/stops.ts';
 import { stopForEvent } from './ptrace/stops.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import { releaseFutexes } from './robust-list.ts';
@@ -28,6 +30,7 @@ import { HANDLER_IGNORE } from './signals/signal-actions.ts';
 import { childInfo, kernelInfo, killInfo } from './signals/siginfo.ts';
 import { recheckGroupStop, sendSignal } from './signals/send.ts';
 import { isValidSignal, sigBit } from './signals/signal-sets.ts';
+import type { SyscallResult } from './syscalls/table.ts';
 import { TASK_ENDED } from './syscalls/table.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -90,11 +93,22 @@ function stopsBeforeItsEnd(task: Task, tracee: Tracee, status: number): boolean 
   // What kills it has struck.
   task.pending.discard(KILL_BIT);
   group.pending.discard(KILL_BIT);
-  stopForEvent(task, PTRACE_EVENT_EXIT, group.exitStatus ?? status, () => {
-    exitTask(task, status);
-    return TASK_ENDED;
-  });
+  stopForEvent(task, PTRACE_EVENT_EXIT, group.exitStatus ?? status, new Ends(status));
   return true;
+}
+
+/** Behind PTRACE_EVENT_EXIT. */
+class Ends implements Continuation {
+  private readonly status: number;
+
+  constructor(status: number) {
+    this.status = status;
+  }
+
+  goOn(task: Task): SyscallResult {
+    exitTask(task, this.status);
+    return TASK_ENDED;
+  }
 }
 
 /** A thread that has ended stays known until its tracer has waited for it. */
@@ -273,3 +287,5 @@ function endRun(kernel: Kernel, group: ThreadGroup): void {
     if (task !== undefined) exitGroup(task, signalStatus(SIGKILL));
   }
 }
+
+savable('kernel/exit', { Ends });

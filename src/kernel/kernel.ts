@@ -31,7 +31,6 @@ import { IpcNamespace } from './ipc/ipc-namespace.ts';
 import type { HostInput } from './host-input.ts';
 import { noteDebugException } from './ptrace/debug-registers.ts';
 import { stopAtEntry, stopAtExit } from './ptrace/stops.ts';
-import type { Tracee } from './ptrace/tracee.ts';
 import { PID_MAX } from './limits.ts';
 import { KernelJobs } from './job-control.ts';
 import { abortRestartableSequence } from './rseq.ts';
@@ -334,15 +333,17 @@ export class Kernel implements Sentry {
     task.sysno = sysno;
     if (this.options.comparable) this.lastCallAt = this.cpu.instructions;
     this.history.enter(task.tid, sysno, task.regs.get(Reg.rip));
-    return this.complete(
-      task,
-      task.tracee?.stopsAtEntry === true ? this.stopAtEntry(task, task.tracee) : this.serve(task),
-    );
+    return this.complete(task, task.tracee?.stopsAtEntry === true ? stopAtEntry(task.tracee) : this.serve(task));
   }
 
   /** Makes the call that a tracer was told of by a filter, as the tracer has left it. */
   serveTraced(task: Task): SyscallResult {
     return this.serve(task, true);
+  }
+
+  /** Makes the call at whose entry a tracer has stopped the task. */
+  serveEntered(task: Task): SyscallResult {
+    return this.serve(task);
   }
 
   /** Makes the call in service, which its filter's listener lets pass. */
@@ -354,7 +355,7 @@ export class Kernel implements Sentry {
   private serve(task: Task, isTraced = false): SyscallResult {
     const args = this.args;
     const { sysno } = task;
-    if (sysno === NO_CALL) return this.skip(task);
+    if (sysno === NO_CALL) return this.skipCall(task);
     const def = (sysno < SYSCALL_TABLE_SIZE ? this.table[sysno] : undefined) ?? this.unknownCall(sysno);
     const isKnown = task.call === def;
     if (task.call !== null && !isKnown) this.traceUnfinished(task);
@@ -369,16 +370,8 @@ export class Kernel implements Sentry {
     return def.call(task, args);
   }
 
-  private stopAtEntry(task: Task, tracee: Tracee): SyscallResult {
-    return stopAtEntry(
-      tracee,
-      () => this.serve(task),
-      () => this.skip(task),
-    );
-  }
-
   /** A tracer wants the call not to be made: rax is what the tracer has put there. */
-  private skip(task: Task): SyscallResult {
+  skipCall(task: Task): SyscallResult {
     this.traceUnfinished(task);
     task.call = SKIPPED_CALL;
     return REGS_SET;

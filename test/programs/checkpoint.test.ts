@@ -3,7 +3,7 @@
 // Programs of this machine, saved in the middle of what they do and restored: a shell with pipelines and jobs, an
 // interpreter with threads, timers, sockets and mapped files; and trees that have changed meanwhile.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,13 +51,15 @@ const shared = {
   timeoutSec: 900,
 };
 
-async function check(options: ProgramOptions, points: number): Promise<void> {
+/** Gives how many tasks were stopped by a tracer at the points. */
+async function check(options: ProgramOptions, points: number): Promise<number> {
   const { outcome: plain } = await runTaking(options, []);
   expect(plain.ended).toBeUndefined();
   const { outcome, taken } = await runTaking(options, spread(plain.metrics.instructions, points));
   expect(outcome).toEqual(plain);
   expect(taken).toHaveLength(points);
   for (const each of taken) expect(await goOn(each, options), `from ${each.at}`).toEqual(plain);
+  return taken.reduce((sum, { traced }) => sum + traced, 0);
 }
 
 describe.runIf(process.platform === 'linux')('a program that is saved and restored', () => {
@@ -70,6 +72,18 @@ describe.runIf(process.platform === 'linux')('a program that is saved and restor
     const argv = ['python3', '-c', PYTHON];
     await check({ ...shared, root, program: '/usr/bin/python3', argv, patch: 'hardened' }, 4);
   });
+});
+
+/** Debian's tracers, and what they do: each spends its time with a tracee that is stopped. */
+const TRACERS: readonly (readonly [program: string, ...args: string[]])[] = [
+  ['/usr/bin/strace', '-f', '-o', '/dev/stdout', '/bin/sh', '-c', 'echo a | cat; exit 3'],
+  ['/usr/bin/gdb', '-nx', '-batch', '-ex', 'catch syscall write', '-ex', 'run', '-ex', 'bt', '-ex', 'c', '/bin/echo'],
+];
+describe.runIf(process.platform === 'linux')('a tracer that is saved and restored with its tracee', () => {
+  for (const [program, ...args] of TRACERS)
+    it.runIf(existsSync(program))(`goes on as if nothing had been: ${program}`, async () => {
+      expect(await check({ ...shared, root, program, argv: [program, ...args] }, 6)).toBeGreaterThan(0);
+    });
 });
 
 describe.runIf(hasCompiler('musl-gcc'))('a program of one family of calls that is saved and restored', () => {
@@ -93,15 +107,23 @@ describe.runIf(hasCompiler('musl-gcc'))('a program of one family of calls that i
     compile('musl-gcc', name, program);
     await check({ ...shared, program, programFile: openHostPath(program, { writable: false }), patch: 'hardened' }, 3);
   });
+});
 
-  it('is refused while a tracer in it has stopped a task, with the reason', async () => {
-    const program = join(folder, 'ptrace-data');
-    compile('musl-gcc', 'ptrace-data', program);
-    const options: ProgramOptions = { ...shared, program, programFile: openHostPath(program, { writable: false }) };
-    const { outcome } = await runTaking(options, []);
-    const points = spread(outcome.metrics.instructions, 12);
-    await expect(runTaking(options, points)).rejects.toThrow('a task is stopped by its tracer (ptrace)');
-  });
+describe.runIf(hasCompiler('gcc'))('a program that traces others, saved and restored', () => {
+  let folder = '';
+  beforeAll(() => (folder = mkdtempSync(join(tmpdir(), 'trapline-checkpoint-'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  // Many points: a tracee is stopped for a part of the time only.
+  it.each(['ptrace-data', 'ptrace-events', 'ptrace-jobs', 'ptrace-seccomp', 'ptrace-stops'])(
+    'goes on as if nothing had been, its tracees stopped: %s',
+    async (name) => {
+      const program = join(folder, name);
+      compile('gcc', name, program);
+      const options: ProgramOptions = { ...shared, program, programFile: openHostPath(program, { writable: false }) };
+      expect(await check({ ...options, patch: 'hardened' }, 12)).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe.runIf(process.platform === 'linux')('a tree that a checkpoint needs', () => {

@@ -32,7 +32,7 @@ import { HANDLER_IGNORE } from '../signals/signal-actions.ts';
 import type { SignalInfo } from '../signals/siginfo.ts';
 import { childInfo, faultInfo, kernelInfo, killInfo } from '../signals/siginfo.ts';
 import { sigBit } from '../signals/signal-sets.ts';
-import { savable } from '../../base/savable.ts';
+import { savable, savedConstants } from '../../base/savable.ts';
 import type { BlockRequest, SyscallResult } from '../syscalls/table.ts';
 import { BLOCKED, REGS_SET } from '../syscalls/table.ts';
 import type { Task } from '../task.ts';
@@ -50,31 +50,80 @@ export interface TracerStop {
   readonly isJobControl?: boolean;
 }
 
+/** What a task does when its tracer lets it go on: data, because a checkpoint holds it. */
+export interface Continuation {
+  /**
+   * @param signo signal that the tracer sends, 0 for none
+   * @param info siginfo as the tracer has left it
+   */
+  goOn(task: Task, signo: number, info: SignalInfo | null): SyscallResult;
+}
+
+const JUST_GO: Continuation = { goOn: () => REGS_SET };
+
+/** The call that a filter told the tracer of, with number and arguments as the tracer left them. */
+const SERVE_TRACED: Continuation = { goOn: (task) => (hasKill(task) ? REGS_SET : task.kernel.serveTraced(task)) };
+
+/** A result of a call. */
+export class Gives implements Continuation {
+  private readonly result: number;
+
+  constructor(result: number) {
+    this.result = result;
+  }
+
+  goOn(): SyscallResult {
+    return this.result;
+  }
+}
+
+/** Behind every stop but that of a signal: the tracer's signal is sent as any other. */
+class SendsAlong implements Continuation {
+  private readonly next: Continuation;
+
+  constructor(next: Continuation) {
+    this.next = next;
+  }
+
+  goOn(task: Task, signo: number, info: SignalInfo | null): SyscallResult {
+    if (signo !== 0) sendSignal(task.group, task, kernelInfo(signo));
+    return this.next.goOn(task, signo, info);
+  }
+}
+
+/** Behind the entry of a call, which PTRACE_SYSEMU skips. */
+class BehindEntry implements Continuation {
+  private readonly skipsCalls: boolean;
+
+  constructor(skipsCalls: boolean) {
+    this.skipsCalls = skipsCalls;
+  }
+
+  goOn(task: Task): SyscallResult {
+    return this.skipsCalls || hasKill(task) ? task.kernel.skipCall(task) : task.kernel.serveEntered(task);
+  }
+}
+
 function hasKill(task: Task): boolean {
   return ((task.pending.set | task.group.pending.set) & KILL_BIT) !== 0n;
 }
 
 /**
- * Stops a tracee; `go` is called when it goes on, with the signal that the tracer sends (0 for none) and the siginfo as
- * the tracer has left it. A task that was killed does not stop.
+ * Stops a tracee; `then` says what it does when it goes on. A task that was killed does not stop.
  * @returns what a system call returns for it; whoever is on the way to guest code just does not go there
  */
-export function stopForTracer(
-  tracee: Tracee,
-  stop: TracerStop,
-  go: (signo: number, info: SignalInfo | null) => SyscallResult,
-): SyscallResult {
+export function stopForTracer(tracee: Tracee, stop: TracerStop, then: Continuation): SyscallResult {
   const { task, tracer } = tracee;
   const { kernel } = task;
   // Any trap does for PTRACE_INTERRUPT.
   tracee.hasTrap = false;
-  if (hasKill(task)) return go(0, stop.info);
+  if (hasKill(task)) return then.goOn(task, 0, stop.info);
   if (stop.report >> 8 === PTRACE_EVENT_STOP) tracee.hasNotice = false;
   tracee.report = stop.report;
   tracee.info = stop.info;
   tracee.message = stop.message ?? 0;
   tracee.signal = 0;
-  task.request = new TracerWait(tracee, go);
+  task.request = new TracerWait(tracee, then);
   task.woken = 0;
   if (task.state === 'ready' && kernel.current !== task) kernel.scheduler.remove(task);
   task.state = 'traced';
@@ -95,11 +144,11 @@ class TracerWait implements BlockRequest {
   readonly queues = [];
   readonly killableOnly = true;
   private readonly tracee: Tracee;
-  private readonly go: (signo: number, info: SignalInfo | null) => SyscallResult;
+  private readonly next: Continuation;
 
-  constructor(tracee: Tracee, go: (signo: number, info: SignalInfo | null) => SyscallResult) {
+  constructor(tracee: Tracee, next: Continuation) {
     this.tracee = tracee;
-    this.go = go;
+    this.next = next;
   }
 
   retry(): SyscallResult {
@@ -109,7 +158,7 @@ class TracerWait implements BlockRequest {
     tracee.message = 0;
     tracee.report = 0;
     tracee.isListening = false;
-    return this.go(signal, info);
+    return this.next.goOn(tracee.task, signal, info);
   }
 }
 
@@ -140,33 +189,26 @@ export function stopForJobControl(tracee: Tracee): void {
   const signo = stopSignal === 0 ? SIGTRAP : stopSignal;
   const report = isSeized ? signo | (PTRACE_EVENT_STOP << 8) : signo;
   const info = isSeized ? noticeInfo(task, signo, report) : null;
-  stopForTracer(tracee, { report, info, isJobControl: true }, () => REGS_SET);
+  stopForTracer(tracee, { report, info, isJobControl: true }, JUST_GO);
 }
 
-/** A signal that a tracer sends with a resumption from anything but a signal-delivery-stop. */
-function sendAlong(task: Task, signo: number): void {
-  if (signo !== 0) sendSignal(task.group, task, kernelInfo(signo));
-}
-
-/** An event, when the tracer asked for it: the task stops and goes on with `go`. Without a tracer it just goes on. */
-export function stopForEvent(task: Task, event: number, message: number, go: () => SyscallResult): SyscallResult {
+/** An event, when the tracer asked for it: the task stops and goes on with `then`. Without a tracer it just goes on. */
+export function stopForEvent(task: Task, event: number, message: number, then: Continuation): SyscallResult {
   const { tracee } = task;
-  if (tracee === null || !tracee.wants(event)) return go();
+  if (tracee === null || !tracee.wants(event)) return then.goOn(task, 0, null);
   const report = SIGTRAP | (event << 8);
   if (task.call !== null) showsUnfinished(task);
-  return stopForTracer(tracee, { report, info: noticeInfo(task, SIGTRAP, report), message }, (signo) => {
-    sendAlong(task, signo);
-    return go();
-  });
+  const stop = { report, info: noticeInfo(task, SIGTRAP, report), message };
+  return stopForTracer(tracee, stop, new SendsAlong(then));
 }
 
 /**
- * SECCOMP_RET_TRACE. `go` runs when the tracer lets the task go on, and finds number and arguments as the tracer left them.
+ * SECCOMP_RET_TRACE: the call is made when the tracer lets the task go on.
  * @returns null when nobody wants to know
  */
-export function stopForSeccomp(task: Task, data: number, go: () => SyscallResult): SyscallResult | null {
+export function stopForSeccomp(task: Task, data: number): SyscallResult | null {
   if (task.tracee?.wants(PTRACE_EVENT_SECCOMP) !== true) return null;
-  return stopForEvent(task, PTRACE_EVENT_SECCOMP, data, () => (hasKill(task) ? REGS_SET : go()));
+  return stopForEvent(task, PTRACE_EVENT_SECCOMP, data, SERVE_TRACED);
 }
 
 /** While a call is in service its number is in orig_rax, and rax holds what it has in case nothing else is put there. */
@@ -174,26 +216,17 @@ function showsUnfinished(task: Task): void {
   task.regs.set(Reg.rax, -ENOSYS);
 }
 
-function stopAtCall(tracee: Tracee, message: number, go: () => SyscallResult): SyscallResult {
+function stopAtCall(tracee: Tracee, message: number, then: Continuation): SyscallResult {
   const { task, options } = tracee;
   const report = (options & PTRACE_O_TRACESYSGOOD) === 0 ? SIGTRAP : SIGTRAP | SYSGOOD_BIT;
-  return stopForTracer(tracee, { report, info: noticeInfo(task, SIGTRAP, report), message }, (signo) => {
-    sendAlong(task, signo);
-    return go();
-  });
+  const stop = { report, info: noticeInfo(task, SIGTRAP, report), message };
+  return stopForTracer(tracee, stop, new SendsAlong(then));
 }
 
-/**
- * The entry of a call of a tracee that is to stop there.
- * @param serve makes the call that registers and `task.sysno` then ask for
- * @param skip what is done instead with PTRACE_SYSEMU
- */
-export function stopAtEntry(tracee: Tracee, serve: () => SyscallResult, skip: () => SyscallResult): SyscallResult {
-  const { skipsCalls } = tracee.resumption;
+/** The entry of a call of a tracee that is to stop there. What registers and `task.sysno` then ask for is made or skipped. */
+export function stopAtEntry(tracee: Tracee): SyscallResult {
   showsUnfinished(tracee.task);
-  return stopAtCall(tracee, PTRACE_EVENTMSG_SYSCALL_ENTRY, () =>
-    skipsCalls || hasKill(tracee.task) ? skip() : serve(),
-  );
+  return stopAtCall(tracee, PTRACE_EVENTMSG_SYSCALL_ENTRY, new BehindEntry(tracee.resumption.skipsCalls));
 }
 
 /** The exit of a call, its result in place: a stop, or the trap that ends a single step. False when it does not stop. */
@@ -204,7 +237,7 @@ export function stopAtExit(tracee: Tracee): boolean {
     return false;
   }
   if (!resumption.stopsAtCalls) return false;
-  stopAtCall(tracee, PTRACE_EVENTMSG_SYSCALL_EXIT, () => REGS_SET);
+  stopAtCall(tracee, PTRACE_EVENTMSG_SYSCALL_EXIT, JUST_GO);
   return task.state === 'traced';
 }
 
@@ -217,10 +250,7 @@ function stepInfo(task: Task): SignalInfo {
 /** A step has ended in a signal handler: the tracee stops before its first instruction. */
 export function stopInHandler(tracee: Tracee): void {
   const { task } = tracee;
-  stopForTracer(tracee, { report: SIGTRAP, info: noticeInfo(task, SIGTRAP, SIGTRAP) }, (signo) => {
-    sendAlong(task, signo);
-    return REGS_SET;
-  });
+  stopForTracer(tracee, { report: SIGTRAP, info: noticeInfo(task, SIGTRAP, SIGTRAP) }, new SendsAlong(JUST_GO));
 }
 
 /** The siginfo of a signal that the tracer has put in place of another. */
@@ -228,4 +258,5 @@ export function replacedInfo(tracee: Tracee, signo: number): SignalInfo {
   return killInfo(signo, SI_USER, tracee.tracer.group.tgid, tracee.tracer.creds.uid);
 }
 
-savable('kernel/ptrace/stops', { TracerWait }, { refused: 'a task is stopped by its tracer (ptrace)' });
+savable('kernel/ptrace/stops', { TracerWait, Gives, SendsAlong, BehindEntry });
+savedConstants('kernel/ptrace/stops', { JUST_GO, SERVE_TRACED });

@@ -84,7 +84,7 @@ export function enforceSeccomp(task: Task, sysno: number, isTraced = false): Sys
     case SECCOMP_RET_TRACE:
       // A call is traced once; without a tracer that asked for it the call does not exist.
       if (isTraced) return null;
-      return stopForSeccomp(task, detail, () => task.kernel.serveTraced(task)) ?? -ENOSYS;
+      return stopForSeccomp(task, detail) ?? -ENOSYS;
     case SECCOMP_RET_KILL_THREAD:
       if (task.group.tasks.length > 1) {
         exitTask(task, signalStatus(SIGSYS));

@@ -7,10 +7,12 @@ import { EINTR, ERESTARTNOHAND, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../..
 import { SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGKILL, SIGSTOP } from '../../abi/signal.ts';
 import { SYS } from '../../abi/sysno.ts';
 import { signalStatus } from '../../abi/wait.ts';
+import { savable } from '../../base/savable.ts';
 import { Reg } from '../../cpu/regs.ts';
 import { EventKind } from '../../trace/events.ts';
 import { exitGroup } from '../exit.ts';
 import { isOrphanedGroup } from '../job-control.ts';
+import type { Continuation } from '../ptrace/stops.ts';
 import { replacedInfo, stopForJobControl, stopForTracer, stopInHandler } from '../ptrace/stops.ts';
 import type { Tracee } from '../ptrace/tracee.ts';
 import { abortRestartableSequence } from '../rseq.ts';
@@ -76,8 +78,23 @@ function isKilled(task: Task): boolean {
 function act(task: Task, info: SignalInfo): boolean {
   const { tracee } = task;
   if (tracee === null || info.isFinal === true) return deliver(task, info);
-  stopForTracer(tracee, { report: info.signo, info }, (signo, edited) => goOnWith(tracee, signo, edited ?? info));
+  stopForTracer(tracee, { report: info.signo, info }, new Delivery(tracee, info));
   return task.state === 'ready';
+}
+
+/** Behind a signal-delivery-stop. */
+class Delivery implements Continuation {
+  private readonly tracee: Tracee;
+  private readonly info: SignalInfo;
+
+  constructor(tracee: Tracee, info: SignalInfo) {
+    this.tracee = tracee;
+    this.info = info;
+  }
+
+  goOn(_task: Task, signo: number, edited: SignalInfo | null): SyscallResult {
+    return goOnWith(this.tracee, signo, edited ?? this.info);
+  }
 }
 
 /** After a signal-delivery-stop: `signo` is what the tracer wants delivered, 0 for nothing. */
@@ -206,3 +223,5 @@ function stop(task: Task): void {
   task.kernel.trace.emit(EventKind.taskStopped, task.tid, group.stopSignal);
   recheckGroupStop(group);
 }
+
+savable('kernel/signals/delivery', { Delivery });

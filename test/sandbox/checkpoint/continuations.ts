@@ -31,6 +31,8 @@ export interface Taken extends Record {
   readonly at: number;
   /** Where the tasks were. */
   readonly rips: readonly number[];
+  /** How many of them a tracer had stopped. */
+  readonly traced: number;
   readonly file: Uint8Array;
 }
 
@@ -102,7 +104,8 @@ export async function runTaking(
     sandbox.checkpointAt(at, () => {
       const file = sandbox.save();
       const tasks = [...sandbox.kernel.groups.values()].flatMap((group) => group.tasks);
-      taken.push({ at, rips: tasks.map((task) => task.regs.get(Reg.rip)), file, ...record });
+      const traced = tasks.filter(({ state }) => state === 'traced').length;
+      taken.push({ at, rips: tasks.map((task) => task.regs.get(Reg.rip)), traced, file, ...record });
       next(i + 1);
     });
   };
