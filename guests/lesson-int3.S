@@ -3,6 +3,9 @@
 # For the lessons of the workshop: a program that intercepts its own calls with int3. It writes one byte over a
 # syscall, and its SIGTRAP handler makes the call, puts the result into the frame and skips what is left of the syscall.
 
+# The symbol table names this instead of the assembler's temporary file, so that a rebuilt guest is the same.
+.file "lesson-int3.S"
+
 .include "lib/guest.inc"
 
 .equ SYS_mprotect, 10

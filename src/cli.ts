@@ -17,5 +17,3 @@ if (major < 20 || (major === 20 && minor < 19)) {
   const { main } = await import('./cli/main.ts');
   process.exitCode = await main(process.argv.slice(2));
 }
-
-export {};
