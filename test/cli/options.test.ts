@@ -109,6 +109,7 @@ describe('Options of run', () => {
   it('that take no value have environment twins that can say no', () => {
     expect(RUN_SWITCH_VARIABLES).toEqual([
       'TRAPLINE_STUB_PREEMPTION',
+      'TRAPLINE_DISABLE_PATCHING',
       'TRAPLINE_WALL_CLOCK',
       'TRAPLINE_ASLR',
       'TRAPLINE_ENTROPY',
