@@ -134,7 +134,7 @@ export class CheckpointFile {
         if (node === undefined) throw corrupt('a node of procfs is not described');
         return node;
       });
-      return state as CheckpointState;
+      return checkedState(state);
     } catch (error) {
       if (error instanceof TraplineError) throw error;
       throw new TraplineError('CHECKPOINT_CORRUPT', corrupt('what it holds does not fit together').message, {
@@ -142,6 +142,15 @@ export class CheckpointFile {
       });
     }
   }
+}
+
+/** The counts that the machine goes on with. */
+function checkedState(state: unknown): CheckpointState {
+  const found = (typeof state === 'object' && state !== null ? state : {}) as Partial<CheckpointState>;
+  if (typeof found.instructions !== 'number' || typeof found.firstInstruction !== 'number')
+    throw corrupt('it does not say how many instructions have run');
+  if (!Array.isArray(found.consumers)) throw corrupt('it does not say what the renderers of the trace go on with');
+  return found as CheckpointState;
 }
 
 /** Lets the processor use the page tables, once they are found sound. */
