@@ -3,15 +3,8 @@
 // Knows whether anybody waits for the host: only then is a kernel without runnable tasks not at a dead end. And
 // whether the host has not taken all output yet: then no guest code runs, so that the host's pace changes nothing.
 
+import { wrapHost, wrapStream } from '../base/host-wrapper.ts';
 import type { Host, HostStream } from '../base/host.ts';
-
-/** What only terminals have, passed on as it is. */
-function terminalParts(stream: HostStream): Pick<HostStream, 'setRaw' | 'onResize'> {
-  return {
-    ...(stream.setRaw === undefined ? {} : { setRaw: (isRaw: boolean) => stream.setRaw?.(isRaw) === true }),
-    ...(stream.onResize === undefined ? {} : { onResize: (callback: () => void) => stream.onResize?.(callback) }),
-  };
-}
 
 /** Wraps the host's stdin and counts those who wait for it. */
 export class HostInput {
@@ -25,32 +18,22 @@ export class HostInput {
 
   constructor(host: Host) {
     this.#host = host;
-    this.host = {
+    this.host = wrapHost(host, {
       stdin: this.#counted(host.stdin),
       stdout: this.#watched(host.stdout),
       stderr: this.#watched(host.stderr),
-      wallClockNs: () => host.wallClockNs(),
-      monotonicMs: () => host.monotonicMs(),
-      entropy: (into) => host.entropy(into),
-      breathe: () => host.breathe(),
-      sleep: (ms) => host.sleep(ms),
-    };
+    });
   }
 
   #watched(stream: HostStream): HostStream {
     if (stream.flush === undefined) return stream;
-    return {
-      isTerminal: stream.isTerminal,
-      windowSize: () => stream.windowSize(),
-      read: (into) => stream.read(into),
-      onReadable: (callback) => stream.onReadable(callback),
+    return wrapStream(stream, {
       write: (from) => {
         const n = stream.write(from);
         if (stream.flush?.() === false) this.onStalled?.();
         return n;
       },
-      ...terminalParts(stream),
-    };
+    });
   }
 
   /** Tries to write what waits; true when nothing is left. */
@@ -61,11 +44,7 @@ export class HostInput {
   }
 
   #counted(stream: HostStream): HostStream {
-    return {
-      isTerminal: stream.isTerminal,
-      windowSize: () => stream.windowSize(),
-      read: (into) => stream.read(into),
-      write: (from) => stream.write(from),
+    return wrapStream(stream, {
       onReadable: (callback) => {
         this.waiting++;
         stream.onReadable(() => {
@@ -74,8 +53,7 @@ export class HostInput {
           this.#notify?.();
         });
       },
-      ...terminalParts(stream),
-    };
+    });
   }
 
   /** Resolves when input has come or `ms` have passed. */

@@ -8,6 +8,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { moveStep, replayChanged, scheduledSteps } from './changed-schedule.ts';
 import type { ChangedSchedule } from './changed-schedule.ts';
 import { parseProtocol } from './protocols.ts';
+import type { RaceNames } from './race-names.ts';
 import { replayMode, replayToken, tokenIn } from './replay.ts';
 import type { ReplayResult } from './replay.ts';
 import { raceReport } from './report.ts';
@@ -28,27 +29,8 @@ import { fetchNamed } from './world/model.ts';
 import type { Model } from './world/model.ts';
 import type { World } from './world/world.ts';
 
-/** Options as the command line has them; all but the scenario optional. */
-export interface RaceCommandOptions {
-  readonly scenario: string;
-  readonly patch?: string;
-  readonly protocol?: string;
-  readonly model?: string;
-  readonly granule?: number;
-  readonly grain?: string;
-  readonly atom?: number;
-  readonly return?: string;
-  readonly threads?: number;
-  readonly offset?: number;
-  readonly page?: boolean;
-  readonly startAt?: number;
-  readonly nr?: number;
-  /** Address of the trap table. */
-  readonly table?: number;
-  readonly strategy?: string;
-  readonly seed?: number;
-  /** States at most for an exhaustive search, schedules at most for the others. */
-  readonly budget?: number;
+/** What the command is given. */
+export interface RaceCommandOptions extends RaceNames {
   /** Colours in the report. */
   readonly colour?: boolean;
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;

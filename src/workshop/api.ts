@@ -3,6 +3,8 @@
 // What the page and the server of the workshop say to each other, and the laboratory behind which the page does not see
 // whether a server is there. Data only; api-requests.ts checks what comes from outside.
 
+import type { RaceNames } from '../race/race-names.ts';
+
 /** Raised when an older page and a newer server can no longer talk. */
 export const API_VERSION = 1;
 
@@ -47,27 +49,9 @@ export interface RunRequest {
   };
 }
 
-/** Explores a scenario; the names and values are those of `trapline race --NAME`. */
-export interface RaceRequest {
+/** Explores a scenario. Its budget is never more than the server allows. */
+export interface RaceRequest extends RaceNames {
   readonly kind: 'race';
-  readonly scenario: string;
-  readonly patch?: string;
-  readonly protocol?: string;
-  readonly model?: string;
-  readonly granule?: number;
-  readonly grain?: string;
-  readonly atom?: number;
-  readonly return?: string;
-  readonly threads?: number;
-  readonly offset?: number;
-  readonly page?: boolean;
-  readonly startAt?: number;
-  readonly nr?: number;
-  readonly table?: number;
-  readonly strategy?: string;
-  readonly seed?: number;
-  /** States at most, or schedules; never more than the server allows. */
-  readonly budget?: number;
 }
 
 /** One step of a schedule, by its names in the recording. */

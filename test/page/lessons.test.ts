@@ -136,8 +136,7 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
   });
   afterAll(() => harness?.close());
   afterEach(async () => {
-    // There is no server of the workshop behind these pages, and they say so.
-    const problems = (opened?.problems ?? []).filter((problem) => !/404|api\/status/.test(problem));
+    const problems = opened?.problems ?? [];
     await opened?.close();
     opened = undefined;
     expect(problems).toEqual([]);

@@ -5,6 +5,7 @@
 
 import { EAGAIN } from '../../abi/errno.ts';
 import { TraplineError } from '../../base/errors.ts';
+import { wrapHost } from '../../base/host-wrapper.ts';
 import type { Host, HostStream } from '../../base/host.ts';
 import { HashChain } from './hash-chain.ts';
 
@@ -131,14 +132,9 @@ export function runHost(host: Host, input: SharedInput, digest: OutputDigest, sh
     },
     ...(shows && real.flush !== undefined ? { flush: () => real.flush?.() ?? true } : {}),
   });
-  return {
+  return wrapHost(host, {
     stdin: input.open(),
     stdout: output('out', host.stdout),
     stderr: output('err', host.stderr),
-    wallClockNs: () => host.wallClockNs(),
-    monotonicMs: () => host.monotonicMs(),
-    entropy: (into) => host.entropy(into),
-    breathe: () => host.breathe(),
-    sleep: (ms) => host.sleep(ms),
-  };
+  });
 }

@@ -15,13 +15,9 @@ export interface NodeHost extends Host {
   dispose(): void;
 }
 
-/** Makes the Host of this process. */
-export function nodeHost(): NodeHost {
-  const streams = openStandardStreams();
+/** What a Host has beside its streams: clocks, entropy, waiting. */
+export function nodeServices(): Omit<Host, 'stdin' | 'stdout' | 'stderr'> {
   return {
-    stdin: streams.stdin,
-    stdout: streams.stdout,
-    stderr: streams.stderr,
     wallClockNs: () => BigInt(Date.now()) * 1_000_000n,
     monotonicMs: () => performance.now(),
     entropy: (into) => {
@@ -29,6 +25,17 @@ export function nodeHost(): NodeHost {
     },
     breathe: () => new Promise((done) => setImmediate(done)),
     sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
+  };
+}
+
+/** Makes the Host of this process. */
+export function nodeHost(): NodeHost {
+  const streams = openStandardStreams();
+  return {
+    stdin: streams.stdin,
+    stdout: streams.stdout,
+    stderr: streams.stderr,
+    ...nodeServices(),
     dispose: () => streams.dispose(),
   };
 }

@@ -2,6 +2,7 @@
 //
 // Runs a program and records it: what `run --html`, the workshop's server and the lessons call.
 
+import { wrapHost, wrapStream } from '../../base/host-wrapper.ts';
 import type { Host, HostStream } from '../../base/host.ts';
 import type { Disassembler } from '../../isa/disassembler.ts';
 import { SyscallTracer } from '../../kernel/decode/tracer.ts';
@@ -172,32 +173,14 @@ function stubBytes({ patch, guards, upstream }: SandboxOptions): Uint8Array | nu
 
 /** The host with its two outputs watched. */
 function watchedHost(host: Host, run: RunLog): Host {
-  return {
-    stdin: host.stdin,
-    stdout: watchedStream(host.stdout, (bytes) => run.wrote(1, bytes)),
-    stderr: watchedStream(host.stderr, (bytes) => run.wrote(2, bytes)),
-    wallClockNs: () => host.wallClockNs(),
-    monotonicMs: () => host.monotonicMs(),
-    entropy: (into) => host.entropy(into),
-    breathe: () => host.breathe(),
-    sleep: (ms) => host.sleep(ms),
-  };
-}
-
-function watchedStream(stream: HostStream, take: (bytes: Uint8Array) => void): HostStream {
-  const { setRaw, onResize, flush } = stream;
-  return {
-    isTerminal: stream.isTerminal,
-    windowSize: () => stream.windowSize(),
-    read: (into) => stream.read(into),
-    onReadable: (callback) => stream.onReadable(callback),
-    write: (from) => {
-      const n = stream.write(from);
-      if (n > 0) take(from.subarray(0, n));
-      return n;
-    },
-    ...(setRaw === undefined ? {} : { setRaw: (isRaw) => setRaw.call(stream, isRaw) }),
-    ...(onResize === undefined ? {} : { onResize: (callback) => onResize.call(stream, callback) }),
-    ...(flush === undefined ? {} : { flush: () => flush.call(stream) }),
-  };
+  const watched = (fd: 1 | 2, stream: HostStream): HostStream =>
+    wrapStream(stream, {
+      write: (from) => {
+        const n = stream.write(from);
+        if (n > 0) run.wrote(fd, from.subarray(0, n));
+        return n;
+      },
+    });
+  const { stdin, stdout, stderr } = host;
+  return wrapHost(host, { stdin, stdout: watched(1, stdout), stderr: watched(2, stderr) });
 }

@@ -5,6 +5,7 @@
 
 import './styles/base.css';
 import './check.css';
+import './viewer/theme.ts';
 import { checkHandIn } from '../hand-in.ts';
 import type { HandInVerdict } from '../hand-in.ts';
 import { t } from '../texts/texts.ts';

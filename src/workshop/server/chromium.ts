@@ -10,6 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TraplineError } from '../../base/errors.ts';
 import { findCommand } from '../../cpu/unicorn/setup/index.ts';
 
@@ -17,6 +18,7 @@ import { findCommand } from '../../cpu/unicorn/setup/index.ts';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'microsoft-edge-stable'];
 /** An answer that takes longer does not come. */
 const ANSWER_MS = 30_000;
+const REMOVAL_PAUSE_MS = 50;
 const END = 0;
 
 /** The browser on PATH; undefined when there is none. */
@@ -112,11 +114,18 @@ export class PictureBrowser {
   }
 
   async close(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined) {
-      this.#child.kill('SIGKILL');
-      await once(this.#child, 'close');
+    const isRunning = (): boolean =>
+      this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    if (isRunning()) {
+      const ended = once(this.#child, 'close');
+      const patience = setTimeout(() => this.#child.kill('SIGKILL'), ANSWER_MS);
+      // Asked to, it ends its other processes first. It need not answer, and whoever fails here has failed before.
+      this.#session = undefined;
+      await this.#call('Browser.close', {}).catch(() => this.#child.kill('SIGKILL'));
+      await ended;
+      clearTimeout(patience);
     }
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    await removeFolder(this.#profile);
   }
 
   #call(method: string, params: object): Promise<Readonly<Record<string, unknown>>> {
@@ -158,4 +167,19 @@ export class PictureBrowser {
 
 function browserError(why: string): TraplineError {
   return new TraplineError('WORKSHOP_BROWSER', `the browser cannot take pictures: ${why}`);
+}
+
+/** Processes of a browser that was killed may write into its profile for a moment yet. */
+async function removeFolder(path: string): Promise<void> {
+  const started = performance.now();
+  for (;;) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (performance.now() - started > ANSWER_MS)
+        throw browserError(`its profile cannot be removed: ${String(error)}`);
+      await delay(REMOVAL_PAUSE_MS);
+    }
+  }
 }

@@ -3,10 +3,10 @@
 // The outside world of a job: no input, output that is kept up to a bound, clocks for the limits. Nothing else of the
 // host can be reached.
 
-import { randomFillSync } from 'node:crypto';
 import { EAGAIN } from '../../abi/errno.ts';
 import { fromLatin1 } from '../../base/bytes.ts';
 import type { Host, HostStream } from '../../base/host.ts';
+import { nodeServices } from '../../sandbox/host-node/index.ts';
 
 /** A Host whose output can be read afterwards. */
 export interface JobHost extends Host {
@@ -35,13 +35,7 @@ export function jobHost(bound: number): JobHost {
     stdin: stream(() => 0),
     stdout: stream(() => -EAGAIN),
     stderr: stream(() => -EAGAIN),
-    wallClockNs: () => BigInt(Date.now()) * 1_000_000n,
-    monotonicMs: () => performance.now(),
-    entropy: (into) => {
-      randomFillSync(into);
-    },
-    breathe: () => new Promise((done) => setImmediate(done)),
-    sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
+    ...nodeServices(),
     output: () => pieces.join(''),
   };
 }

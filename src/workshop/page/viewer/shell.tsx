@@ -12,7 +12,7 @@ import { KeyHelp } from './key-help.tsx';
 import { listenForKeys } from './keys.ts';
 import { Panes, PaneSwitches, type SideColumn } from './panes.tsx';
 import { SentenceLine } from './sentence-line.tsx';
-import { ThemeSwitch } from './theme.tsx';
+import { ThemeSwitch } from './theme-switch.tsx';
 import { TimeBar } from './time-bar.tsx';
 import { ViewerContext, useViewer, type Viewer } from './viewer-context.ts';
 
