@@ -247,8 +247,8 @@ static void sleepers(void) {
     pipe(fds);
     pid_t p = forked();
     if (p == 0) {
-      // What a stop ends has no end of its own.
-      int sec = n < 2 ? 1 : 1000;
+      // What a stop ends has no end of its own; musl's sigtimedwait begins again.
+      int sec = n == 2 ? 1000 : 1;
       struct timespec t = {sec, 0};
       int e = epoll_create1(0);
       sigset_t set;

@@ -190,9 +190,10 @@ static void keys(void) {
 static void sleeper(void) { for (;;) pause(); }
 static void foreground(void) {
   take();
-  catch(SIGINT, 0);
   signal(SIGTTOU, SIG_IGN);
   pid_t pid = job(sleeper);
+  // Only here: the key ends the job.
+  catch(SIGINT, 0);
   T(tcsetpgrp(tty, pid));
   T(tcgetpgrp(tty) == pid);
   let_go();
@@ -335,16 +336,19 @@ static void newlyOrphaned(void) {
   T(read(report[0], &c, 1));
 }
 
+// Goes on at a byte, after what others have said of the same event.
+static int turn[2];
 static void hearsHangup(void) {
+  char c;
   close(master);
   catch(SIGHUP, 0);
   catch(SIGCONT, 0);
   write(report[1], "", 1);
-  // The terminal is gone when it says so.
+  // The terminal says that it is gone when its master is closed; when the session's leader ends, its group is told.
   struct pollfd p = {tty, POLLIN, 0};
-  while (poll(&p, 1, 0) == 0 || !(p.revents & POLLHUP)) usleep(1000);
+  while (!(poll(&p, 1, 0) == 1 && p.revents & POLLHUP) && !got[SIGHUP]) usleep(1000);
+  read(turn[0], &c, 1);
   told("member");
-  char c;
   T(read(tty, &c, 1));
   T(write(tty, "x", 1));
   T(open("/dev/tty", O_RDWR));
@@ -357,13 +361,13 @@ static void masterCloses(void) {
   catch(SIGHUP, 0);
   catch(SIGCONT, 0);
   pipe(report);
+  pipe(turn);
   pid_t pid = job(hearsHangup);
   signal(SIGTTOU, SIG_IGN);
   // Only this process may hold the master.
   T(tcsetpgrp(tty, pid));
   let_go();
   read(report[0], &c, 1);
-  fflush(stdout);
   close(master);
   settle();
   told("leader");
@@ -371,6 +375,7 @@ static void masterCloses(void) {
   T(open("/dev/tty", O_RDWR));
   T(tcgetsid(tty) == getpid());
   fflush(stdout);
+  write(turn[1], "", 1);
   read(report[0], &c, 1);
   waited(pid);
 }
@@ -378,6 +383,7 @@ static void masterCloses(void) {
 static void leaderEnds(void) {
   char c;
   pipe(report);
+  pipe(turn);
   makePair();
   fflush(stdout);
   pid_t pid = fork();
@@ -394,8 +400,11 @@ static void leaderEnds(void) {
     _exit(3);
   }
   waited(pid);
+  fflush(stdout);
+  // The pair lives on as long as its master.
+  close(master);
+  write(turn[1], "", 1);
   read(report[0], &c, 1);
-  settle();
 }
 
 static void givesUp(void) {
