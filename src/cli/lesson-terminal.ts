@@ -27,8 +27,6 @@ export class LessonTerminal {
 
   /** Resolves when the lesson is done or left. */
   async run(): Promise<void> {
-    this.#show(await this.#player.begin());
-    this.#prompt();
     const { stdin } = process;
     const ended = new Promise<void>((resolve) => {
       this.#end = resolve;
@@ -40,6 +38,9 @@ export class LessonTerminal {
     stdin.on('data', onData);
     stdin.once('end', this.#end);
     try {
+      // Who sees the prompt may press a key.
+      this.#show(await this.#player.begin());
+      this.#prompt();
       await ended;
     } finally {
       stdin.off('data', onData);

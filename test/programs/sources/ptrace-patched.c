@@ -22,8 +22,7 @@ static void step_over(pid_t p) {
   struct user_regs_struct r;
   do {
     pt(SINGLESTEP, p, 0, 0);
-    waitpid(p, 0, __WALL);
-    pt(GETREGS, p, 0, (long)&r);
+    if (waitpid(p, 0, __WALL) != p || pt(GETREGS, p, 0, (long)&r) < 0) return;
   } while (r.rip != (long)site);
   for (int n = 0; n < 3; n++) {
     siginfo_t i;
@@ -36,9 +35,12 @@ static void step_over(pid_t p) {
   printf("then at %d\n", (int)(r.rip - (long)site));
 }
 
-/** Until another few calls have been made. */
-static void until_called(volatile int *calls) {
-  for (int before = *calls; *calls < before + 5;) usleep(1000);
+/** Until another few calls have been made, or the process, which gVisor breaks, makes none any more. */
+static void until_called(pid_t p, volatile int *calls) {
+  siginfo_t i = {0};
+  for (int before = *calls; *calls < before + 5 && i.si_pid == 0; usleep(1000)) {
+    if (waitid(P_PID, p, &i, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0) return;
+  }
 }
 
 int main(void) {
@@ -51,7 +53,7 @@ int main(void) {
     for (; !*stop; calls[0]++) last = call();
     _exit(last == getpid() ? 1 : last == 4242 ? 2 : 3);
   }
-  until_called(calls);
+  until_called(p, calls);
   pt(ATTACH, p, 0, 0);
   next("stop", p);
   bytes("code", p);
@@ -77,7 +79,7 @@ int main(void) {
 
   // Let go, the code may be rewritten once more; then it is taken again.
   result("DETACH", pt(DETACH, p, 0, 0));
-  until_called(calls);
+  until_called(p, calls);
   result("SEIZE", pt(SEIZE, p, 0, 0));
   pt(INTERRUPT, p, 0, 0);
   next("stop", p);
