@@ -80,7 +80,11 @@ async function tryThePackage() {
     ),
     listing,
   );
-  check('it is smaller than 5 MiB, the page in its three forms included', statSync(join(scratch, tarball)).size < 5 << 20, listing);
+  check(
+    'it is smaller than 5 MiB, the page in its three forms included',
+    statSync(join(scratch, tarball)).size < 5 << 20,
+    listing,
+  );
 
   writeFileSync(join(project, 'package.json'), '{ "name": "stranger", "private": true }\n');
   const install = run('npm', ['install', join(scratch, tarball), '--no-audit', '--no-fund', '--loglevel=error']);
