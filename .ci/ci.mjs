@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // The parts of CI, one after the other, each with its minutes; all are run even when one fails. Closes with
-// `N passed, N failed`. `node .ci/ci.mjs PART...` runs some of them.
+// the failures, a line each, and `N passed, N failed`. `node .ci/ci.mjs PART...` runs some of them.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { existingParts, root, runParts } from './parts.mjs';
+import { existingParts, notesIn, root, runParts } from './parts.mjs';
 
 /** Debian packages that tests use: foreign programs to run, compilers for them, and second opinions. */
 const PACKAGES = [
@@ -53,6 +53,7 @@ for (const [name, run] of Object.entries(PARTS)) {
   const minutes = ((Date.now() - start) / 60_000).toFixed(1);
   for (const key of Object.keys(total)) total[key] += result[key] ?? 0;
   lines.push(`${name.padEnd(14)}${minutes.padStart(6)} min  ${result.passed} passed, ${result.failed} failed`);
+  lines.push(...(result.notes ?? []).map((note) => `              ${note}`));
   // Nothing after these can work without them.
   if (result.failed > 0 && (name === 'packages' || name === 'setup')) break;
 }
@@ -89,7 +90,7 @@ function nodeTwentyFour() {
   }
   const doctor = command(node, ['dist/cli.js', 'doctor']);
   const tests = runParts(['unit', 'conformance', 'race'].filter(exists), { node });
-  return { passed: doctor.passed + tests.passed, failed: doctor.failed + tests.failed, skipped: tests.skipped };
+  return { ...tests, passed: doctor.passed + tests.passed, failed: doctor.failed + tests.failed };
 }
 
 function command(program, args) {
@@ -116,8 +117,10 @@ function counted(program, args, env = {}) {
   const line = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(
     (stdout ?? '').trimEnd().split('\n').at(-1) ?? '',
   );
-  if (line === null) return { passed: 0, failed: 1 };
+  const notes = notesIn(stdout ?? '');
+  if (line === null) return { passed: 0, failed: 1, notes };
   return {
+    notes,
     passed: Number(line[1]),
     failed: Math.max(Number(line[2]), status === 0 ? 0 : 1),
     skipped: Number(line[3] ?? 0),

@@ -33,7 +33,7 @@ for (const [name, command, args] of checks) {
   const good = result.status === 0;
   if (good) passed++;
   else failed++;
-  console.log(`lint: ${name}: ${good ? 'ok' : 'FAILED'}`);
+  console.log(good ? `lint: ${name}: ok` : `failed: lint: ${name}`);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

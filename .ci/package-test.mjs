@@ -196,7 +196,7 @@ function isOneLine(text) {
 }
 
 function check(what, holds, ...evidence) {
-  console.log(`${holds ? 'ok' : 'FAILED'}  ${what}`);
+  console.log(holds ? `ok  ${what}` : `failed: ${what}`);
   if (holds) passed++;
   else {
     failed++;

@@ -44,7 +44,7 @@ export function existingParts() {
 
 /**
  * Runs parts of the suite in one vitest run and counts. A skipped test that skips.json does not allow counts as
- * failed, and so does a file that could not be loaded.
+ * failed, and so does a file that could not be loaded. Its notes name each failure and the longest test.
  *
  * @param options.node Node binary to run the tests on, if not this one
  */
@@ -84,28 +84,41 @@ function count(report, run) {
     console.error(
       run.error === undefined ? 'the test run left no report' : `the test run did not finish: ${run.error.message}`,
     );
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, notes: [] };
   }
   const allowed = JSON.parse(readFileSync(join(root, '.ci', 'skips.json'), 'utf8'));
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0, notes: [] };
+  const fail = (what) => {
+    total.notes.push(noteOf('failed', what));
+    total.failed++;
+  };
+  let longest = { ms: 0, name: '' };
   for (const file of results) {
     const name = relative(root, file.name);
     const excused = !EVERYTHING_IS_THERE && allowed.some((skip) => skip.file === name);
     for (const test of file.assertionResults) {
+      if ((test.duration ?? 0) > longest.ms) longest = { ms: test.duration, name: `${name}: ${test.fullName}` };
       if (test.status === 'passed') total.passed++;
-      else if (test.status === 'failed') total.failed++;
+      else if (test.status === 'failed') fail(`${name}: ${test.fullName}: ${test.failureMessages.join(' ')}`);
       else if (excused) total.skipped++;
-      else {
-        console.error(`skipped without a reason in .ci/skips.json: ${name}: ${test.fullName}`);
-        total.failed++;
-      }
+      else fail(`${name}: ${test.fullName}: skipped without a reason in .ci/skips.json`);
     }
-    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
-      console.error(`${name} could not be run: ${file.message}`);
-      total.failed++;
-    }
+    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'))
+      fail(`${name} could not be run: ${file.message}`);
   }
-  // Something beside the tests went wrong, such as an error that nobody caught or a worker that died.
-  if (run.status !== 0 && total.failed === 0) total.failed = 1;
+  if (run.status !== 0 && total.failed === 0)
+    fail('beside the tests, such as an error that nobody caught or a worker that died');
+  if (longest.ms > 0) total.notes.push(noteOf('longest', `${Math.round(longest.ms / 1000)} s, ${longest.name}`));
   return total;
+}
+
+/** One line, which CI prints again at its end: notes are found by how they begin. */
+function noteOf(kind, text) {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return `${kind}: ${line.length > 700 ? `${line.slice(0, 700)} ...` : line}`;
+}
+
+/** The notes in what a test command printed. */
+export function notesIn(output) {
+  return output.split('\n').filter((line) => /^(failed|longest): /.test(line));
 }

@@ -18,5 +18,6 @@ const total = runParts(named.length > 0 ? named : existing, {
   // CI compares 100,000 sequences with the real CPU; a person waits for fewer.
   env: { TRAPLINE_DIFF_COUNT: process.env.TRAPLINE_DIFF_COUNT ?? '10000' },
 });
+for (const note of total.notes) console.log(note);
 console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
