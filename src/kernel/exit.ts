@@ -18,6 +18,7 @@ import {
 import { savable } from '../base/savable.ts';
 import { signalStatus } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
+import { addIo } from './io-use.ts';
 import { isOrphanedGroup, leaveSession } from './job-control.ts';
 import type { Kernel } from './kernel.ts';
 import { detach, forget } from './ptrace/relation.ts';
@@ -59,6 +60,7 @@ export function exitTask(task: Task, status: number): void {
   task.turnStart = -1;
   group.endedCpuNs += task.cpuBefore;
   group.endedSwitches += task.voluntarySwitches + task.involuntarySwitches;
+  addIo(group.endedIo, task.io);
   group.tasks.splice(group.tasks.indexOf(task), 1);
   if (isLast) group.lastMm(task.mm);
   task.files.release();

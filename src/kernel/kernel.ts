@@ -29,6 +29,7 @@ import { exitGroup } from './exit.ts';
 import { FutexTable } from './futex.ts';
 import { IpcNamespace } from './ipc/ipc-namespace.ts';
 import type { HostInput } from './host-input.ts';
+import { countTransfer } from './io-use.ts';
 import { noteDebugException } from './ptrace/debug-registers.ts';
 import { stopAtEntry, stopAtExit } from './ptrace/stops.ts';
 import { PID_MAX } from './limits.ts';
@@ -383,6 +384,7 @@ export class Kernel implements Sentry {
       if (this.tracer !== null) this.traceExit(task, task.isKilled ? Number.NaN : result);
       task.call = null;
       this.history.exit(task.tid, result);
+      countTransfer(task, result);
       task.regs.set(Reg.rax, result);
       if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
         task.restartError = result;
@@ -497,11 +499,13 @@ export class Kernel implements Sentry {
   pause(atInstruction: number, onPause: () => void): void {
     this.onPause = onPause;
     this.pauseAt = atInstruction;
-    if (atInstruction <= this.cpu.instructions) this.cpu.interrupt();
+    // The host's interruptions show nowhere, wherever they come.
+    this.cpu.interruptAt(atInstruction);
   }
 
   private rest(): void {
     this.pauseAt = Infinity;
+    this.cpu.interruptAt(Infinity);
     this.platform.rest();
     this.clock.rest();
     this.onPause();
@@ -564,6 +568,7 @@ export class Kernel implements Sentry {
     if (task.turnStart >= 0) {
       task.cpuBefore += cpu.instructions - task.turnStart;
       task.turnStart = -1;
+      task.ranUntilNs = this.clock.now();
     }
   }
 
@@ -605,13 +610,7 @@ export class Kernel implements Sentry {
     const untilTimer = this.clock.isWall ? Infinity : this.nextTimer - now;
     return Math.max(
       1,
-      Math.min(
-        task.sliceEnd - instructions,
-        this.instructionLimit - instructions,
-        untilTimer,
-        cpuLeft,
-        Math.max(1, this.pauseAt - instructions),
-      ),
+      Math.min(task.sliceEnd - instructions, this.instructionLimit - instructions, untilTimer, cpuLeft),
     );
   }
 

@@ -10,11 +10,13 @@ import { PAGE_SIZE } from '../base/addr.ts';
 import type { UserMemory } from '../vfs/open-file.ts';
 import type { FourIds, ProcSource, ProcSystemCall, ProcTask } from '../vfs/proc-source.ts';
 import { SYSTEM_NAME } from './identity.ts';
+import { addIo, noIo } from './io-use.ts';
 import type { Kernel } from './kernel.ts';
 import { PID_MAX, limitNumber } from './limits.ts';
 import { hasCap } from './credentials.ts';
 import { mayAccess } from './ptrace/access.ts';
 import { HANDLER_DEFAULT, HANDLER_IGNORE } from './signals/signal-actions.ts';
+import { policyText } from './syscalls/memory-policy.ts';
 import type { Task } from './task.ts';
 import type { GuestRange } from './thread-group.ts';
 
@@ -231,6 +233,23 @@ class TaskView implements ProcTask {
   }
   get minorFaults(): number {
     return 0;
+  }
+  get io(): ProcTask['io'] {
+    const { group } = this.#task;
+    const sum = noIo();
+    addIo(sum, group.endedIo);
+    for (const task of group.tasks) addIo(sum, task.io);
+    return sum;
+  }
+  get taskIo(): ProcTask['taskIo'] {
+    return this.#task.io;
+  }
+  get ranUntilNs(): number {
+    const { kernel, ranUntilNs } = this.#task;
+    return kernel.current === this.#task ? kernel.clock.now() : ranUntilNs;
+  }
+  get memoryPolicy(): string {
+    return policyText(this.#task.memoryPolicy);
   }
   get voluntarySwitches(): number {
     return this.#task.voluntarySwitches;

@@ -19,6 +19,8 @@ import type { FsContext } from '../vfs/fs-context.ts';
 import type { Credentials } from './credentials.ts';
 import type { UndoList } from './ipc/semaphore-sets.ts';
 import type { Kernel } from './kernel.ts';
+import type { IoUse } from './io-use.ts';
+import { noIo } from './io-use.ts';
 import type { DebugRegisters } from './ptrace/debug-registers.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filter.ts';
@@ -175,8 +177,11 @@ export class Task implements GuestContext, Waiter, TimerOwner {
   cpuBefore = 0;
   /** Instruction count at the start of the current turn; -1 when not on the processor. */
   turnStart = -1;
+  /** Virtual time at which its last turn ended. */
+  ranUntilNs = 0;
   voluntarySwitches = 0;
   involuntarySwitches = 0;
+  readonly io: IoUse = noIo();
   /** End of the time slice, as an instruction count; survives interruptions by the host. */
   sliceEnd = 0;
 

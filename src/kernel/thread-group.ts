@@ -8,6 +8,8 @@ import { savable } from '../base/savable.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Dentry } from '../vfs/dentry.ts';
 import type { Tty } from '../vfs/tty/tty.ts';
+import type { IoUse } from './io-use.ts';
+import { noIo } from './io-use.ts';
 import type { LimitPair } from './limits.ts';
 import { limitNumber } from './limits.ts';
 import type { IntervalTimers } from './interval-timers.ts';
@@ -92,6 +94,8 @@ export class ThreadGroup {
   /** Ended tasks' share of CPU time; live tasks add theirs. */
   endedCpuNs = 0;
   endedSwitches = 0;
+  /** Of ended tasks, and of children that were waited for. */
+  readonly endedIo: IoUse = noIo();
   /** Of the memory that the last task let go. */
   maxRssKib = 0;
   readonly childUsage: ChildUsage = { userNs: 0, maxRssKib: 0, switches: 0 };

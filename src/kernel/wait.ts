@@ -19,6 +19,7 @@ import {
 } from '../abi/wait.ts';
 import { EventKind } from '../trace/events.ts';
 import { describeStatus, reap, reapTracee } from './exit.ts';
+import { addIo } from './io-use.ts';
 import type { Tracee } from './ptrace/tracee.ts';
 import type { BlockRequest, SyscallResult, WaitSource } from './syscalls/table.ts';
 import type { Task } from './task.ts';
@@ -69,11 +70,13 @@ function isEligible(child: ThreadGroup, options: number): boolean {
 
 /** A child's use is its parent's from the moment in which the parent has waited for it: of no others. */
 function countUsage(child: ThreadGroup): void {
-  const usage = child.parent?.childUsage;
-  if (usage === undefined) return;
+  const { parent } = child;
+  if (parent === null) return;
+  const usage = parent.childUsage;
   usage.userNs += child.endedCpuNs + child.childUsage.userNs;
   usage.maxRssKib = Math.max(usage.maxRssKib, child.maxRssKib, child.childUsage.maxRssKib);
   usage.switches += child.endedSwitches + child.childUsage.switches;
+  addIo(parent.endedIo, child.endedIo);
 }
 
 function usageOf(child: ThreadGroup): ChildUsage {

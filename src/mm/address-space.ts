@@ -27,6 +27,7 @@ import { PTE_USER, PTE_WRITE } from './page-table.ts';
 import type { PageTable } from './page-table.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
 import { visitResident, type ResidentVisitor } from './resident-pages.ts';
+import { numaMapsText } from './numa-maps-text.ts';
 import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
 import { SpaceCore, type SpaceLimits } from './space-core.ts';
 import { StubPages } from './stub-pages.ts';
@@ -365,6 +366,11 @@ export class AddressSpace {
   /** /proc/PID/smaps; `isRollup`: the sums of smaps_rollup. */
   smapsText(isRollup = false): string {
     return isRollup ? smapsRollupText(this.core) : smapsText(this.core);
+  }
+
+  /** /proc/PID/numa_maps, where all areas have the policy that is called so. */
+  numaMapsText(policy: string): string {
+    return numaMapsText(this.core, policy);
   }
 
   /** Entries of /proc/PID/pagemap, 8 bytes a page. */

@@ -51,13 +51,13 @@ export function mapsLine(core: SpaceCore, area: MappedArea): string {
   const device = file?.deviceNumber ?? 0;
   const rest =
     `${(prot & PROT_READ) !== 0 ? 'r' : '-'}${(prot & PROT_WRITE) !== 0 ? 'w' : '-'}${(prot & PROT_EXEC) !== 0 ? 'x' : '-'}${area.shared ? 's' : 'p'} ` +
-    `${address(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0}`;
+    `${addressText(area.offset)} ${two(major(device))}:${two(minor(device))} ${file?.inodeNumber ?? 0}`;
   return mapsHead(area.start, area.end, rest, displayName(core, area));
 }
 
 /** A line: range, what holds for it, name. @internal */
 export function mapsHead(start: number, end: number, rest: string, name: string): string {
-  const head = `${address(start)}-${address(end)} ${rest} `;
+  const head = `${addressText(start)}-${addressText(end)} ${rest} `;
   return name === '' ? `${head}\n` : `${head.padEnd(HEAD_WIDTH)} ${name}\n`;
 }
 
@@ -94,9 +94,14 @@ function displayName(core: SpaceCore, area: MappedArea): string {
   // A line break in a path is shown in octal, so that each area stays one line.
   if (area.file !== undefined) return area.file.name.replaceAll('\n', '\\012');
   if (area.name !== '') return area.name;
-  if (area.start < core.brk && area.end > core.brkStart) return '[heap]';
-  if (area.start <= core.stackStart && area.end >= core.stackStart) return '[stack]';
-  return '';
+  const region = regionName(core, area);
+  return region === '' ? '' : `[${region}]`;
+}
+
+/** What an area without a name is known as. @internal */
+export function regionName(core: SpaceCore, area: MappedArea): 'heap' | 'stack' | '' {
+  if (area.start < core.brk && area.end > core.brkStart) return 'heap';
+  return area.start <= core.stackStart && area.end >= core.stackStart ? 'stack' : '';
 }
 
 function sharedResidentPages(core: SpaceCore): number {
@@ -116,7 +121,8 @@ function sharedResidentPages(core: SpaceCore): number {
   return pages;
 }
 
-function address(a: number): string {
+/** @internal */
+export function addressText(a: number): string {
   return a.toString(16).padStart(8, '0');
 }
 

@@ -5,12 +5,13 @@
 
 import { EACCES, EINVAL, EIO, ENOENT, ENXIO, EPERM, ESRCH } from '../abi/errno.ts';
 import { O_ACCMODE, O_RDONLY, O_WRONLY } from '../abi/open.ts';
-import { CAP_SYS_NICE, CAP_SYS_RESOURCE, MAY_WRITE } from './credentials.ts';
+import { CAP_SYS_ADMIN, CAP_SYS_NICE, CAP_SYS_RESOURCE, MAY_WRITE } from './credentials.ts';
 import { displayPath } from './dentry.ts';
 import type { Dentry } from './dentry.ts';
 import type { Inode } from './inode.ts';
 import { ProcMemoryNode, ProcPagemapNode } from './proc-memory.ts';
 import type { MemoryLook } from './proc-memory.ts';
+import { ioText, schedText } from './proc-accounting.ts';
 import { netDirectory } from './proc-net.ts';
 import { ProcDirectory, ProcFile, ProcLink } from './proc-nodes.ts';
 import type { Ownership, ProcFileSystemBase, TextMaker } from './proc-nodes.ts';
@@ -97,6 +98,7 @@ export class ProcessDirectories {
       fd: () => nodes.descriptors(),
       fdinfo: () => nodes.descriptorInfos(),
       gid_map: () => nodes.fixed(IDENTITY_MAP, 0o644),
+      io: () => nodes.io(isProcess),
       limits: () => file(limitsText),
       loginuid: () => nodes.fixed('4294967295', 0o644),
       maps: () => nodes.inspected((t) => (t.mm === null ? '' : t.mm.mapsText() + VSYSCALL_LINE)),
@@ -106,16 +108,19 @@ export class ProcessDirectories {
       mountstats: () => file(() => this.#mountTexts.statistics(), 0o400),
       net: () => netDirectory(fs, source),
       ns: () => nodes.namespaces(),
+      numa_maps: () => nodes.inspected((t) => t.mm?.numaMapsText(t.memoryPolicy) ?? ''),
       oom_score: () => file((t) => `${oomScore(t, source.memory.totalBytes)}\n`),
       oom_score_adj: () => nodes.oomScoreAdj(),
       pagemap: () => new ProcPagemapNode(fs, nodes.memory, nodes.owner),
       personality: () => nodes.attached((t) => `${t.personality.toString(16).padStart(8, '0')}\n`),
       projid_map: () => nodes.fixed(IDENTITY_MAP, 0o644),
       root: () => nodes.place((t) => t.fs?.root),
+      sched: () => nodes.sched(),
       sessionid: () => file(() => '4294967295'),
       setgroups: () => nodes.fixed('allow\n', 0o644),
       smaps: () => nodes.inspected((t) => t.mm?.smapsText() ?? ''),
       smaps_rollup: () => nodes.inspected((t) => t.mm?.smapsText(true) ?? -ESRCH),
+      stack: () => nodes.stack(),
       stat: () => file((t) => statText(t, isProcess)),
       statm: () => file(statmText),
       status: () => file(statusText),
@@ -176,10 +181,11 @@ class TaskNodes {
     return { uid: task?.uids[1] ?? 0, gid: task?.gids[1] ?? 0 };
   };
 
-  /** The same, but root where the task hides its memory (task_dump_owner). */
+  /** The same, but root where the task hides its memory or has none any more (task_dump_owner). */
   readonly owner = (): Ownership => {
     const task = this.#task;
-    return task === undefined || !task.isDumpable ? { uid: 0, gid: 0 } : { uid: task.uids[1], gid: task.gids[1] };
+    const isHidden = task === undefined || task.mm === null || !task.isDumpable;
+    return isHidden ? { uid: 0, gid: 0 } : { uid: task.uids[1], gid: task.gids[1] };
   };
 
   /** 0 when the asking task may look into this one. */
@@ -281,6 +287,29 @@ class TaskNodes {
           return 0;
         },
       },
+    );
+  }
+
+  /** Asked at each read whether the task may be looked into (do_io_accounting). */
+  io(isProcess: boolean): Inode {
+    return new ProcFile(
+      this.#fs,
+      this.#text((t) => (t.mayBeInspected ? ioText(isProcess ? t.io : t.taskIo) : -EACCES)),
+      { mode: 0o400, owner: this.owner },
+    );
+  }
+
+  sched(): Inode {
+    const write = (): number => (this.#task === undefined ? -ESRCH : 0);
+    return new ProcFile(this.#fs, this.#text(schedText), { mode: 0o644, owner: this.owner, write });
+  }
+
+  /** Functions of the kernel that the task is in: this kernel has none that could be named. */
+  stack(): Inode {
+    return new ProcFile(
+      this.#fs,
+      this.#text(() => (this.#source.isCapable(CAP_SYS_ADMIN) ? '' : -EACCES)),
+      { mode: 0o400, owner: this.owner },
     );
   }
 

@@ -19,6 +19,14 @@ export interface ProcSystemCall {
   readonly instructionPointer: bigint;
 }
 
+/** Bytes that calls have moved, and how many such calls there were. */
+export interface ProcIo {
+  readonly rchar: number;
+  readonly wchar: number;
+  readonly syscr: number;
+  readonly syscw: number;
+}
+
 /** Addresses of a program's parts. */
 export interface ProcLayout {
   readonly codeStart: number;
@@ -108,6 +116,13 @@ export interface ProcTask {
   readonly taskUserNs: number;
   readonly childUserNs: number;
   readonly minorFaults: number;
+  /** Of the process with what has ended of it, and of this task alone. */
+  readonly io: ProcIo;
+  readonly taskIo: ProcIo;
+  /** Virtual time at which it last was on the processor. */
+  readonly ranUntilNs: number;
+  /** Its memory policy in the words of /proc. */
+  readonly memoryPolicy: string;
   readonly voluntarySwitches: number;
   readonly involuntarySwitches: number;
   /** By RLIMIT_ number. */

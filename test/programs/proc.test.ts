@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A C program that reads /proc as programs do finds there what it finds on Linux: fields, shapes, owners, and who may
-// look into whom.
+// C programs that read /proc as programs do find there what they find on Linux: fields, shapes, counts, owners, and who
+// may look into whom.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Outcome } from './guest-run.ts';
 import { compile, hasCompiler, runGuest, runNatively } from './guest-run.ts';
 
-describe.runIf(hasCompiler('gcc'))('/proc', () => {
+describe.runIf(hasCompiler('gcc')).each(['proc-files', 'proc-accounting'])('/proc for %s', (name) => {
   let folder = '';
   let program = '';
   let expected: Outcome;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'trapline-proc-'));
-    program = join(folder, 'proc-files');
-    compile('gcc', 'proc-files', program);
+    program = join(folder, name);
+    compile('gcc', name, program);
     expected = runNatively(program);
   });
   afterAll(() => {

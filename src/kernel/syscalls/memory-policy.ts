@@ -75,6 +75,19 @@ function makePolicy(mode: number, nodes: Uint8Array): MemoryPolicy | null | numb
   return { mode, nodes: (mode & USER_MASK) !== 0 ? nodes : Uint8Array.of(1) };
 }
 
+const MODE_NAMES = ['default', 'prefer', 'bind', 'interleave', 'local', 'prefer (many)'];
+
+/** A policy as /proc/<pid>/numa_maps names it (mpol_to_str). */
+export function policyText(policy: MemoryPolicy | null): string {
+  // One that balances passes for the default one, as in Linux.
+  if (policy === null || (policy.mode & MPOL_F_NUMA_BALANCING) !== 0) return 'default';
+  const kind = policy.mode & ~MODE_FLAGS;
+  const isStatic = (policy.mode & MPOL_F_STATIC_NODES) !== 0;
+  const flags = (policy.mode & USER_MASK) === 0 ? '' : isStatic ? '=static' : '=relative';
+  // Of the nodes that it may name only the first is there.
+  return `${MODE_NAMES[kind] ?? ''}${flags}${kind === MPOL_LOCAL ? '' : ':0'}`;
+}
+
 function policyOf(task: Task, modeArg: number, maskAddr: Addr, maxNode: number): MemoryPolicy | null | number {
   const mode = checkedMode(modeArg);
   if (mode === undefined) return -EINVAL;
