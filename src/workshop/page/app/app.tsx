@@ -52,8 +52,13 @@ function show(recordings: readonly Recording[], moment = 0): void {
   });
 }
 
+/** Counts what was asked for: of two that load at the same time, the later one is meant. */
+let asked = 0;
+
 async function openRecording(name: string): Promise<void> {
+  const mine = ++asked;
   const recordings = await loadRecordings(name);
+  if (mine !== asked) return;
   if (recordings === undefined) problem.value = t('app.recording.unknown', { name });
   else show(recordings);
 }

@@ -63,7 +63,7 @@ export function BytesEditor({ goal, say, isBusy, onAttempt }: WidgetProps<'bytes
       <p id={`${id}-help`} class={problem === undefined ? 'muted small' : 'small refused'}>
         {say(problem ?? 'bytes.help')}
       </p>
-      <table class="entry-decode" aria-label={say('bytes.decode')}>
+      <table class="entry-decode" aria-label={say('bytes.decode')} aria-busy={disassembler.value === undefined}>
         <tbody>
           {rows.map(({ offset, texts, isBad }) => (
             <tr key={offset} class={isBad ? 'is-bad' : ''}>

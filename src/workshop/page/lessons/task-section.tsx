@@ -41,10 +41,18 @@ export function TaskSection(props: TaskProps): JSX.Element {
   const { task, number, say, host, isDone, isCurrent, texts } = props;
   const judgement = useSignal<Judgement | undefined>(undefined);
   const isBusy = useSignal(false);
+  const isOpen = useSignal(false);
 
   useEffect(() => {
-    if (isCurrent) void openRecording(task, host);
-  }, [isCurrent, task, host]);
+    if (!isCurrent) return;
+    let isGone = false;
+    void openRecording(task, host, () => isGone).then(() => {
+      isOpen.value = true;
+    });
+    return () => {
+      isGone = true;
+    };
+  }, [isCurrent, task, host, isOpen]);
 
   const attempt = async (given: Attempt): Promise<void> => {
     props.onAttempt();
@@ -76,7 +84,12 @@ export function TaskSection(props: TaskProps): JSX.Element {
   const { goal } = task;
   const shared = { task, say, isBusy: isBusy.value, onAttempt: (given: Attempt) => void attempt(given) };
   return (
-    <section class={`task ${isDone ? 'is-done' : ''}`} data-task={task.id} aria-labelledby={`task-${task.id}`}>
+    <section
+      class={`task ${isDone ? 'is-done' : ''}`}
+      data-task={task.id}
+      aria-labelledby={`task-${task.id}`}
+      aria-busy={isCurrent && !isOpen.value}
+    >
       <h3 id={`task-${task.id}`}>
         {say('task.title', { number, title: task.texts.title })}
         {isDone && <span class="badge badge-good">{say('task.done')}</span>}
@@ -120,9 +133,11 @@ async function askLab(
   return recorded.ok ? recorded : host.lab.value.submit(request);
 }
 
-async function openRecording(task: TaskView, host: LessonHost): Promise<void> {
+/** Shows a task's recording, unless somebody has gone on meanwhile. */
+async function openRecording(task: TaskView, host: LessonHost, isGone = (): boolean => false): Promise<void> {
   if (task.recording === undefined) return;
   const recording = await loadRecording(task.recording);
+  if (isGone()) return;
   const cursor = new RecordingCursor(recording);
   const from = task.from === undefined ? undefined : findStep(cursorSteps(cursor), task.from);
   host.showPanes(task.panes ?? []);

@@ -48,9 +48,11 @@ export function keepLink(state: () => UrlState | undefined, onLink: (state: UrlS
   let next = '';
   const write = (): void => {
     timer = undefined;
-    if (next === written) return;
-    written = next;
+    // Somebody has just followed a link: what it says comes before what the page was.
+    if (next === written || location.hash !== written) return;
     history.replaceState(null, '', next);
+    written = location.hash;
+    next = written;
   };
   const end = effect(() => {
     const now = state();

@@ -31,6 +31,8 @@ export function openTerminal(element: HTMLElement, label: string): GuestTerminal
   const fit = new FitAddon();
   terminal.loadAddon(fit);
   terminal.open(element);
+  // It is looked at only: Tab leads out of it, as out of everything.
+  terminal.attachCustomKeyEventHandler(({ key }) => key !== 'Tab');
   terminal.textarea?.setAttribute('aria-label', label);
   fit.fit();
   const observer = new ResizeObserver(() => fit.fit());

@@ -47,7 +47,7 @@ export function Listing({ cursor, state, region }: ListingProps): JSX.Element {
       {lines === undefined && (
         <p class="empty">{t(state.memory[region] === null ? 'table.absent' : 'table.no-listing')}</p>
       )}
-      <div class="listing" ref={frame} hidden={lines === undefined} />
+      <div class="listing" ref={frame} hidden={lines === undefined} aria-busy={view === undefined} />
     </>
   );
 }

@@ -40,7 +40,7 @@ export function TerminalTab(): JSX.Element | null {
   return (
     <div class="terminal-tab">
       {count === 0 && <p class="empty">{t('terminal.nothing')}</p>}
-      <div class="terminal-frame" ref={frame} />
+      <div class="terminal-frame" ref={frame} aria-busy={terminal === undefined} />
     </div>
   );
 }

@@ -3,7 +3,7 @@
 // After each step of a race: which share of all ways to go on fails. The plotting library comes when it is looked at.
 
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type uPlot from 'uplot';
 import { t } from '../../../texts/texts.ts';
 import { percent } from '../numbers.ts';
@@ -13,6 +13,7 @@ export function Curve(): JSX.Element | null {
   const { session } = useViewer();
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
+  const [isBusy, setBusy] = useState(true);
   const cursor = session.cursor.value;
   const state = session.state.value;
   const moment = session.moment.value;
@@ -27,6 +28,7 @@ export function Curve(): JSX.Element | null {
       plot.current = plotShares(element, cursor, sizeOf(element), (at) => session.goTo(at));
       plot.current.setCursor(place(plot.current, session.moment.peek()));
       observer.observe(element);
+      setBusy(false);
     });
     return () => {
       isGone = true;
@@ -44,7 +46,7 @@ export function Curve(): JSX.Element | null {
   return (
     <div class="curve">
       <p>{share === null ? t('curve.unknown') : t('curve.now', { share: percent(share) })}</p>
-      <div class="curve-frame" ref={frame} role="img" aria-label={t('curve.label')} />
+      <div class="curve-frame" ref={frame} role="img" aria-label={t('curve.label')} aria-busy={isBusy} />
       <p class="muted">{t('curve.what')}</p>
     </div>
   );

@@ -138,8 +138,10 @@ function LaneRow({ cursor, index, lanes, flip, canMove }: RowProps): JSX.Element
     } else if (moving.value !== undefined && (event.key === 'Enter' || event.key === 'Escape')) {
       event.preventDefault();
       event.stopPropagation();
-      if (event.key === 'Escape') moving.value = undefined;
-      else finish();
+      if (event.key === 'Escape') {
+        focusRow(event.currentTarget as HTMLElement, moving.value.from);
+        moving.value = undefined;
+      } else finish();
     }
   };
   return (
