@@ -23,6 +23,8 @@ export const CHROMIUM = [process.env['TRAPLINE_CHROMIUM'], ...PLACES].find(
   (path): path is string => path !== undefined && existsSync(path),
 );
 
+const HANGS_MS = 5 * 60_000;
+
 export const PROJECTOR: ViewportSize = { width: 1280, height: 720 };
 export const PHONE: ViewportSize = { width: 390, height: 844 };
 
@@ -112,6 +114,8 @@ export class PageHarness {
       colorScheme: options.dark === true ? 'dark' : 'light',
       reducedMotion: options.calm === false ? 'no-preference' : 'reduce',
     });
+    // For what hangs only: how long something takes on a busy machine is no reason to fail.
+    context.setDefaultTimeout(HANGS_MS);
     const page = await context.newPage();
     const opened = new OpenPage(page);
     const url = where.includes('://') ? where : this.url(where);
@@ -151,6 +155,12 @@ export class OpenPage {
   /** Presses keys one after the other. */
   async press(...keys: string[]): Promise<void> {
     for (const key of keys) await this.page.keyboard.press(key);
+  }
+
+  /** Waits until an element is there, and whatever comes late with it. */
+  async ready(selector: string): Promise<void> {
+    await this.page.waitForSelector(selector);
+    await this.page.waitForFunction(() => document.querySelector('[aria-busy=true]') === null);
   }
 
   /** Text of the first element that the selector finds. */

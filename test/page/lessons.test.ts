@@ -50,6 +50,8 @@ class Student {
   async attempt({ id, goal }: TaskView, given: Attempt): Promise<void> {
     const { page } = this.opened;
     const task = `.task[data-task="${id}"]`;
+    // The task before this one may have been done a moment ago.
+    await this.opened.ready(task);
     switch (given.kind) {
       case 'moment':
         await this.tabTo(`${task} .check-button`);
@@ -144,7 +146,7 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
 
   async function open(id: string, options: Parameters<PageHarness['open']>[1] = {}): Promise<OpenPage> {
     opened = await harness.open(`/#s=v1;lesson=${id}`, options);
-    await opened.page.waitForSelector('.lesson .task');
+    await opened.ready('.lesson .task');
     return opened;
   }
 
@@ -209,7 +211,6 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
 
   it('a moment of another recording is not the one that is asked for', async () => {
     const { page } = await open('see-a-trap');
-    await page.waitForSelector('.moment input');
     await page.evaluate(() => {
       location.hash = '#s=v1;lesson=see-a-trap;rec=sample-run;m=6';
     });
@@ -229,7 +230,6 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
     const student = new Student(opened as OpenPage);
     const rows = (): Promise<string[]> =>
       page.$$eval('[data-task="guard-byte"] .entry-decode tr', (all) => all.map((row) => row.textContent ?? ''));
-    await page.waitForSelector('[data-task="guard-byte"] .entry-decode tr');
     expect(await rows()).toHaveLength(7);
     expect((await rows())[5]).toBe('+5syscall');
     await student.tabTo('[data-task="guard-byte"] .bytes-input');
@@ -247,7 +247,6 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
     const url = pathToFileURL(join(harness.folder, 'static.html')).href;
     opened = await harness.open(`${url}#s=v1;lesson=count-bytes`);
     const { page } = opened;
-    await page.waitForSelector('.lesson .task');
     const student = new Student(opened);
     for (const task of lessons[1]?.tasks ?? []) {
       await student.attempt(task, solution(task));

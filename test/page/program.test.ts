@@ -119,7 +119,7 @@ describe.skipIf(CHROMIUM === undefined)('The program laboratory with a server', 
 
   async function open(hash: string): Promise<OpenPage> {
     const opened = await harness.open(`${server.url}/${hash}`);
-    await opened.page.waitForSelector('.program-column .lab-server, .lesson .task');
+    await opened.ready('.program-column .lab-server, .lesson .task');
     return opened;
   }
 
@@ -147,8 +147,18 @@ describe.skipIf(CHROMIUM === undefined)('The program laboratory with a server', 
     const { page } = opened;
     expect(await runs(opened, 'a: jmp a')).toMatch(/^The program was ended after 2\d{7} instructions/);
     await page.selectOption('.program-column select >> nth=1', 'off');
+    // However fast the run is, the page hears of it when the button was pressed.
+    let release = (): void => {};
+    const isPressed = new Promise<void>((done) => (release = done));
+    await page.route('**/api/jobs/*', async (route) => {
+      if (route.request().method() === 'GET') await isPressed;
+      await route.continue();
+    });
     await page.click('.program-column .primary-button');
+    const cancelled = page.waitForRequest((request) => request.method() === 'DELETE');
     await page.click('.program-column .answer-busy + button');
+    await cancelled;
+    release();
     await page.waitForSelector('.program-column .answer-answered, .program-column .answer-refused');
     expect(opened.problems).toEqual([]);
     await opened.close();

@@ -44,7 +44,7 @@ describe.skipIf(CHROMIUM === undefined)('The viewer', () => {
 
   async function open(hash = '', options: Parameters<PageHarness['open']>[1] = {}): Promise<OpenPage> {
     opened = await harness.open(`/run.html${hash}`, options);
-    await opened.page.waitForSelector('.panes');
+    await opened.ready('.panes');
     return opened;
   }
 
@@ -155,6 +155,7 @@ describe.skipIf(CHROMIUM === undefined)('The viewer', () => {
       const names = await tabs.allInnerTexts();
       for (const name of names) {
         expect(await page.page.locator(`[id^=${list}-tab-][aria-selected=true]`).innerText()).toBe(name);
+        await page.ready(`#${list}-panel`);
         expect(
           (await page.text(`#${list}-panel`)).length +
             (await page.page.locator(`#${list}-panel canvas, #${list}-panel .xterm`).count()),
@@ -165,27 +166,44 @@ describe.skipIf(CHROMIUM === undefined)('The viewer', () => {
     expect(await page.page.locator('[id^=machine-tab-][aria-selected=true]').innerText()).toBe('Code');
   });
 
-  it('reaches every control by Tab, and shows where the focus is', async () => {
-    const page = await open('#s=v1;m=20');
-    const seen = new Set<string>();
-    for (let i = 0; i < 60; i++) {
-      await page.press('Tab');
-      const at = await page.page.evaluate(() => {
-        const element = document.activeElement as HTMLElement;
-        const style = getComputedStyle(element);
-        return {
-          name: element.getAttribute('aria-label') ?? element.innerText,
-          outline: style.outlineStyle,
-          isBody: element === document.body,
-        };
-      });
-      if (at.isBody) break;
-      expect(at.outline, at.name).not.toBe('none');
-      seen.add(at.name.slice(0, 40));
-    }
-    for (const name of ['One step forward', 'Moment', 'Site', 'Lanes', 'Keys'])
-      expect([...seen].join('|')).toContain(name);
-  });
+  it.each([
+    ['Code', false, '.listing .cm-content'],
+    ['Code', true, '.listing .cm-content'],
+    ['Terminal', false, '.xterm-helper-textarea'],
+    ['Terminal', true, '.xterm-helper-textarea'],
+  ] as const)(
+    'reaches every control by Tab, with %s open (dark: %s), and shows where the focus is',
+    async (tab, dark, last) => {
+      const page = await open(`#s=v1;m=20;machine=${tab === 'Code' ? 'table' : 'terminal'}`, { dark });
+      const seen = new Set<string>();
+      let isInside = false;
+      let isOut = false;
+      for (let i = 0; i < 200; i++) {
+        await page.press('Tab');
+        const at = await page.page.evaluate((inside) => {
+          const element = document.activeElement as HTMLElement;
+          // The frame of what scrolls, or cannot be seen itself, has the ring.
+          const style = getComputedStyle(element.closest('.listing, .terminal-frame') ?? element);
+          return {
+            name: element.getAttribute('aria-label') ?? element.innerText,
+            outline: style.outlineStyle,
+            width: Number.parseInt(style.outlineWidth, 10),
+            isBody: element === document.body,
+            isInside: element.matches(inside),
+          };
+        }, last);
+        isOut ||= at.isBody;
+        if (isOut) break;
+        expect(at.outline, at.name).not.toBe('none');
+        expect(at.width, at.name).toBeGreaterThanOrEqual(2);
+        seen.add(at.name.slice(0, 40));
+        isInside ||= at.isInside;
+      }
+      expect({ isInside, isOut }).toEqual({ isInside: true, isOut: true });
+      for (const name of ['One step forward', 'Moment', 'Site', 'Lanes', 'Keys'])
+        expect([...seen].join('|')).toContain(name);
+    },
+  );
 
   it('takes a file, and says the sentence of the parser when it is damaged', async () => {
     const page = await open();
@@ -243,6 +261,7 @@ describe.skipIf(CHROMIUM === undefined)('The viewer', () => {
         );
         for (const pane of viewport === PHONE ? ['Site', 'Tasks', 'Machine'] : ['Site']) {
           if (viewport === PHONE) await page.page.locator('.front-tabs').getByText(pane).click();
+          await page.ready('.panes');
           expect(await page.cutOff(), `${pane} at ${at}`).toEqual([]);
           expect(await page.overlaps(), `${pane} at ${at}`).toEqual([]);
           expect(await page.scrolls()).toEqual([false, false]);
@@ -277,6 +296,7 @@ describe.skipIf(CHROMIUM === undefined)('The viewer', () => {
       expect(await page.axe()).toEqual([]);
       for (const name of ['Registers', 'Calls', 'Events', 'Cost', 'Maps', 'Terminal', 'About']) {
         await page.page.getByRole('tab', { name }).click();
+        await page.ready('.panes');
         expect(await page.axe(), name).toEqual([]);
       }
       await page.press('?');

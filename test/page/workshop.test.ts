@@ -42,8 +42,7 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
   it('opens a link to a moment beside a lesson, and lets the lesson go on from there', async () => {
     opened = await harness.open('/#s=v1;lesson=recover;rec=patch;m=40;panes=site');
     const { page } = opened;
-    await page.waitForSelector('.column progress');
-    await page.waitForLoadState('networkidle');
+    await opened.ready('.column progress');
     expect(await page.inputValue('.moment input')).toBe('40');
     expect(await page.locator('.pane:not(.column)').count()).toBe(1);
     await page.getByRole('button', { name: 'Lessons' }).click();
@@ -54,6 +53,7 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
   it('answers what was recorded, and says plainly what needs a server', async () => {
     opened = await harness.open('/#s=v1;col=race');
     const { page } = opened;
+    await page.waitForSelector('.lab-recorded');
     expect(await opened.text('.lab-status')).toContain('recorded answers');
     await page.getByRole('button', { name: 'Explore all orders' }).click();
     await page.waitForSelector('.answer-answered');
@@ -86,10 +86,10 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
       expect(await opened.axe()).toEqual([]);
       await opened.close();
       opened = await harness.open('/#s=v1;rec=sample-race;m=3;col=race;panes=site,tasks', { dark });
-      await opened.page.waitForSelector('.remedies');
+      await opened.ready('.remedies');
       expect(await opened.axe()).toEqual([]);
       await opened.page.getByRole('tab', { name: 'Certainty' }).click();
-      await opened.page.waitForSelector('.curve-frame canvas');
+      await opened.ready('.curve-frame canvas');
       expect(await opened.axe()).toEqual([]);
       await opened.page.getByRole('button', { name: 'Open the verdict book' }).click();
       expect(await opened.axe()).toEqual([]);
@@ -105,6 +105,7 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
       await opened.page.waitForSelector('.remedies', { state: 'attached' });
       for (const name of viewport === undefined ? [''] : ['Race', 'Site', 'Tasks', 'Machine']) {
         if (name !== '') await opened.page.locator('.front-tabs').getByText(name, { exact: true }).click();
+        await opened.ready('.panes');
         expect(await opened.cutOff(), name).toEqual([]);
         expect(await opened.overlaps(), name).toEqual([]);
         expect(await opened.scrolls()).toEqual([false, false]);
@@ -147,6 +148,7 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
     await page.waitForSelector(`.lane-row[data-index="${last - 1}"].is-moving`);
     await opened.press('Escape');
     expect(await rows(page)).toEqual(before);
+    await page.waitForSelector(`.lane-row[data-index="${last}"] button:focus`);
     await opened.press('Alt+ArrowUp', 'Enter');
     await page.waitForSelector('.answer.is-good');
     expect(await opened.text('.answer')).toContain('nothing goes wrong');
