@@ -3,8 +3,8 @@
 // A stopped tracee's registers as its tracer sees them: struct user_regs_struct, struct user, and the register sets.
 // Models Linux arch/x86/kernel/ptrace.c (getreg, putreg, genregs_set) and fpu/regset.c on a processor without XSAVE.
 
-import { EINVAL, EIO, ENODEV, EFAULT } from '../../abi/errno.ts';
-import { NT_PRFPREG, NT_PRSTATUS, NT_X86_XSTATE, UserRegsStruct, UserStruct } from '../../abi/ptrace.ts';
+import { EFAULT, EINVAL, EIO, ENODEV, ENXIO, EOPNOTSUPP } from '../../abi/errno.ts';
+import { NT_386_IOPERM, NT_PRFPREG, NT_PRSTATUS, NT_X86_XSTATE, UserRegsStruct, UserStruct } from '../../abi/ptrace.ts';
 import { FpState } from '../../abi/signal-frame.ts';
 import { ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../../abi/errno.ts';
 import { USER_HALF_END } from '../../base/addr.ts';
@@ -187,11 +187,20 @@ export function pokeUser(task: Task, offset: number, value: bigint): number {
   return register < 0 ? -EIO : setDebugRegister(task, register, value);
 }
 
+/** Sizes of the register sets. A processor without XSAVE has no state to give by it: Linux then answers ENODEV. */
+const REGSET_BYTES: Readonly<Record<number, number>> = {
+  [NT_PRSTATUS]: UserRegsStruct.size,
+  [NT_PRFPREG]: FPU_BYTES,
+  [NT_X86_XSTATE]: 0,
+  [NT_386_IOPERM]: 8192,
+};
+
 /** A register set of PTRACE_GETREGSET: its bytes, or -errno. `length` is what the tracer has room for. */
 export function readRegset(task: Task, type: number, length: number): Uint8Array | number {
-  if (type !== NT_PRSTATUS && type !== NT_PRFPREG && type !== NT_X86_XSTATE) return -EINVAL;
-  if (length % WORD_BYTES !== 0) return -EINVAL;
+  if (REGSET_BYTES[type] === undefined || length % WORD_BYTES !== 0) return -EINVAL;
   if (type === NT_X86_XSTATE) return -ENODEV;
+  // No task may use ports.
+  if (type === NT_386_IOPERM) return -ENXIO;
   const bytes = type === NT_PRSTATUS ? readGeneral(task) : readFloating(task);
   return bytes.subarray(0, length);
 }
@@ -203,15 +212,11 @@ export function writeRegset(
   length: number,
   read: (length: number) => Uint8Array | undefined,
 ): { readonly result: number; readonly used: number } {
-  const sizes: Readonly<Record<number, number>> = {
-    [NT_PRSTATUS]: UserRegsStruct.size,
-    [NT_PRFPREG]: FPU_BYTES,
-    [NT_X86_XSTATE]: Infinity,
-  };
-  const size = sizes[type];
+  const size = REGSET_BYTES[type];
   if (size === undefined || length % WORD_BYTES !== 0) return { result: -EINVAL, used: length };
   const used = Math.min(length, size);
   if (type === NT_X86_XSTATE) return { result: -ENODEV, used };
+  if (type === NT_386_IOPERM) return { result: -EOPNOTSUPP, used };
   const bytes = read(used);
   if (bytes === undefined) return { result: -EFAULT, used };
   return { result: type === NT_PRSTATUS ? writeGeneral(task, bytes) : writeFloating(task, bytes), used };

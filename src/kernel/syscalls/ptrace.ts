@@ -328,7 +328,7 @@ export const ptraceCalls: readonly SyscallDef[] = [
     nr: 101,
     name: 'ptrace',
     args: ['hex', 'pid', 'ptr', 'ptr'],
-    partial: 'thread areas; block steps are single steps',
+    partial: 'thread areas; block steps are single steps; NT_X86_XSTATE gives ENODEV, as on a processor without XSAVE',
     call: ptrace,
   },
 ];

@@ -60,6 +60,7 @@ static const char *name_of(int error) {
     case ENXIO: return "ENXIO";
     case EACCES: return "EACCES";
     case ENOSYS: return "ENOSYS";
+    case EOPNOTSUPP: return "EOPNOTSUPP";
     case EINTR: return "EINTR";
     default: return "another";
   }
@@ -94,12 +95,17 @@ static pid_t spawn(void) {
   return fork();
 }
 
+/** Stops this process. Some C libraries' raise blocks signals meanwhile, so that what a tracer then sends would wait. */
+static void stop_self(void) {
+  kill(getpid(), SIGSTOP);
+}
+
 /** A child that is traced and stopped by its own SIGSTOP; returns 0 in the child once it is let go. */
 static pid_t stopped_child(void) {
   pid_t p = spawn();
   if (p == 0) {
     pt(TRACEME, 0, 0, 0);
-    raise(SIGSTOP);
+    stop_self();
     return 0;
   }
   waitpid(p, 0, __WALL);

@@ -171,7 +171,7 @@ static void masks_and_queues(void) {
     sigaddset(&s, SIGRTMIN);
     sigprocmask(SIG_SETMASK, &s, 0);
     pt(TRACEME, 0, 0, 0);
-    raise(SIGSTOP);
+    stop_self();
     for (;;) pause();
   }
   waitpid(p, 0, __WALL);

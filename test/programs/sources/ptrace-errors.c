@@ -2,6 +2,7 @@
 //
 // What ptrace refuses: every errno of its manual page, and who may trace whom. Starts as root and gives that up in children.
 
+#include <cpuid.h>
 #include "ptrace-common.h"
 
 static pid_t sleeper(uid_t uid) {
@@ -78,7 +79,7 @@ static void twice(void) {
     result("TRACEME", pt(TRACEME, 0, 0, 0));
     result("TRACEME again", pt(TRACEME, 0, 0, 0));
     fflush(stdout);
-    raise(SIGSTOP);
+    stop_self();
     _exit(0);
   }
   waitpid(p, 0, __WALL);
@@ -93,6 +94,23 @@ static void twice(void) {
   }
   waitpid(other, 0, 0);
   finish(p);
+}
+
+/** The set that XSAVE makes: there where the processor tells of XSAVE, ENODEV elsewhere. */
+static void extended(pid_t p) {
+  static uint64_t room[2048];
+  unsigned a, b, c, d;
+  __get_cpuid(1, &a, &b, &c, &d);
+  int has = c >> 27 & 1;
+  struct iovec v = {room, sizeof room};
+  long got = pt(GETREGSET, p, NT_X86_XSTATE, (long)&v);
+  printf("GETREGSET of XSAVE's: %d\n", has ? got == 0 && v.iov_len > 512 && v.iov_len < sizeof room : got == -ENODEV && v.iov_len == sizeof room);
+  long set = pt(SETREGSET, p, NT_X86_XSTATE, (long)&v);
+  printf("SETREGSET of it: %d\n", set == (has ? 0 : -ENODEV));
+  v.iov_len = 12;
+  result("GETREGSET of half a word of it", pt(GETREGSET, p, NT_X86_XSTATE, (long)&v));
+  result("SETREGSET of half a word of it", pt(SETREGSET, p, NT_X86_XSTATE, (long)&v));
+  result("GETREGSET of it without an iovec", pt(GETREGSET, p, NT_X86_XSTATE, 8));
 }
 
 static void arguments(void) {
@@ -130,6 +148,9 @@ static void arguments(void) {
   result("GETREGSET of no set", pt(GETREGSET, p, 0x999, (long)&v));
   result("SETREGSET of no set", pt(SETREGSET, p, 0x999, (long)&v));
   result("SETREGSET of too few FP registers", pt(SETREGSET, p, NT_PRFPREG, (long)&v));
+  result("GETREGSET of ports", pt(GETREGSET, p, NT_386_IOPERM, (long)&v));
+  result("SETREGSET of ports", pt(SETREGSET, p, NT_386_IOPERM, (long)&v));
+  extended(p);
   result("DETACH", pt(DETACH, p, 0, 0));
   finish(p);
   p = sleeper(0);

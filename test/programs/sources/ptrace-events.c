@@ -44,7 +44,7 @@ static void forks(int seize) {
   pid_t p = spawn();
   if (p == 0) {
     if (!seize) pt(TRACEME, 0, 0, 0);
-    raise(SIGSTOP);
+    stop_self();
     pid_t c = fork();
     if (c == 0) _exit(3);
     waitpid(c, 0, 0);

@@ -33,9 +33,9 @@ static void filtered(void) {
   if (p == 0) {
     forbid_getppid();
     long first = ask();
-    raise(SIGSTOP);
+    stop_self();
     long second = ask();
-    raise(SIGSTOP);
+    stop_self();
     long third = ask();
     printf("before %s, suspended %s, after %s\n", name_of(-first), name_of(-second), name_of(-third));
     fflush(stdout);
@@ -79,7 +79,7 @@ static void detached(void) {
   if (p == 0) {
     forbid_getppid();
     long first = ask();
-    raise(SIGSTOP);
+    stop_self();
     long second = ask();
     printf("suspended %s, detached %s\n", name_of(-first), name_of(-second));
     fflush(stdout);
@@ -101,7 +101,7 @@ static void programs(void) {
     struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_fprog program = {1, code};
     syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &program);
-    raise(SIGSTOP);
+    stop_self();
     _exit(0);
   }
   struct sock_filter code[8];
