@@ -142,7 +142,7 @@ function* checkPageImport(name, path) {
   if (!name.startsWith('src/workshop/page/')) return;
   const allowed = name.startsWith('src/workshop/page/viewer/')
     ? /^src\/(base|trace|workshop\/(texts|page\/viewer))\//
-    : /^src\/(base|trace|isa|workshop\/(texts|lessons|lab|page)\/|workshop\/(api|hand-in)\.ts)/;
+    : /^src\/(base|trace|isa|workshop\/(texts|lessons|lab|page)\/|workshop\/(api|api-requests|hand-in)\.ts)/;
   if (!allowed.test(path)) yield `${name}: imports ${path}, which is not for the page`;
 }
 

@@ -17,6 +17,7 @@ describe('A link', () => {
         recording: name,
         lesson: name,
         column: name,
+        race: name,
         index: number,
         moment: number,
         site: number,

@@ -3,10 +3,18 @@
 // The workshop's page in a real browser: recordings by name, the race laboratory with a server and without one, steps
 // that are moved by keyboard and by pointer, the verdict book.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ServerProcess } from '../workshop/server-process.ts';
 import { CHROMIUM, PageHarness, PHONE, type OpenPage } from './browser.ts';
+
+/** In one word, as links have it. */
+const SCHEDULE = (
+  JSON.parse(readFileSync(new URL('../../src/workshop/lessons/recordings/recovery.json', import.meta.url), 'utf8')) as {
+    race: { compactToken: string };
+  }
+).race.compactToken;
 
 describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
   let harness: PageHarness;
@@ -63,6 +71,24 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
     await page.getByLabel('Placement').selectOption('page, k=3');
     await page.getByRole('button', { name: 'Explore all orders' }).click();
     await page.waitForSelector('.answer-refused');
+    expect(await opened.text('.answer')).toContain('npx trapline workshop');
+  });
+
+  it.each([
+    ['xr1.Ag Ac', /it is neither a token nor a question/],
+    ['{"kind":"race"}', /cannot be opened: .*scenario must be a text/],
+    ['{"kind":"run","code":{"guest":"hello"},"mode":"off"}', /it asks for a run, which is no race/],
+    ['<b>', /it is neither a token nor a question/],
+    ['x'.repeat(5000), /it has more than 4000 characters/],
+  ])('says of a link to a damaged race (%.20s) what is wrong', async (race, sentence) => {
+    opened = await harness.open(`/#s=v1;col=race;race=${encodeURIComponent(race)};m=3`);
+    await opened.page.waitForSelector('.problem');
+    expect(await opened.text('[role=alert]')).toMatch(sentence);
+  });
+
+  it('says of a link to a moved schedule that it needs a server', async () => {
+    opened = await harness.open(`/#s=v1;race=${encodeURIComponent(SCHEDULE)};m=3`);
+    await opened.page.waitForSelector('.answer-refused');
     expect(await opened.text('.answer')).toContain('npx trapline workshop');
   });
 
@@ -152,7 +178,24 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
     await opened.press('Alt+ArrowUp', 'Enter');
     await page.waitForSelector('.answer.is-good');
     expect(await opened.text('.answer')).toContain('nothing goes wrong');
-    expect((await rows(page)).length).toBeGreaterThan(before.length);
+    const after = await rows(page);
+    expect(after.length).toBeGreaterThan(before.length);
+    await opened.press('ArrowRight', 'ArrowRight');
+    await page.waitForFunction(() => /;race=xr1.*;m=2;/.test(location.hash));
+    const link = new URL(page.url()).hash;
+    expect(link.length).toBeLessThan(500);
+    const again = await harness.open(`${server.url}/${link}`);
+    await again.page.waitForSelector('.answer.is-good');
+    expect(await rows(again.page)).toEqual(after);
+    expect(await again.page.inputValue('.moment input')).toBe('2');
+    expect(await again.page.locator('.race-form').getByLabel('Stores').inputValue()).toBe('acb');
+    expect(again.problems).toEqual([]);
+    await again.close();
+    const cut = await harness.open(`${server.url}/${link.replace(/(race=xr1[^;]{30})[^;]*/, '$1')}`);
+    await cut.page.waitForSelector('.answer-refused');
+    expect(await cut.text('.answer')).toMatch(/token/);
+    expect(cut.problems).toEqual([]);
+    await cut.close();
     await page.getByRole('button', { name: 'Back to what was explored' }).click();
     expect(await rows(page)).toEqual(before);
     expect(opened.problems).toEqual([]);
@@ -176,6 +219,29 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
     await page.waitForFunction(() => document.querySelector('.answer')?.textContent?.startsWith('It holds'));
     expect(await page.locator('.race-form').getByLabel('Stores').inputValue()).toBe('abc');
     expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
+  it('opens an explored race, and which of its ways to fail, from its link', async () => {
+    const opened = await harness.open(`${server.url}/#s=v1;col=race;panes=site,tasks`);
+    const { page } = opened;
+    await page.waitForSelector('.lab-server');
+    await page.locator('.race-form').getByLabel('Stores').selectOption('cab');
+    await page.getByRole('button', { name: 'Explore all orders' }).click();
+    await page.waitForSelector('.answer-answered');
+    await page.getByLabel('Recording of this file').selectOption('1');
+    await opened.press('End');
+    const shown = await rows(page);
+    const moment = await page.inputValue('.moment input');
+    await page.waitForFunction((m) => location.hash.includes(`i=1;m=${m};`), moment);
+    const again = await harness.open(page.url());
+    await again.page.waitForSelector('.answer-answered');
+    await again.page.waitForFunction(
+      (m) => document.querySelector<HTMLInputElement>('.moment input')?.value === m,
+      moment,
+    );
+    expect(await rows(again.page)).toEqual(shown);
+    await again.close();
     await opened.close();
   });
 

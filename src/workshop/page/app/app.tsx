@@ -13,8 +13,9 @@ import { loadLessons } from '../lessons/lesson-data.ts';
 import { isLessonDone } from '../lessons/progress.ts';
 import { ProgramColumn } from '../program/program-column.tsx';
 import { RaceColumn } from '../race/race-column.tsx';
-import { movedSchedule } from '../race/race-request.ts';
-import { ask } from '../race/race-state.ts';
+import { linkedRace, raceLink } from '../race/race-link.ts';
+import { movedSchedule, requestOf } from '../race/race-request.ts';
+import { ask, asking, form } from '../race/race-state.ts';
 import { problem } from '../viewer/file-drop.tsx';
 import { applyState, keepLink, viewerState } from '../viewer/link-state.ts';
 import { PANES } from '../viewer/pane-names.ts';
@@ -55,12 +56,30 @@ function show(recordings: readonly Recording[], moment = 0): void {
 /** Counts what was asked for: of two that load at the same time, the later one is meant. */
 let asked = 0;
 
-async function openRecording(name: string): Promise<void> {
-  const mine = ++asked;
+/** Ends when it is known whether there is a server. */
+let connected: Promise<void> = Promise.resolve();
+
+async function openRecording(name: string, mine = ++asked): Promise<void> {
   const recordings = await loadRecordings(name);
   if (mine !== asked) return;
   if (recordings === undefined) problem.value = t('app.recording.unknown', { name });
   else show(recordings);
+}
+
+/** Asks the laboratory for the race of a link, once it is known which laboratory there is. */
+async function openRace(text: string, mine: number): Promise<void> {
+  const request = linkedRace(text);
+  if (typeof request === 'string') {
+    problem.value = request;
+    return;
+  }
+  await connected;
+  if (mine !== asked) return;
+  await ask(pageLab, request, (recordings) => {
+    if (mine === asked) show(recordings);
+  });
+  const recording = viewer.session.recording.peek();
+  if (recording?.kind === 'race') form.value = requestOf(recording.race);
 }
 
 /** Brings panes into view. */
@@ -78,7 +97,7 @@ const lessonHost: LessonHost = {
   recording: viewer.session.recording,
   step: viewer.session.moment,
   open(recordings, moment) {
-    if (linked.recording === undefined) show(recordings, moment);
+    if (linked.recording === undefined && linked.race === undefined) show(recordings, moment);
   },
   goTo: (moment) => viewer.session.goTo(moment),
   showPanes(names) {
@@ -109,11 +128,20 @@ function closeColumn(): void {
 /** Opens what a link names. */
 async function follow(state: UrlState): Promise<void> {
   linked = state;
-  if (state.recording !== undefined && state.recording !== recordingName.value) await openRecording(state.recording);
+  const mine = ++asked;
+  if (state.race !== undefined) {
+    if (state.race !== raceLink(viewer.session.recording.peek())) {
+      openColumn({ kind: 'race' });
+      await openRace(state.race, mine);
+    }
+  } else if (state.recording !== undefined && state.recording !== recordingName.value)
+    await openRecording(state.recording, mine);
+  if (mine !== asked) return;
   batch(() => {
     if (state.lesson !== undefined) openLesson(state.lesson);
     else if (state.column === 'race' || state.column === 'program') openColumn({ kind: state.column });
-    else closeColumn();
+    // What the laboratory says of the link's race stands in its column.
+    else if (state.race === undefined || asking.value.kind !== 'refused') closeColumn();
     applyState(viewer, state);
   });
 }
@@ -121,10 +149,12 @@ async function follow(state: UrlState): Promise<void> {
 /** What a link to the page as it is says. */
 function linkState(): UrlState | undefined {
   const recording = recordingName.value;
+  const race = recording === undefined ? raceLink(viewer.session.recording.value) : undefined;
   const beside = column.value;
   if (viewer.session.recording.value === undefined && beside === undefined) return undefined;
   return {
     ...(recording !== undefined && { recording }),
+    ...(race !== undefined && { race }),
     ...(beside?.kind === 'lesson' && { lesson: beside.id }),
     ...(beside !== undefined && beside.kind !== 'lesson' && { column: beside.kind }),
     ...viewerState(viewer),
@@ -133,7 +163,7 @@ function linkState(): UrlState | undefined {
 
 /** Opens what the address says, and keeps it and the page together from then on. */
 export async function start(): Promise<void> {
-  void pageLab.connect();
+  connected = pageLab.connect();
   void loadLessons().then((set) => {
     lessons.value = set.lessons;
   });

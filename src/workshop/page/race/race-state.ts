@@ -7,6 +7,7 @@ import type { Recording } from '../../../trace/recording/format.ts';
 import { checkRecordings } from '../../../trace/recording/parse.ts';
 import { t } from '../../texts/texts.ts';
 import type { Lab, RaceRequest, ScheduleRequest } from '../../api.ts';
+import { keepQuestion } from './race-link.ts';
 import { raceRequest, USUAL_TABLE } from './race-request.ts';
 
 /** How a question stands. */
@@ -51,6 +52,7 @@ export async function ask(lab: Lab, request: RaceRequest | ScheduleRequest, show
   }
   try {
     const recordings = result.recordings.flatMap((one) => checkRecordings(one));
+    keepQuestion(recordings, sent);
     batch(() => {
       if (recordings.length > 0) show(recordings);
       if (request.kind === 'race') explored.value = recordings;

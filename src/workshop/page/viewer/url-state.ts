@@ -9,8 +9,10 @@ export interface UrlState {
   /** Name of a built-in recording. */
   readonly recording?: string;
   readonly lesson?: string;
-  /** `race`: the race column is open. */
+  /** `race`, `program`: this laboratory is open. */
   readonly column?: string;
+  /** A race that the laboratory is asked for again: page/race/race-link.ts. */
+  readonly race?: string;
   /** Which recording of its file. */
   readonly index?: number;
   readonly moment?: number;
@@ -29,6 +31,7 @@ export function formatUrlState(state: UrlState): string {
     ['lesson', state.lesson],
     ['rec', state.recording],
     ['col', state.column],
+    ['race', state.race],
     ['i', state.index === 0 ? undefined : state.index],
     ['m', state.moment],
     ['site', state.site === 0 ? undefined : state.site],
@@ -62,6 +65,7 @@ export function parseUrlState(fragment: string): UrlState {
     recording: text('rec'),
     lesson: text('lesson'),
     column: text('col'),
+    race: text('race'),
     index: number('i'),
     moment: number('m'),
     site: number('site'),
