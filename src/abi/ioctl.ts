@@ -56,6 +56,7 @@ export const FIOASYNC = 0x5452;
 export const FIOCLEX = 0x5451;
 export const FIONCLEX = 0x5450;
 export const FIOQSIZE = 0x5460;
+export const SIOCATMARK = 0x8905;
 
 // The random devices
 export const RNDGETENTCNT = 0x80045200;

@@ -4,12 +4,23 @@
 // fs/fcntl.c (f_setown, send_sigio), fcntl(2).
 
 import { FASYNC } from '../abi/open.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
-import { SIGIO } from '../abi/signal.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDBAND,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from '../abi/poll.ts';
+import { SIGIO, SIGURG } from '../abi/signal.ts';
 import type { Waiter } from '../base/wait-queue.ts';
 import { savable } from '../base/savable.ts';
 import type { EventOwner, OpenFile } from '../vfs/open-file.ts';
 import type { Kernel } from './kernel.ts';
+import type { SignalInfo } from './signals/siginfo.ts';
 import { kernelInfo, pollInfo } from './signals/siginfo.ts';
 import { sendSignal } from './signals/send.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -21,6 +32,7 @@ export const F_OWNER_PGRP = 2;
 /** Codes of a signal for input or output, and the events that go with them. */
 const POLL_IN = 1;
 const POLL_OUT = 2;
+const POLL_PRI = 5;
 const POLL_HUP = 6;
 const BAND_IN = POLLIN | POLLRDNORM;
 const BAND_OUT = POLLOUT | POLLWRNORM | POLLWRBAND;
@@ -44,6 +56,11 @@ class AsyncNotice implements Waiter {
     if ((told & POLLOUT) !== 0) this.tell(POLL_OUT, BAND_OUT);
   }
 
+  /** An urgent byte: told only by a signal that was asked for. */
+  wakeForUrgent(): void {
+    if (this.file.ownerSignal !== 0) this.tell(POLL_PRI, POLLPRI | POLLRDBAND);
+  }
+
   /** ReleaseHook. */
   released(file: OpenFile): void {
     file.queue?.remove(this);
@@ -54,13 +71,24 @@ class AsyncNotice implements Waiter {
     if (owner === null) return;
     const signo = ownerSignal === 0 ? SIGIO : ownerSignal;
     const info = ownerSignal === 0 ? kernelInfo(signo) : pollInfo(signo, code, band, this.fd);
-    for (const group of ownersOf(this.kernel, owner)) {
-      if (!maySignal(owner, group)) continue;
-      const task = owner.type === F_OWNER_TID ? (this.kernel.task(owner.pid) ?? null) : null;
-      // A full queue is told by the plain signal.
-      if (sendSignal(group, task, info) < 0) sendSignal(group, task, kernelInfo(SIGIO));
-    }
+    tellOwners(this.kernel, owner, info);
   }
+}
+
+function tellOwners(kernel: Kernel, owner: EventOwner, info: SignalInfo): void {
+  for (const group of ownersOf(kernel, owner)) {
+    if (!maySignal(owner, group)) continue;
+    const task = owner.type === F_OWNER_TID ? (kernel.task(owner.pid) ?? null) : null;
+    // A full queue is told by the plain signal.
+    if (sendSignal(group, task, info) < 0) sendSignal(group, task, kernelInfo(SIGIO));
+  }
+}
+
+/** An urgent byte has come: the owner gets SIGURG, with O_ASYNC or without (sk_send_sigurg). */
+export function tellUrgent(kernel: Kernel, file: OpenFile): void {
+  if (file.owner !== null) tellOwners(kernel, file.owner, kernelInfo(SIGURG));
+  const { asyncNotice } = file;
+  if ((file.flags & FASYNC) !== 0 && asyncNotice instanceof AsyncNotice) asyncNotice.wakeForUrgent();
 }
 
 function ownersOf(kernel: Kernel, owner: EventOwner): ThreadGroup[] {

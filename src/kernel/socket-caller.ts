@@ -3,7 +3,9 @@
 // The running task as AF_UNIX sockets tell of it: real ids in messages, effective ids in SO_PEERCRED. unix(7).
 
 import { savable } from '../base/savable.ts';
+import type { OpenFile } from '../vfs/open-file.ts';
 import type { SocketCaller, SocketIdentity } from '../vfs/unix-namespace.ts';
+import { tellUrgent } from './async-notice.ts';
 import type { Credentials } from './credentials.ts';
 import type { Task } from './task.ts';
 import type { ThreadGroup } from './thread-group.ts';
@@ -31,6 +33,11 @@ export class RunningCaller implements SocketCaller {
   peer(): SocketIdentity {
     this.look();
     return this.peerIdentity;
+  }
+
+  tellUrgent(file: OpenFile): void {
+    const kernel = this.current()?.kernel;
+    if (kernel !== undefined) tellUrgent(kernel, file);
   }
 
   private look(): void {

@@ -16,7 +16,18 @@ import {
   EPERM,
   EPIPE,
 } from '../abi/errno.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDBAND,
+  POLLRDHUP,
+  POLLRDNORM,
+  POLLWRBAND,
+  POLLWRNORM,
+} from '../abi/poll.ts';
 import { AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts';
 import { Fifo } from '../base/fifo.ts';
 import { WaitQueue } from '../base/wait-queue.ts';
@@ -34,6 +45,7 @@ const STREAM_PIECE = 32_768;
 /** Messages that wait at a datagram socket (net.unix.max_dgram_qlen). */
 const DATAGRAM_BACKLOG = 10;
 const READABLE = POLLIN | POLLRDNORM;
+const URGENT = POLLPRI | POLLRDBAND;
 const WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND;
 
 export const RECEIVE_SHUT = 1;
@@ -43,7 +55,7 @@ const BOTH_SHUT = 3;
 /** Bytes on their way, with what travels beside them. */
 export interface UnixMessage {
   readonly bytes: Uint8Array;
-  /** Bytes of a stream that were read already. */
+  /** Bytes of a stream that were read already; all of them where an urgent byte has left its place behind. */
   used: number;
   readonly from: UnixEndpoint;
   readonly cost: number;
@@ -106,6 +118,12 @@ export class UnixEndpoint {
   receiveBuffer = SOCKET_BUFFER_BYTES;
   isDead = false;
   readonly messages = new Fifo<UnixMessage>();
+  /** The message of a stream whose byte was sent with MSG_OOB last, while nobody has read it. */
+  private urgent: UnixMessage | null = null;
+  /** SO_OOBINLINE: urgent bytes are read as any other. */
+  takesUrgentInline = false;
+  /** The description that leads here; null while nobody has accepted the connection. */
+  file: OpenFile | null = null;
   /** Connections that nobody has accepted. */
   readonly backlog: UnixEndpoint[] = [];
   backlogLimit = DATAGRAM_BACKLOG;
@@ -221,16 +239,23 @@ export class UnixEndpoint {
   /**
    * Sends a message, or a piece of a stream.
    * @param target where a datagram goes; null for the peer
+   * @param isUrgent the byte of a stream that MSG_OOB tells of
    * @returns bytes taken or -errno; -EAGAIN when there is no room
    */
-  send(source: ByteSource, count: number, target: UnixEndpoint | null, attachments: Attachments): number {
+  send(
+    source: ByteSource,
+    count: number,
+    target: UnixEndpoint | null,
+    attachments: Attachments,
+    isUrgent = false,
+  ): number {
     if (this.family !== AF_UNIX) return -ECONNREFUSED;
     return this.kind === SOCK_STREAM
-      ? this.sendStream(source, count, attachments)
+      ? this.sendStream(source, count, attachments, isUrgent)
       : this.sendMessage(source, count, target, attachments);
   }
 
-  private sendStream(source: ByteSource, count: number, attachments: Attachments): number {
+  private sendStream(source: ByteSource, count: number, attachments: Attachments, isUrgent: boolean): number {
     if (this.peer === null) return -ENOTCONN;
     if ((this.shut & SEND_SHUT) !== 0) return -EPIPE;
     if (count === 0) return 0;
@@ -238,7 +263,8 @@ export class UnixEndpoint {
     if (this.error !== 0) return -this.takeError();
     if (this.sent >= this.sendBuffer) return -EAGAIN;
     if (peer.isDead || (peer.shut & RECEIVE_SHUT) !== 0) return -EPIPE;
-    return this.deliver(peer, source, Math.min(count, STREAM_PIECE, (this.sendBuffer >> 1) - 64), attachments);
+    const piece = Math.min(count, STREAM_PIECE, (this.sendBuffer >> 1) - 64);
+    return this.deliver(peer, source, piece, attachments, isUrgent);
   }
 
   private sendMessage(source: ByteSource, count: number, named: UnixEndpoint | null, attachments: Attachments): number {
@@ -277,7 +303,13 @@ export class UnixEndpoint {
     return this !== sender && this.peer !== sender && this.messages.length > this.backlogLimit;
   }
 
-  private deliver(target: UnixEndpoint, source: ByteSource, count: number, attachments: Attachments): number {
+  private deliver(
+    target: UnixEndpoint,
+    source: ByteSource,
+    count: number,
+    attachments: Attachments,
+    isUrgent = false,
+  ): number {
     const { namespace } = this;
     const cost = count + MESSAGE_COST;
     if (!namespace.buffers.take(cost)) return -ENOBUFS;
@@ -289,7 +321,7 @@ export class UnixEndpoint {
     }
     namespace.buffers.give(count - got);
     this.sent += got + MESSAGE_COST;
-    target.messages.push({
+    const message: UnixMessage = {
       bytes: got === count ? bytes : bytes.subarray(0, got),
       used: 0,
       from: this,
@@ -297,8 +329,14 @@ export class UnixEndpoint {
       identity: attachments.identity,
       files: attachments.files,
       owner: attachments.identity.uid,
-    });
-    target.events.wake(READABLE);
+    };
+    target.messages.push(message);
+    if (isUrgent) {
+      // The one before it becomes a byte as any other.
+      target.urgent = message;
+      if (target.file !== null) namespace.caller.tellUrgent(target.file);
+    }
+    target.events.wake(isUrgent ? READABLE | URGENT : READABLE);
     return got;
   }
 
@@ -349,13 +387,14 @@ export class UnixEndpoint {
 
   private receiveStream(sink: ByteSink, count: number, peeks: boolean, sameSender: SocketIdentity | null): Received {
     if (this.state !== 'connected') return nothing(-EINVAL);
-    if (this.messages.length === 0) return nothing(this.emptyResult(true));
     let bytes = 0;
     let from: UnixEndpoint | null = null;
     let identity = sameSender;
     let files = NO_FILES;
     for (let index = 0; bytes < count || from === null;) {
+      index = this.skipUrgent(index, peeks, bytes > 0 || sameSender !== null);
       const message = this.messages.at(index);
+      if (message === undefined && from === null && index >= 0) return nothing(this.emptyResult(true));
       if (message === undefined) break;
       if (identity !== null && this.passesCredentials && !isSame(identity, message.identity)) break;
       from ??= message.from;
@@ -382,6 +421,46 @@ export class UnixEndpoint {
     return { bytes, full: bytes, from, identity, files };
   }
 
+  /**
+   * Where reading a stream goes on at or behind `index`: an urgent byte ends what one call reads, and is lost when the next
+   * one begins with it (manage_oob).
+   * @param hasRead the call has read something
+   * @returns -1 where it ends
+   */
+  private skipUrgent(index: number, peeks: boolean, hasRead: boolean): number {
+    for (let at = index; ;) {
+      const message = this.messages.at(at);
+      if (message === undefined) return at;
+      const isTaken = message.used === message.bytes.length;
+      if (!isTaken && message !== this.urgent) return at;
+      if (hasRead && (!isTaken || this.urgent === null)) return -1;
+      if (!isTaken && this.takesUrgentInline) {
+        if (!peeks) this.urgent = null;
+        return at;
+      }
+      if (peeks) at++;
+      else this.discardFirst();
+    }
+  }
+
+  /** recv(2) with MSG_OOB: 1 or -errno. */
+  receiveUrgent(sink: ByteSink, count: number, peeks: boolean): number {
+    const { urgent } = this;
+    if (this.state !== 'connected' || urgent === null || this.takesUrgentInline) return -EINVAL;
+    if (!peeks) this.urgent = null;
+    // As in Linux, the byte is gone even when it could not be stored.
+    if (!peeks) urgent.used = 1;
+    return count > 0 && sink.put(urgent.bytes) < 1 ? -EFAULT : 1;
+  }
+
+  /** SIOCATMARK: the next byte is the urgent one, or would be had it not been taken. */
+  get isAtMark(): boolean {
+    const first = this.messages.at(0);
+    if (first === undefined || first === this.urgent) return first !== undefined;
+    const isTaken = this.kind === SOCK_STREAM && first.used === first.bytes.length;
+    return isTaken && (this.urgent === null || this.messages.at(1) === this.urgent);
+  }
+
   /** The descriptors of a message; their references are the caller's now. */
   private takeFiles(message: UnixMessage): readonly OpenFile[] {
     const { files } = message;
@@ -395,6 +474,7 @@ export class UnixEndpoint {
   private drop(): void {
     const message = this.messages.shift();
     if (message === undefined) return;
+    if (message === this.urgent) this.urgent = null;
     this.namespace.buffers.give(message.cost);
     const { from } = message;
     from.sent -= message.cost;
@@ -411,11 +491,15 @@ export class UnixEndpoint {
 
   /** Nobody will receive what is here. */
   discardMessages(): void {
-    for (let message = this.messages.at(0); message !== undefined; message = this.messages.at(0)) {
-      const files = this.takeFiles(message);
-      this.drop();
-      this.namespace.release(files);
-    }
+    while (this.messages.length > 0) this.discardFirst();
+  }
+
+  private discardFirst(): void {
+    const first = this.messages.at(0);
+    if (first === undefined) return;
+    const files = this.takeFiles(first);
+    this.drop();
+    this.namespace.release(files);
   }
 
   // ---- ends
@@ -446,7 +530,7 @@ export class UnixEndpoint {
     this.shut = BOTH_SHUT;
     if (peer !== null && this.isConnectionBased) {
       peer.shut = BOTH_SHUT;
-      if (this.messages.length > 0 || !wasAccepted) peer.error = ECONNRESET;
+      if (this.hasUnread || !wasAccepted) peer.error = ECONNRESET;
       peer.events.wake(READABLE | WRITABLE | POLLRDHUP | POLLHUP | (peer.error !== 0 ? POLLERR : 0));
     }
     this.peer = null;
@@ -459,6 +543,13 @@ export class UnixEndpoint {
 
   // ---- looking
 
+  /** Something was sent that nobody has read; an urgent byte's place alone is nothing. */
+  private get hasUnread(): boolean {
+    const [first, second] = [this.messages.at(0), this.messages.at(1)];
+    const isPlace = this.kind === SOCK_STREAM && first !== undefined && first.used === first.bytes.length;
+    return (isPlace ? second : first) !== undefined;
+  }
+
   private get isWritable(): boolean {
     return this.state !== 'listening' && this.sent * 4 <= this.sendBuffer;
   }
@@ -468,6 +559,7 @@ export class UnixEndpoint {
     if (this.shut === BOTH_SHUT) mask |= POLLHUP;
     if ((this.shut & RECEIVE_SHUT) !== 0) mask |= POLLRDHUP | READABLE;
     if (this.messages.length > 0 || this.backlog.length > 0) mask |= READABLE;
+    if (this.urgent !== null) mask |= POLLPRI;
     if (this.isConnectionBased && this.state === 'closed') mask |= POLLHUP;
     if (!this.isWritable) return mask;
     const { peer } = this;

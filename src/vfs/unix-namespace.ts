@@ -21,6 +21,8 @@ export interface SocketIdentity {
 export interface SocketCaller {
   sender(): SocketIdentity;
   peer(): SocketIdentity;
+  /** An urgent byte has come to this socket: its owner is told. */
+  tellUrgent(file: OpenFile): void;
 }
 
 const NOBODY: SocketIdentity = { pid: 0, uid: 0, gid: 0 };
@@ -46,7 +48,7 @@ export class UnixNamespace {
   private readonly toRelease: OpenFile[] = [];
   private isReleasing = false;
   /** Set by the kernel. */
-  caller: SocketCaller = { sender: () => NOBODY, peer: () => NOBODY };
+  caller: SocketCaller = { sender: () => NOBODY, peer: () => NOBODY, tellUrgent: () => undefined };
 
   constructor(buffers: Budget, descriptors: Budget) {
     this.buffers = buffers;

@@ -3,9 +3,10 @@
 // The open file description over an AF_UNIX endpoint: read, write, poll and ioctl. Models net/socket.c (sock_file_ops).
 
 import { EFAULT, EINVAL, ENOTTY } from '../abi/errno.ts';
-import { FIONREAD, TIOCOUTQ } from '../abi/ioctl.ts';
+import { FIONREAD, SIOCATMARK, TIOCOUTQ } from '../abi/ioctl.ts';
 import { O_NONBLOCK } from '../abi/open.ts';
 import { POLLHUP, POLLIN } from '../abi/poll.ts';
+import { AF_UNIX } from '../abi/socket.ts';
 import type { WaitQueue } from '../base/wait-queue.ts';
 import { savable } from '../base/savable.ts';
 import type { Dentry } from './dentry.ts';
@@ -29,6 +30,7 @@ export class SocketFile extends OpenFile {
     super(dentry, flags);
     this.endpoint = endpoint;
     this.queue = endpoint.events;
+    endpoint.file = this;
   }
 
   override waitLimitNs(mask: number): number {
@@ -58,16 +60,24 @@ export class SocketFile extends OpenFile {
   }
 
   override ioctl(request: number, argument: number, memory: UserMemory): number {
-    if (request !== FIONREAD && request !== TIOCOUTQ) return -ENOTTY;
-    const value = request === FIONREAD ? this.endpoint.waitingBytes : this.endpoint.unreadCost;
+    const value = this.asked(request);
+    if (value === undefined) return -ENOTTY;
     if (value < 0) return -EINVAL;
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setInt32(0, value, true);
     return memory.copyOut(argument, bytes) === 4 ? 0 : -EFAULT;
   }
 
+  private asked(request: number): number | undefined {
+    const { endpoint } = this;
+    if (request === FIONREAD) return endpoint.waitingBytes;
+    if (request === TIOCOUTQ) return endpoint.unreadCost;
+    return request === SIOCATMARK && endpoint.family === AF_UNIX ? Number(endpoint.isAtMark) : undefined;
+  }
+
   protected override destroy(): void {
     const { namespace } = this.endpoint;
+    this.endpoint.file = null;
     this.endpoint.release();
     namespace.mayCollect();
   }

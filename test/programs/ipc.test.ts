@@ -18,6 +18,7 @@ const AS_ROOT = [
   'mqueue-files',
   'posix-mq',
   'unix-sockets',
+  'unix-urgent',
   'inotify',
   'splice',
   'locks',

@@ -10,7 +10,7 @@ import { bufferText, input, output, printerOf, structText } from './printers.ts'
 import type { SpecialArg, SpecialCalls } from './special-call.ts';
 import { kinds } from './special-call.ts';
 
-const REQUESTS = enumTable('', abi, /^(TC|TIOC|FIO|FI|FS_IOC|BLK)/);
+const REQUESTS = enumTable('', abi, /^(TC|TIOC|FIO|FI|FS_IOC|BLK|SIOC)/);
 /** Numbers that the sound timers have, too. */
 const SHARED: ReadonlyMap<number, string> = new Map([
   [abi.TCSETS, 'SNDCTL_TMR_START or TCSETS'],
@@ -77,6 +77,7 @@ function argument(args: RawArgs): readonly SpecialArg[] {
     case abi.TIOCGPTN:
     case abi.TIOCGETD:
     case abi.TIOCGEXCL:
+    case abi.SIOCATMARK:
       return [INT_OUT];
     case abi.FIONBIO:
     case abi.FIOASYNC:

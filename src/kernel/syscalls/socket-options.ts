@@ -224,6 +224,7 @@ function setPlain(task: Task, file: SocketFile, option: number, number: number):
   let kept = number;
   if (FLAG_OPTIONS.includes(option)) kept = number !== 0 ? 1 : 0;
   else if (option === S.SO_RCVLOWAT) kept = number < 0 ? 0x7fffffff : number || 1;
+  if (option === S.SO_OOBINLINE) file.endpoint.takesUrgentInline = number !== 0;
   file.options.set(option, kept);
   return 0;
 }

@@ -4,7 +4,7 @@
 // the sendmsg and recvmsg operations of net/unix/af_unix.c.
 
 import { savable } from '../../base/savable.ts';
-import { EAGAIN, EFAULT, EINVAL, EISCONN, EOPNOTSUPP, EPIPE } from '../../abi/errno.ts';
+import { EAGAIN, EFAULT, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPIPE } from '../../abi/errno.ts';
 import { IOV_MAX, O_NONBLOCK } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import { SIGPIPE, SI_USER } from '../../abi/signal.ts';
@@ -75,7 +75,11 @@ class Sending implements Transfer {
         this.isHeld = true;
       }
       const ancillary = isFirst ? this.ancillary : { ...this.ancillary, files: [] };
-      const n = endpoint.send(this.buffers, length - this.done, this.target, ancillary);
+      // With MSG_OOB the last byte goes for itself.
+      const left = length - this.done;
+      const isUrgent = (this.flags & S.MSG_OOB) !== 0 && left === 1;
+      const count = (this.flags & S.MSG_OOB) !== 0 && left > 1 ? left - 1 : left;
+      const n = endpoint.send(this.buffers, count, this.target, ancillary, isUrgent);
       if (n > 0 || (n === 0 && endpoint.kind !== S.SOCK_STREAM)) this.isHeld = false;
       if (n === -EAGAIN) return n;
       if (n < 0) {
@@ -114,6 +118,11 @@ function targetOf(task: Task, file: SocketFile, address: Uint8Array | null): Uni
   return findNamed(task, name, endpoint.kind);
 }
 
+/** Only streams have urgent bytes. */
+function refusalOfUrgent({ kind, state }: UnixEndpoint): number {
+  return kind === S.SOCK_SEQPACKET && state !== 'connected' ? -ENOTCONN : -EOPNOTSUPP;
+}
+
 function prepareSend(
   task: Task,
   file: SocketFile,
@@ -122,10 +131,13 @@ function prepareSend(
   ancillary: Ancillary,
   flags: number,
 ): Sending | number {
-  if ((flags & S.MSG_OOB) !== 0) return -EOPNOTSUPP;
+  const { endpoint } = file;
+  if ((flags & S.MSG_OOB) !== 0) {
+    if (endpoint.kind !== S.SOCK_STREAM) return refusalOfUrgent(endpoint);
+    if (buffers.length === 0) return -EOPNOTSUPP;
+  }
   const target = targetOf(task, file, address);
   if (typeof target === 'number') return target;
-  const { endpoint } = file;
   if (endpoint.passesCredentials && endpoint.name === null && endpoint.kind !== S.SOCK_STREAM) {
     const failed = autobind(task, endpoint);
     if (failed < 0) return failed;
@@ -247,7 +259,10 @@ class Receiving implements Transfer {
     const { endpoint } = this.file;
     const { length } = this.buffers;
     const peeks = (this.flags & S.MSG_PEEK) !== 0;
-    if ((this.flags & S.MSG_OOB) !== 0) return endpoint.kind === S.SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+    if (this.isUrgent) {
+      if (endpoint.kind !== S.SOCK_STREAM) return refusalOfUrgent(endpoint);
+      return endpoint.receiveUrgent(this.buffers, length, peeks);
+    }
     for (;;) {
       const before = this.first?.identity ?? null;
       const received = endpoint.receive(this.buffers, length - this.done, peeks, this.waits, before);
@@ -260,6 +275,10 @@ class Receiving implements Transfer {
       this.done += bytes;
       if (!this.waitsForAll || bytes === 0 || this.done >= length || received.files.length > 0) return this.finish();
     }
+  }
+
+  get isUrgent(): boolean {
+    return (this.flags & S.MSG_OOB) !== 0;
   }
 
   private get waits(): boolean {
@@ -337,7 +356,7 @@ function finishMessage(
   flags: number,
 ): number {
   const { mm } = task;
-  let out = (flags & S.MSG_CMSG_CLOEXEC) | (receiving.isCut ? S.MSG_TRUNC : 0);
+  let out = (flags & S.MSG_CMSG_CLOEXEC) | (receiving.isCut ? S.MSG_TRUNC : 0) | (flags & S.MSG_OOB);
   let length = 0;
   if (receiving.first !== null) {
     const control = writeControl(task, file, header, receiving.first, flags);
@@ -458,49 +477,41 @@ class ReceivingMany implements Transfer {
   }
 }
 
-const NO_OUT_OF_BAND = 'MSG_OOB';
-
 export const SOCKET_TRANSFER_CALLS: readonly SyscallDef[] = [
   {
     nr: 44,
     name: 'sendto',
     args: ['fd', 'buf', 'size', 'flags:msg', 'ptr', 'int'],
-    partial: NO_OUT_OF_BAND,
     call: (t, a) => sendto(t, a.int(0), a.num(1), a.num(2), a.uint(3), a.num(4), a.int(5)),
   },
   {
     nr: 45,
     name: 'recvfrom',
     args: ['fd', 'outbuf', 'size', 'flags:msg', 'ptr', 'ptr'],
-    partial: NO_OUT_OF_BAND,
     call: (t, a) => recvfrom(t, a.int(0), a.num(1), a.num(2), a.uint(3), a.num(4), a.num(5)),
   },
   {
     nr: 46,
     name: 'sendmsg',
     args: ['fd', 'ptr', 'flags:msg'],
-    partial: NO_OUT_OF_BAND,
     call: (t, a) => sendmsg(t, a.int(0), a.num(1), a.uint(2)),
   },
   {
     nr: 47,
     name: 'recvmsg',
     args: ['fd', 'ptr', 'flags:msg'],
-    partial: NO_OUT_OF_BAND,
     call: (t, a) => recvmsg(t, a.int(0), a.num(1), a.uint(2)),
   },
   {
     nr: 307,
     name: 'sendmmsg',
     args: ['fd', 'ptr', 'uint', 'flags:msg'],
-    partial: NO_OUT_OF_BAND,
     call: (t, a) => sendmmsg(t, a.int(0), a.num(1), a.uint(2), a.uint(3)),
   },
   {
     nr: 299,
     name: 'recvmmsg',
     args: ['fd', 'ptr', 'uint', 'flags:msg', 'in:timespec'],
-    partial: NO_OUT_OF_BAND,
     call: (t, a) => recvmmsg(t, a.int(0), a.num(1), a.uint(2), a.uint(3), a.num(4)),
   },
 ];
