@@ -141,6 +141,11 @@ export interface Cpu extends Mmu {
   step(view?: FetchView): Stop;
   /** Makes the current or the next run end with `interrupted`. Never lost; callable in the syscall handler. */
   interrupt(): void;
+  /**
+   * Makes the run that comes to this count of `instructions` end with `interrupted`, before its next block: as if
+   * `interrupt` had been called there. Once; Infinity: none.
+   */
+  interruptAt(count: number): void;
   /** Interrupts runs when `ms` of host time have passed from now, from outside JavaScript; 0 disarms. */
   armWatchdog(ms: number): void;
 

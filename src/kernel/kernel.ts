@@ -499,11 +499,13 @@ export class Kernel implements Sentry {
   pause(atInstruction: number, onPause: () => void): void {
     this.onPause = onPause;
     this.pauseAt = atInstruction;
-    if (atInstruction <= this.cpu.instructions) this.cpu.interrupt();
+    // The host's interruptions show nowhere, wherever they come.
+    this.cpu.interruptAt(atInstruction);
   }
 
   private rest(): void {
     this.pauseAt = Infinity;
+    this.cpu.interruptAt(Infinity);
     this.platform.rest();
     this.clock.rest();
     this.onPause();
@@ -608,13 +610,7 @@ export class Kernel implements Sentry {
     const untilTimer = this.clock.isWall ? Infinity : this.nextTimer - now;
     return Math.max(
       1,
-      Math.min(
-        task.sliceEnd - instructions,
-        this.instructionLimit - instructions,
-        untilTimer,
-        cpuLeft,
-        Math.max(1, this.pauseAt - instructions),
-      ),
+      Math.min(task.sliceEnd - instructions, this.instructionLimit - instructions, untilTimer, cpuLeft),
     );
   }
 

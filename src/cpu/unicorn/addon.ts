@@ -15,6 +15,7 @@ export interface NativeEngine {
   loadFpu(from: Uint8Array): void;
   armWatchdog(ms: number): void;
   interruptEvery(blocks: number): void;
+  interruptAt(count: number): void;
   setEarlyFlushes(on: boolean): void;
   setScreenGs(on: boolean): void;
   /** Two ranges of addresses: blocks in the first count as no instructions, in the second as one. */

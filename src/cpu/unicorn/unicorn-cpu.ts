@@ -123,6 +123,10 @@ export class UnicornCpu implements Cpu {
     this.#u32[Control.interrupt / U32] = 1;
   }
 
+  interruptAt(count: number): void {
+    this.#native.interruptAt(count);
+  }
+
   armWatchdog(ms: number): void {
     this.#native.armWatchdog(ms);
   }

@@ -189,6 +189,10 @@ export class StepCpu implements Cpu {
     this.#cpu.interrupt();
   }
 
+  interruptAt(count: number): void {
+    this.#cpu.interruptAt(count);
+  }
+
   armWatchdog(ms: number): void {
     this.#cpu.armWatchdog(ms);
   }

@@ -43,6 +43,43 @@ forEachEngine('Interruption', (engine) => {
     expect(cpu.step().kind).toBe('budget');
   });
 
+  it('comes at a count of instructions, wherever in a run, and changes nothing of where the run ends', () => {
+    // Blocks of one to six instructions, a loop, and two repeated instructions.
+    prepare('b903000000 90 90 90 ffc9 75f9 b905000000 bf00006000 f3aa 90 90 b903000000 f3aa ebdd');
+    const runTo = (end: number, pause: number): unknown => {
+      space.enter();
+      const start = cpu.instructions;
+      cpu.interruptAt(start + pause);
+      let paused = -1;
+      let { kind } = cpu.run(end);
+      if (kind === 'interrupted') {
+        paused = cpu.instructions - start;
+        ({ kind } = cpu.run(end - paused));
+      }
+      cpu.interruptAt(Infinity);
+      const seen = [kind, cpu.instructions - start, cpu.regs.get(Reg.rip), cpu.regs.get(Reg.rcx)];
+      if (pause === Infinity) return seen;
+      expect(paused === -1 || (paused >= pause && paused < pause + 6), `${paused} for ${pause}`).toBe(true);
+      // The last block before the end may be longer than what is left.
+      if (paused === -1) expect(cpu.instructions - start - pause).toBeLessThan(6);
+      return seen;
+    };
+    for (let end = 1; end <= 64; end++) {
+      const undisturbed = runTo(end, Infinity);
+      for (let pause = 0; pause <= end; pause++) {
+        expect(runTo(end, pause), `${end} instructions with a pause at ${pause}`).toEqual(undisturbed);
+      }
+    }
+  });
+
+  it('comes at a count that an earlier run has passed as soon as the next begins', () => {
+    prepare('90 90 cc');
+    cpu.interruptAt(cpu.instructions - 5);
+    expect(cpu.run(100).kind).toBe('interrupted');
+    expect(cpu.regs.get(Reg.rip)).toBe(CODE);
+    expect(cpu.run(100).kind).toBe('breakpoint');
+  });
+
   it('ends the run after the handler that asks', () => {
     prepare('0f05 90 ebfb');
     let calls = 0;

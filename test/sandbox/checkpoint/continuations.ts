@@ -74,7 +74,7 @@ function recorded(
   const strace = new StraceText({
     write: (lines) => (record.strace += lines),
     immediate: true,
-    times: false,
+    times: true,
     epochNs: () => 0n,
   });
   return { host, openCpu: openUnicorn, consumers: [strace], makeTracer: (trace) => new SyscallTracer(trace) };
@@ -90,10 +90,14 @@ async function finish(sandbox: Sandbox, record: Record): Promise<Outcome> {
   }
 }
 
-/** Runs to the end; checkpoints are taken at the instruction counts in `points`, which ascend. */
+/**
+ * Runs to the end; checkpoints are taken at the instruction counts in `points`, which ascend.
+ * @param every of so many points only the first is saved, at the others the run is paused
+ */
 export async function runTaking(
   options: ProgramOptions,
   points: readonly number[],
+  every = 1,
 ): Promise<{ outcome: Outcome; taken: Taken[] }> {
   const record = { output: '', strace: '' };
   const sandbox = Sandbox.create({ ...options, ...recorded(record, options.input ?? '') });
@@ -102,11 +106,12 @@ export async function runTaking(
     const at = points[i];
     if (at === undefined) return;
     sandbox.checkpointAt(at, () => {
+      next(i + 1);
+      if (i % every !== 0) return;
       const file = sandbox.save();
       const tasks = [...sandbox.kernel.groups.values()].flatMap((group) => group.tasks);
       const traced = tasks.filter(({ state }) => state === 'traced').length;
       taken.push({ at, rips: tasks.map((task) => task.regs.get(Reg.rip)), traced, file, ...record });
-      next(i + 1);
     });
   };
   next(0);

@@ -148,6 +148,17 @@ napi_value interruptEvery(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value interruptAt(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argv[1];
+  Engine* engine = engineOf(env, info, &argc, argv);
+  if (engine == nullptr) return nullptr;
+  double count = 0;
+  napi_get_value_double(env, argv[0], &count);
+  engine->interruptAt(count);
+  return nullptr;
+}
+
 napi_value setEarlyFlushes(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value argv[1];
@@ -300,6 +311,7 @@ napi_value openEngine(napi_env env, napi_callback_info info) {
                  {"loadFpu", loadFpu},
                  {"armWatchdog", armWatchdog},
                  {"interruptEvery", interruptEvery},
+                 {"interruptAt", interruptAt},
                  {"setEarlyFlushes", setEarlyFlushes},
                  {"setScreenGs", setScreenGs},
                  {"setCounting", setCounting},

@@ -157,9 +157,8 @@ void Engine::settleRep(uint64_t rcx) {
 void Engine::settleRepAt(uint64_t rip) {
   uint64_t* regs = control_->regs;
   if (repAddress_ == rip && repAddress_ != 0) {
-    uint64_t left = rep32_ ? regs[kRcx] & 0xffffffff : regs[kRcx];
     // The last iteration is over: the processor would be past the instruction. Entered anew, it would count once more.
-    if (left == 0) regs[kRip] = rip + repLength_;
+    if (isRepOver(regs[kRcx])) regs[kRip] = rip + repLength_;
   }
   settleRep(regs[kRcx]);
 }

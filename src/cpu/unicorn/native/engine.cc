@@ -5,6 +5,7 @@
 #include "engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "abort-guard.h"
@@ -110,6 +111,25 @@ bool Engine::refill() {
     flushDue_ = earlyFlushes_;
   }
   granted_ = hot_.left = std::min(remaining_, untilFlush_);
+  double untilPause = std::ceil(interruptAt_ - base_);
+  if (nearPause_ != (untilPause <= 0)) {
+    nearPause_ = !nearPause_;
+    publishTag();
+  }
+  // The block hook counts up to there and no farther.
+  if (untilPause > 0 && untilPause < static_cast<double>(granted_)) {
+    granted_ = hot_.left = static_cast<int64_t>(untilPause);
+  }
+  return true;
+}
+
+bool Engine::grantRest() {
+  int64_t whole = std::min(remaining_, untilFlush_);
+  if (granted_ >= whole) return false;
+  hot_.left += whole - granted_;
+  granted_ = whole;
+  nearPause_ = true;
+  publishTag();
   return true;
 }
 
@@ -225,7 +245,7 @@ bool Engine::stepInRun(bool* ok) {
 void Engine::publishTag() {
   hot_.tag.store(blocks_.epochTag());
   // The watchdog sets the flag first and the tag then, this side the other way round: one of the two sees the other.
-  if (attention_ || interruptEvery_ != 0 || control_->interrupt.load() != 0) hot_.tag.store(kNoTag);
+  if (attention_ || nearPause_ || interruptEvery_ != 0 || control_->interrupt.load() != 0) hot_.tag.store(kNoTag);
 }
 
 void Engine::setAttention(bool on) {
@@ -251,7 +271,7 @@ void Engine::blockHook(UcEngine*, uint64_t address, uint32_t size, void* user) {
 void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) {
   // Another iteration of a repeated instruction, as screenBlock would count it: most blocks that come here are one.
   if (self->repLoops_ && self->repAddress_ == address && !self->repWritable_ && self->hot_.left > 0 &&
-      self->event_ == Event::none && !self->stepping_ && self->interruptEvery_ == 0 &&
+      self->event_ == Event::none && !self->stepping_ && self->interruptEvery_ == 0 && !self->nearPause_ &&
       self->control_->interrupt.load(std::memory_order_relaxed) == 0) {
     self->repVisits_++;
     self->hot_.left--;
@@ -260,7 +280,7 @@ void Engine::blockSlow(Engine* self, uint64_t address, uint32_t size) {
   self->screenBlock(address, size);
 }
 
-bool Engine::affordBlock(int64_t count) {
+bool Engine::affordBlock(int64_t count, bool iterates) {
   bool fits = count <= hot_.left;
   int64_t total = remaining_ - granted_ + hot_.left;
   // A run makes progress even when its first block is longer than its budget.
@@ -273,15 +293,21 @@ bool Engine::affordBlock(int64_t count) {
     blocksSeen_ = 0;
     control_->interrupt.store(1);
   }
-  // After the budget: where a run ends by its budget must not depend on when the host interrupts it.
-  if (control_->interrupt.load() != 0) {
+  // After the budget: where a run ends by its budget must not depend on when the host interrupts it. For that the next block
+  // must be known, which it is not where a repeated instruction finds that it is over.
+  bool isAsked = control_->interrupt.load() != 0 || retired() >= interruptAt_;
+  if (isAsked && !(iterates && isRepOver(machine_->read(kRegRcx)))) {
+    if (retired() >= interruptAt_) {
+      interruptAt_ = std::numeric_limits<double>::infinity();
+      nearPause_ = false;
+    }
     control_->interrupt.store(0);
     publishTag();
     event_ = Event::interrupted;
     machine_->stop();
     return false;
   }
-  if (fits) return true;
+  if (fits || (grantRest() && count <= hot_.left)) return true;
   if (total == hot_.left) return true;
   untilFlush_ = 0;
   refill();
@@ -306,7 +332,7 @@ void Engine::screenBlock(uint64_t address, uint32_t size) {
   }
   if (repAddress_ != 0 && !loops) settleRep(repLoops_ ? machine_->read(kRegRcx) : 0);
   if (loops) {
-    if (!affordBlock(1)) return;
+    if (!affordBlock(1, true)) return;
     // Another iteration of the repeated instruction that ended the last block, or the look at a counter that has
     // come to zero, which is no iteration: settleRep tells them apart.
     if (!repLoops_) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -111,6 +112,12 @@ class Engine : private MachineEvents {
     blocksSeen_ = 0;
     publishTag();
   }
+  /** Interrupts the run that comes to this count of instructions, before its next block; once. Infinity: none. */
+  void interruptAt(double count) {
+    interruptAt_ = count;
+    nearPause_ = true;
+    publishTag();
+  }
   /** Inside a run or step: neither may be called. */
   bool busy() const { return inRun_; }
   const std::string& failure() const { return failure_; }
@@ -131,8 +138,11 @@ class Engine : private MachineEvents {
   static void blockHook(UcEngine*, uint64_t address, uint32_t size, void* user);
   static void blockSlow(Engine* self, uint64_t address, uint32_t size);
   void screenBlock(uint64_t address, uint32_t size);
-  /** Whether `count` more instructions fit the budget; if not, asks for a stop. */
-  bool affordBlock(int64_t count);
+  /**
+   * Whether `count` more instructions fit the budget; if not, asks for a stop.
+   * @param iterates it is an iteration of a repeated instruction, or the look that ends it
+   */
+  bool affordBlock(int64_t count, bool iterates = false);
   /** Lets the block hook trust its table, unless something asks for the slow path. */
   void publishTag();
   void setAttention(bool on);
@@ -147,6 +157,8 @@ class Engine : private MachineEvents {
   void adoptTables();
   /** Grants the next slice of the budget. @return false when the budget is used up */
   bool refill();
+  /** Grants what `interruptAt` has held back of the slice. @return false when that is nothing */
+  bool grantRest();
   bool runSlices();
   /** Handles what ended a uc_emu_start. @return true when the run is over */
   bool handleEvent(UcErr code, bool* ok);
@@ -172,6 +184,7 @@ class Engine : private MachineEvents {
   void unwindBranch();
   void settleCount(uint64_t rip);
   void settleRep(uint64_t rcx);
+  bool isRepOver(uint64_t rcx) const { return (rep32_ ? rcx & 0xffffffff : rcx) == 0; }
   /** For a run that is left between two blocks: a repeated instruction that is over is behind. */
   void settleRepAt(uint64_t rip);
   /** @param boundary set to whether an instruction starts at `rip` */
@@ -219,6 +232,9 @@ class Engine : private MachineEvents {
   /** Other than 0: every block takes the slow path. */
   uint32_t interruptEvery_ = 0;
   uint32_t blocksSeen_ = 0;
+  double interruptAt_ = std::numeric_limits<double>::infinity();
+  /** It may come before the slice ends: every block takes the slow path. */
+  bool nearPause_ = false;
 
   bool screenGs_ = false;
 
