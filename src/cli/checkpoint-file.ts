@@ -16,8 +16,14 @@ export class CheckpointFile {
   readonly #at: number | undefined;
   readonly #logger: Logger;
   #sandbox: Sandbox | undefined;
-  #isMissing: boolean;
-  readonly #onSignal = (): void => this.#sandbox?.checkpointAt(0, () => this.#take());
+  /** The one at a count of instructions has not been taken. */
+  #isDue: boolean;
+  #isWritten = false;
+  readonly #onSignal = (): void =>
+    this.#sandbox?.checkpointAt(0, () => {
+      this.#take();
+      this.#arm();
+    });
 
   /**
    * @param at instructions after which one is taken; undefined for none but those that signals ask for
@@ -27,7 +33,7 @@ export class CheckpointFile {
     this.#path = path;
     this.#at = at;
     this.#logger = logger;
-    this.#isMissing = at !== undefined;
+    this.#isDue = at !== undefined;
     this.#write(new Uint8Array(0));
     rmSync(this.#temporary, { force: true });
   }
@@ -39,8 +45,17 @@ export class CheckpointFile {
   /** The run is about to begin. */
   watch(sandbox: Sandbox): void {
     this.#sandbox = sandbox;
-    if (this.#at !== undefined) sandbox.checkpointAt(this.#at, () => this.#take());
+    this.#arm();
     process.on('SIGUSR1', this.#onSignal);
+  }
+
+  /** A machine waits for one point at a time. */
+  #arm(): void {
+    if (this.#at === undefined || !this.#isDue) return;
+    this.#sandbox?.checkpointAt(this.#at, () => {
+      this.#isDue = false;
+      this.#take();
+    });
   }
 
   /** The run goes on whatever comes of it: what cannot be saved is said, and an earlier file stays. */
@@ -48,10 +63,9 @@ export class CheckpointFile {
     try {
       this.#write(this.#sandbox?.save() ?? new Uint8Array(0));
       renameSync(this.#temporary, this.#path);
-      this.#isMissing = false;
+      this.#isWritten = true;
     } catch (error) {
       rmSync(this.#temporary, { force: true });
-      this.#isMissing = false;
       if (!(error instanceof TraplineError) && !(error instanceof Error && 'code' in error)) throw error;
       this.#logger.warn(`--checkpoint: nothing was written: ${error.message}`);
     }
@@ -75,8 +89,9 @@ export class CheckpointFile {
   /** The run is over. */
   close(): void {
     process.off('SIGUSR1', this.#onSignal);
-    if (!this.#isMissing) return;
-    this.#logger.warn(`--checkpoint: the run ended before instruction ${this.#at ?? 0}: nothing was written`);
+    if (!this.#isDue) return;
+    const what = this.#isWritten ? 'none was taken there' : 'nothing was written';
+    this.#logger.warn(`--checkpoint: the run ended before instruction ${this.#at ?? 0}: ${what}`);
   }
 }
 

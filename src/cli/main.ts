@@ -193,7 +193,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
   declareRunOptions(run);
   run.addHelpText('after', RUN_HELP);
   run.action(async (name: string | undefined, args: readonly string[], raw: RawRunOptions) => {
-    const options = readRunOptions(raw);
+    const options = readRunOptions(raw, (option) => run.getOptionValueSource(option) !== 'default');
     if (name === undefined && options.restore === undefined) run.error("error: missing required argument 'program'");
     if (name !== undefined && options.restore !== undefined) {
       throw new UsageError(`--restore: the program is in the checkpoint; leave ${name} out`);

@@ -159,7 +159,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       logger,
       disassembler,
     };
-    const { patch, upstream, stubPreemption, disablePatching, wallClock, entropy } = options;
+    const { patch, givenPatch, upstream, stubPreemption, disablePatching, wallClock, entropy } = options;
     if (options.checkpoint !== undefined) {
       checkpoints = new CheckpointFile(options.checkpoint, options.checkpointAt, logger);
     }
@@ -169,6 +169,7 @@ export async function runCommand(program: string, args: readonly string[], optio
         ...(await openTree(options)),
         ...parts,
         disablePatching,
+        ...(givenPatch === undefined ? {} : { patch: givenPatch }),
       });
     } else {
       const upstreamOnly = { upstream, stubPreemption, disablePatching };

@@ -65,6 +65,8 @@ export interface RunOptions {
   readonly checkpoint: string | undefined;
   readonly checkpointAt: number | undefined;
   readonly restore: string | undefined;
+  /** `--patch`, where it was given: a restored machine has a mode of its own. */
+  readonly givenPatch: RunOptions['patch'] | undefined;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFile: string | undefined;
 }
@@ -141,7 +143,7 @@ const ROWS: readonly Row[] = [
   { flags: '--checkpoint-at <N>', text: 'save it after so many instructions, too' },
   {
     flags: '--restore <FILE>',
-    text: 'go on from such a file instead of starting PROGRAM; --root and --bind are given again, the rest is in the file',
+    text: 'go on from such a file instead of starting PROGRAM; --root and --bind are given again, the rest is in the file; --patch off goes on without patches',
   },
   { flags: '--engine <NAME>', text: 'the processor emulator: unicorn', preset: 'unicorn' },
   { flags: '--log-level <LEVEL>', text: LOG_LEVELS.join(', '), preset: 'warn' },
@@ -183,8 +185,12 @@ export function declareRunOptions(command: Command, only?: ReadonlySet<string>):
   }
 }
 
-/** Checks what was given. @throws UsageError */
-export function readRunOptions(raw: RawRunOptions): RunOptions {
+/**
+ * Checks what was given.
+ * @param isGiven by the name that commander gives an option: it is not its default that `raw` holds
+ * @throws UsageError
+ */
+export function readRunOptions(raw: RawRunOptions, isGiven: (name: string) => boolean = () => true): RunOptions {
   const text = (name: string): string | undefined => (typeof raw[name] === 'string' ? raw[name] : undefined);
   const required = (name: string): string => text(name) ?? PRESETS.get(name) ?? '';
   const list = (name: string): readonly string[] => (Array.isArray(raw[name]) ? raw[name] : []);
@@ -207,8 +213,9 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
   if (text('html') !== undefined && withHtml !== undefined) {
     throw new UsageError(`--html: a recording begins with its program and ends with it; leave --${withHtml} out`);
   }
+  const patch = parseChoice('--patch', required('patch'), PATCH_MODES);
   return {
-    patch: parseChoice('--patch', required('patch'), PATCH_MODES),
+    patch,
     upstream: parseChoice('--upstream', required('upstream'), UPSTREAM_VERSION_NAMES),
     stubPreemption: on('stubPreemption'),
     disablePatching: on('disablePatching'),
@@ -242,6 +249,7 @@ export function readRunOptions(raw: RawRunOptions): RunOptions {
     checkpointAt:
       checkpointAt === undefined ? undefined : parseCount('--checkpoint-at', checkpointAt, 0, Number.MAX_SAFE_INTEGER),
     restore: text('restore'),
+    givenPatch: text('patch') !== undefined && isGiven('patch') ? patch : undefined,
     logLevel: parseChoice('--log-level', required('logLevel'), LOG_LEVELS),
     logFile: text('logFile'),
   };

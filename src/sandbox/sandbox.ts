@@ -149,8 +149,11 @@ export type RestoreOptions = Pick<
   | 'upstream'
   | 'disablePatching'
 > & {
-  /** Goes on with every call trapped, as under a platform without stubs; default: as it was saved. */
-  readonly patch?: 'off';
+  /**
+   * `off`: goes on with every call trapped, as under a platform without stubs. Otherwise the mode that the machine was saved
+   * with, which is the default.
+   */
+  readonly patch?: PatchMode;
 };
 
 /** How a run ended. */
@@ -463,6 +466,7 @@ export class Sandbox {
     const checkpoint = new CheckpointFile(file);
     const { head } = checkpoint;
     checkTree(head, options);
+    checkMode(head, options);
     const made: SandboxOptions = {
       ...options,
       program: head.program,
@@ -487,7 +491,7 @@ export class Sandbox {
       cpu.instructions = state.instructions;
       sandbox.#firstInstruction = state.firstInstruction;
       sandbox.trace?.restoreConsumers(state.consumers);
-      if (options.patch === 'off') sandbox.#leaveStubs();
+      if (options.patch === 'off' && head.patch !== 'off') sandbox.#leaveStubs();
       return sandbox;
     } catch (error) {
       cpu.dispose();
@@ -540,6 +544,16 @@ function notGoingOn(error: unknown): unknown {
     'CHECKPOINT_CORRUPT',
     `the restored machine cannot go on (${String(error)}): its checkpoint may be damaged; take another one`,
     { cause: error },
+  );
+}
+
+/** A machine that has jumps to slots of one mode, or none, cannot become one of another. */
+function checkMode(head: CheckpointHead, { patch }: RestoreOptions): void {
+  if (patch === undefined || patch === 'off' || patch === head.patch) return;
+  const orOff = head.patch === 'off' ? '' : ', or give --patch off to go on without patches';
+  throw new TraplineError(
+    'CHECKPOINT_MODE',
+    `the machine was saved with --patch ${head.patch} and cannot go on with --patch ${patch}: leave --patch out${orOff}`,
   );
 }
 

@@ -32,8 +32,11 @@ describe('run --checkpoint', () => {
     expect(b).toEqual(a);
   });
 
-  it('saves when SIGUSR1 comes', async () => {
-    const child = start(['run', '--strace', '--checkpoint', file, '--', guest('loop-forever')]);
+  it('saves when SIGUSR1 comes, and still waits for the count that it was given', async () => {
+    const checkpoint = ['--checkpoint', file, '--checkpoint-at', '99999999999999'];
+    const child = start(['run', '--strace', ...checkpoint, '--', guest('loop-forever')]);
+    let said = '';
+    child.stderr.on('data', (piece) => (said += String(piece)));
     const end = ended(child);
     // Its first line says that it runs.
     await new Promise((done) => child.stderr.once('data', done));
@@ -41,6 +44,7 @@ describe('run --checkpoint', () => {
     while (!existsSync(file)) await new Promise((done) => setTimeout(done, 50));
     child.kill('SIGTERM');
     expect(await end).toBe(128 + 15);
+    expect(said).toMatch(/the run ended before instruction 99999999999999: none was taken there/);
     expect(readdirSync(folder)).toEqual(['saved']);
     const again = trapline(['run', '--restore', file, '--max-instructions', '1000000']);
     expect(again.status).toBe(124);
@@ -66,6 +70,21 @@ describe('run --checkpoint', () => {
 });
 
 describe('run --restore', () => {
+  it('goes on without patches with --patch off, as it was with its own mode, and with no other', () => {
+    const figures = join(folder, 'figures');
+    trapline(['run', '--checkpoint', file, '--checkpoint-at', '30000', '--', guest('threads-counter')]);
+    const modes = (...patch: string[]): unknown => {
+      const { status, stderr } = trapline(['run', '--restore', file, '--metrics', figures, ...patch]);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      return (JSON.parse(readFileSync(figures, 'utf8')) as Record<string, unknown>)['mode'];
+    };
+    expect([modes(), modes('--patch', 'hardened'), modes('--patch', 'off')]).toEqual(['hardened', 'hardened', 'off']);
+    const { status, stderr } = trapline(['run', '--restore', file, '--patch', 'upstream']);
+    expect(status).toBe(125);
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toMatch(/saved with --patch hardened .*leave --patch out, or give --patch off/);
+  });
+
   it('refuses what is no checkpoint, what was cut off, and a program beside it, in one line', () => {
     trapline(['run', '--checkpoint', file, '--checkpoint-at', '1000', '--', guest('threads-counter')]);
     const cut = join(folder, 'cut');
