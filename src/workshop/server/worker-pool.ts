@@ -18,6 +18,8 @@ export interface PoolOptions {
   readonly log: ServerLog;
   /** Bytes of memory at which a worker is ended. */
   readonly memoryBytes?: number;
+  /** Jobs after which a worker is replaced. */
+  readonly jobsPerWorker?: number;
 }
 
 /** What came of a job. */
@@ -32,7 +34,7 @@ const DEFAULT_MEMORY = 2 ** 30;
 const SHORT_MS = 2000;
 const MEMORY_CHECK_MS = 500;
 /** A worker that has done so many jobs is replaced, so that no leak grows for ever. */
-const JOBS_PER_WORKER = 2000;
+const DEFAULT_JOBS = 2000;
 /** A worker that does not come up is tried again, later each time. */
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 10_000;
@@ -114,17 +116,19 @@ class Worker {
       case 'done': {
         const task = this.#task;
         if (task === undefined || task.message.job !== message.job) return;
+        this.#jobs++;
+        // From here on nobody gives it another one.
+        if (this.#isSpent) this.#isReady = false;
         this.#finish({ kind: 'done', succeeded: message.succeeded, body: message.body });
-        if (++this.#jobs >= JOBS_PER_WORKER) this.#replace();
+        if (this.#isSpent) child.kill('SIGKILL');
         else this.#pool.workerFree();
       }
     }
   }
 
-  /** A fresh process in place of one that has served long enough. */
-  #replace(): void {
-    this.#isReady = false;
-    this.#child?.kill('SIGKILL');
+  /** It has served long enough: a fresh process takes its place. */
+  get #isSpent(): boolean {
+    return this.#jobs >= (this.#options.jobsPerWorker ?? DEFAULT_JOBS);
   }
 
   #finish(result: PoolResult): void {
@@ -138,7 +142,7 @@ class Worker {
   #ended(child: ChildProcess, code: number | null, signal: string | null, said: string): void {
     if (child !== this.#child) return;
     // One that has served long enough was ended by us, and its successor starts at once.
-    const wasReady = this.#isReady || this.#jobs >= JOBS_PER_WORKER;
+    const wasReady = this.#isReady || this.#isSpent;
     this.#isReady = false;
     this.#child = undefined;
     const { log } = this.#options;
@@ -148,7 +152,7 @@ class Worker {
         'a worker ended in the middle of a job',
       );
       this.#finish({ kind: 'lost', ...(this.#verdict ?? crashed(signal)) });
-    } else if (!this.#isClosed && this.#jobs < JOBS_PER_WORKER) {
+    } else if (!this.#isClosed && !this.#isSpent) {
       log.warn({ code, signal, said }, 'a worker ended');
     }
     if (this.#isClosed) return;
