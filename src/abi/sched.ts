@@ -69,6 +69,8 @@ export const SchedAttr = {
 } as const;
 export const SCHED_ATTR_SIZE_VER0 = 48;
 export const SCHED_FLAG_RESET_ON_FORK = 0x01;
+/** SCHED_FLAG_RECLAIM and SCHED_FLAG_DL_OVERRUN: what belongs to SCHED_DEADLINE. */
+export const SCHED_DL_FLAGS = 0x06;
 export const SCHED_FLAG_KEEP_POLICY = 0x08;
 export const SCHED_FLAG_KEEP_PARAMS = 0x10;
 export const SCHED_FLAG_UTIL_CLAMP = 0x60;

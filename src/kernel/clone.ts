@@ -50,7 +50,7 @@ import { inherit } from './ptrace/relation.ts';
 import type { Continuation } from './ptrace/stops.ts';
 import { Gives, stopForEvent } from './ptrace/stops.ts';
 import { releaseFilters } from './seccomp/seccomp-filter.ts';
-import { inheritScheduling } from './sched-policy.ts';
+import { inheritScheduling, mayFork } from './sched-policy.ts';
 import type { BlockRequest, SyscallResult, WaitSource } from './syscalls/table.ts';
 import { NO_ALT_STACK, Task } from './task.ts';
 import { ThreadGroup } from './thread-group.ts';
@@ -141,7 +141,7 @@ export function cloneTask(parent: Task, request: CloneRequest): SyscallResult {
   const { flags } = request;
   const bad = checkFlags(parent, request);
   if (bad !== 0) return bad;
-  if (reachesTaskLimit(parent, parent.group.softLimit(RLIMIT_NPROC))) return -EAGAIN;
+  if (reachesTaskLimit(parent, parent.group.softLimit(RLIMIT_NPROC)) || !mayFork(parent)) return -EAGAIN;
   const tid = chooseTid(parent, request.tid);
   if (tid < 0) return tid;
   if (!has(flags, CLONE_FILES) && !parent.files.mayCopy) return -ENOMEM;

@@ -33,8 +33,9 @@ interface LockWaiter {
   readonly addr: Addr;
 }
 
-/** Priority among waiters: that of the real-time classes, 0 for all others. */
+/** Priority among waiters: deadlines first, then that of the real-time classes, 0 for all others. */
 function priorityOf(task: Task): number {
+  if (task.deadline !== null) return Infinity;
   return task.schedPolicy === SCHED_FIFO || task.schedPolicy === SCHED_RR ? task.schedPriority : 0;
 }
 

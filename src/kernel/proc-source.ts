@@ -194,6 +194,9 @@ class TaskView implements ProcTask {
   get realTimePriority(): number {
     return this.#task.schedPriority;
   }
+  get deadline(): ProcTask['deadline'] {
+    return this.#task.deadline;
+  }
   get layout(): ProcTask['layout'] {
     const { group, mm, state } = this.#task;
     if (state === 'ended') return null;

@@ -23,6 +23,7 @@ import type { IoUse } from './io-use.ts';
 import { noIo } from './io-use.ts';
 import type { DebugRegisters } from './ptrace/debug-registers.ts';
 import type { Tracee } from './ptrace/tracee.ts';
+import type { DeadlineParameters } from './sched-policy.ts';
 import type { SeccompFilter } from './seccomp/seccomp-filter.ts';
 import { PendingSignals } from './signals/pending-signals.ts';
 import type { FaultDetail } from './signals/siginfo.ts';
@@ -160,6 +161,8 @@ export class Task implements GuestContext, Waiter, TimerOwner {
   nice = 0;
   schedPolicy = 0;
   schedPriority = 0;
+  /** With SCHED_DEADLINE, and only with it. */
+  deadline: DeadlineParameters | null = null;
   /** SCHED_RESET_ON_FORK: children start without what is special to this task's scheduling. */
   resetsOnFork = false;
   ioprio = 0;

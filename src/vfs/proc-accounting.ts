@@ -3,8 +3,9 @@
 // /proc/<pid>/io and sched: what a task has moved and how it shares the processor, in the formats of Linux 6.1
 // (fs/proc/base.c, kernel/sched/debug.c with CONFIG_SMP and CONFIG_NUMA_BALANCING).
 
-import { SCHED_FIFO, SCHED_IDLE, SCHED_RR } from '../abi/sched.ts';
+import { SCHED_IDLE } from '../abi/sched.ts';
 import type { ProcIo, ProcTask } from './proc-source.ts';
+import { schedulingPriority } from './proc-text.ts';
 
 /** @param io of a process with all its threads, or of one thread */
 export function ioText({ rchar, wchar, syscr, syscw }: ProcIo): string {
@@ -38,7 +39,6 @@ function timeRow(name: string, ns: number): string {
 }
 
 export function schedText(t: ProcTask): string {
-  const isRealTime = t.policy === SCHED_FIFO || t.policy === SCHED_RR;
   const weight = t.policy === SCHED_IDLE ? IDLE_WEIGHT : (WEIGHTS[t.nice + 20] ?? NORMAL_WEIGHT);
   const { voluntarySwitches: voluntary, involuntarySwitches: involuntary } = t;
   return (
@@ -62,7 +62,10 @@ export function schedText(t: ProcTask): string {
     row('se.avg.util_est.ewma', 0) +
     row('se.avg.util_est.enqueued', 0) +
     row('policy', t.policy) +
-    row('prio', isRealTime ? 99 - t.realTimePriority : 120 + t.nice) +
+    row('prio', schedulingPriority(t)) +
+    (t.deadline === null
+      ? ''
+      : row('dl.runtime', Number(t.deadline.runtime)) + row('dl.deadline', t.ranUntilNs + Number(t.deadline.deadline))) +
     row('clock-delta', 0) +
     (t.mm === null ? '' : row('mm->numa_scan_seq', 0)) +
     row('numa_pages_migrated', 0) +

@@ -102,6 +102,8 @@ export interface ProcTask {
   readonly processFlags: number;
   readonly policy: number;
   readonly realTimePriority: number;
+  /** What SCHED_DEADLINE promises it, in ns; null with any other policy. */
+  readonly deadline: { readonly runtime: bigint; readonly deadline: bigint } | null;
   /** Where the program lies. */
   readonly layout: ProcLayout | null;
   /** Wait status of a process that has ended. */

@@ -114,6 +114,12 @@ export function systemCallText(t: ProcTask): string {
   return `${number} ${words.map((word) => `0x${word.toString(16)}`).join(' ')}\n`;
 }
 
+/** The kernel's own number: less is more; below 100 are those of real time, below 0 those with a deadline. */
+export function schedulingPriority(t: ProcTask): number {
+  if (t.deadline !== null) return -1;
+  return t.realTimePriority > 0 ? 99 - t.realTimePriority : 120 + t.nice;
+}
+
 /** Descriptor tables grow in powers of two from 64. */
 function fdSize(t: ProcTask): number {
   let last = 0;
@@ -151,7 +157,7 @@ export function statText(t: ProcTask, isProcess: boolean): string {
     0, // stime: the kernel takes no time
     ticks(t.childUserNs),
     0, // cstime
-    t.realTimePriority > 0 ? -1 - t.realTimePriority : 20 + t.nice,
+    schedulingPriority(t) - 100,
     t.nice,
     t.threads.length,
     0, // itrealvalue

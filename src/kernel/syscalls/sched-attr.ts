@@ -3,10 +3,10 @@
 // sched_setattr(2), sched_getattr(2): policy, nice value and priority in one structure that may grow. Models Linux
 // kernel/sched/core.c (sched_copy_attr).
 
-import { E2BIG, EBUSY, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from '../../abi/errno.ts';
+import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, ESRCH } from '../../abi/errno.ts';
 import {
   SCHED_ATTR_SIZE_VER0,
-  SCHED_DEADLINE,
+  SCHED_DL_FLAGS,
   SCHED_FLAG_ALL,
   SCHED_FLAG_KEEP_PARAMS,
   SCHED_FLAG_KEEP_POLICY,
@@ -16,17 +16,13 @@ import {
 } from '../../abi/sched.ts';
 import type { Addr } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
-import { Cap, hasCap } from '../credentials.ts';
 import type { Task } from '../task.ts';
+import type { DeadlineParameters } from '../sched-policy.ts';
 import { applyScheduling, checkScheduling, isRealtimePolicy, schedulingTarget } from '../sched-policy.ts';
 import type { SyscallDef } from './table.ts';
 import { readBytes, writeBytes } from './times.ts';
 
 const PAGE_BYTES = 4096;
-// Limits of SCHED_DEADLINE, in ns: Linux's DL_SCALE, and what sched_deadline_period_{min,max}_us are at the start.
-const DL_LEAST_RUNTIME_NS = 1024n;
-const DL_LEAST_PERIOD_NS = 100_000n;
-const DL_MOST_PERIOD_NS = 2n ** 22n * 1000n;
 
 /** The structure as far as it is known; what is longer must be zero. */
 function copyAttr(task: Task, addr: Addr): DataView | number {
@@ -50,15 +46,14 @@ function copyAttr(task: Task, addr: Addr): DataView | number {
   return wantsClamp && length < SchedAttr.size ? -EINVAL : view;
 }
 
-/** SCHED_DEADLINE: parameters are looked at, but there is never time on the processor to promise. */
-function refuseDeadline(task: Task, attr: DataView, priority: number): number {
-  const runtime = attr.getBigUint64(SchedAttr.runtime, true);
+function deadlineOf(attr: DataView): DeadlineParameters {
   const deadline = attr.getBigUint64(SchedAttr.deadline, true);
-  const period = attr.getBigUint64(SchedAttr.period, true) || deadline;
-  const isOrdered = runtime >= DL_LEAST_RUNTIME_NS && runtime <= deadline && deadline <= period;
-  const isInRange = period >= DL_LEAST_PERIOD_NS && period <= DL_MOST_PERIOD_NS;
-  if (priority !== 0 || !isOrdered || !isInRange) return -EINVAL;
-  return hasCap(task.creds, Cap.sysNice) ? -EBUSY : -EPERM;
+  return {
+    runtime: attr.getBigUint64(SchedAttr.runtime, true),
+    deadline,
+    period: attr.getBigUint64(SchedAttr.period, true) || deadline,
+    flags: attr.getUint32(SchedAttr.flags, true) & SCHED_DL_FLAGS,
+  };
 }
 
 function setAttr(task: Task, tid: number, addr: Addr, flags: number): number {
@@ -72,18 +67,20 @@ function setAttr(task: Task, tid: number, addr: Addr, flags: number): number {
   const has = (flag: number): boolean => (attrFlags & BigInt(flag)) !== 0n;
   if ((attrFlags & ~BigInt(SCHED_FLAG_ALL)) !== 0n) return -EINVAL;
   const keepsParameters = has(SCHED_FLAG_KEEP_PARAMS);
+  const keepsPolicy = has(SCHED_FLAG_KEEP_POLICY);
   const request = {
-    policy: has(SCHED_FLAG_KEEP_POLICY) ? other.schedPolicy : attr.getUint32(SchedAttr.policy, true),
+    policy: keepsPolicy ? other.schedPolicy : attr.getUint32(SchedAttr.policy, true),
     priority: keepsParameters ? other.schedPriority : attr.getUint32(SchedAttr.priority, true),
     nice: keepsParameters ? other.nice : Math.max(-20, Math.min(19, attr.getInt32(SchedAttr.nice, true))),
-    resetOnFork: has(SCHED_FLAG_RESET_ON_FORK),
+    resetOnFork: keepsPolicy ? other.resetsOnFork : has(SCHED_FLAG_RESET_ON_FORK),
+    deadline: (keepsParameters ? other.deadline : null) ?? deadlineOf(attr),
   };
-  if (request.policy === SCHED_DEADLINE) return refuseDeadline(task, attr, request.priority);
   const refused = checkScheduling(task, other, request);
   if (refused < 0) return refused;
   if (has(SCHED_FLAG_UTIL_CLAMP)) return -EOPNOTSUPP;
   // The policy is one of the parameters.
-  if (!keepsParameters) applyScheduling(other, request);
+  if (keepsParameters) other.resetsOnFork = request.resetOnFork;
+  else applyScheduling(other, request);
   return 0;
 }
 
@@ -96,27 +93,30 @@ function getAttr(task: Task, tid: number, addr: Addr, size: number, flags: numbe
   const view = viewOf(bytes);
   view.setUint32(SchedAttr.length, length, true);
   view.setUint32(SchedAttr.policy, other.schedPolicy, true);
-  if (other.resetsOnFork) view.setUint32(SchedAttr.flags, SCHED_FLAG_RESET_ON_FORK, true);
-  if (isRealtimePolicy(other.schedPolicy)) view.setUint32(SchedAttr.priority, other.schedPriority, true);
+  const { deadline } = other;
+  const kept = (other.resetsOnFork ? SCHED_FLAG_RESET_ON_FORK : 0) | (deadline?.flags ?? 0);
+  view.setUint32(SchedAttr.flags, kept, true);
+  if (deadline !== null) {
+    view.setBigUint64(SchedAttr.runtime, deadline.runtime, true);
+    view.setBigUint64(SchedAttr.deadline, deadline.deadline, true);
+    view.setBigUint64(SchedAttr.period, deadline.period, true);
+  } else if (isRealtimePolicy(other.schedPolicy)) view.setUint32(SchedAttr.priority, other.schedPriority, true);
   else view.setInt32(SchedAttr.nice, other.nice, true);
   return writeBytes(task, addr, bytes);
 }
-
-const MISSING = 'SCHED_DEADLINE';
 
 export const SCHED_ATTR_CALLS: readonly SyscallDef[] = [
   {
     nr: 314,
     name: 'sched_setattr',
     args: ['pid', 'in:sched_attr', 'hex'],
-    partial: MISSING,
+    partial: 'effect: all tasks share the processor alike',
     call: (task, a) => setAttr(task, a.int(0), a.num(1), a.uint(2)),
   },
   {
     nr: 315,
     name: 'sched_getattr',
     args: ['pid', 'out:sched_attr', 'uint', 'hex'],
-    partial: MISSING,
     call: (task, a) => getAttr(task, a.int(0), a.num(1), a.uint(2), a.uint(3)),
   },
 ];

@@ -78,7 +78,8 @@ function roundRobinInterval(task: Task, tid: number, addr: Addr): number {
   if (tid < 0) return -EINVAL;
   const other = schedulingTarget(task, tid);
   if (other === undefined) return -ESRCH;
-  const others = other.schedPolicy === SCHED_FIFO ? 0 : SLICE_INSTRUCTIONS;
+  const hasNone = other.schedPolicy === SCHED_FIFO || other.schedPolicy === SCHED_DEADLINE;
+  const others = hasNone ? 0 : SLICE_INSTRUCTIONS;
   return writeTimespec(task, addr, other.schedPolicy === SCHED_RR ? RR_INTERVAL_NS : others);
 }
 
@@ -197,7 +198,7 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 142,
     name: 'sched_setparam',
     args: ['pid', 'in:sched_param'],
-    partial: 'SCHED_DEADLINE; all tasks share the processor alike',
+    partial: 'effect: all tasks share the processor alike',
     call: (task, a) => setScheduler(task, a.int(0), null, a.num(1)),
   },
   {
@@ -215,7 +216,7 @@ export const schedulingCalls: readonly SyscallDef[] = [
     nr: 144,
     name: 'sched_setscheduler',
     args: ['pid', 'enum:sched', 'in:sched_param'],
-    partial: 'SCHED_DEADLINE; all tasks share the processor alike',
+    partial: 'effect: all tasks share the processor alike',
     call: (task, a) => setScheduler(task, a.int(0), a.int(1), a.num(2)),
   },
   {
