@@ -136,11 +136,8 @@ export class Pager {
         // Making room for the copy must not drop the page that is copied.
         memory.retain(source);
       }
-      frame = memory.allocate(source === 0);
-      if (source !== 0) {
-        if (frame !== 0) memory.copyFrame(source, frame);
-        memory.release(source);
-      }
+      frame = source === 0 ? memory.allocate() : this.copy(area, source);
+      if (source !== 0) memory.release(source);
       if (frame === 0) return PAGE_NO_MEMORY;
       core.countResident();
     } else if (memory.refs[old] === 1 && ((flags[old] as number) & FRAME_CACHED) === 0) {
@@ -152,9 +149,8 @@ export class Pager {
       }
       frame = old;
     } else {
-      frame = memory.allocate(false);
+      frame = this.copy(area, old);
       if (frame === 0) return PAGE_NO_MEMORY;
-      memory.copyFrame(old, frame);
       memory.release(old);
     }
     if (isAccessible(area)) {
@@ -170,6 +166,15 @@ export class Pager {
     }
     if ((low & PTE_PRESENT) !== 0) memory.mmu.flushTlb();
     return PAGE_READY;
+  }
+
+  /** A frame with the bytes of another, or 0. What the guest cannot write is code that a tracer or the platform writes. */
+  private copy(area: MappedArea, from: number): number {
+    const { memory } = this.core;
+    if ((area.prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC) return memory.copyCode(from);
+    const frame = memory.allocate(false);
+    if (frame !== 0) memory.copyFrame(from, frame);
+    return frame;
   }
 
   /** Makes the pages of [start, end) resident, as MAP_POPULATE and mlock do; stops at the first failure. */

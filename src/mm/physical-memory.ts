@@ -20,6 +20,10 @@ export const FRAME_CACHED = 4;
 export const FRAME_TABLE = 8;
 
 const WORDS_PER_PAGE = PAGE_SIZE / 4;
+/** Free copies of code that wait to be copies of the same again: more would only take the host's memory. */
+const MAX_SPARES = 512;
+/** Places in which such a copy may differ from what it is to be, for what is translated from it to be worth keeping. */
+const MAX_DIFFERENCES = 64;
 /** Frames reserved at the start even if the engine claims none: frame 0 must never be handed out. */
 const MIN_RESERVED = PAGE_SIZE;
 
@@ -51,6 +55,11 @@ export class PhysicalMemory {
   private freeCount = 0;
   private next: number;
   private readonly end: number;
+  /** Where the code in a frame was copied from. */
+  private readonly copiedFrom = new Map<number, number>();
+  /** Frames that are free, by where their code was copied from. */
+  private readonly spares = new Map<number, number[]>();
+  private spareCount = 0;
   private used = 0;
   private peak = 0;
   private tables = 0;
@@ -118,6 +127,7 @@ export class PhysicalMemory {
   allocate(zeroed = true): number {
     if (this.used >= this.limitFrames && this.reclaim() === 0) return 0;
     let frame: number;
+    if (this.freeCount === 0 && this.next === this.end) this.dropSpares();
     if (this.freeCount > 0) {
       frame = this.free[--this.freeCount] as number;
       // What was translated from the former content must never run as the new one.
@@ -129,9 +139,30 @@ export class PhysicalMemory {
       frame = this.next++;
       invariant(frame < this.end, () => 'more frames in use than the arena has');
     }
-    this.refs[frame] = 1;
-    this.used++;
-    if (this.used > this.peak) this.peak = this.used;
+    this.take(frame);
+    return frame;
+  }
+
+  /**
+   * A frame with one reference that holds the same code as `from`, or 0 as from {@link allocate}. Each process that patches
+   * or debugs a program copies the same pages: one that was such a copy before serves again. Only what differs is written
+   * then, and all else that was translated from it stays.
+   */
+  copyCode(from: number): number {
+    if (this.used >= this.limitFrames && this.reclaim() === 0) return 0;
+    const spares = this.spares.get(from);
+    let frame = spares?.pop();
+    if (frame === undefined) {
+      frame = this.allocate(false);
+      if (frame === 0) return 0;
+      this.copyFrame(from, frame);
+    } else {
+      if (spares?.length === 0) this.spares.delete(from);
+      this.spareCount--;
+      this.take(frame);
+      this.rewrite(from, frame);
+    }
+    this.copiedFrom.set(frame, from);
     return frame;
   }
 
@@ -155,8 +186,9 @@ export class PhysicalMemory {
     if (((this.flags[frame] as number) & FRAME_TABLE) !== 0) this.tables--;
     // FRAME_EXECUTED stays until the frame is used again: see allocate.
     this.flags[frame] = (this.flags[frame] as number) & FRAME_EXECUTED;
-    this.free[this.freeCount++] = frame;
     this.used--;
+    if (this.copiedFrom.size > 0 && this.spare(frame)) return;
+    this.free[this.freeCount++] = frame;
   }
 
   /** Takes one more reference. */
@@ -191,6 +223,7 @@ export class PhysicalMemory {
 
   /** The frames that were ever given out, and which of them are free, in the order of their use from the end. @internal */
   extent(): { readonly first: number; readonly next: number; readonly free: Int32Array } {
+    this.dropSpares();
     return { first: this.zeroFrame, next: this.next, free: this.free.subarray(0, this.freeCount) };
   }
 
@@ -214,6 +247,55 @@ export class PhysicalMemory {
   /** Frees all page caches. Address spaces must have been released before. */
   dispose(): void {
     for (const cache of [...this.caches]) cache.dispose();
+  }
+
+  private take(frame: number): void {
+    this.refs[frame] = 1;
+    this.used++;
+    if (this.used > this.peak) this.peak = this.used;
+  }
+
+  /** Keeps a frame that is free now for the next copy of the same code, if it was one. */
+  private spare(frame: number): boolean {
+    const from = this.copiedFrom.get(frame);
+    if (from === undefined) return false;
+    this.copiedFrom.delete(frame);
+    if (this.flags[frame] !== FRAME_EXECUTED || this.spareCount === MAX_SPARES) return false;
+    const spares = this.spares.get(from);
+    if (spares === undefined) this.spares.set(from, [frame]);
+    else spares.push(frame);
+    this.spareCount++;
+    return true;
+  }
+
+  private dropSpares(): void {
+    for (const frame of [...this.spares.values()].flat()) this.free[this.freeCount++] = frame;
+    this.spares.clear();
+    this.spareCount = 0;
+  }
+
+  /** Makes the bytes of one frame those of another; translations of those that change are dropped. */
+  private rewrite(from: number, to: number): void {
+    const { words, bytes } = this;
+    const source = from * WORDS_PER_PAGE;
+    const target = to * WORDS_PER_PAGE;
+    for (let i = 0, places = 0; i < WORDS_PER_PAGE; i++) {
+      if (words[source + i] === words[target + i]) continue;
+      if (++places > MAX_DIFFERENCES) {
+        this.copyFrame(from, to);
+        this.mmu.invalidateCode(to * PAGE_SIZE, PAGE_SIZE);
+        return;
+      }
+      const first = i;
+      while (i < WORDS_PER_PAGE && words[source + i] !== words[target + i]) i++;
+      // To the byte: what begins right behind may stay.
+      let start = first * 4;
+      let end = i * 4;
+      while (bytes[from * PAGE_SIZE + start] === bytes[to * PAGE_SIZE + start]) start++;
+      while (bytes[from * PAGE_SIZE + end - 1] === bytes[to * PAGE_SIZE + end - 1]) end--;
+      words.copyWithin(target + first, source + first, source + i);
+      this.mmu.invalidateCode(to * PAGE_SIZE + start, end - start);
+    }
   }
 
   /** Drops clean page-cache pages that nobody maps; how many. */

@@ -94,12 +94,9 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   tid = 0;
   /** Where the patch under way has stored. */
   private readonly stored: { start: PhysAddr; end: PhysAddr }[] = [];
-  /** The page that it stores to, or -1; where that is in memory; and whether it was copied for that. */
+  /** The page that it stores to, or -1, and where that is in memory. */
   private openPage = -1;
   private openFrame: PhysAddr = 0;
-  private isCopied = false;
-  /** Pages that were copied first: nothing is translated from them yet. */
-  private readonly copied: PhysAddr[] = [];
 
   constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
     this.guards = guards;
@@ -316,7 +313,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     if (page !== this.openPage && !this.open(page)) return false;
     const to = this.openFrame + addr - page;
     this.mm.memory.bytes.set(bytes, to);
-    if (!this.isCopied) this.noteStore(to, to + bytes.length);
+    this.noteStore(to, to + bytes.length);
     return true;
   }
 
@@ -331,11 +328,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     const frame = mm.physicalOf(page, 'write', true);
     if (frame === undefined) return false;
     this.openFrame = frame;
-    if (frame !== before) {
-      if (before !== undefined) this.copied.push(frame);
-      this.trace.emit(EventKind.textCopied, this.tid, page);
-    }
-    this.isCopied = this.copied.includes(frame);
+    if (frame !== before) this.trace.emit(EventKind.textCopied, this.tid, page);
     // Upstream the copy is mapped only when it is next used (PMA:420-506).
     if (this.guards.keepCopiedPage) this.openPage = page;
     else if (frame !== before) mm.hidePage(page);
@@ -359,7 +352,6 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   private dropTranslations(): void {
     for (const { start, end } of this.stored) this.mm.memory.written(start, end - start);
     this.stored.length = 0;
-    this.copied.length = 0;
     this.openPage = -1;
   }
 

@@ -216,6 +216,29 @@ describe('executed memory', () => {
     other.release();
   });
 
+  it('runs what each space patched, where a page is copied into the frame of an earlier copy', () => {
+    const bytes = new Uint8Array(PAGE_SIZE);
+    const places = [0, 64, 128];
+    for (const [i, place] of places.entries()) bytes.set(code(i + 1), place);
+    const file = new TestFile(bytes, '/bin/program');
+    let frame: number | undefined;
+    for (let round = 0; round < 4; round++) {
+      const space = new AddressSpace(memory);
+      space.mmap({ addr: A, length: PAGE_SIZE, prot: RX, flags: M.MAP_PRIVATE | M.MAP_FIXED, file });
+      const patched = round % places.length;
+      for (const place of [patched, (patched + 1) % places.length]) {
+        expect(space.copyOut(A + (places[place] as number) + NUMBER, Uint8Array.of(100 + round), true)).toBe(1);
+        for (const [i, at] of places.entries()) {
+          const isPatched = i === patched || i === place;
+          expect(machine.call(space, A + at)).toBe(isPatched ? 100 + round : i + 1);
+        }
+      }
+      frame ??= space.physicalOf(A, 'execute');
+      expect(space.physicalOf(A, 'execute')).toBe(frame);
+      space.release();
+    }
+  });
+
   it('shows stores made at another address that mremap gave the page', () => {
     mm.mmap({ addr: A, length: PAGE_SIZE, prot: RWX, flags: PRIVATE });
     mm.copyOut(A, code(1));
