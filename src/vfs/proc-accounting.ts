@@ -65,7 +65,8 @@ export function schedText(t: ProcTask): string {
     row('prio', schedulingPriority(t)) +
     (t.deadline === null
       ? ''
-      : row('dl.runtime', Number(t.deadline.runtime)) + row('dl.deadline', t.ranUntilNs + Number(t.deadline.deadline))) +
+      : row('dl.runtime', Number(t.deadline.runtime)) +
+        row('dl.deadline', t.ranUntilNs + Number(t.deadline.deadline))) +
     row('clock-delta', 0) +
     (t.mm === null ? '' : row('mm->numa_scan_seq', 0)) +
     row('numa_pages_migrated', 0) +
