@@ -222,6 +222,18 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
     await opened.close();
   });
 
+  it('shows what could have come instead of a step, and puts it there', async () => {
+    const opened = await explored();
+    const { page } = opened;
+    await opened.press('Home', 'ArrowRight', 'ArrowRight', 'ArrowRight');
+    expect(await page.locator('.alternative').allInnerTexts()).toEqual(['T0 its next instruction']);
+    await page.locator('button.alternative').click();
+    await page.waitForSelector('.answer.is-good');
+    expect((await rows(page)).slice(0, 4)).toEqual(['lock', '+5 ← 06', 'mov $0x27,%eax', expect.any(String)]);
+    expect(opened.problems).toEqual([]);
+    await opened.close();
+  });
+
   it('opens an explored race, and which of its ways to fail, from its link', async () => {
     const opened = await harness.open(`${server.url}/#s=v1;col=race;panes=site,tasks`);
     const { page } = opened;

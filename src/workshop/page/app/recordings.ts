@@ -10,10 +10,18 @@ const FILES = import.meta.glob<unknown>('../../lessons/recordings/*.json', { imp
 
 const FOLDER = '../../lessons/recordings/';
 
+/** From what one has to see first to what one understands last; others follow by name. */
+const ORDER = ['trap', 'patch', 'sample-run', 'recovery', 'sample-race', 'shared-tail', 'int3', 'crash'];
+
 /** Those that have a title and so a place in the menu; answers of lessons have none. */
 export const SHOWN_RECORDINGS: readonly string[] = Object.keys(FILES)
   .map((path) => path.slice(FOLDER.length, -'.json'.length))
-  .filter((name) => hasText(`recording.${name}`));
+  .filter((name) => hasText(`recording.${name}`))
+  .sort((a, b) => placeOf(a) - placeOf(b));
+
+function placeOf(name: string): number {
+  return ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length;
+}
 
 const names = new WeakMap<Recording, string>();
 

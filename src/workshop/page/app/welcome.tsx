@@ -5,6 +5,7 @@
 import type { JSX } from 'preact';
 import { t } from '../../texts/texts.ts';
 import type { MenuItem } from './menu.tsx';
+import { Picture } from './picture.tsx';
 import { SHOWN_RECORDINGS } from './recordings.ts';
 
 interface WelcomeProps {
@@ -32,16 +33,10 @@ export function Welcome({ lessons, onLesson, onRecording, onLaboratory }: Welcom
           ))}
         </ol>
       </section>
-      <section>
-        <h3>{t('welcome.look')}</h3>
+      <div>
+        <Picture onOpen={onRecording} />
+        <h3>{t('welcome.labs')}</h3>
         <ul>
-          {SHOWN_RECORDINGS.map((name) => (
-            <li key={name}>
-              <button type="button" onClick={() => onRecording(name)}>
-                <strong>{t(`recording.${name}`)}</strong>
-              </button>
-            </li>
-          ))}
           {(['race', 'program'] as const).map((kind) => (
             <li key={kind}>
               <button type="button" onClick={() => onLaboratory(kind)}>
@@ -51,11 +46,21 @@ export function Welcome({ lessons, onLesson, onRecording, onLaboratory }: Welcom
             </li>
           ))}
         </ul>
+        <h3>{t('welcome.look')}</h3>
+        <ul class="welcome-recordings">
+          {SHOWN_RECORDINGS.map((name) => (
+            <li key={name}>
+              <button type="button" onClick={() => onRecording(name)}>
+                {t(`recording.${name}`)}
+              </button>
+            </li>
+          ))}
+        </ul>
         <p class="muted">{t('welcome.drop')}</p>
         <p>
           <a href="./teaching.html">{t('welcome.teachers')}</a>
         </p>
-      </section>
+      </div>
     </div>
   );
 }

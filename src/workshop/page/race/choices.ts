@@ -2,6 +2,7 @@
 //
 // What the race laboratory offers, and the verdict book: made with src/race/VERDICTS.md, and compared with it by a test.
 
+import { t } from '../../texts/texts.ts';
 import BOOK from './verdicts.json' with { type: 'json' };
 
 export interface Placement {
@@ -25,6 +26,13 @@ export const MODELS: readonly string[] = BOOK.models;
 export const TABLES: readonly BookTable[] = BOOK.tables;
 export const SCENARIOS: readonly string[] = BOOK.scenarios;
 export const PROTOCOLS: readonly string[] = [...new Set(TABLES.map(({ protocol }) => protocol))];
+
+/** What an order of the stores is, in words; its name where there are none. */
+export function protocolText(name: string): string {
+  const key = `race.protocol.${name}`;
+  const text = t(key);
+  return text === key ? name : text;
+}
 
 /** How a cell fails; undefined where it holds. */
 export function failureOf(cell: number | null | undefined): { signature: string; switches: number } | undefined {

@@ -8,7 +8,7 @@ import type { RaceFacts, Recording } from '../../../trace/recording/format.ts';
 import { t } from '../../texts/texts.ts';
 import type { Lab, LabStatus, RaceRequest } from '../../api.ts';
 import { percent } from '../viewer/numbers.ts';
-import { MODELS, PLACEMENTS, PROTOCOLS, SCENARIOS } from './choices.ts';
+import { MODELS, PLACEMENTS, PROTOCOLS, protocolText, SCENARIOS } from './choices.ts';
 import { requestOf, withOptions } from './race-request.ts';
 import { ask, asking, explored, form, type ShowRecordings } from './race-state.ts';
 import { VerdictBook } from './verdict-book.tsx';
@@ -129,12 +129,6 @@ function RaceForm({ onExplore }: { onExplore: (request: RaceRequest) => void }):
 /** A value that came with a recording or a remedy is a choice, too. */
 function withOther(names: readonly string[], now: string | undefined): readonly string[] {
   return now === undefined || names.includes(now) ? names : [...names, now];
-}
-
-function protocolText(name: string): string {
-  const key = `race.protocol.${name}`;
-  const text = t(key);
-  return text === key ? name : text;
 }
 
 interface ChoiceProps {

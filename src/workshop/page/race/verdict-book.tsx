@@ -8,7 +8,7 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../../texts/texts.ts';
 import type { RaceRequest } from '../../api.ts';
-import { failureOf, MODELS, PLACEMENTS, TABLES } from './choices.ts';
+import { failureOf, MODELS, PLACEMENTS, protocolText, TABLES } from './choices.ts';
 import { USUAL_TABLE } from './race-request.ts';
 
 interface VerdictBookProps {
@@ -52,6 +52,7 @@ export function VerdictBook({ isOpen, onClose, onChoose }: VerdictBookProps): JS
           </button>
         ))}
       </div>
+      {table !== undefined && <p class="muted">{protocolText(table.protocol)}</p>}
       <div class="book-scroll" tabIndex={0} role="group" aria-label={t('race.book.title')}>
         <table>
           <thead>

@@ -29,6 +29,18 @@ export function offsetInSite(actor: ActorState, site: Site): number | undefined 
   return isThere && actor.state !== 'unborn' && actor.state !== 'ended' ? offset : undefined;
 }
 
+const withFetches = new WeakMap<Recording, boolean>();
+
+/** Whether processors hold bytes of their own anywhere in a recording; where fetches are coherent none ever does. */
+export function hasFetches(recording: Recording): boolean {
+  let found = withFetches.get(recording);
+  if (found === undefined) {
+    found = recording.steps.some(({ changes }) => changes?.some(({ fetched }) => fetched !== undefined) === true);
+    withFetches.set(recording, found);
+  }
+  return found;
+}
+
 /** Actors that have fetched something of the site. */
 export function fetchersOf(recording: Recording, state: State, site: Site): number[] {
   return state.actors.flatMap((actor, index) => {

@@ -29,7 +29,7 @@ export function FileButton({ onOpen }: { onOpen: OnRecordings }): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
-      <button type="button" class="menu-button" onClick={() => input.current?.click()}>
+      <button type="button" class="menu-button open-button" onClick={() => input.current?.click()}>
         {t('app.open')}
       </button>
       <input

@@ -178,10 +178,10 @@ function Ticks({ cursor }: { cursor: RecordingCursor }): JSX.Element {
 
 const ICONS = {
   first: 'M5 4h2v16H5zM20 4v16L8 12z',
-  previous: 'M17 4v16L5 12z',
+  previous: 'M20 10.7H9.4l4.3-4.3-1.8-1.8L4.5 12l7.4 7.4 1.8-1.8-4.3-4.3H20z',
   play: 'M6 4l14 8-14 8z',
   pause: 'M6 4h4v16H6zM14 4h4v16h-4z',
-  next: 'M7 4l12 8-12 8z',
+  next: 'M4 10.7h10.6l-4.3-4.3 1.8-1.8 7.4 7.4-7.4 7.4-1.8-1.8 4.3-4.3H4z',
   last: 'M17 4h2v16h-2zM4 4l12 8-12 8z',
   'event-previous': 'M15 5l-7 7 7 7M19 4v16',
   'event-next': 'M9 5l7 7-7 7M5 4v16',

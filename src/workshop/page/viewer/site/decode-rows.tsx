@@ -7,7 +7,7 @@ import type { JSX } from 'preact';
 import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
 import type { EntryDecode, Meaning, Recording, Site } from '../../../../trace/recording/format.ts';
 import { t } from '../../../texts/texts.ts';
-import { actorClass, actorName, offsetInSite } from '../actors.ts';
+import { actorClass, actorName, hasFetches, offsetInSite } from '../actors.ts';
 import { byte } from '../numbers.ts';
 import { useViewer } from '../viewer-context.ts';
 import { COLUMNS, edge } from './columns.ts';
@@ -56,7 +56,7 @@ export function DecodeRows(props: DecodeProps): JSX.Element {
 /** Chooses between memory and what the processors hold. */
 function Eyes({ cursor, eyes, fetchers }: DecodeProps): JSX.Element | null {
   const { view } = useViewer();
-  if (cursor.recording.granules.length === 0) return null;
+  if (!hasFetches(cursor.recording)) return null;
   return (
     <select
       aria-label={t('site.eyes')}
@@ -132,9 +132,9 @@ function Here({ recording, actors }: { recording: Recording; actors: readonly nu
   );
 }
 
-/** A wrong instruction where nobody begins is less of a matter than one where the program does. */
+/** What is found where nobody begins is less of a matter than where the program does. */
 function meaningKey(meaning: Meaning, isStart: boolean): string {
-  return (meaning === 'other' || meaning === 'no-instruction') && !isStart
+  return (meaning === 'other' || meaning === 'no-instruction' || meaning === 'as-before') && !isStart
     ? `site.meaning.${meaning}.inner`
     : `site.meaning.${meaning}`;
 }

@@ -8,7 +8,7 @@ import { fromHex } from '../../../../base/bytes.ts';
 import type { RecordingCursor, State } from '../../../../trace/recording/cursor.ts';
 import type { Site, Step } from '../../../../trace/recording/format.ts';
 import { t } from '../../../texts/texts.ts';
-import { actorClass, actorName, fetchersOf } from '../actors.ts';
+import { actorClass, actorName, fetchersOf, hasFetches } from '../actors.ts';
 import { byte } from '../numbers.ts';
 import { useViewer } from '../viewer-context.ts';
 import { COLUMNS, edge, SITE_BYTES } from './columns.ts';
@@ -21,7 +21,7 @@ export function SitePane(): JSX.Element {
   const { session } = useViewer();
   const cursor = session.cursor.value;
   const state = session.state.value;
-  if (cursor === undefined || state === undefined) return <p class="empty">{t('site.none')}</p>;
+  if (cursor === undefined || state === undefined) return <p class="empty">{t('site.nothing')}</p>;
   const { sites } = cursor.recording;
   const site = sites[session.site.value];
   if (site === undefined) return <p class="empty">{t('site.none')}</p>;
@@ -32,6 +32,16 @@ export function SitePane(): JSX.Element {
       <SiteHistory cursor={cursor} site={session.site.value} />
     </div>
   );
+}
+
+/** The key picture alone, of the first site. */
+export function SitePicture(): JSX.Element | null {
+  const { session } = useViewer();
+  const cursor = session.cursor.value;
+  const state = session.state.value;
+  const site = cursor?.recording.sites[0];
+  if (cursor === undefined || state === undefined || site === undefined) return null;
+  return <SiteSheet cursor={cursor} state={state} site={site} index={0} />;
 }
 
 function SiteHead({ cursor, site }: { cursor: RecordingCursor; site: Site }): JSX.Element {
@@ -133,7 +143,7 @@ function SiteSheet({ cursor, state, site, index }: SheetProps): JSX.Element {
           <td class="note">{now === null ? t('site.unmapped') : t(`site.phase.${phase}.short`)}</td>
         </tr>
         {recording.actors.map((actor, i) =>
-          actor.role === 'task' && recording.granules.length > 0 ? (
+          actor.role === 'task' && hasFetches(recording) ? (
             <FetchRow key={i} cursor={cursor} state={state} site={site} index={index} actor={i} />
           ) : null,
         )}

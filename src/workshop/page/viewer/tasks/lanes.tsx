@@ -42,13 +42,13 @@ const STRESS: Readonly<Partial<Record<StepKind, string>>> = {
 /** The step that is being moved and where it is now; by pointer or by keyboard. */
 const moving = signal<{ readonly from: number; readonly to: number } | undefined>(undefined);
 
-export function Lanes(): JSX.Element | null {
+export function Lanes(): JSX.Element {
   const { session, view } = useViewer();
   const cursor = session.cursor.value;
   const state = session.state.value;
   // Actors that never do anything have no lane.
   const lanes = useMemo(() => (cursor === undefined ? [] : lanesOf(cursor.recording)), [cursor]);
-  if (cursor === undefined || state === undefined) return null;
+  if (cursor === undefined || state === undefined) return <p class="empty">{t('site.nothing')}</p>;
   const { recording } = cursor;
   const canMove = recording.kind === 'race' && view.moveStep.value !== undefined;
   const flip = recording.kind === 'race' ? (recording.race.failure?.flip ?? null) : null;

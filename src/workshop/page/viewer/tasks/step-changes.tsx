@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the last step changed of its actor: registers and GS record, before and after. Always as high, so that
-// nothing moves while one steps.
+// What the last step changed of its actor: registers and GS record, before and after; in a race what could have come in
+// its place. Always as high, so that nothing moves while one steps.
 
 import type { JSX } from 'preact';
 import { RECORD_FIELDS, REGISTERS } from '../../../../trace/recording/format.ts';
@@ -9,6 +9,7 @@ import { t } from '../../../texts/texts.ts';
 import { actorClass, actorName } from '../actors.ts';
 import { address } from '../numbers.ts';
 import { useViewer } from '../viewer-context.ts';
+import { Alternatives } from './alternatives.tsx';
 
 export function StepChanges(): JSX.Element | null {
   const { session } = useViewer();
@@ -52,6 +53,7 @@ export function StepChanges(): JSX.Element | null {
           ))}
         </dl>
       )}
+      <Alternatives />
     </section>
   );
 }
