@@ -100,10 +100,13 @@ function ownLesson(path: string): LessonView {
 }
 
 function judgeTools(files: ReadonlyMap<string, string>, disassembler: Disassembler): JudgeTools {
+  const read = new Map<string, Recording>();
   const recording = async (name: string): Promise<Recording> => {
     const content = files.get(`recordings/${name}.json`);
     if (content === undefined) throw new UsageError(`there is no recording "${name}" among those of the lessons`);
-    return JSON.parse(content) as Recording;
+    const found = read.get(name) ?? (JSON.parse(content) as Recording);
+    read.set(name, found);
+    return found;
   };
   const recorded = new RecordedLab({
     results: async () => parseResults(JSON.parse(files.get('results.json') ?? 'null')),

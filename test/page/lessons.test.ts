@@ -175,6 +175,24 @@ describe.skipIf(CHROMIUM === undefined)('In the page', () => {
     );
   });
 
+  it('what opens after an order was broken is that order, and its failing step is the right one', async () => {
+    const { page } = await open('break-it');
+    const student = new Student(opened as OpenPage);
+    const [order, failing] = lessons[3]?.tasks ?? [];
+    if (order === undefined || failing === undefined) throw new Error('the lesson has two tasks');
+    const length = (steps: number): Promise<unknown> =>
+      page.waitForFunction((n) => document.querySelector('.moment .muted')?.textContent === `of ${n}`, steps);
+    await student.attempt(order, { kind: 'order', order: 'bac', guard: 6, model: 'coherent' });
+    await length(11);
+    // The last step of the order acb.
+    await student.attempt(failing, { kind: 'moment', step: 3 });
+    await page.locator('[data-task="failing-step"] .verdict .refused').waitFor();
+    await student.attempt(failing, { kind: 'moment', step: 10 });
+    await page.waitForSelector('[data-task="failing-step"].is-done');
+    await length(4);
+    expect(await page.inputValue('.moment input')).toBe('4');
+  });
+
   it('what was done is kept, and can be begun anew', async () => {
     const { page } = await open('count-bytes');
     const student = new Student(opened as OpenPage);

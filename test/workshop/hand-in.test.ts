@@ -229,6 +229,17 @@ describe('a server that signs', () => {
     },
   );
 
+  it('judges a moment by the recording of the order that was broken', async () => {
+    const order = { kind: 'order', order: 'bac', guard: 6, model: 'coherent' };
+    const at = (step: number): Record<string, unknown> => ({
+      'wrong-order': order,
+      'failing-step': { kind: 'moment', step },
+    });
+    expect(await counted('break-it', at(10))).toBe('2/3');
+    expect(await counted('break-it', at(3))).toBe('1/3');
+    expect(await counted('break-it', { 'failing-step': { kind: 'moment', step: 3 } })).toBe('1/3');
+  });
+
   it('has code run that nobody has recorded', async () => {
     const lesson = lessons.find(({ id }) => id === 'be-adversarial');
     const task = lesson?.tasks.find(({ goal }) => goal.kind === 'code' && goal.judge === 'differs');

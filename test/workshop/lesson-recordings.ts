@@ -79,8 +79,10 @@ export async function makeRecordings(root: string, isWanted: (race: RaceRequest)
 
 /** Races that are kept with what happened in them: the choices that people make first. */
 export function isRecorded({ scenario, patch, protocol, model, guard }: RaceRequest): boolean {
-  const isPlain = scenario === 'patch-vs-exec' && patch === 'upstream' && model === 'coherent';
-  return isPlain && /^[abc]+$/.test(protocol) && (guard === 6 || protocol === 'abc');
+  const isPlain = scenario === 'patch-vs-exec' && patch === 'upstream' && /^[abc]+$/.test(protocol);
+  return (
+    isPlain && (guard === 6 ? model === 'coherent' || model === 'torn-asc' : protocol === 'abc' && model === 'coherent')
+  );
 }
 
 async function makeAll(
@@ -102,7 +104,8 @@ async function makeAll(
     const request = labRequest(race);
     const { outcome, recordings: made } = await execute(request);
     if (outcome.kind !== 'race') throw new Error('a race gives the outcome of a race');
-    const name = `race-${race.protocol}-${race.guard.toString(16).padStart(2, '0')}`;
+    const fetch = race.model === 'coherent' ? '' : `-${race.model}`;
+    const name = `race-${race.protocol}-${race.guard.toString(16).padStart(2, '0')}${fetch}`;
     const names = isRecorded(race) ? [name] : [];
     if (isRecorded(race)) add(name, made[0]);
     if (name === RECOVERY_OF && isRecorded(race)) add('recovery', await recovery(made[0], execute));

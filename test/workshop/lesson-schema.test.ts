@@ -107,6 +107,21 @@ describe('A lesson file is refused', () => {
       '10-mine.json: the file: two tasks are called "one"; rename one',
     ],
     [
+      'with a task that is about no earlier order',
+      withTask({ recordingOf: 'one' }),
+      '10-mine.json: the file: task "one" is about "one", which is no earlier order; name one of the lesson',
+    ],
+    [
+      'with a task that is about an order, and has nothing for one without a recording',
+      withTask({
+        recording: undefined,
+        recordingOf: 'one',
+        goal: { kind: 'answer', value: { number: 1 } },
+        wrong: { text: '2' },
+      }),
+      '10-mine.json: tasks[0]: an answer may have no recording; add "recording" beside "recordingOf", for that case',
+    ],
+    [
       'with bytes that are none',
       withTask({ goal: { kind: 'bytes', start: 'b8 2', address: 0, rules: [] }, wrong: { bytes: '00' } }),
       '10-mine.json: tasks[0].goal.start: "b8 2" is not what is asked for; write bytes such as "0f 05"',

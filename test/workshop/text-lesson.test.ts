@@ -24,8 +24,12 @@ const set = readLessons(files);
 const disassembler = new Disassembler(createRequire(import.meta.url)('iced-x86') as typeof import('iced-x86'));
 afterAll(() => disassembler.dispose());
 
-const recording = async (name: string): Promise<Recording> =>
-  JSON.parse(files.get(`recordings/${name}.json`) ?? 'null') as Recording;
+const read = new Map<string, Recording>();
+const recording = async (name: string): Promise<Recording> => {
+  const found = read.get(name) ?? (JSON.parse(files.get(`recordings/${name}.json`) ?? 'null') as Recording);
+  read.set(name, found);
+  return found;
+};
 const lab = new RecordedLab({
   results: async () => parseResults(JSON.parse(files.get('results.json') ?? 'null')),
   recording,
@@ -114,6 +118,25 @@ describe('In a lesson as text', () => {
     expect(await at('g 0')).toBe('0');
     expect(await at('p')).toBe('0');
     expect(await at('e')).toBe('6');
+  });
+
+  it.each([
+    ['acb 06', 4],
+    ['bac 06', 11],
+    ['bac 06 torn-asc', 13],
+  ])('what opens after the order %s was broken is that order', async (order, steps) => {
+    const game = player(set.lessons[3]);
+    await game.begin();
+    expect((await game.take(order)).text).toContain(`step 0 of ${steps}`);
+    await game.take('g 99');
+    expect((await game.take('p')).text).toContain(`step ${steps - 1} of ${steps}`);
+    expect((await game.take('!')).text).not.toContain('Right.');
+    await game.take('n');
+    const { text } = await game.take('!');
+    expect(text).toContain('Right.');
+    // The last task is about the order acb, whatever was broken.
+    expect(text.includes('step 4 of 4')).toBe(steps !== 4);
+    expect((await game.take('ff 27')).ended).toBe(true);
   });
 
   it('the site and its decode are shown when a store changes it', async () => {

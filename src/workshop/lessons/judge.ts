@@ -7,7 +7,7 @@ import { RecordingCursor } from '../../trace/recording/cursor.ts';
 import type { Recording } from '../../trace/recording/format.ts';
 import type { JobRequest, LabResult } from '../api.ts';
 import { cursorSteps } from './cursor-steps.ts';
-import { checkGoal, racesOf } from './goals.ts';
+import { checkGoal, orderRace, racesOf } from './goals.ts';
 import type { Decoded, Evidence, Outcome } from './goals.ts';
 import type { Attempt, Goal, Task, Verdict } from './lesson.ts';
 import { checkRequest, labRequest } from './recorded-results.ts';
@@ -31,8 +31,31 @@ export interface Judgement {
   readonly refusal?: string;
 }
 
-/** Judges an attempt. */
-export async function judgeAttempt(task: Task, attempt: Attempt, tools: JudgeTools): Promise<Judgement> {
+/** What was answered to the tasks of a lesson, by their ids. */
+export type Answers = Readonly<Record<string, Attempt>>;
+
+/** The recording that a task is about: of the answer to an earlier task where it says so, or its own. */
+export async function taskRecording(
+  { recording, recordingOf }: Task,
+  answers: Answers,
+  tools: Pick<JudgeTools, 'ask' | 'recording'>,
+): Promise<Recording | undefined> {
+  const earlier = recordingOf !== undefined && Object.hasOwn(answers, recordingOf) ? answers[recordingOf] : undefined;
+  if (earlier?.kind === 'order') {
+    const answer = await tools.ask(labRequest(orderRace(earlier)));
+    const [shown] = answer.ok ? (answer.recordings as readonly Recording[]) : [];
+    if (shown !== undefined) return shown;
+  }
+  return recording === undefined ? undefined : tools.recording(recording);
+}
+
+/** Judges an attempt; some goals depend on what was answered before. */
+export async function judgeAttempt(
+  task: Task,
+  attempt: Attempt,
+  tools: JudgeTools,
+  before: Answers = {},
+): Promise<Judgement> {
   const { goal } = task;
   const verdicts = new Map<string, Verdict>();
   const answers: LabResult[] = [];
@@ -42,12 +65,11 @@ export async function judgeAttempt(task: Task, attempt: Attempt, tools: JudgeToo
     if (answer.ok && answer.outcome.kind === 'race' && answer.outcome.verdict !== 'incomplete')
       verdicts.set(JSON.stringify(race), answer.outcome.verdict);
   }
+  const recording = await taskRecording(task, before, tools);
   const evidence: Evidence = {
     decode: needsDecoder(goal) ? await tools.decoder() : () => ({ text: '', length: 0, isValid: false }),
     verdict: (race) => verdicts.get(JSON.stringify(race)),
-    ...(task.recording !== undefined && {
-      steps: cursorSteps(new RecordingCursor(await tools.recording(task.recording))),
-    }),
+    ...(recording !== undefined && { steps: cursorSteps(new RecordingCursor(recording)) }),
   };
   let outcome = checkGoal(goal, attempt, evidence);
   if (!outcome.reached && outcome.reason === 'code.not-run' && attempt.kind === 'code') {

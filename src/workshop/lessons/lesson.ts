@@ -115,6 +115,8 @@ export interface Task {
   readonly id: string;
   /** Name of a file of recordings/. */
   readonly recording?: string;
+  /** Id of an earlier task, an order: the recording that its answer shows comes in place of `recording`, where it has one. */
+  readonly recordingOf?: string;
   /** Where it is opened. Default: its start. */
   readonly from?: StepPattern;
   /** Panes that help. */

@@ -32,6 +32,11 @@ export function parseLesson(file: string, text: string): Lesson {
     const ids = lesson.tasks.map((task) => task.id);
     const twice = ids.find((id, i) => ids.indexOf(id) !== i);
     if (twice !== undefined) fields.self.refuse(`two tasks are called "${twice}"; rename one`);
+    for (const [i, { id, recordingOf }] of lesson.tasks.entries()) {
+      const isThere = lesson.tasks.slice(0, i).some((task) => task.id === recordingOf && task.goal.kind === 'order');
+      if (recordingOf !== undefined && !isThere)
+        fields.self.refuse(`task "${id}" is about "${recordingOf}", which is no earlier order; name one of the lesson`);
+    }
     return lesson;
   });
 }
@@ -45,6 +50,10 @@ function readTask(value: JsonValue): Task {
         'recording',
         fields.maybe('recording', (v) => v.string(ID)),
       ),
+      ...optional(
+        'recordingOf',
+        fields.maybe('recordingOf', (v) => v.string(ID)),
+      ),
       ...optional('from', fields.maybe('from', readPattern)),
       ...optional(
         'panes',
@@ -55,6 +64,8 @@ function readTask(value: JsonValue): Task {
       solution: readSolution(fields.need('solution'), goal),
       wrong: readAttempt(fields.need('wrong'), goal),
     };
+    if (task.recordingOf !== undefined && task.recording === undefined)
+      value.refuse('an answer may have no recording; add "recording" beside "recordingOf", for that case');
     if (needsRecording(goal) && task.recording === undefined)
       value.refuse('its goal looks at a recording, and it names none; add "recording"');
     return task;

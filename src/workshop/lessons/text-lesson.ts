@@ -8,13 +8,15 @@ import { SITE_BYTES } from '../../isa/syscall-site.ts';
 import { RecordingCursor } from '../../trace/recording/cursor.ts';
 import type { Recording } from '../../trace/recording/format.ts';
 import { stepSentence } from '../texts/step-sentence.ts';
-import { judgeAttempt } from './judge.ts';
+import { cursorSteps } from './cursor-steps.ts';
+import { judgeAttempt, taskRecording } from './judge.ts';
 import type { JudgeTools, Judgement } from './judge.ts';
 import { reasonText } from './lesson-set.ts';
 import type { LessonSet, LessonView, TaskView } from './lesson-set.ts';
-import type { Attempt } from './lesson.ts';
+import type { Attempt, StepPattern } from './lesson.ts';
 import { fillIn } from './lesson-texts.ts';
 import type { Texts } from './lesson-texts.ts';
+import { findStep } from './recorded-steps.ts';
 import { wrapped } from './wrapped.ts';
 
 /** What a line led to. */
@@ -33,7 +35,9 @@ export class TextLesson {
   #number = 0;
   #hints = 0;
   #cursor: RecordingCursor | undefined;
-  #recording: string | undefined;
+  /** Of the task that is shown. */
+  #recording: Recording | undefined;
+  readonly #answers: Record<string, Attempt> = {};
   /** The bytes of the site that were shown last. */
   #shownBytes = '';
   /** Lines of a program that is being typed. */
@@ -152,17 +156,20 @@ export class TextLesson {
     if (task === undefined) return '';
     this.#hints = 0;
     let step = '';
-    if (task.recording !== undefined && task.recording !== this.#recording) {
-      this.#open(await this.#tools.recording(task.recording), task.recording);
+    const recording = await taskRecording(task, this.#answers, this.#tools);
+    if (recording !== undefined && recording !== this.#recording) {
+      this.#recording = recording;
+      this.#open(recording, task.from);
       step = `\n${this.#stepText()}`;
     }
     const keys = task.goal.kind === 'code' ? '' : `${wrapped(this.#say('terminal.help'))}\n`;
     return `${this.#taskText(task, this.#number + 1)}${step}${keys}`;
   }
 
-  #open(recording: Recording, name: string | undefined): void {
+  #open(recording: Recording, from?: StepPattern): void {
     this.#cursor = new RecordingCursor(recording);
-    this.#recording = name;
+    const at = from === undefined ? undefined : findStep(cursorSteps(new RecordingCursor(recording)), from);
+    if (at !== undefined) this.#cursor.goTo(at + 1);
     this.#shownBytes = '';
   }
 
@@ -234,7 +241,7 @@ export class TextLesson {
   }
 
   async #judge(task: TaskView, attempt: Attempt): Promise<Shown> {
-    const judgement = await judgeAttempt(task, attempt, this.#tools);
+    const judgement = await judgeAttempt(task, attempt, this.#tools, this.#answers);
     const { outcome, recordings } = judgement;
     const report = reportText(judgement);
     if (!outcome.reached) {
@@ -242,7 +249,11 @@ export class TextLesson {
       return shown(`${report}${reason}\n`);
     }
     const [recording] = recordings ?? [];
-    if (recording !== undefined) this.#open(recording, undefined);
+    if (recording !== undefined) {
+      this.#recording = undefined;
+      this.#open(recording);
+    }
+    this.#answers[task.id] = attempt;
     const done = wrapped(`${this.#say('reached')} ${task.texts.done}`);
     this.#number++;
     if (this.#task !== undefined) return shown(`${report}${done}\n\n${await this.#openTask()}`);

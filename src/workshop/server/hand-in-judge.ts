@@ -56,7 +56,7 @@ export class HandInJudge {
     let done = 0;
     for (const task of lesson.tasks) {
       const answer = Object.hasOwn(answers, task.id) ? answers[task.id] : undefined;
-      if (answer !== undefined && (await judgeAttempt(task, answer, tools)).outcome.reached) done++;
+      if (answer !== undefined && (await judgeAttempt(task, answer, tools, answers)).outcome.reached) done++;
     }
     return { done, tasks: lesson.tasks.length };
   }

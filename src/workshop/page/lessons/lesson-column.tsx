@@ -111,6 +111,7 @@ function LessonBody({ set, lesson, host, onOpenLesson }: BodyProps): JSX.Element
           host={host}
           isDone={isDone(task.id)}
           isCurrent={task === current}
+          answers={progress.answers}
           onAttempt={() => updateProgress(lesson.id, (now) => ({ ...now, steps: now.steps + 1 }))}
           onReached={(attempt) => reached(task.id, attempt)}
         />

@@ -7,8 +7,8 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { findStep } from '../../lessons/recorded-steps.ts';
 import { cursorSteps } from '../../lessons/cursor-steps.ts';
-import { decodeWith, judgeAttempt } from '../../lessons/judge.ts';
-import type { Judgement } from '../../lessons/judge.ts';
+import { decodeWith, judgeAttempt, taskRecording } from '../../lessons/judge.ts';
+import type { Answers, Judgement, JudgeTools } from '../../lessons/judge.ts';
 import { reasonText } from '../../lessons/lesson-set.ts';
 import type { TaskView } from '../../lessons/lesson-set.ts';
 import type { Texts } from '../../lessons/lesson-texts.ts';
@@ -33,12 +33,14 @@ interface TaskProps {
   readonly isDone: boolean;
   /** The first that is not done: its recording is open. */
   readonly isCurrent: boolean;
+  /** What was right of the lesson's tasks. */
+  readonly answers: Answers;
   readonly onAttempt: () => void;
   readonly onReached: (attempt: Attempt) => void;
 }
 
 export function TaskSection(props: TaskProps): JSX.Element {
-  const { task, number, say, host, isDone, isCurrent, texts } = props;
+  const { task, number, say, host, isDone, isCurrent, texts, answers } = props;
   const judgement = useSignal<Judgement | undefined>(undefined);
   const isBusy = useSignal(false);
   const isOpen = useSignal(false);
@@ -46,27 +48,25 @@ export function TaskSection(props: TaskProps): JSX.Element {
   useEffect(() => {
     if (!isCurrent) return;
     let isGone = false;
-    void openRecording(task, host, () => isGone).then(() => {
+    void openRecording(task, answers, host, () => isGone).then(() => {
       isOpen.value = true;
     });
     return () => {
       isGone = true;
     };
+    // Answers of tasks before this one do not change while it is the current one.
   }, [isCurrent, task, host, isOpen]);
 
   const attempt = async (given: Attempt): Promise<void> => {
     props.onAttempt();
     isBusy.value = true;
     try {
-      if (given.kind === 'moment' && (await loadRecording(task.recording ?? '')) !== host.recording.value) {
+      if (given.kind === 'moment' && (await ownRecording(task, answers, host)) !== host.recording.value) {
         judgement.value = { outcome: { reached: false, reason: 'moment.elsewhere', data: {} } };
         return;
       }
-      const found = await judgeAttempt(task, given, {
-        ask: (request) => askLab(host, request),
-        recording: loadRecording,
-        decoder: async () => decodeWith(await loadDisassembler()),
-      });
+      const decoder = async (): ReturnType<JudgeTools['decoder']> => decodeWith(await loadDisassembler());
+      const found = await judgeAttempt(task, given, { ...labTools(host), decoder }, answers);
       const { outcome, recordings } = found;
       if (recordings !== undefined && recordings.length > 0)
         host.open(recordings, outcome.reached ? 0 : (recordings[0]?.steps.length ?? 0));
@@ -107,7 +107,7 @@ export function TaskSection(props: TaskProps): JSX.Element {
       )}
       {task.recording !== undefined && (
         <p>
-          <button type="button" class="small" onClick={() => void openRecording(task, host)}>
+          <button type="button" class="small" onClick={() => void openRecording(task, answers, host)}>
             {say('open-recording')}
           </button>
         </p>
@@ -119,7 +119,7 @@ export function TaskSection(props: TaskProps): JSX.Element {
       {goal.kind === 'order' && <OrderChooser {...shared} goal={goal} />}
       {goal.kind === 'code' && <CodeEditor {...shared} goal={goal} />}
       <Verdict judgement={judgement.value} isDone={isDone} isBusy={isBusy.value} task={task} texts={texts} say={say} />
-      <Help task={task} say={say} host={host} />
+      <Help task={task} answers={answers} say={say} host={host} />
     </section>
   );
 }
@@ -133,11 +133,23 @@ async function askLab(
   return recorded.ok ? recorded : host.lab.value.submit(request);
 }
 
+function labTools(host: LessonHost): Pick<JudgeTools, 'ask' | 'recording'> {
+  return { ask: (request) => askLab(host, request), recording: loadRecording };
+}
+
+function ownRecording(task: TaskView, answers: Answers, host: LessonHost): ReturnType<typeof taskRecording> {
+  return taskRecording(task, answers, labTools(host));
+}
+
 /** Shows a task's recording, unless somebody has gone on meanwhile. */
-async function openRecording(task: TaskView, host: LessonHost, isGone = (): boolean => false): Promise<void> {
-  if (task.recording === undefined) return;
-  const recording = await loadRecording(task.recording);
-  if (isGone()) return;
+async function openRecording(
+  task: TaskView,
+  answers: Answers,
+  host: LessonHost,
+  isGone = (): boolean => false,
+): Promise<void> {
+  const recording = await ownRecording(task, answers, host);
+  if (recording === undefined || isGone()) return;
   const cursor = new RecordingCursor(recording);
   const from = task.from === undefined ? undefined : findStep(cursorSteps(cursor), task.from);
   host.showPanes(task.panes ?? []);
@@ -182,7 +194,8 @@ function Verdict({ judgement, isDone, isBusy, task, texts, say }: VerdictProps):
 }
 
 /** Hints one after the other, and then the solution. */
-function Help({ task, say, host }: { task: TaskView; say: Say; host: LessonHost }): JSX.Element {
+function Help(props: { task: TaskView; answers: Answers; say: Say; host: LessonHost }): JSX.Element {
+  const { task, answers, say, host } = props;
   const shown = useSignal(0);
   const { hints, solution } = task.texts;
   const isSolved = shown.value > hints.length;
@@ -222,7 +235,8 @@ function Help({ task, say, host }: { task: TaskView; say: Say; host: LessonHost 
           type="button"
           class="small"
           onClick={() => {
-            void loadRecording(task.recording ?? '').then((recording) => {
+            void ownRecording(task, answers, host).then((recording) => {
+              if (recording === undefined) return;
               const at = findStep(cursorSteps(new RecordingCursor(recording)), goal.where);
               if (host.recording.value !== recording) host.open([recording]);
               if (at !== undefined) host.goTo(at + 1);
