@@ -3,6 +3,7 @@
 // execve(2) and the start of the first program: finds the file, follows `#!` lines, loads it into a new address space
 // and makes a task its own. Models Linux fs/exec.c and gVisor task_exec.go.
 
+import { ELF_MAGIC } from '../abi/elf.ts';
 import { EACCES, ELOOP, ENOENT, ENOEXEC, ENOMEM, ETXTBSY } from '../abi/errno.ts';
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK } from '../abi/resource.ts';
 import { PTRACE_EVENT_EXEC } from '../abi/ptrace.ts';
@@ -95,6 +96,8 @@ export interface PreparedProgram {
 export interface ExecFailure {
   readonly errno: number;
   readonly message: string;
+  /** It is no ELF file at all: a shell runs it as a script of its own. */
+  readonly isText?: boolean;
 }
 
 /** The image that an address space was made from. */
@@ -184,7 +187,7 @@ function findProgram(request: ProgramRequest): FoundProgram | ExecFailure {
       const image: ElfImage | LoadError = readElf(source);
       if (image.ok) return { file, source, image, argv };
       file.release();
-      return failure(image.errno, image.message);
+      return { ...failure(image.errno, image.message), isText: !ELF_MAGIC.every((byte, i) => head[i] === byte) };
     }
     file.release();
     if (request.isPathClosing === true)
@@ -382,7 +385,8 @@ export function execTask(
     ...what,
   });
   if ('errno' in program) {
-    if (program.errno === -ENOEXEC) kernel.warnOfGuest(`${what.path} cannot be executed: ${program.message}`);
+    if (program.errno === -ENOEXEC && program.isText !== true)
+      kernel.warnOfGuest(`${what.path} cannot be executed: ${program.message}`);
     return program.errno;
   }
   endOtherTasks(task);

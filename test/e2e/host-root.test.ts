@@ -22,6 +22,17 @@ describe("programs of this machine's own root", () => {
     expect(run('bash', '-c', line)).toEqual({ status: 0, stdout: '9\n8\n7\n', stderr: '' });
   });
 
+  it.runIf(has('/bin/sh'))(
+    'leaves a text without an interpreter to the shell, and says why a foreign program fails',
+    () => {
+      const text = 'printf "echo a text\\n" >/tmp/x; chmod 755 /tmp/x; /tmp/x';
+      expect(run('sh', '-c', text)).toEqual({ status: 0, stdout: 'a text\n', stderr: '' });
+      const cut = 'head -c 40 /bin/sh >/tmp/x; chmod 755 /tmp/x; /tmp/x 2>/dev/null';
+      const warning = /^trapline: \/tmp\/x cannot be executed: truncated: .*\n$/;
+      expect(run('sh', '-c', cut)).toEqual({ status: 126, stdout: '', stderr: expect.stringMatching(warning) });
+    },
+  );
+
   it.runIf(has('/usr/bin/python3'))('starts commands from python', () => {
     const script =
       'import subprocess; print(subprocess.run(["sh", "-c", "echo $((6 * 7)); exit 3"], capture_output=True))';
