@@ -67,7 +67,9 @@ export class PictureBrowser {
       ],
       { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] },
     );
-    this.#child.once('error', (error) => this.#fail(error.message));
+    this.#child.once('error', (error: NodeJS.ErrnoException) =>
+      this.#fail(error.code === 'ENOENT' ? `there is no ${path}` : error.message),
+    );
     this.#child.once('close', () => this.#fail('it ended'));
     (this.#child.stdio[3] as Writable).on('error', () => this.#fail('its pipe is closed'));
     (this.#child.stdio[4] as Readable).on('data', (data: Buffer) => this.#take(data));

@@ -59,11 +59,16 @@ export function readClassKey(path: string, creates: boolean): { readonly key: Cl
     return { key: new ClassKey(bytes), isNew: false };
   } catch (error) {
     if (error instanceof TraplineError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' || !creates)
-      throw new TraplineError('WORKSHOP_KEY', `the class key cannot be read: ${message}`);
+      throw new TraplineError('WORKSHOP_KEY', `the class key ${path} cannot be read: ${wordsOf(error)}`);
   }
   return { key: new ClassKey(makeKeyFile(path)), isNew: true };
+}
+
+/** Node's message without its code, the call and the path. */
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/^[A-Z]+: |, \w+( '.*')?$/g, '') : String(error);
 }
 
 /** Readable by its owner only; fails rather than replacing a file that has appeared meanwhile. */
@@ -77,7 +82,7 @@ function makeKeyFile(path: string): Uint8Array {
       closeSync(fd);
     }
   } catch (error) {
-    throw new TraplineError('WORKSHOP_KEY', `the class key cannot be written: ${(error as Error).message}`);
+    throw new TraplineError('WORKSHOP_KEY', `the class key ${path} cannot be written: ${wordsOf(error)}`);
   }
   return text;
 }
