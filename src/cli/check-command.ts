@@ -51,7 +51,7 @@ export async function checkCommand(program: string, args: readonly string[], raw
   } catch (error) {
     json?.discard();
     sarif?.discard();
-    throw withStatus(error);
+    throw withStatus(error, guest, program);
   }
   writeToStderr(checkText(result));
   json?.finish(`${JSON.stringify(checkJson(result), null, 2)}\n`);

@@ -2,10 +2,12 @@
 //
 // `--checkpoint FILE` and `--restore FILE`: when one is taken, and that a file is there whole or not at all.
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { TraplineError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { readInputFile } from './input-file.ts';
+import { claimOutput, reason } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
 
 const LIMIT_BYTES = 2 ** 32;
@@ -34,6 +36,7 @@ export class CheckpointFile {
     this.#at = at;
     this.#logger = logger;
     this.#isDue = at !== undefined;
+    claimOutput('--checkpoint', path);
     this.#write(new Uint8Array(0));
     rmSync(this.#temporary, { force: true });
   }
@@ -67,7 +70,8 @@ export class CheckpointFile {
     } catch (error) {
       rmSync(this.#temporary, { force: true });
       if (!(error instanceof TraplineError) && !(error instanceof Error && 'code' in error)) throw error;
-      this.#logger.warn(`--checkpoint: nothing was written: ${error.message}`);
+      const why = error instanceof TraplineError ? error.message : reason(error);
+      this.#logger.warn(`--checkpoint: nothing was written: ${why}`);
     }
   }
 
@@ -76,7 +80,7 @@ export class CheckpointFile {
     try {
       fd = openSync(this.#temporary, 'w', 0o600);
     } catch (error) {
-      throw new UsageError(`--checkpoint: cannot write ${this.#path}: ${(error as Error).message}`);
+      throw new UsageError(`--checkpoint: cannot write ${this.#path}: ${reason(error)}`);
     }
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
@@ -97,11 +101,5 @@ export class CheckpointFile {
 
 /** The bytes of `--restore FILE`. @throws UsageError */
 export function readCheckpoint(path: string): Uint8Array {
-  try {
-    const { size } = statSync(path);
-    if (size > LIMIT_BYTES) throw new Error(`it has ${size} bytes, and no checkpoint has more than ${LIMIT_BYTES}`);
-    return readFileSync(path);
-  } catch (error) {
-    throw new UsageError(`--restore: cannot read ${path}: ${(error as Error).message}`);
-  }
+  return readInputFile('--restore', path, LIMIT_BYTES);
 }

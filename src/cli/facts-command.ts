@@ -3,7 +3,6 @@
 // `trapline facts`: runs the guest that finds out how its calls are patched, and prints what it found; with --compare,
 // holds the same program's output under a real runsc against it.
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TraplineError } from '../base/errors.ts';
 import { fromLatin1 } from '../base/bytes.ts';
@@ -15,10 +14,14 @@ import { nodeHost, openHostPath } from '../sandbox/host-node/index.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 import { UPSTREAM_VERSION_NAMES } from '../usertrap/versions.ts';
-import { reason, writeToStdout } from './output-file.ts';
+import { readInputFile } from './input-file.ts';
+import { writeToStdout } from './output-file.ts';
 import { PATCH_MODES } from './run-options.ts';
 import { parseChoice } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
+
+/** More is not the output of the guest. */
+const LARGEST_OUTPUT = 2 ** 20;
 
 /** Options as commander hands them over. */
 export interface RawFactsOptions {
@@ -44,13 +47,7 @@ export async function factsCommand(raw: RawFactsOptions): Promise<number> {
 }
 
 function readFacts(path: string): ReturnType<typeof parseFacts> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'latin1');
-  } catch (error) {
-    throw new UsageError(`--compare: cannot read ${path}: ${reason(error)}`);
-  }
-  const facts = parseFacts(text);
+  const facts = parseFacts(fromLatin1(readInputFile('--compare', path, LARGEST_OUTPUT)));
   if (facts.size > 0) return facts;
   throw new UsageError(
     `--compare: ${path} has no line of the form "fact 1 key=value"; run guests/bin/facts.elf and give its output`,

@@ -2,11 +2,13 @@
 //
 // `--protocol-elf FILE:SYMBOL` of `trapline race` and `trapline replay`: a patcher that is a function of the user's.
 
-import { readFileSync } from 'node:fs';
-
 import { guestPatcher } from '../race/scenarios/guest-patcher.ts';
 import type { Scenario } from '../race/scenarios/scenario.ts';
+import { readInputFile } from './input-file.ts';
 import { UsageError } from './usage-error.ts';
+
+/** More is no patcher. */
+const LARGEST_ELF = 64 * 2 ** 20;
 
 /** The scenario of that patcher; none where the option is not given. */
 export function guestPatchers(given: string | undefined): readonly Scenario[] {
@@ -14,12 +16,5 @@ export function guestPatchers(given: string | undefined): readonly Scenario[] {
   const [, file, symbol] = /^(.+):([^:]+)$/s.exec(given) ?? [];
   if (file === undefined || symbol === undefined)
     throw new UsageError(`--protocol-elf ${given}: it takes FILE:SYMBOL, an ELF file and a function in it`);
-  let elf: Uint8Array;
-  try {
-    elf = new Uint8Array(readFileSync(file));
-  } catch (error) {
-    const why = error instanceof Error ? error.message.replace(/,.*/s, '') : String(error);
-    throw new UsageError(`--protocol-elf: ${file} cannot be read (${why})`);
-  }
-  return [guestPatcher(elf, symbol)];
+  return [guestPatcher(readInputFile('--protocol-elf', file, LARGEST_ELF), symbol)];
 }

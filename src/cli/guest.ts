@@ -141,12 +141,25 @@ function existsIn(root: HostDirectory, path: string): boolean {
   return true;
 }
 
-/** Errors about the program have statuses of their own. */
-export function withStatus(error: unknown): unknown {
-  if (!(error instanceof TraplineError)) return error;
-  if (error.code === 'RUN_NOT_FOUND') return new UsageError(error.message, ExitStatus.notFound);
-  if (error.code === 'RUN_NOT_EXECUTABLE') return new UsageError(error.message, ExitStatus.notExecutable);
-  return error;
+/**
+ * Errors about the program have statuses of their own, and call it what the caller called it.
+ * @param guest what was opened; undefined for a restored machine
+ * @param program as it was given
+ */
+export function withStatus(error: unknown, guest: OpenedGuest | undefined, program: string): unknown {
+  if (!(error instanceof TraplineError) || guest === undefined) return error;
+  const { path, options } = guest;
+  const message = error.message.startsWith(`${path}: `)
+    ? `${program}${error.message.slice(path.length)}`
+    : error.message;
+  if (error.code === 'RUN_NOT_EXECUTABLE') return new UsageError(message, ExitStatus.notExecutable);
+  if (error.code !== 'RUN_NOT_FOUND') return error;
+  // The program itself was found: what lacks is its interpreter.
+  const hint =
+    options.root === undefined
+      ? '; the guest has no files but PROGRAM: give it a tree with --root, such as --root /'
+      : '';
+  return new UsageError(`${message}${hint}`, ExitStatus.notFound);
 }
 
 /** iced-x86 takes a while to load: only when something is shown. */

@@ -26,8 +26,12 @@ import { executeJob } from '../workshop/server/execute.ts';
 import { failureOf } from '../workshop/server/failure.ts';
 import { LessonTerminal } from './lesson-terminal.ts';
 import { readLessonFolder } from './lesson-files.ts';
-import { reason, writeToStdout } from './output-file.ts';
+import { tryReadFile } from './input-file.ts';
+import { writeToStdout } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
+
+/** More is no lesson. */
+const LARGEST_LESSON = 4 * 2 ** 20;
 
 /** Options as the command line has them. */
 export interface RawLessonOptions {
@@ -84,12 +88,9 @@ function findLesson(set: LessonSet, which: string): LessonView {
 
 /** A teacher's own: the lesson's file with its texts in it. */
 function ownLesson(path: string): LessonView {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${path}: ${reason(error)}`);
-  }
+  const bytes = tryReadFile(path, LARGEST_LESSON);
+  if (typeof bytes === 'string') throw new UsageError(`${path}: ${bytes}`);
+  const text = new TextDecoder().decode(bytes);
   const file = basename(path);
   const { texts, ...lesson } = parseJsonFile(file, text).object((fields) => {
     const own = fields.need('texts');

@@ -15,7 +15,7 @@ import { packageVersion } from './package-version.ts';
 import { declareRaceOptions } from './race-options.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import type { RawReplayOptions } from './replay-command.ts';
-import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions } from './run-options.ts';
+import { RUN_SWITCH_VARIABLES, declareRunOptions, readRunOptions, refuseIdleOptions } from './run-options.ts';
 import type { RawRunOptions } from './run-options.ts';
 import type { SitesOptions } from './sites-command.ts';
 import { UsageError } from './usage-error.ts';
@@ -194,6 +194,7 @@ function buildProgram(setStatus: (status: number) => void): Command {
   run.addHelpText('after', RUN_HELP);
   run.action(async (name: string | undefined, args: readonly string[], raw: RawRunOptions) => {
     const options = readRunOptions(raw, (option) => run.getOptionValueSource(option) !== 'default');
+    refuseIdleOptions(options, (option) => run.getOptionValueSource(option) === 'cli');
     if (name === undefined && options.restore === undefined) run.error("error: missing required argument 'program'");
     if (name !== undefined && options.restore !== undefined) {
       throw new UsageError(`--restore: the program is in the checkpoint; leave ${name} out`);

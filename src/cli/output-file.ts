@@ -3,8 +3,29 @@
 // Files that a run writes beside the guest's output. They are opened before the guest starts, so that a bad path is
 // an error at once; results appear whole (a temporary file, then a rename), streams grow by whole lines.
 
-import { closeSync, fstatSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { UsageError } from './usage-error.ts';
+
+/** What this command writes: paths, and the options that named them. */
+const claimed = new Map<string, string>();
+
+/**
+ * Before anything is written: refuses what is no name, a folder, and a file that another option has named.
+ * @throws UsageError
+ */
+export function claimOutput(option: string, path: string): void {
+  if (path === '') throw new UsageError(`${option}: the name of the file is empty`);
+  const stat = statOf(path);
+  if (stat?.isDirectory() === true) throw new UsageError(`${option}: cannot write ${path}: it is a directory`);
+  // Devices and pipes (/dev/null) take what comes from anywhere.
+  if (stat?.isFile() === false) return;
+  const name = resolve(path);
+  const other = claimed.get(name);
+  if (other !== undefined) throw new UsageError(`${option}: ${path} is the file of ${other} already; name another`);
+  claimed.set(name, option);
+}
 
 /** A file that grows during the run. */
 export class StreamFile {
@@ -73,19 +94,23 @@ export class ResultFile {
   }
 }
 
+/** A file, or nothing yet. */
 function isReplaceable(path: string): boolean {
+  return statOf(path)?.isFile() ?? true;
+}
+
+function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path).isFile();
+    return statSync(path);
   } catch {
-    return true;
+    return undefined;
   }
 }
 
 function openForWriting(option: string, path: string, shown: string): number {
+  claimOutput(option, shown);
   try {
-    const fd = openSync(path, 'w');
-    if (fstatSync(fd).isDirectory()) throw new Error('is a directory');
-    return fd;
+    return openSync(path, 'w');
   } catch (error) {
     throw new UsageError(`${option}: cannot write ${shown}: ${reason(error)}`);
   }

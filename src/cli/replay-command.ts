@@ -3,8 +3,6 @@
 // `trapline replay`: one schedule step by step; exit status 1 when the failure comes again, 0 when it passes, 3 when
 // the schedule no longer fits.
 
-import { readFileSync } from 'node:fs';
-
 import { openUnicorn } from '../cpu/unicorn/index.ts';
 import { replayCommand as replayToken } from '../race/command.ts';
 import type { ScheduleRequest } from '../race/recording/index.ts';
@@ -12,6 +10,7 @@ import type { ReplayResult } from '../race/replay.ts';
 import { isColourful } from './colour.ts';
 import { guestPatchers } from './guest-patcher.ts';
 import { lazyDisassembler } from './guest.ts';
+import { tryReadFile } from './input-file.ts';
 import { writeToStdout } from './output-file.ts';
 import { RecordingFile } from './recording-file.ts';
 import { parseCount } from './sizes.ts';
@@ -30,15 +29,9 @@ const LARGEST_FILE = 64 * 2 ** 20;
 
 function textOf(given: string): string {
   if (/^\s*xr\d+[;.]/.test(given)) return given;
-  try {
-    const bytes = readFileSync(given);
-    if (bytes.length > LARGEST_FILE) throw new UsageError(`replay: ${given} is too large to be a report`);
-    return bytes.toString('utf8');
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const why = error instanceof Error ? error.message.replace(/,.*/s, '') : String(error);
-    throw new UsageError(`replay: ${given} is no token ("xr1;…" or "xr1.…") and no file that can be read (${why})`);
-  }
+  const bytes = tryReadFile(given, LARGEST_FILE);
+  if (typeof bytes !== 'string') return new TextDecoder().decode(bytes);
+  throw new UsageError(`replay: ${given} is no token ("xr1;…" or "xr1.…") and no file that can be read (${bytes})`);
 }
 
 /** Replays, prints the steps, and gives the exit status. */

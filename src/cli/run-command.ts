@@ -204,7 +204,7 @@ export async function runCommand(program: string, args: readonly string[], optio
     return exitStatus(result, signals.stoppedBy);
   } catch (error) {
     outputs.discard();
-    throw withStatus(error);
+    throw withStatus(error, guest, program);
   } finally {
     sandbox?.dispose();
     logger.close();

@@ -133,7 +133,7 @@ const ROWS: readonly Row[] = [
   },
   {
     flags: '--html <FILE>',
-    text: 'record the run, step by step, as a page of its own that opens from disk, or as it is to a FILE.json',
+    text: 'record the run, step by step, as a page of its own that opens from disk, or as it is to a FILE.json; from its beginning, so not with --restore',
   },
   { flags: '--html-steps <N>', text: 'steps of such a recording at most (default: 20000)' },
   {
@@ -209,9 +209,10 @@ export function readRunOptions(raw: RawRunOptions, isGiven: (name: string) => bo
   if (htmlSteps !== undefined && text('html') === undefined) {
     throw new UsageError('--html-steps: say with --html FILE where the recording goes');
   }
-  const withHtml = ['checkpoint', 'restore'].find((name) => text(name) !== undefined);
-  if (text('html') !== undefined && withHtml !== undefined) {
-    throw new UsageError(`--html: a recording begins with its program and ends with it; leave --${withHtml} out`);
+  if (text('html') !== undefined && text('restore') !== undefined) {
+    throw new UsageError(
+      '--html: a recording begins where its program does, and a checkpoint has that behind it; leave --restore out, or record the run that is saved',
+    );
   }
   const patch = parseChoice('--patch', required('patch'), PATCH_MODES);
   return {
@@ -253,6 +254,32 @@ export function readRunOptions(raw: RawRunOptions, isGiven: (name: string) => bo
     logLevel: parseChoice('--log-level', required('logLevel'), LOG_LEVELS),
     logFile: text('logFile'),
   };
+}
+
+/** Options that mean nothing without another one: `upstream` stands for `--patch upstream`. */
+const IDLE_WITHOUT: readonly (readonly [name: string, flag: string, needs: 'upstream' | 'strace'])[] = [
+  ['upstream', '--upstream', 'upstream'],
+  ['stubPreemption', '--stub-preemption', 'upstream'],
+  ['disablePatching', '--disable-patching', 'upstream'],
+  ['straceTimes', '--strace-times', 'strace'],
+  ['straceFormat', '--strace-format', 'strace'],
+];
+
+/**
+ * Refuses what was asked for and would do nothing. Environment twins may stay set for runs that do not need them.
+ * @param isTyped by the name that commander gives an option: it is on the command line
+ * @throws UsageError
+ */
+export function refuseIdleOptions(options: RunOptions, isTyped: (name: string) => boolean): void {
+  // The mode of a restored machine is in its file.
+  const has = {
+    upstream: options.patch === 'upstream' || options.restore !== undefined,
+    strace: options.strace || options.straceFile !== undefined,
+  };
+  const words = { upstream: 'it is for --patch upstream', strace: 'it is for --strace or --strace-file FILE' };
+  for (const [name, flag, needs] of IDLE_WITHOUT) {
+    if (isTyped(name) && !has[needs]) throw new UsageError(`${flag}: ${words[needs]}, which is not given`);
+  }
 }
 
 /** `HOST:GUEST` or `HOST:GUEST:rw`. A host path with a colon cannot be written. */

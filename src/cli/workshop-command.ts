@@ -4,7 +4,6 @@
 
 import { availableParallelism } from 'node:os';
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from '../cpu/unicorn/setup/index.ts';
 import { readClassKey } from '../workshop/server/class-key.ts';
@@ -15,8 +14,9 @@ import { exportSite } from '../workshop/server/export-site.ts';
 import { isLoopback, startWorkshop } from '../workshop/server/index.ts';
 import type { ServerLog } from '../workshop/server/server-log.ts';
 import { ExitStatus } from './exit-status.ts';
+import { readInputFile } from './input-file.ts';
 import { PINO_OPTIONS } from './logger.ts';
-import { StreamFile, reason, writeToStderr, writeToStdout } from './output-file.ts';
+import { StreamFile, writeToStderr, writeToStdout } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
 import { parseChoice, parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
@@ -180,11 +180,5 @@ function printable(text: string): string {
 }
 
 function readList(path: string): string[] {
-  try {
-    const bytes = readFileSync(path);
-    if (bytes.length > LARGEST_LIST) throw new Error('it is too large to be a list of lines');
-    return bytes.toString('utf8').split('\n');
-  } catch (error) {
-    throw new UsageError(`--verify: ${path} cannot be read: ${reason(error)}`);
-  }
+  return new TextDecoder().decode(readInputFile('--verify', path, LARGEST_LIST)).split('\n');
 }

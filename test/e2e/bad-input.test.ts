@@ -90,6 +90,22 @@ describe('The command', () => {
     expectRefusal(['sites', join(folder, 'missing')], 127, /missing/);
   });
 
+  it('says what to do where the interpreter of a program is not in its tree', () => {
+    const script = file('script', '#!/bin/sh\necho hi\n');
+    expectRefusal(['run', script], 127, /script: its interpreter \/bin\/sh cannot be found; .*--root \//);
+    expectRefusal(['check', script], 127, /its interpreter \/bin\/sh cannot be found; .*--root \//);
+    mkdirSync(join(folder, 'tree'));
+    const inTree = trapline(['run', '--root', join(folder, 'tree'), script]);
+    expect(inTree.stderr).toBe(`trapline: ${script}: its interpreter /bin/sh cannot be found\n`);
+  });
+
+  it('calls a program what the caller called it', () => {
+    const path = file('no-program', 'x');
+    expectRefusal(['run', path], 126, new RegExp(`^trapline: ${path}: not an ELF file$`, 'm'));
+    const elsewhere = trapline(['run', './no-program'], { cwd: folder });
+    expect(elsewhere.stderr).toBe('trapline: ./no-program: not an ELF file\n');
+  });
+
   it('says why a file cannot be executed, with status 126', () => {
     expectRefusal(['run', folder], 126, /is a directory/);
     expectRefusal(['run', file('text', 'not a program\n')], 126, /text: /);
@@ -133,10 +149,53 @@ describe('The command', () => {
 
   it('says before the guest starts that a file cannot be written', () => {
     const inside = join(folder, 'nowhere', 'file');
-    for (const option of ['--metrics', '--trace', '--strace-file', '--log-file']) {
-      expectRefusal(['run', option, inside, guest('hello')], 125, new RegExp(`${option}: cannot write .*nowhere`));
+    for (const option of ['--metrics', '--trace', '--strace-file', '--log-file', '--checkpoint', '--html']) {
+      const missing = new RegExp(`${option}: cannot write .*nowhere/file: no such file or directory$`, 'm');
+      expectRefusal(['run', option, inside, guest('hello')], 125, missing);
+      expectRefusal(['run', option, folder, guest('hello')], 125, new RegExp(`${option}: cannot write .*: it is a`));
+      expectRefusal(['run', option, '', guest('hello')], 125, new RegExp(`${option}: the name of the file is empty`));
     }
-    expectRefusal(['run', '--trace', folder, guest('hello')], 125, /--trace: cannot write/);
+  });
+
+  it('refuses two uses of one file', () => {
+    const path = join(folder, 'twice');
+    const run = ['run', '--trace', path, '--metrics', `${folder}/./twice`, guest('hello')];
+    expectRefusal(run, 125, /--metrics: .*twice is the file of --trace already/);
+    const race = ['race', 'patch-vs-exec', '--json', path, '--junit', path];
+    expectRefusal(race, 125, /--junit: .*twice is the file of --json already/);
+    expect(trapline(['run', '--trace', '/dev/null', '--metrics', '/dev/null', guest('hello')]).status).toBe(0);
+  });
+
+  it.each([
+    [['--upstream', '2023-02'], /--upstream: it is for --patch upstream/],
+    [['--stub-preemption'], /--stub-preemption: it is for --patch upstream/],
+    [['--disable-patching', '--patch', 'off'], /--disable-patching: it is for --patch upstream/],
+    [['--strace-times'], /--strace-times: it is for --strace or --strace-file/],
+    [['--strace-format', 'gvisor'], /--strace-format: it is for --strace or --strace-file/],
+  ])('refuses %s, which would do nothing', (options, words) => {
+    expectRefusal(['run', ...options, guest('hello')], 125, words);
+  });
+
+  it('lets environment twins of options be set that a run does not need', () => {
+    const env = { TRAPLINE_UPSTREAM: '2023-02', TRAPLINE_STRACE_TIMES: '1' };
+    expect(trapline(['run', guest('hello')], { env }).status).toBe(0);
+  });
+
+  it('refuses to read what is not there, is a folder, or has no end', () => {
+    const readers = [
+      ['run', '--restore'],
+      ['replay'],
+      ['facts', '--compare'],
+      ['workshop', '--verify'],
+      ['race', 'guest-patcher', '--protocol-elf'],
+    ];
+    const reasons = { '/dev/zero': 'it is a device', [folder]: 'directory', [join(folder, 'none')]: 'no such file' };
+    for (const reader of readers) {
+      for (const [path, why] of Object.entries(reasons)) {
+        const given = reader.includes('--protocol-elf') ? `${path}:patch` : path;
+        expectRefusal([...reader, given], 125, new RegExp(`${path}.*${why}`));
+      }
+    }
   });
 
   it('says in one line that its own output cannot be written', () => {
