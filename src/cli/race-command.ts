@@ -19,6 +19,7 @@ import { ResultFile, writeToStdout } from './output-file.ts';
 import { RecordingFile } from './recording-file.ts';
 import type { RawRaceOptions } from './race-options.ts';
 import { followRace } from './race-progress.ts';
+import { startRaceWorkers } from './race-workers.ts';
 import { parseCount } from './sizes.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -51,6 +52,7 @@ export async function raceCommand(names: readonly string[], raw: RawRaceOptions)
       makeCpu: openUnicorn,
       colour: isColourful(process.stdout),
       page: raw['page'] === true,
+      startWorkers: startRaceWorkers,
       ...named(text),
       ...numbers(text),
     };
@@ -115,7 +117,7 @@ type Names = Partial<Pick<RaceCommandOptions, (typeof NAMES)[number]>>;
 type Numbers = Partial<Record<(typeof NUMBERS)[number] | 'startAt', number>>;
 
 const NAMES = ['patch', 'protocol', 'model', 'grain', 'return', 'strategy'] as const;
-const NUMBERS = ['threads', 'offset', 'nr', 'table', 'budget', 'granule', 'atom', 'seed'] as const;
+const NUMBERS = ['threads', 'offset', 'nr', 'table', 'budget', 'granule', 'atom', 'seed', 'workers'] as const;
 
 function named(text: (name: string) => string | undefined): Names {
   const given = NAMES.flatMap((name) => {

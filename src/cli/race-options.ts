@@ -43,6 +43,10 @@ export function declareRaceOptions(command: Command): void {
         'RACE_BUDGET',
       ),
     )
+    .option(
+      '--workers <N>',
+      'processes that explore a large model exhaustively, each its part of the states; default 1',
+    )
     .option('--time <SECONDS>', 'stop after so long: incomplete unless something failed')
     .option('--json <FILE>', 'write the result as one JSON object')
     .option(

@@ -4,13 +4,14 @@
 // Ctrl-C. A search runs in slices, so that signals arrive between them; a second Ctrl-C ends the process at once.
 
 import { writeSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Progress, StopReason } from '../race/search/system.ts';
 import { parseSeconds } from './sizes.ts';
 
 const STDERR = 2;
 const FIRST_MS = 1000;
 const EVERY_MS = 500;
+const WAIT_MS = 100;
 const CLEAR_LINE = '\r\x1b[K';
 
 function count(n: number): string {
@@ -66,7 +67,9 @@ export async function followRace<T>(
         isShowing = true;
         writeSync(STDERR, `${CLEAR_LINE}${progressLine(at.value, seconds, limit)}`);
       }
-      await setImmediate();
+      // Who waits for others is asked again now and then, so that time limits and Ctrl-C count.
+      if (at.value.ready === undefined) await setImmediate();
+      else await Promise.race([at.value.ready, setTimeout(WAIT_MS, undefined, { ref: false })]);
       at = race.next(seconds >= limit ? 'time' : stop);
     }
     return at.value;

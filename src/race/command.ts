@@ -19,6 +19,7 @@ import type { RaceResult } from './result.ts';
 import { scenarioNamed, SCENARIOS } from './scenarios/index.ts';
 import { DEFAULT_PARAMETERS } from './scenarios/scenario.ts';
 import type { Scenario, ScenarioParameters } from './scenarios/scenario.ts';
+import type { Division } from './search/divided-search.ts';
 import { startSearch } from './search/explore.ts';
 import { parseSchedule } from './search/schedule.ts';
 import type { Progress, StopReason } from './search/system.ts';
@@ -36,6 +37,10 @@ export interface RaceCommandOptions extends RaceNames {
   readonly makeCpu: (options: { memoryBytes: number }) => Cpu;
   /** Scenarios beside those that Trapline brings. */
   readonly scenarios?: readonly Scenario[];
+  /** Processes that explore a large model, this one included; default 1. */
+  readonly workers?: number;
+  /** Needed for more than one. */
+  readonly startWorkers?: Division['start'];
 }
 
 /** What the command line prints and exits with. */
@@ -55,6 +60,7 @@ export const ALL_SCENARIOS: readonly string[] = SCENARIOS.filter((s) => s.observ
 
 const DEFAULT_BUDGETS: Readonly<Record<string, number>> = { exhaustive: 5_000_000 };
 const DEFAULT_SCHEDULES = 20_000;
+const MOST_WORKERS = 64;
 
 function usage(message: string): TraplineError {
   return new TraplineError('RACE_OPTION', message);
@@ -125,10 +131,18 @@ export function* startRaceCommand(
   const strategy = options.strategy ?? 'exhaustive';
   const budget = integer('budget', options.budget, DEFAULT_BUDGETS[strategy] ?? DEFAULT_SCHEDULES, 1, 2 ** 31);
   const seed = integer('seed', options.seed, 1, 0, Number.MAX_SAFE_INTEGER);
+  const workers = integer('workers', options.workers, 1, 1, MOST_WORKERS);
+  if (workers > 1 && strategy !== 'exhaustive') throw usage(`--workers is for --strategy exhaustive, not ${strategy}`);
   const cpu = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
   try {
     const world = scenario.build(parameters, { cpu });
-    const exploration = yield* startSearch(world, { strategy, seed, budget });
+    const twin = (): ReturnType<Division['twin']> => {
+      const other = options.makeCpu({ memoryBytes: RACE_MEMORY_BYTES });
+      return { system: scenario.build(parameters, { cpu: other }), dispose: () => other.dispose() };
+    };
+    const start = options.startWorkers ?? (() => []);
+    const division = world.isSeparable ? { partitions: workers, start, twin } : null;
+    const exploration = yield* startSearch(world, { strategy, seed, budget, division });
     const source = { scenario, parameters, world, exploration, seed, budget };
     const result = yield* resultWithRemedies(source, options.makeCpu);
     const exitCode = result.verdict === 'holds' ? 0 : result.verdict === 'fails' ? 1 : 3;

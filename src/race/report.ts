@@ -200,14 +200,16 @@ function headline(result: RaceResult): string {
 }
 
 /** How a search that ended early goes on. */
-function goOnText({ stoppedBy, stats }: RaceResult): string[] {
+function goOnText({ stoppedBy, trouble, stats }: RaceResult): string[] {
   const why =
     stoppedBy === 'budget'
       ? `the budget of ${stats.budget.toLocaleString('en-US')} is used up`
       : stoppedBy === 'time'
         ? 'its time is over'
-        : 'it was interrupted';
+        : (trouble ?? 'it was interrupted');
   if (stoppedBy === null) return [];
+  if (stoppedBy === 'lost')
+    return [`${why}, so not everything was looked at; if memory is short, a smaller --budget helps`];
   if (stats.seed !== null) return [`${why}; to go on: the same command with --seed ${stats.seed + 1}`];
   if (stoppedBy === 'interrupted') return [`${why}; to go on: the same command, which explores from the start`];
   return [`${why}; to go on: the same command with a larger --budget or --time, which explores from the start`];

@@ -60,6 +60,8 @@ export interface RaceResult {
   /** Every state was visited. */
   readonly complete: boolean;
   readonly stoppedBy: StopReason | null;
+  /** What happened to a process that is lost; null where none is. */
+  readonly trouble: string | null;
   readonly switchesCovered: number;
   /** Ways to end and how many states, or runs for a strategy that makes runs, end so. */
   readonly outcomes: ReadonlyMap<string, number>;
@@ -147,6 +149,7 @@ export function resultOf(source: ResultSource): RaceResult {
     verdict,
     complete,
     stoppedBy,
+    trouble: exploration.trouble ?? null,
     switchesCovered,
     outcomes,
     failures,
@@ -174,7 +177,7 @@ export function* resultWithRemedies(
   makeCpu: MakeCpu,
 ): Generator<Progress, RaceResult, StopReason | null> {
   const result = resultOf(source);
-  if (result.verdict !== 'fails' || result.stoppedBy === 'interrupted' || result.stoppedBy === 'time') return result;
+  if (result.verdict !== 'fails' || (result.stoppedBy !== null && result.stoppedBy !== 'budget')) return result;
   const passesWith = yield* remediesOf(source.scenario, source.parameters, result.stats.states, makeCpu);
   return { ...result, passesWith };
 }

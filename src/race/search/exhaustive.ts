@@ -5,7 +5,11 @@
 // ends by itself, it has also looked for states from which no run can end.
 
 import { invariant } from '../../base/errors.ts';
+import { DividedSearch } from './divided-search.ts';
+import type { DividedFindings, Division } from './divided-search.ts';
 import { estimate } from './estimate.ts';
+import { grown, Ints } from './ints.ts';
+import { MOST_TUPLE_ACTORS } from './partition.ts';
 import type {
   Estimate,
   Exploration,
@@ -27,22 +31,9 @@ const MOST_GUESS_RUNS = 10_000;
 const MOST_ACTORS = 30;
 /** Moves of one actor in one state are fewer. */
 const CHOICES = 256;
-
-/** Growable array of 32-bit integers. */
-class Ints {
-  data = new Int32Array(4096);
-  length = 0;
-
-  push(value: number): number {
-    if (this.length === this.data.length) {
-      const next = new Int32Array(this.length * 2);
-      next.set(this.data);
-      this.data = next;
-    }
-    this.data[this.length] = value;
-    return this.length++;
-  }
-}
+/** States after which a search is divided, and how many times more it must be allowed to visit. */
+const DIVIDE_AFTER = 100_000;
+const WORTH = 4;
 
 interface Found {
   readonly failure: Failure;
@@ -85,6 +76,7 @@ class BreadthFirst {
   states = 0;
   transitions = 0;
   layer = 0;
+  #depthNow = 0;
   stoppedBy: StopReason | null = null;
   estimate: Estimate | null = null;
   #guessRuns = 200;
@@ -100,6 +92,7 @@ class BreadthFirst {
     this.#enter(0, this.#system.initial, -1, -1, 0, 0);
     for (; this.#current.length > 0; this.layer++) {
       for (let depth = 0; depth < this.#current.length; depth++) {
+        this.#depthNow = depth;
         const bucket = this.#current[depth];
         if (bucket === undefined) continue;
         // Moves of the same actor go to later buckets of this layer, never to this one.
@@ -219,16 +212,11 @@ class BreadthFirst {
   #makeRoom(state: number): void {
     if (state < this.#firstLayer.length) return;
     const length = Math.max(state + 1, this.#firstLayer.length * 2);
-    const grow = (from: Int32Array): Int32Array<ArrayBuffer> => {
-      const to = new Int32Array(length);
-      to.set(from);
-      return to;
-    };
-    this.#firstLayer = grow(this.#firstLayer);
-    this.#firstDepth = grow(this.#firstDepth);
+    this.#firstLayer = grown(this.#firstLayer, length);
+    this.#firstDepth = grown(this.#firstDepth, length);
     for (const parity of [0, 1] as const) {
-      this.#queuedLayer[parity] = grow(this.#queuedLayer[parity]);
-      this.#queuedLast[parity] = grow(this.#queuedLast[parity]);
+      this.#queuedLayer[parity] = grown(this.#queuedLayer[parity], length);
+      this.#queuedLast[parity] = grown(this.#queuedLast[parity], length);
     }
   }
 
@@ -237,6 +225,16 @@ class BreadthFirst {
     if (this.estimate !== null && (this.states <= this.estimate.states || this.#guessRuns > MOST_GUESS_RUNS)) return;
     this.estimate = estimate(this.#system, 1, this.#guessRuns);
     this.#guessRuns *= 4;
+  }
+
+  /** Whether failures with these signatures were found, and no shorter paths to them can be. */
+  hasFound(signatures: Iterable<string>): boolean {
+    for (const signature of signatures) {
+      const found = this.#found.get(signature);
+      if (found === undefined || found.switches > this.layer) return false;
+      if (found.switches === this.layer && found.depth > this.#depthNow + 1) return false;
+    }
+    return true;
   }
 
   #progress(): Progress {
@@ -343,16 +341,72 @@ class BreadthFirst {
       estimate: complete ? this.estimate : (this.estimate ?? estimate(system)),
     };
   }
+
+  /** The result of a search that was divided: its ways to fail are those that were found here. */
+  resultWith(findings: DividedFindings): Exploration {
+    const { stoppedBy, states, transitions, outcomes, switches } = findings;
+    const complete = stoppedBy === null;
+    const own = this.result();
+    const witnesses = own.witnesses.map((witness) => ({ ...witness, isMinimal: complete }));
+    return {
+      ...own,
+      verdict: witnesses.length > 0 ? 'fails' : complete ? 'holds' : 'incomplete',
+      complete,
+      stoppedBy,
+      states,
+      transitions,
+      outcomes,
+      witnesses,
+      switchesCovered: switches,
+      estimate: this.estimate ?? (complete ? null : estimate(this.#system)),
+      ...(findings.trouble !== null && { trouble: findings.trouble }),
+    };
+  }
 }
 
 /**
  * Explores everything, or until `limits.budget` states are known.
+ * @param division how a search that is long goes on: as many partitions as it says, whose findings are the same however
+ *   many they are; a budget then ends with the last layer for which it suffices
  * @returns `holds` only when every reachable state was expanded
  */
-export function* exhaustive(system: TransitionSystem, limits: Limits): Search {
+export function* exhaustive(system: TransitionSystem, limits: Limits, division: Division | null = null): Search {
   invariant(system.actors.length <= MOST_ACTORS, () => `at most ${MOST_ACTORS} actors can be explored`);
   const search = new BreadthFirst(system, limits);
-  yield* search.run();
+  const walk = search.run();
+  const after = division?.after ?? DIVIDE_AFTER;
+  const divides = limits.budget > WORTH * after && system.actors.length <= MOST_TUPLE_ACTORS;
+  let at = walk.next();
+  while (at.done !== true) {
+    if (division !== null && divides && search.states >= after) {
+      const findings = yield* divide(search, limits, division);
+      if (!findings.hasLivelock) {
+        // The way to each failure is found as if nobody had helped.
+        while (at.done !== true && !search.hasFound(findings.failures.keys())) {
+          yield at.value;
+          at = walk.next(null);
+        }
+        return search.resultWith(findings);
+      }
+      // Which states it is and how one gets there: everything is needed for that.
+      while (at.done !== true) at = walk.next(yield at.value);
+      break;
+    }
+    at = walk.next(yield at.value);
+  }
   if (search.stoppedBy === null) search.findLivelock();
   return search.result();
+}
+
+function* divide(
+  search: BreadthFirst,
+  limits: Limits,
+  division: Division,
+): Generator<Progress, DividedFindings, StopReason | null> {
+  const { system, dispose } = division.twin();
+  try {
+    return yield* new DividedSearch(system, limits.budget, division, search.estimate).run();
+  } finally {
+    dispose();
+  }
 }

@@ -3,6 +3,7 @@
 // One way in to all strategies.
 
 import { TraplineError } from '../../base/errors.ts';
+import type { Division } from './divided-search.ts';
 import { dpor } from './dpor.ts';
 import { exhaustive } from './exhaustive.ts';
 import { SAMPLERS } from './samplers.ts';
@@ -14,6 +15,8 @@ export interface SearchOptions extends Limits {
   readonly strategy?: string;
   /** For strategies that choose at random; default 1. */
   readonly seed?: number;
+  /** For `exhaustive`: how a long search is divided; null where the system cannot be. */
+  readonly division?: Division | null;
 }
 
 export interface ExploreOptions extends SearchOptions {
@@ -39,7 +42,7 @@ function plainOf(system: TransitionSystem & { readonly plain?: TransitionSystem 
  */
 export function startSearch(system: TransitionSystem, options: SearchOptions): Search {
   const name = options.strategy ?? 'exhaustive';
-  if (name === 'exhaustive') return exhaustive(system, options);
+  if (name === 'exhaustive') return exhaustive(system, options, options.division ?? null);
   if (name === 'dpor') return dpor(plainOf(system), options);
   const sampler = SAMPLERS.find((s) => s.name === name);
   if (sampler !== undefined) return sample(plainOf(system), sampler, options.seed ?? 1, options);

@@ -72,8 +72,8 @@ export interface Witness {
   readonly isMinimal: boolean;
 }
 
-/** Why a search ended before it had seen everything. */
-export type StopReason = 'budget' | 'time' | 'interrupted';
+/** Why a search ended before it had seen everything; `lost`: a process that explored for it is gone. */
+export type StopReason = 'budget' | 'time' | 'interrupted' | 'lost';
 
 /** What was found. `incomplete` never counts as a pass. */
 export interface Exploration {
@@ -81,6 +81,8 @@ export interface Exploration {
   readonly complete: boolean;
   readonly strategy: string;
   readonly stoppedBy: StopReason | null;
+  /** What happened to a process that is lost. */
+  readonly trouble?: string;
   /** Distinct states that were expanded; 0 where a strategy keeps none. */
   readonly states: number;
   readonly transitions: number;
@@ -114,6 +116,8 @@ export interface Progress {
   readonly layer: number;
   readonly failures: number;
   readonly estimate: Estimate | null;
+  /** Where it waits for others: settled when it can go on. */
+  readonly ready?: Promise<void>;
 }
 
 /** Bounds of a search. */

@@ -19,6 +19,19 @@ function mixHigh(position: number, value: number): number {
   return h ^ (h >>> 16);
 }
 
+/** The two halves of a tuple's hash. */
+export function hashLow(tuple: Int32Array): number {
+  let low = 0;
+  for (let i = 0; i < tuple.length; i++) low = (low + mix(i, tuple[i] as number)) | 0;
+  return low;
+}
+
+export function hashHigh(tuple: Int32Array): number {
+  let high = 0;
+  for (let i = 0; i < tuple.length; i++) high = (high + mixHigh(i, tuple[i] as number)) | 0;
+  return high;
+}
+
 /** A set of tuples of one width; each has a number, given in order of arrival. */
 export class TupleTable {
   readonly width: number;
@@ -52,13 +65,7 @@ export class TupleTable {
 
   /** Number of a tuple, which is added when it is new. */
   add(tuple: Int32Array): number {
-    let low = 0;
-    let high = 0;
-    for (let i = 0; i < this.width; i++) {
-      low = (low + mix(i, tuple[i] as number)) | 0;
-      high = (high + mixHigh(i, tuple[i] as number)) | 0;
-    }
-    return this.#find(tuple, low, high);
+    return this.addHashed(tuple, hashLow(tuple), hashHigh(tuple));
   }
 
   /** Number of a tuple that differs from tuple `from` in the listed positions only: its hash is made from the other's. */
@@ -74,10 +81,11 @@ export class TupleTable {
       low = (low - mix(at, before) + mix(at, now)) | 0;
       high = (high - mixHigh(at, before) + mixHigh(at, now)) | 0;
     }
-    return this.#find(tuple, low, high);
+    return this.addHashed(tuple, low, high);
   }
 
-  #find(tuple: Int32Array, low: number, high: number): number {
+  /** The same for a tuple whose hashes are known. */
+  addHashed(tuple: Int32Array, low: number, high: number): number {
     const mask = this.#slots.length - 1;
     let at = (low ^ Math.imul(high, 0x9e3779b1)) & mask;
     for (;;) {

@@ -5,9 +5,11 @@
 // the protocol's generators, and remembered; a share of what is remembered is worked out again to check that.
 
 import { invariant } from '../../base/errors.ts';
+import { Exchange } from '../search/exchange.ts';
 import type { PathStep } from '../search/path.ts';
 import { EVERYTHING } from '../search/system.ts';
 import type { Failure, Footprint, Move, TransitionSystem, WitnessStep } from '../search/system.ts';
+import type { TupleStep, TupleSystem } from '../search/tuple-system.ts';
 import { TupleTable } from '../search/tuple-table.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Outcome, StoreMade } from './draft.ts';
@@ -36,15 +38,11 @@ export interface WorldOptions {
   readonly recheckEvery?: number;
 }
 
-/** A remembered step, by numbers. */
-interface Remembered {
-  readonly local: number;
-  readonly shared: number;
-  readonly events: readonly ActorEvent[] | null;
+/** A remembered step. */
+interface Remembered extends TupleStep {
   readonly stores: readonly StoreMade[];
   readonly name: string;
   readonly text: string;
-  readonly failure: Failure | null;
   readonly footprint: Footprint;
 }
 
@@ -62,7 +60,7 @@ export interface WorldFigures {
 const NO_MOVES: readonly Move[] = [];
 const NO_STORES: readonly StoreMade[] = [];
 
-export class World implements TransitionSystem {
+export class World implements TupleSystem {
   readonly actors: readonly string[];
   readonly initial: number;
   readonly #stepper: Stepper;
@@ -73,10 +71,11 @@ export class World implements TransitionSystem {
   readonly #tuple: Int32Array;
   /** By local part, then by shared part. */
   readonly #memory: Remembered[][][] = [];
-  readonly #afterEvents = new WeakMap<ActorEvent, Map<number, number>>();
-  /** Of each position, the positions of the actors equal to it at the start: [first, last]. */
-  readonly #groups: readonly (readonly [number, number])[];
-  readonly #exchanges: boolean;
+  /** What steps do to others, and by its number what it makes of a part. */
+  readonly #events: ActorEvent[] = [];
+  readonly #afterEvents: Map<number, number>[] = [];
+  readonly #equal: Exchange;
+  readonly exchange: Exchange | null;
   /** What is wrong with states, by number, where the scenario looks at each. */
   readonly #wrong = new Map<number, Failure | null>();
   readonly #recheckEvery: number;
@@ -100,14 +99,8 @@ export class World implements TransitionSystem {
     });
     this.#tuple[0] = this.#shareds.number(shared);
     this.#tuple.set(locals, 1);
-    this.#exchanges = options.exchangesEqualActors ?? true;
-    this.#groups = locals.map((local, i) => {
-      let first = i;
-      let last = i;
-      while (first > 0 && locals[first - 1] === local) first--;
-      while (last + 1 < locals.length && locals[last + 1] === local) last++;
-      return [first, last] as const;
-    });
+    this.#equal = Exchange.of(locals);
+    this.exchange = (options.exchangesEqualActors ?? true) ? this.#equal : null;
     this.initial = this.#table.add(this.#tuple);
   }
 
@@ -119,6 +112,29 @@ export class World implements TransitionSystem {
       remembered: this.#remembered,
       rechecked: this.#rechecked,
     };
+  }
+
+  /** Properties of states are looked at state by state, so nobody else can explore by numbers. */
+  get isSeparable(): boolean {
+    return this.#behaviour.always === undefined;
+  }
+
+  get first(): Int32Array {
+    const tuple = new Int32Array(this.actors.length + 1);
+    this.#table.read(this.initial, tuple);
+    return tuple;
+  }
+
+  end(tuple: Int32Array): number {
+    const ordered = tuple.slice();
+    const key = (part: number): string => this.#localKey(this.#locals.value(part));
+    for (const [actor, [first, last]] of (this.exchange?.groups ?? []).entries()) {
+      if (actor !== first || first === last) continue;
+      const keyed = [...tuple.subarray(first + 1, last + 2)].map((part) => ({ part, key: key(part) }));
+      keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+      for (const [i, { part }] of keyed.entries()) ordered[first + 1 + i] = part;
+    }
+    return this.#table.add(ordered);
   }
 
   /** Hot bytes by granule: `Local.fetched` has one entry for each. */
@@ -143,7 +159,7 @@ export class World implements TransitionSystem {
     return {
       actors: this.actors,
       initial: this.initial,
-      moves: (state, actor) => this.#movesOf(state, actor, false),
+      moves: (state, actor) => this.#movesOf(state, actor, null),
       describe: (state, actor, index) => this.describe(state, actor, index),
       stuck: (state) => this.stuck(state),
       outcome: (state) => this.outcome(state),
@@ -166,23 +182,23 @@ export class World implements TransitionSystem {
   }
 
   moves(state: number, actor: number): readonly Move[] {
-    return this.#movesOf(state, actor, this.#exchanges);
+    return this.#movesOf(state, actor, this.exchange);
   }
 
-  #movesOf(state: number, actor: number, exchanges: boolean): readonly Move[] {
+  #movesOf(state: number, actor: number, exchange: Exchange | null): readonly Move[] {
     const shared = this.#table.part(state, 0);
-    const steps = this.#steps(this.#table.part(state, actor + 1), shared);
+    const steps = this.steps(this.#table.part(state, actor + 1), shared);
     if (steps.length === 0) return NO_MOVES;
-    return steps.map((step) => this.#move(state, actor, step, exchanges));
+    return steps.map((step) => this.#move(state, actor, step, exchange));
   }
 
   describe(state: number, actor: number, index: number): string {
-    return this.#steps(this.#table.part(state, actor + 1), this.#table.part(state, 0))[index]?.text ?? '';
+    return this.steps(this.#table.part(state, actor + 1), this.#table.part(state, 0))[index]?.text ?? '';
   }
 
   /** The stores to shared memory that a step of a schedule made, in their order. */
   stores({ before, actor, name }: WitnessStep): readonly StoreMade[] {
-    const steps = this.#steps(this.#table.part(before, actor + 1), this.#table.part(before, 0));
+    const steps = this.steps(this.#table.part(before, actor + 1), this.#table.part(before, 0));
     return steps.find((step) => step.name === name)?.stores ?? NO_STORES;
   }
 
@@ -202,14 +218,14 @@ export class World implements TransitionSystem {
     let last = -1;
     return path.map((step) => {
       const mover = this.#table.part(step.state, step.actor + 1);
-      const [low, high] = this.#groups[step.actor] ?? [step.actor, step.actor];
+      const [low, high] = this.#equal.groups[step.actor] ?? [step.actor, step.actor];
       const candidates: number[] = [];
       for (let a = low; a <= high; a++) if (tuple[a + 1] === mover) candidates.push(a);
       const isLast = (a: number): boolean => a === last;
       const actor = candidates.find((a) => isLast(a) !== step.isSwitch) ?? candidates[0];
       invariant(actor !== undefined, () => 'a path leads from each state to the next');
       const before = this.#table.add(tuple);
-      const chosen = this.#steps(mover, tuple[0] as number)[step.index];
+      const chosen = this.steps(mover, tuple[0] as number)[step.index];
       invariant(chosen !== undefined, () => 'a path is made of moves');
       this.#apply(tuple, actor, chosen);
       last = actor;
@@ -219,15 +235,14 @@ export class World implements TransitionSystem {
     });
   }
 
-  #move(state: number, actor: number, step: Remembered, exchanges: boolean): Move {
+  #move(state: number, actor: number, step: Remembered, exchange: Exchange | null): Move {
     const { name, failure, footprint } = step;
     if (failure !== null) return { name, to: -1, actor, failure, footprint };
     const tuple = this.#tuple;
     this.#table.read(state, tuple);
     this.#apply(tuple, actor, step);
-    const [low, high] = this.#groups[actor] as readonly [number, number];
-    if (exchanges && (low !== high || step.events !== null)) {
-      const now = this.#exchange(tuple, actor, low, high, step.events !== null);
+    if (exchange !== null && (step.events !== null || exchange.concerns(actor))) {
+      const now = exchange.sort(tuple, actor, step.events !== null);
       return this.#checked({ name, to: this.#table.add(tuple), actor: now, failure, footprint });
     }
     const to = step.events === null ? this.#table.addChanged(tuple, state, 0, actor + 1) : this.#table.add(tuple);
@@ -254,40 +269,22 @@ export class World implements TransitionSystem {
 
   #apply(tuple: Int32Array, actor: number, step: Remembered): void {
     tuple[0] = step.shared;
-    tuple[actor + 1] = step.local;
+    tuple[actor + 1] = step.part;
     if (step.events === null) return;
     for (const event of step.events) {
       for (let other = 0; other < this.actors.length; other++)
-        if (other !== actor) tuple[other + 1] = this.#afterEvent(event, tuple[other + 1] as number);
+        if (other !== actor) tuple[other + 1] = this.after(event, tuple[other + 1] as number);
     }
   }
 
-  /** Sorts equal actors; returns where the one that moved is now. */
-  #exchange(tuple: Int32Array, actor: number, low: number, high: number, sortsAll: boolean): number {
-    const mine = tuple[actor + 1] as number;
-    sortParts(tuple, low + 1, high + 1);
-    if (sortsAll) {
-      for (let i = 0; i < this.#groups.length;) {
-        const [first, last] = this.#groups[i] as readonly [number, number];
-        if (first !== low && last > first) sortParts(tuple, first + 1, last + 1);
-        i = last + 1;
-      }
-    }
-    let now = low;
-    while (tuple[now + 1] !== mine) now++;
-    return now;
-  }
-
-  #afterEvent(event: ActorEvent, local: number): number {
-    let known = this.#afterEvents.get(event);
-    if (known === undefined) {
-      known = new Map();
-      this.#afterEvents.set(event, known);
-    }
-    let after = known.get(local);
+  after(event: number, part: number): number {
+    const known = this.#afterEvents[event];
+    const what = this.#events[event];
+    invariant(known !== undefined && what !== undefined, () => 'an event has a number');
+    let after = known.get(part);
     if (after === undefined) {
-      after = this.#locals.number(this.#stepper.afterEvent(this.#locals.value(local), event));
-      known.set(local, after);
+      after = this.#locals.number(this.#stepper.afterEvent(this.#locals.value(part), what));
+      known.set(part, after);
     }
     return after;
   }
@@ -296,7 +293,7 @@ export class World implements TransitionSystem {
     return localKey(local, (work, of) => this.#behaviour.liveResults?.(work, of));
   }
 
-  #steps(local: number, shared: number): readonly Remembered[] {
+  steps(local: number, shared: number): readonly Remembered[] {
     const byShared = (this.#memory[local] ??= []);
     const known = byShared[shared];
     if (known === undefined) {
@@ -318,15 +315,20 @@ export class World implements TransitionSystem {
 
   #remember(outcome: Outcome): Remembered {
     return {
-      local: this.#locals.number(outcome.local),
+      part: this.#locals.number(outcome.local),
       shared: this.#shareds.number(outcome.shared),
-      events: outcome.events.length === 0 ? null : outcome.events,
+      events: outcome.events.length === 0 ? null : outcome.events.map((event) => this.#eventNumber(event)),
       stores: outcome.stores.length === 0 ? NO_STORES : outcome.stores,
       name: outcome.name,
       text: outcome.text,
       failure: outcome.failure,
       footprint: { reads: outcome.reads, writes: outcome.writes },
     };
+  }
+
+  #eventNumber(event: ActorEvent): number {
+    this.#afterEvents.push(new Map());
+    return this.#events.push(event) - 1;
   }
 
   #recheck(local: number, shared: number, known: readonly Remembered[]): void {
@@ -338,24 +340,12 @@ export class World implements TransitionSystem {
         const old = known[i];
         return (
           old !== undefined &&
-          step.local === old.local &&
+          step.part === old.part &&
           step.shared === old.shared &&
           step.name === old.name &&
           step.failure?.signature === old.failure?.signature
         );
       });
     invariant(same, () => 'a step that was worked out again came out differently');
-  }
-}
-
-function sortParts(tuple: Int32Array, from: number, to: number): void {
-  for (let i = from + 1; i <= to; i++) {
-    const value = tuple[i] as number;
-    let at = i - 1;
-    while (at >= from && (tuple[at] as number) > value) {
-      tuple[at + 1] = tuple[at] as number;
-      at--;
-    }
-    tuple[at + 1] = value;
   }
 }
