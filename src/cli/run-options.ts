@@ -133,7 +133,7 @@ const ROWS: readonly Row[] = [
   },
   {
     flags: '--html <FILE>',
-    text: 'record the run, step by step, as a page of its own that opens from disk, or as it is to a FILE.json; from its beginning, so not with --restore',
+    text: 'record the run, step by step, as a page of its own that opens from disk, or as it is to a FILE.json; neither with --checkpoint nor with --restore',
   },
   { flags: '--html-steps <N>', text: 'steps of such a recording at most (default: 20000)' },
   {
@@ -185,6 +185,18 @@ export function declareRunOptions(command: Command, only?: ReadonlySet<string>):
   }
 }
 
+/** Options that --html excludes, and why. */
+const NOT_RECORDED = [
+  [
+    'checkpoint',
+    'what watches a recorded run is no part of a machine that can be saved; take the checkpoint without --html, it is the same run',
+  ],
+  [
+    'restore',
+    'a recording begins where its program does, which a checkpoint has behind it; record the run from its start',
+  ],
+] as const;
+
 /**
  * Checks what was given.
  * @param isGiven by the name that commander gives an option: it is not its default that `raw` holds
@@ -209,10 +221,8 @@ export function readRunOptions(raw: RawRunOptions, isGiven: (name: string) => bo
   if (htmlSteps !== undefined && text('html') === undefined) {
     throw new UsageError('--html-steps: say with --html FILE where the recording goes');
   }
-  if (text('html') !== undefined && text('restore') !== undefined) {
-    throw new UsageError(
-      '--html: a recording begins where its program does, and a checkpoint has that behind it; leave --restore out, or record the run that is saved',
-    );
+  for (const [name, why] of NOT_RECORDED) {
+    if (text('html') !== undefined && text(name) !== undefined) throw new UsageError(`--html: ${why}`);
   }
   const patch = parseChoice('--patch', required('patch'), PATCH_MODES);
   return {

@@ -32,6 +32,20 @@ describe('run --checkpoint', () => {
     expect(b).toEqual(a);
   });
 
+  it('of a run that is recorded is refused, and so is --restore: each says what to do', () => {
+    const html = ['--html', join(folder, 'page.html')];
+    for (const [args, hint] of [
+      [['--checkpoint', file, ...html, guest('hello')], 'take the checkpoint without --html'],
+      [['--restore', file, ...html], 'record the run from its start'],
+    ] as const) {
+      const { status, stderr } = trapline(['run', ...args]);
+      expect({ args, status }).toEqual({ args, status: 125 });
+      expect(stderr).toMatch(ONE_LINE);
+      expect(stderr).toContain(hint);
+    }
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('saves when SIGUSR1 comes, and still waits for the count that it was given', async () => {
     const checkpoint = ['--checkpoint', file, '--checkpoint-at', '99999999999999'];
     const child = start(['run', '--strace', ...checkpoint, '--', guest('loop-forever')]);
