@@ -6,9 +6,8 @@
 import { PAGE_SIZE } from '../base/addr.ts';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PTE_PRESENT } from './page-table.ts';
-import { FRAME_CACHED } from './physical-memory.ts';
 import type { SpaceCore } from './space-core.ts';
-import { visitResident } from './resident-pages.ts';
+import { pageUse, visitResident } from './resident-pages.ts';
 import { VMA_LOCKED } from './vma.ts';
 import type { MappedArea } from './vma.ts';
 
@@ -67,10 +66,12 @@ export function memoryUse(core: SpaceCore): MemoryUse {
   let hidden = 0;
   let hiddenLocked = 0;
   let hiddenRss = 0;
-  for (const { name, start, end, flags } of core.vmas.items) {
+  let hiddenCode = 0;
+  for (const { name, start, end, prot, flags } of core.vmas.items) {
     if (name !== hiddenArea) continue;
     hidden += end - start;
     if ((flags & VMA_LOCKED) !== 0) hiddenLocked += end - start;
+    if ((prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC) hiddenCode += end - start;
     visitResident(core, start, end, () => (hiddenRss += PAGE_SIZE));
   }
   const vmSize = core.totalPages * PAGE_SIZE - hidden;
@@ -84,7 +85,7 @@ export function memoryUse(core: SpaceCore): MemoryUse {
     rssShared: sharedResidentPages(core) * PAGE_SIZE,
     vmData: core.dataPages * PAGE_SIZE,
     vmStack: core.stackPages * PAGE_SIZE,
-    vmExe: core.execPages * PAGE_SIZE,
+    vmExe: core.execPages * PAGE_SIZE - hiddenCode,
     vmLocked: core.lockedPages * PAGE_SIZE - hiddenLocked,
     vmPte: hiddenArea === null ? core.table.tableCount * PAGE_SIZE : PAGE_SIZE,
   };
@@ -105,7 +106,7 @@ export function regionName(core: SpaceCore, area: MappedArea): 'heap' | 'stack' 
 }
 
 function sharedResidentPages(core: SpaceCore): number {
-  const { words, flags } = core.memory;
+  const { words } = core.memory;
   let pages = 0;
   for (const area of core.vmas.items) {
     if (area.pages === null) continue;
@@ -115,7 +116,7 @@ function sharedResidentPages(core: SpaceCore): number {
       at = core.table.nextTable(at + PAGE_SIZE, area.end)
     ) {
       const low = words[core.table.entry(at)] as number;
-      if ((low & PTE_PRESENT) !== 0 && ((flags[low >>> 12] as number) & FRAME_CACHED) !== 0) pages++;
+      if ((low & PTE_PRESENT) !== 0 && pageUse(core, area, low).isCached) pages++;
     }
   }
   return pages;

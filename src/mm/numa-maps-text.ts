@@ -5,8 +5,8 @@
 
 import { PAGE_SIZE } from '../base/addr.ts';
 import { addressText, regionName, shownAreas } from './maps-text.ts';
-import { PTE_DIRTY, PTE_PRESENT } from './page-table.ts';
-import { FRAME_CACHED } from './physical-memory.ts';
+import { PTE_PRESENT } from './page-table.ts';
+import { pageUse } from './resident-pages.ts';
 import type { SpaceCore } from './space-core.ts';
 import type { MappedArea } from './vma.ts';
 
@@ -35,7 +35,7 @@ function octal(char: string): string {
 
 function pagesOf(core: SpaceCore, area: MappedArea): string {
   if (KERNEL_AREAS.includes(area.name)) return '';
-  const { words, flags, refs, zeroFrame } = core.memory;
+  const { words, zeroFrame } = core.memory;
   let pages = 0;
   let anonymous = 0;
   let dirty = 0;
@@ -44,12 +44,11 @@ function pagesOf(core: SpaceCore, area: MappedArea): string {
     const low = words[core.table.entry(at)] as number;
     const frame = low >>> 12;
     if ((low & PTE_PRESENT) === 0 || frame === zeroFrame) continue;
-    const isCached = ((flags[frame] as number) & FRAME_CACHED) !== 0;
+    const { isCached, isDirty, mappings } = pageUse(core, area, low);
     pages++;
     if (!isCached) anonymous++;
-    if (!isCached || (low & PTE_DIRTY) !== 0) dirty++;
-    // The page cache's own reference is no mapping.
-    most = Math.max(most, (refs[frame] as number) - (isCached ? 1 : 0));
+    if (isDirty) dirty++;
+    most = Math.max(most, mappings);
   }
   if (pages === 0) return '';
   return (

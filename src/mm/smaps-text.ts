@@ -7,8 +7,8 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PAGE_SIZE, type Addr } from '../base/addr.ts';
 import { viewOf } from '../base/bytes.ts';
 import { mapsHead, mapsLine, shownAreas } from './maps-text.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_PRESENT } from './page-table.ts';
-import { FRAME_CACHED } from './physical-memory.ts';
+import { PTE_ACCESSED, PTE_PRESENT } from './page-table.ts';
+import { pageUse } from './resident-pages.ts';
 import type { SpaceCore } from './space-core.ts';
 import {
   VMA_ACCOUNTED,
@@ -41,16 +41,13 @@ class PageSums {
   locked = 0;
 
   add(core: SpaceCore, area: MappedArea): void {
-    const { words, flags, refs, zeroFrame } = core.memory;
+    const { words, zeroFrame } = core.memory;
     const before = this.proportional;
     for (let at = area.start; (at = core.table.nextTable(at, area.end)) < area.end; at += PAGE_SIZE) {
       const low = words[core.table.entry(at)] as number;
       const frame = low >>> 12;
       if ((low & PTE_PRESENT) === 0 || frame === zeroFrame) continue;
-      const isCached = ((flags[frame] as number) & FRAME_CACHED) !== 0;
-      // The page cache's own reference is no mapping.
-      const mappings = Math.max(1, (refs[frame] as number) - (isCached ? 1 : 0));
-      const isDirty = !isCached || (low & PTE_DIRTY) !== 0;
+      const { isCached, isDirty, mappings } = pageUse(core, area, low);
       const share = PAGE_SIZE / mappings;
       this.resident += PAGE_SIZE;
       this.proportional += share;
@@ -163,16 +160,16 @@ const PAGEMAP_EXCLUSIVE = 2 ** 24;
 
 /** Entries of pagemap for `pages` pages from `start` on; frame numbers are nobody's business. @internal */
 export function pagemap(core: SpaceCore, start: Addr, pages: number): Uint8Array {
-  const { words, flags, refs, zeroFrame } = core.memory;
+  const { words, zeroFrame } = core.memory;
   const bytes = new Uint8Array(pages * 8);
   const view = viewOf(bytes);
   const end = start + pages * PAGE_SIZE;
   for (let at = start; (at = core.table.nextTable(at, end)) < end; at += PAGE_SIZE) {
     const low = words[core.table.entry(at)] as number;
-    if ((low & PTE_PRESENT) === 0 || core.vmas.find(at) === undefined) continue;
-    const frame = low >>> 12;
-    const isCached = ((flags[frame] as number) & FRAME_CACHED) !== 0;
-    const isAlone = frame !== zeroFrame && (refs[frame] as number) === (isCached ? 2 : 1);
+    const area = core.vmas.find(at);
+    if ((low & PTE_PRESENT) === 0 || area === undefined) continue;
+    const { isCached, mappings } = pageUse(core, area, low);
+    const isAlone = low >>> 12 !== zeroFrame && mappings === 1;
     const high = PAGEMAP_PRESENT + (isCached ? PAGEMAP_FILE : 0) + (isAlone ? PAGEMAP_EXCLUSIVE : 0);
     view.setUint32(((at - start) / PAGE_SIZE) * 8 + 4, high, true);
   }

@@ -284,8 +284,9 @@ export class Sandbox {
     const { kernel, vfs } = this;
     vfs.mountDev();
     vfs.mountQueues(kernel.ipc.queues.fs);
-    vfs.coverProcessors();
-    vfs.mountProc(procSource(kernel));
+    const source = procSource(kernel);
+    vfs.coverSys(source);
+    vfs.mountProc(source);
     const uid = options.uid ?? DEFAULT_UID;
     for (const bind of options.binds ?? []) {
       const mounted = vfs.bind(bind.directory, bind.entry, bind.guestPath, { uid, gid: uid });

@@ -99,10 +99,34 @@ function cpuInfoText(source: ProcSource): string {
   return out + '\n';
 }
 
-function memInfoText(source: ProcSource): string {
+/** Name of a figure of memory, and its bytes. */
+type Row = readonly [name: string, bytes: number];
+
+function sized([name, bytes]: Row): string {
+  return `${counted(name, Math.floor(bytes / 1024))} kB\n`;
+}
+
+/** The same of the machine's one node: /sys/devices/system/node/node0/meminfo. */
+export function nodeMemoryText(source: ProcSource): string {
+  const { totalBytes, freeBytes, cachedBytes } = source.memory;
+  const [total, free, ...others] = memoryRows(source);
+  const ofNode = others.filter(([name]) => NODE_ROWS.has(name));
+  const used: Row = ['MemUsed', totalBytes - freeBytes];
+  const rows = [total, free, used, ...ofNode, ['FilePages', cachedBytes] as const];
+  return rows.map((row) => (row === undefined ? '' : `Node 0 ${sized(row)}`)).join('');
+}
+
+const NODE_ROWS: ReadonlySet<string> = new Set(
+  (
+    'SwapCached Active Inactive Active(anon) Inactive(anon) Active(file) Inactive(file) Unevictable Mlocked Dirty ' +
+    'Writeback Mapped AnonPages Shmem KernelStack PageTables KReclaimable Slab SReclaimable SUnreclaim'
+  ).split(' '),
+);
+
+function memoryRows(source: ProcSource): readonly Row[] {
   const { totalBytes, freeBytes, cachedBytes, tableBytes } = source.memory;
   const anonymous = Math.max(0, totalBytes - freeBytes - cachedBytes - tableBytes);
-  const rows: [string, number][] = [
+  return [
     ['MemTotal', totalBytes],
     ['MemFree', freeBytes],
     ['MemAvailable', freeBytes + cachedBytes],
@@ -145,13 +169,17 @@ function memInfoText(source: ProcSource): string {
     ['FileHugePages', 0],
     ['FilePmdMapped', 0],
   ];
+}
+
+function memInfoText(source: ProcSource): string {
   const pools = ['HugePages_Total', 'HugePages_Free', 'HugePages_Rsvd', 'HugePages_Surp'];
-  const last: [string, number][] = [
+  const last: Row[] = [
     ['Hugepagesize', 2048 * 1024],
     ['Hugetlb', 0],
   ];
-  const sized = ([name, bytes]: [string, number]): string => `${counted(name, Math.floor(bytes / 1024))} kB\n`;
-  return [...rows.map(sized), ...pools.map((name) => `${counted(name, 0)}\n`), ...last.map(sized)].join('');
+  return [...memoryRows(source).map(sized), ...pools.map((name) => `${counted(name, 0)}\n`), ...last.map(sized)].join(
+    '',
+  );
 }
 
 function counted(name: string, value: number): string {

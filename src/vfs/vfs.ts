@@ -37,7 +37,7 @@ import { ProcFileSystem } from './proc-file-system.ts';
 import type { ProcSource } from './proc-source.ts';
 import { UnixNamespace } from './unix-namespace.ts';
 import { parseTmpfsOptions } from './tmpfs-options.ts';
-import { PROCESSORS_PATH, ProcessorsFileSystem } from './sys-processors.ts';
+import { SysFileSystem } from './sys-file-system.ts';
 import { DevptsFileSystem } from './tty/devpts.ts';
 import { HostTerminal, KEYS_BYTES } from './tty/host-terminal.ts';
 import { PTS_MAJOR } from './tty/pty.ts';
@@ -238,12 +238,12 @@ export class Vfs {
     return this.mount(fs, '/dev/mqueue', false, fs.typeName, true);
   }
 
-  /** Shows the machine's one processor where the caller's tree tells of the host's. */
-  coverProcessors(): void {
-    if (typeof this.lookup(PROCESSORS_PATH) === 'number') return;
-    const processors = new ProcessorsFileSystem(this.newDevice(), this.clock);
-    this.setUp.push(processors);
-    this.mount(processors, PROCESSORS_PATH, true, 'sysfs', true);
+  /** Mounts /sys where the caller's tree tells of the host there. */
+  coverSys(source: ProcSource): void {
+    if (typeof this.lookup('/sys/devices/system') === 'number') return;
+    const fs = new SysFileSystem(this.newDevice(), this.clock, source);
+    this.setUp.push(fs);
+    this.mount(fs, '/sys', true, 'sysfs', true);
   }
 
   /**

@@ -132,6 +132,14 @@ describe('trapline check', () => {
     expect(stderr).toMatch(/^hardened {2}same /m);
     expect(status).toBe(0);
   });
+
+  // What these look at: processes, memory in every figure of /proc, processors and memory in /sys.
+  const tools = [['ps', 'aux'], ['lscpu'], ['cat', '/proc/self/status', '/proc/self/smaps', '/proc/self/numa_maps']];
+  it.runIf(existsSync('/usr/bin/ps')).each(tools)('finds what tells of the machine the same: %s', (...command) => {
+    const { status, stderr } = trapline(['check', '--root', '/', '--', ...command]);
+    expect(stderr).toMatch(/^upstream {2}same .*\nhardened {2}same /m);
+    expect(status).toBe(0);
+  });
 });
 
 describe('trapline facts', () => {

@@ -59,4 +59,19 @@ describe.runIf(hasTools)('procps in the sandbox', () => {
     expect(lines).toEqual(['1', '1', '1', '0', '0', '/sys/devices/system/cpu/cpu0']);
     expect(stderr).toMatch(/Read-only file system|Permission denied/);
   });
+
+  it('see one node of memory and no devices in /sys, whatever the host has', () => {
+    const { lines, stderr } = shell(
+      'cd /sys; echo *; ls class block bus | tr "\\n" " "; echo; cat devices/system/node/online; ' +
+        'for f in /proc/meminfo devices/system/node/node0/meminfo; do grep MemTotal $f | tr -dc 0-9; echo; done',
+    );
+    expect(stderr).toBe('');
+    const [names, empty, online, machine, node] = lines;
+    expect([names, empty, online]).toEqual([
+      'block bus class dev devices firmware fs kernel module power',
+      'block:  bus:  class: ',
+      '0',
+    ]);
+    expect(node).toBe(`0${machine ?? ''}`);
+  });
 });
