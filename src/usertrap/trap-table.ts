@@ -7,6 +7,7 @@ import { PAGE_SIZE, pageDown } from '../base/addr.ts';
 import type { Guards } from './guards.ts';
 import {
   BASE_SPAN,
+  setWord,
   TABLE_BYTES,
   TABLE_ENTRIES,
   TRAP_BYTES,
@@ -35,7 +36,7 @@ export type AllocationFailure =
 /** The first four bytes of a table. */
 export function headerBytes(next: number): Uint8Array {
   const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, next, true);
+  setWord(bytes, 0, next);
   return bytes;
 }
 
