@@ -164,9 +164,12 @@ export class Kernel implements Sentry {
   /** The run of guest code must come back to the loop: another task, a nearer timer, the end. */
   private leave = false;
   private breathDue = false;
-  /** The task whose run the host has interrupted while its signals waited for its stub's code, */
+  /** The task whose turn the host has interrupted, */
   private interrupted: Task | null = null;
-  /** and that they go on waiting. */
+  /** whether its signals waited for its stub's code then, */
+  private didWait = false;
+  /** that it goes on, and that they go on waiting. */
+  private goesOn = false;
   private isPutOff = false;
   /** The host has not taken all output: it comes first. */
   private outputDue = false;
@@ -549,7 +552,8 @@ export class Kernel implements Sentry {
     this.leave = false;
     if (task.request !== null) this.wakeUp(task);
     // What such a task's signals wait for is not the host's interruption.
-    this.isPutOff = this.interrupted === task;
+    this.goesOn = this.interrupted === task;
+    this.isPutOff = this.goesOn && this.didWait;
     this.interrupted = null;
     // A sleep that a waiting signal ended at once has put the task into the queue: its turn is over all the same.
     while (task.state === 'ready' && task.request === null && this.end === null) {
@@ -557,7 +561,7 @@ export class Kernel implements Sentry {
       const budget = this.budget(task);
       if (budget <= 0) break;
       this.leave = false;
-      this.isPutOff = false;
+      this.isPutOff = this.goesOn = false;
       if (!this.handle(task, platform.switchTo(task, budget))) break;
       const rests = this.outputDue || cpu.instructions >= this.pauseAt;
       if (rests && task.state === 'ready' && task.request === null) {
@@ -585,7 +589,8 @@ export class Kernel implements Sentry {
       return 0;
     }
     if (this.options.comparable && this.mayNotLook) {
-      const left = this.lastCallAt + QUIET_INSTRUCTIONS - instructions;
+      // A turn that goes on ends where it would have ended.
+      const left = this.goesOn ? Infinity : this.lastCallAt + QUIET_INSTRUCTIONS - instructions;
       if (left > 0) return Math.min(left, this.instructionLimit - instructions);
     }
     const now = this.clock.now();
@@ -631,7 +636,8 @@ export class Kernel implements Sentry {
       case 'interrupted':
         this.mayNotLook = true;
         this.breathDue = true;
-        if (task.attention) this.interrupted = task;
+        this.interrupted = task;
+        this.didWait = task.attention;
         this.scheduler.putBack(task);
         return false;
       case 'fault': {

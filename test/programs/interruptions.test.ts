@@ -7,9 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Cpu } from '../../src/cpu/cpu.ts';
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
+import { codeLine as line, linkCode } from '../../src/isa/machine-code.ts';
 import { SyscallTracer } from '../../src/kernel/decode/tracer.ts';
 import type { SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import type { TraceConsumer } from '../../src/trace/ring.ts';
+import { directoryWith, elfOf } from '../kernel/code-guest.ts';
 import { runGuest } from './guest-run.ts';
 
 /** Blocks from one interruption to the next: primes, so that loops are met in all places. */
@@ -54,6 +56,8 @@ const MODES: readonly (readonly [mode: string, options: Partial<SandboxOptions>]
   ['hardened', { patch: 'hardened' }],
   ['upstream', { patch: 'upstream' }],
   ['upstream, with turns that end in stub code', { patch: 'upstream', stubPreemption: true }],
+  ['off, in a run to compare', { patch: 'off', comparable: true }],
+  ['hardened, in a run to compare', { patch: 'hardened', comparable: true }],
 ];
 
 describe.each(MODES)('patching %s', (_mode, options) => {
@@ -67,4 +71,32 @@ describe.each(MODES)('patching %s', (_mode, options) => {
       expect(interruptions).toBeGreaterThan(0);
     }
   });
+});
+
+/** Two processes that compute for some two million instructions without a call, then look at the time. */
+const COMPUTING = linkCode([
+  line('b8 39 00 00 00 0f 05', 'fork'),
+  line('41 bc 03 00 00 00', 'mov $3,%r12d'),
+  line('b9 40 42 0f 00', 'mov $1000000,%ecx', { label: 'again' }),
+  line('ff c9', 'dec %ecx', { label: 'loop' }),
+  line('75', 'jne', { jump: { to: 'loop', size: 1 } }),
+  line('31 ff', 'xor %edi,%edi'),
+  line('48 8d 74 24 80', 'lea -0x80(%rsp),%rsi'),
+  line('b8 e4 00 00 00 0f 05', 'clock_gettime'),
+  line('41 ff cc', 'dec %r12d'),
+  line('75', 'jne', { jump: { to: 'again', size: 1 } }),
+  line('31 ff b8 3c 00 00 00 0f 05', 'exit'),
+]).bytes;
+
+it('a run to compare looks at timers and turns where it would have looked, however often the host interrupts it', async () => {
+  const options: Partial<SandboxOptions> = {
+    comparable: true,
+    program: '/guest',
+    programFile: { directory: directoryWith('guest', elfOf(COMPUTING)), entry: 'guest' },
+  };
+  const undisturbed = await record('hello', options, 0);
+  // An iteration is a block.
+  const { seen, interruptions } = await record('hello', options, 100_003);
+  expect(seen).toEqual(undisturbed.seen);
+  expect(interruptions).toBeGreaterThan(40);
 });
