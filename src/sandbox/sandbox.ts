@@ -33,7 +33,7 @@ import { Platform } from '../platform/platform.ts';
 import type { PatchMode } from '../platform/sentry.ts';
 import type { TraceConsumer } from '../trace/ring.ts';
 import { TraceRing } from '../trace/ring.ts';
-import { EventKind } from '../trace/events.ts';
+import { EventKind, NULL_TRACE } from '../trace/events.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import type { UpstreamVersionName } from '../usertrap/versions.ts';
 import type { TraceSink } from '../trace/events.ts';
@@ -197,7 +197,7 @@ export class Sandbox {
     const consumers = options.consumers ?? [];
     this.trace = consumers.length === 0 ? null : new TraceRing(() => clock.now());
     for (const consumer of consumers) this.trace?.attach(consumer);
-    const trace = this.trace ?? new TraceRing(() => clock.now(), 16);
+    const trace = this.trace ?? NULL_TRACE;
     const input = new HostInput(host);
     this.#input = input;
     const random = prng.stream('device');
