@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ServerProcess } from '../workshop/server-process.ts';
-import { CHROMIUM, PageHarness, PHONE, type OpenPage } from './browser.ts';
+import { CHROMIUM, PageHarness, PHONE, PROJECTOR, type OpenPage } from './browser.ts';
 
 /** In one word, as links have it. */
 const SCHEDULE = (
@@ -39,6 +39,18 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
     await opened.page.waitForSelector('.pane-site');
     expect(await opened.page.evaluate(() => document.activeElement?.textContent)).toContain('Recordings');
     await opened.page.waitForFunction(() => location.hash.includes('rec='));
+  });
+
+  it('shows at once what it is about: the live decode, which can be stepped through', async () => {
+    opened = await harness.open('/');
+    await opened.ready('.picture .sheet');
+    expect(await opened.page.locator('.picture tr.decode').count()).toBe(7);
+    expect(await opened.text('.picture .is-here .meaning')).toBe('WRONG: other code');
+    await opened.page.getByRole('button', { name: 'Next step' }).click();
+    await opened.page.getByRole('button', { name: 'From the start' }).click();
+    expect(await opened.text('.picture .is-here .meaning')).toBe('as in the program');
+    await opened.page.getByRole('button', { name: 'Open this recording' }).click();
+    await opened.page.waitForSelector('.is-flip');
   });
 
   it('says of a link to a recording that is not there what may be wrong', async () => {
@@ -75,12 +87,12 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
   });
 
   it.each([
-    ['xr1.Ag Ac', /it is neither a token nor a question/],
-    ['{"kind":"race"}', /cannot be opened: .*scenario must be a text/],
-    ['{"kind":"run","code":{"guest":"hello"},"mode":"off"}', /it asks for a run, which is no race/],
-    ['<b>', /it is neither a token nor a question/],
-    ['x'.repeat(5000), /it has more than 4000 characters/],
-  ])('says of a link to a damaged race (%.20s) what is wrong', async (race, sentence) => {
+    ['a damaged token', 'xr1.Ag Ac', /it is neither a token nor a question/],
+    ['half a question', '{"kind":"race"}', /cannot be opened: .*scenario must be a text/],
+    ['another question', '{"kind":"run","code":{"guest":"hello"},"mode":"off"}', /it asks for a run, which is no race/],
+    ['anything', '<b>', /it is neither a token nor a question/],
+    ['too much', 'x'.repeat(5000), /it has more than 4000 characters/],
+  ])('says of a link with %s in place of a race what is wrong', async (_, race, sentence) => {
     opened = await harness.open(`/#s=v1;col=race;race=${encodeURIComponent(race)};m=3`);
     await opened.page.waitForSelector('.problem');
     expect(await opened.text('[role=alert]')).toMatch(sentence);
@@ -120,6 +132,17 @@ describe.skipIf(CHROMIUM === undefined)('The workshop without a server', () => {
       await opened.page.getByRole('button', { name: 'Open the verdict book' }).click();
       expect(await opened.axe()).toEqual([]);
       if (!dark) await opened.close();
+    }
+  });
+
+  it('fits a phone and a projector at its start', async () => {
+    for (const viewport of [PROJECTOR, PHONE]) {
+      opened = await harness.open('/', { viewport });
+      await opened.ready('.picture .sheet');
+      expect(await opened.cutOff()).toEqual([]);
+      expect(await opened.overlaps()).toEqual([]);
+      expect(await opened.scrolls()).toEqual([false, false]);
+      if (viewport === PROJECTOR) await opened.close();
     }
   });
 

@@ -48,7 +48,7 @@ export function TaskSection(props: TaskProps): JSX.Element {
   useEffect(() => {
     if (!isCurrent) return;
     let isGone = false;
-    void openRecording(task, answers, host, () => isGone).then(() => {
+    void openRecording(task, answers, host, () => isGone).finally(() => {
       isOpen.value = true;
     });
     return () => {
