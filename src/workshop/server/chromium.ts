@@ -19,6 +19,8 @@ const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-c
 /** An answer that takes longer does not come. */
 const ANSWER_MS = 30_000;
 const REMOVAL_PAUSE_MS = 50;
+const REMOVALS = 5;
+const ABANDON_MS = 500;
 const END = 0;
 
 /** The browser on PATH; undefined when there is none. */
@@ -40,6 +42,17 @@ interface Answer {
 export class PictureBrowser {
   readonly #child: ChildProcess;
   readonly #profile: string;
+  /** This process is ended before the browser is. */
+  readonly #abandon = (): void => {
+    this.#child.kill('SIGKILL');
+    // Its other processes notice that, and end.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ABANDON_MS);
+    try {
+      rmSync(this.#profile, { recursive: true, force: true, maxRetries: REMOVALS });
+    } catch {
+      // One of its processes still writes: a temporary folder stays.
+    }
+  };
   readonly #waiting = new Map<number, { done: (answer: Answer) => void; failed: (error: Error) => void }>();
   #session: string | undefined;
   #nextId = 1;
@@ -71,6 +84,7 @@ export class PictureBrowser {
       this.#fail(error.code === 'ENOENT' ? `there is no ${path}` : error.message),
     );
     this.#child.once('close', () => this.#fail('it ended'));
+    process.once('exit', this.#abandon);
     (this.#child.stdio[3] as Writable).on('error', () => this.#fail('its pipe is closed'));
     (this.#child.stdio[4] as Readable).on('data', (data: Buffer) => this.#take(data));
   }
@@ -116,6 +130,7 @@ export class PictureBrowser {
   }
 
   async close(): Promise<void> {
+    process.off('exit', this.#abandon);
     const isRunning = (): boolean =>
       this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
     if (isRunning()) {

@@ -30,6 +30,8 @@ export interface ExportResult {
 
 const WIDTH = 1280;
 const HEIGHT = 720;
+/** What ends an export on the way. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Writes the folder, whole or not at all.
@@ -39,11 +41,11 @@ export async function exportSite(options: ExportOptions): Promise<ExportResult> 
   const { buildFolder } = options;
   const { pages, slides } = makeMaterial(buildFolder);
   const folder = new ExportFolder(options.target);
-  const discard = (): void => {
+  const interrupt = (_: NodeJS.Signals, signo: number): void => {
     folder.discard();
-    process.exit(130);
+    process.exit(128 + signo);
   };
-  process.once('SIGINT', discard);
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   try {
     folder.add('index.html', built(buildFolder, 'static.html'));
     folder.add('check.html', built(buildFolder, 'check-static.html'));
@@ -58,7 +60,7 @@ export async function exportSite(options: ExportOptions): Promise<ExportResult> 
     folder.discard();
     throw error;
   } finally {
-    process.off('SIGINT', discard);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
 }
 
