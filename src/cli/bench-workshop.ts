@@ -14,6 +14,7 @@ import { TraplineError } from '../base/errors.ts';
 import { API } from '../workshop/api.ts';
 import type { JobAccepted, RunRequest } from '../workshop/api.ts';
 import { cliPath, type Figure } from './bench-figure.ts';
+import { ExitStatus } from './exit-status.ts';
 
 export interface LoadOptions {
   readonly seconds: number;
@@ -25,6 +26,7 @@ export const CLASS: LoadOptions = { seconds: 600, clients: 40 };
 /** A class for as long as `trapline bench` as a whole can afford. */
 export const SHORT_CLASS: LoadOptions = { ...CLASS, seconds: 20 };
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const EVERY_MS = 2000;
 const WORKERS = 2;
 const PAGE_BYTES = 4096;
@@ -59,6 +61,12 @@ interface Load {
 export async function* measureWorkshop(options: LoadOptions): AsyncGenerator<Figure> {
   const { seconds, clients } = options;
   const server = spawn(process.execPath, [cliPath(), 'workshop', '--port', '0', '--workers', String(WORKERS)]);
+  // A signal to this process alone ends the server, too.
+  const interrupt = (_: NodeJS.Signals, signo: number): void => {
+    server.kill('SIGTERM');
+    process.exit(ExitStatus.signalBase + signo);
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   const load: Load = { milliseconds: [], failures: [], memory: [], bytes: 0, cpuMilliseconds: 0 };
   try {
     const port = await portOf(server);
@@ -77,6 +85,7 @@ export async function* measureWorkshop(options: LoadOptions): AsyncGenerator<Fig
     clearInterval(watch);
     load.cpuMilliseconds = family(server.pid ?? 0).reduce((sum, pid) => sum + cpuMilliseconds(pid), 0);
   } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt);
     server.kill('SIGINT');
     await once(server, 'close');
   }

@@ -46,15 +46,19 @@ export async function benchCommand(part: string | undefined, options: BenchOptio
   if (part === undefined && (options.seconds ?? options.clients) !== undefined) {
     throw new UsageError('bench: --seconds and --clients are for trapline bench workshop');
   }
+  const figures: Figure[] = [];
+  for await (const figure of part === undefined ? measureAll() : measureWorkshop(loadOf(options))) {
+    figures.push(figure);
+    if (options.json !== true) writeToStdout(`${formatFigure(figure)}\n`);
+  }
+  if (options.json === true) writeToStdout(`${JSON.stringify(figures, undefined, 2)}\n`);
+  return 0;
+}
+
+async function* measureAll(): AsyncGenerator<Figure> {
   const folder = mkdtempSync(join(tmpdir(), 'trapline-bench-'));
   try {
-    const figures: Figure[] = [];
-    for await (const figure of part === undefined ? measure(folder) : measureWorkshop(loadOf(options))) {
-      figures.push(figure);
-      if (options.json !== true) writeToStdout(`${formatFigure(figure)}\n`);
-    }
-    if (options.json === true) writeToStdout(`${JSON.stringify(figures, undefined, 2)}\n`);
-    return 0;
+    yield* measure(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -60,37 +60,51 @@ export class StreamFile {
 export class ResultFile {
   readonly #path: string;
   readonly #temporary: string;
-  readonly #fd: number;
-  #isDone = false;
+  /** Of a device or a pipe (/dev/stdout): it cannot be replaced and is written directly. */
+  #device: number | undefined;
 
   /** @throws UsageError when the file cannot be written */
   constructor(option: string, path: string) {
     this.#path = path;
-    // A device or a pipe (/dev/stdout) cannot be replaced: it is written directly.
-    this.#temporary = isReplaceable(path) ? `${path}.${process.pid}.tmp` : path;
-    this.#fd = openForWriting(option, this.#temporary, path);
+    const isFile = isReplaceable(path);
+    this.#temporary = isFile ? `${path}.${process.pid}.tmp` : path;
+    const fd = openForWriting(option, this.#temporary, path);
+    // What is left of a file is only that it can be made: whatever ends this process, nothing stays behind.
+    if (isFile) this.#remove(fd);
+    else this.#device = fd;
   }
 
+  /** @throws UsageError when it could not be written */
   finish(text: string): void {
+    const fd = this.#device ?? this.#open();
+    this.#device = undefined;
     try {
-      writeAll(this.#fd, text);
+      writeAll(fd, text);
       if (this.#temporary !== this.#path) renameSync(this.#temporary, this.#path);
-      this.#isDone = true;
+      closeSync(fd);
+    } catch (error) {
+      this.#remove(fd);
+      throw new UsageError(`${this.#path}: ${reason(error)}`);
+    }
+  }
+
+  /** The run did not come to its end: there is no result. */
+  discard(): void {
+    if (this.#device !== undefined) closeSync(this.#device);
+    this.#device = undefined;
+  }
+
+  #open(): number {
+    try {
+      return openSync(this.#temporary, 'w');
     } catch (error) {
       throw new UsageError(`${this.#path}: ${reason(error)}`);
-    } finally {
-      this.discard();
     }
   }
 
-  /** Leaves nothing behind when the run did not come to its end. */
-  discard(): void {
-    if (this.#temporary !== this.#path && !this.#isDone) rmSync(this.#temporary, { force: true });
-    try {
-      closeSync(this.#fd);
-    } catch {
-      // Closed already by an earlier call.
-    }
+  #remove(fd: number): void {
+    closeSync(fd);
+    if (this.#temporary !== this.#path) rmSync(this.#temporary, { force: true });
   }
 }
 

@@ -2,7 +2,9 @@
 //
 // What happens to the tool itself while a guest runs: signals, closed pipes, input that ends.
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ended, guest, start } from './trapline.ts';
 
@@ -48,6 +50,27 @@ describe('A running guest', () => {
       await caught;
       child.kill('SIGINT');
       expect(await ended(child)).toBe(130);
+    });
+
+    it('leaves no unfinished result behind, however its command ends', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'trapline-interrupt-'));
+      try {
+        const file = (name: string): string => join(folder, name);
+        const guest = ['--', BUSYBOX, 'sh', '-c', 'echo ready; while :; do :; done'];
+        const commands = [
+          ['check', '--json', file('json'), '--sarif', file('sarif'), ...guest],
+          ['run', '--metrics', file('metrics'), '--html', file('html'), ...guest],
+        ];
+        for (const command of commands) {
+          const child = start(command);
+          await printed(child, 'ready');
+          child.kill('SIGKILL');
+          expect(await ended(child)).toBe('SIGKILL');
+        }
+        expect(readdirSync(folder)).toEqual([]);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     });
 
     it('gets SIGPIPE when nobody reads the output', async () => {
