@@ -63,7 +63,7 @@ export class Mount {
 
   /** Programs are not executed from here, nor mapped to be. */
   get isNoExec(): boolean {
-    return (this.flags & MS_NOEXEC) !== 0;
+    return (this.flags & MS_NOEXEC) !== 0 || this.fs.isNoExec;
   }
 
   get isReadOnly(): boolean {

@@ -39,6 +39,8 @@ type MemoryDevice = 'null' | 'zero' | 'full' | 'random';
 class MemoryDeviceFile extends OpenFile {
   override readonly isSeekable = true;
   override readonly isPollable: boolean;
+  override readonly givesPages: boolean;
+  override readonly takesPages: boolean;
   private readonly kind: MemoryDevice;
   private readonly random: RandomFill;
   private readonly isPrivileged: boolean;
@@ -49,6 +51,8 @@ class MemoryDeviceFile extends OpenFile {
     this.random = random;
     this.isPrivileged = hasCapability(cred, CAP_SYS_ADMIN);
     this.isPollable = kind === 'random';
+    this.givesPages = kind === 'random';
+    this.takesPages = kind === 'random' || kind === 'null';
   }
 
   override readAt(sink: ByteSink, count: number): number {
@@ -68,7 +72,7 @@ class MemoryDeviceFile extends OpenFile {
   }
 
   override writeAt(source: ByteSource, count: number): number {
-    if (this.kind === 'full') return count === 0 ? 0 : -ENOSPC;
+    if (this.kind === 'full') return -ENOSPC;
     // null and zero do not look at the bytes; random does.
     if (this.kind !== 'random') return count;
     let done = 0;

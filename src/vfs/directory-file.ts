@@ -64,7 +64,7 @@ export class DirectoryFile extends OpenFile {
   }
 
   override sync(): number {
-    return 0;
+    return this.inode.fs.namesAreFixed ? -EINVAL : 0;
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { savable } from '../base/savable.ts';
 import { EBADF, EINVAL, EMFILE, ENFILE } from '../abi/errno.ts';
+import { O_PATH } from '../abi/open.ts';
 import { Budget } from './device-table.ts';
 import type { LockOwner } from './file-locks.ts';
 import type { OpenFile } from './open-file.ts';
@@ -36,6 +37,12 @@ export class FdTable implements LockOwner {
   /** The file behind `fd`, or undefined (EBADF). */
   get(fd: number): OpenFile | undefined {
     return this.slots.get(fd)?.file;
+  }
+
+  /** The same, without those that only stand for a place (O_PATH): fdget of Linux. */
+  usable(fd: number): OpenFile | undefined {
+    const file = this.get(fd);
+    return file === undefined || (file.flags & O_PATH) !== 0 ? undefined : file;
   }
 
   isCloexec(fd: number): boolean {

@@ -49,6 +49,8 @@ export abstract class FileSystem {
   moves = 0;
   /** Nothing here may change, in whatever mount: set by a remount. */
   isReadOnly = false;
+  /** Nothing here is a program, however it is mounted (SB_I_NOEXEC). */
+  readonly isNoExec: boolean = false;
   /** The name of the root, which all mounts share; made with the first. */
   rootEntry: Entry | null = null;
   /** RENAME_WHITEOUT is known here. */

@@ -20,8 +20,8 @@ interface NewName {
   readonly name: string;
 }
 
-/** Finds where a new name goes: -EEXIST when it is taken, then the errors of a directory that cannot be written. */
-function newName(caller: Caller, start: Dentry, path: string, forDirectory: boolean): NewName | number {
+/** Finds where a new name goes: -EEXIST when it is taken. Whether it may be entered there is not asked. */
+function freeName(caller: Caller, start: Dentry, path: string, forDirectory: boolean): NewName | number {
   const walk = new PathWalk(caller, start, path);
   const failed = walk.toParent();
   if (failed < 0) return failed;
@@ -31,9 +31,15 @@ function newName(caller: Caller, start: Dentry, path: string, forDirectory: bool
   if (existing !== -ENOENT) return existing;
   if (walk.trailingSlash && !forDirectory) return -ENOENT;
   const dir = walk.at;
-  if (dir.mount.isReadOnly) return -EROFS;
-  const denied = mayCreate(dir, caller.cred);
-  return denied < 0 ? denied : { dir, name: walk.last };
+  return dir.mount.isReadOnly ? -EROFS : { dir, name: walk.last };
+}
+
+/** The same, with the errors of a directory that cannot be written. */
+function newName(caller: Caller, start: Dentry, path: string, forDirectory: boolean): NewName | number {
+  const at = freeName(caller, start, path, forDirectory);
+  if (typeof at === 'number') return at;
+  const denied = mayCreate(at.dir, caller.cred);
+  return denied < 0 ? denied : at;
 }
 
 /** May a name be entered in `dir`? */
@@ -99,11 +105,13 @@ export function makeSymlink(caller: Caller, target: string, start: Dentry, path:
 
 /** Gives the file at `from` another name. */
 export function makeLink(caller: Caller, from: Dentry, start: Dentry, path: string): number {
-  const at = newName(caller, start, path, false);
+  const at = freeName(caller, start, path, false);
   if (typeof at === 'number') return at;
   const inode = from.inode;
   if (from.mount !== at.dir.mount) return -EXDEV;
   if (!mayLink(inode, caller.cred)) return -EPERM;
+  const denied = mayCreate(at.dir, caller.cred);
+  if (denied < 0) return denied;
   if (inode.isDirectory) return -EPERM;
   if (inode.nlink === 0 && !inode.isLinkable) return -ENOENT;
   const failed = at.dir.inode.link(at.name, inode);

@@ -86,6 +86,9 @@ export abstract class OpenFile {
   ownerSignal = 0;
   /** Tells the owner, once O_ASYNC was set. */
   asyncNotice: Waiter | null = null;
+  /** splice(2) and sendfile(2) take bytes from it, and put bytes there. */
+  readonly givesPages: boolean = true;
+  readonly takesPages: boolean = true;
   /** O_ASYNC means something. */
   readonly canSignal: boolean = false;
   private references = 1;

@@ -72,7 +72,8 @@ export function openPath(
   let failed = walk.toParent();
   for (;;) {
     if (failed < 0) return failed;
-    if (walk.lastKind !== 'name' || walk.trailingSlash) return -EISDIR;
+    if (walk.lastKind !== 'name') return (flags & O_EXCL) !== 0 ? -EEXIST : -EISDIR;
+    if (walk.trailingSlash) return -EISDIR;
     const child = walk.child(walk.last);
     if (typeof child === 'number') {
       return child === -ENOENT ? createAndOpen(caller, walk.at, walk.last, flags, mode) : child;

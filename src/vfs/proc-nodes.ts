@@ -25,6 +25,7 @@ const TEXT_BYTES = 64 * 1024 * 1024;
 export abstract class ProcFileSystemBase extends FileSystem {
   override readonly revalidates = true;
   override readonly namesAreFixed = true;
+  override readonly isNoExec = true;
   override readonly blockSize = 1024;
   /** Bytes of text that open files hold: each keeps what it has made until it is closed. */
   readonly texts = new Budget(TEXT_BYTES);

@@ -25,7 +25,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openHostDirectory, openHostPath } from '../../src/sandbox/host-node/index.ts';
 import { compile, hasCompiler, runGuest } from './guest-run.ts';
 
-const FAMILIES = ['attributes', 'contents', 'older-calls', 'openat2', 'renaming', 'transfers', 'xattr'];
+const FAMILIES = [
+  'attributes',
+  'contents',
+  'descriptors',
+  'older-calls',
+  'openat2',
+  'paths',
+  'renaming',
+  'transfers',
+  'xattr',
+];
 const isRoot = process.getuid?.() === 0;
 const SHM = '/dev/shm';
 

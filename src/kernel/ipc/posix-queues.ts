@@ -6,6 +6,7 @@
 import {
   EACCES,
   EAGAIN,
+  EBADF,
   EBUSY,
   EEXIST,
   EFAULT,
@@ -15,6 +16,7 @@ import {
   ENOENT,
   ENOMEM,
   ENOSPC,
+  EOPNOTSUPP,
   EPERM,
 } from '../../abi/errno.ts';
 import { MqLimits } from '../../abi/ipc.ts';
@@ -220,6 +222,8 @@ function chargeOf(maxMessages: number, messageBytes: number): number {
 export class QueueFile extends OpenFile {
   override readonly isPollable = true;
   override readonly isSeekable = true;
+  override readonly givesPages = false;
+  override readonly takesPages = false;
   override readonly queue: WaitQueue;
   readonly messages: PosixQueue;
   private readonly current: () => object | null;
@@ -237,6 +241,11 @@ export class QueueFile extends OpenFile {
     const bytes = latin1Bytes(this.messages.statusText()).subarray(offset, offset + count);
     const put = sink.put(bytes);
     return put === 0 && bytes.length > 0 ? -EFAULT : put;
+  }
+
+  /** A regular file, as far as that goes. */
+  override allocate(): number {
+    return this.canWrite ? -EOPNOTSUPP : -EBADF;
   }
 
   override poll(): number {

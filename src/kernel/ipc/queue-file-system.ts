@@ -27,6 +27,7 @@ export class QueueFileSystem extends FileSystem {
   override readonly root: Inode;
   /** mq_unlink removes names that paths have led to. */
   override readonly revalidates = true;
+  override readonly isNoExec = true;
   private nextIno = 1;
 
   constructor(deviceNumber: number, clock: FsClock, queues: NamedQueues) {

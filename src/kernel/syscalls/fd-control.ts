@@ -257,16 +257,16 @@ interface WholeLock {
 const LOCK_MAND = 32;
 
 function flock(task: Task, fd: number, operation: number): SyscallResult {
-  const file = task.files.get(fd);
-  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
   // Mandatory locks are gone from Linux; asking for one is answered with success and nothing else.
   if ((operation & LOCK_MAND) !== 0) return 0;
   const kind = operation & ~LOCK_NB;
+  if (kind !== LOCK_SH && kind !== LOCK_EX && kind !== LOCK_UN) return -EINVAL;
+  const file = task.files.get(fd);
+  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
   if (kind === LOCK_UN) {
     file.inode.locks?.releaseWhole(file);
     return 0;
   }
-  if (kind !== LOCK_SH && kind !== LOCK_EX) return -EINVAL;
   const locks = locksOf(file.inode);
   locks.watch(file);
   return new LockWait(task, locks, { file, isExclusive: kind === LOCK_EX }, (operation & LOCK_NB) === 0).retry();
@@ -287,10 +287,11 @@ function isMappedWritable(task: Task, { pages }: MemoryFile): boolean {
 /** F_ADD_SEALS and F_GET_SEALS on memfds. */
 function seals(task: Task, file: OpenFile, add: number | null): number {
   const { inode } = file;
+  if (add !== null && !file.canWrite) return -EPERM;
   if (!(inode instanceof MemoryFile) || !file.dentry.name.startsWith('/memfd:')) return -EINVAL;
   if (add === null) return inode.seals;
   if ((add & ~0x1f) !== 0) return -EINVAL;
-  if (!file.canWrite || (inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
+  if ((inode.seals & F_SEAL_SEAL) !== 0) return -EPERM;
   if ((add & F_SEAL_WRITE) !== 0 && (inode.seals & F_SEAL_WRITE) === 0 && isMappedWritable(task, inode)) return -EBUSY;
   inode.seals |= add;
   return 0;

@@ -17,7 +17,7 @@ import {
   ESPIPE,
   EXDEV,
 } from '../../abi/errno.ts';
-import { O_APPEND, O_NONBLOCK, O_PATH, RWF_APPEND, RWF_NOWAIT } from '../../abi/open.ts';
+import { O_APPEND, O_NONBLOCK, RWF_APPEND, RWF_NOWAIT } from '../../abi/open.ts';
 import { POLLIN, POLLOUT } from '../../abi/poll.ts';
 import { RLIMIT_FSIZE } from '../../abi/resource.ts';
 import { SIGPIPE, SIGXFSZ } from '../../abi/signal.ts';
@@ -25,6 +25,7 @@ import type { ByteSink, ByteSource, OpenFile } from '../../vfs/open-file.ts';
 import { BufferTransfer, MAX_FILE_SIZE } from '../../vfs/open-file.ts';
 import type { Pipe } from '../../vfs/pipe.ts';
 import { PipeFile } from '../../vfs/pipe.ts';
+import { SocketFile } from '../../vfs/unix-socket.ts';
 import { TRANSFER_BYTES } from '../../vfs/regular-file.ts';
 import { kernelInfo, killInfo } from '../signals/siginfo.ts';
 import { sendSignal } from '../signals/send.ts';
@@ -48,6 +49,19 @@ function readable(task: Task, fd: number): OpenFile | number {
 function writable(task: Task, fd: number): OpenFile | number {
   const file = task.files.get(fd);
   return file === undefined || !file.canWrite ? -EBADF : file;
+}
+
+/** Any file that is open for more than its place. */
+function opened(task: Task, fd: number): OpenFile | number {
+  return task.files.usable(fd) ?? -EBADF;
+}
+
+/** The file of a transfer at an offset: that it has none is told before that it may not be read or written. */
+function positioned(task: Task, fd: number, isWrite: boolean): OpenFile | number {
+  const file = opened(task, fd);
+  if (typeof file === 'number') return file;
+  if (!file.isSeekable) return -ESPIPE;
+  return (isWrite ? file.canWrite : file.canRead) ? file : -EBADF;
 }
 
 /** Reads at the shared offset, or from a stream. */
@@ -168,8 +182,6 @@ const OFFSET_END = 2 ** 63;
 
 /** pread and preadv once the arguments are known. */
 function readAt(file: OpenFile, buffers: UserBuffers | number, offset: number): number {
-  if (offset < 0) return -EINVAL;
-  if (!file.isSeekable) return -ESPIPE;
   if (typeof buffers === 'number') return buffers;
   if (file.inode.isDirectory) return -EISDIR;
   if (offset + buffers.length >= OFFSET_END) return -EINVAL;
@@ -177,8 +189,6 @@ function readAt(file: OpenFile, buffers: UserBuffers | number, offset: number): 
 }
 
 function writeAt(task: Task, file: OpenFile, buffers: UserBuffers | number, offset: number): number {
-  if (offset < 0) return -EINVAL;
-  if (!file.isSeekable) return -ESPIPE;
   if (typeof buffers === 'number') return buffers;
   if (offset + buffers.length >= OFFSET_END) return -EINVAL;
   // As in Linux, and unlike POSIX, an append file appends whatever the offset says.
@@ -192,25 +202,25 @@ function writeAt(task: Task, file: OpenFile, buffers: UserBuffers | number, offs
 
 function pread(task: Task, fd: number, addr: number, count: number, offset: number): number {
   if (offset < 0) return -EINVAL;
-  const file = readable(task, fd);
+  const file = positioned(task, fd, false);
   return typeof file === 'number' ? file : readAt(file, userBuffer(task, addr, count), offset);
 }
 
 function pwrite(task: Task, fd: number, addr: number, count: number, offset: number): number {
   if (offset < 0) return -EINVAL;
-  const file = writable(task, fd);
+  const file = positioned(task, fd, true);
   return typeof file === 'number' ? file : writeAt(task, file, userBuffer(task, addr, count), offset);
 }
 
 function preadv(task: Task, fd: number, addr: number, count: number, offset: number): number {
   if (offset < 0) return -EINVAL;
-  const file = readable(task, fd);
+  const file = positioned(task, fd, false);
   return typeof file === 'number' ? file : readAt(file, userVector(task, addr, count), offset);
 }
 
 function pwritev(task: Task, fd: number, addr: number, count: number, offset: number): number {
   if (offset < 0) return -EINVAL;
-  const file = writable(task, fd);
+  const file = positioned(task, fd, true);
   return typeof file === 'number' ? file : writeAt(task, file, userVector(task, addr, count), offset);
 }
 
@@ -244,8 +254,8 @@ function pwritev2(task: Task, fd: number, addr: number, count: number, offset: n
 }
 
 function lseek(task: Task, fd: number, offset: number, whence: number): number {
-  const file = task.files.get(fd);
-  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  const file = task.files.usable(fd);
+  if (file === undefined) return -EBADF;
   if (whence < 0 || whence > 4) return -EINVAL;
   return file.seek(offset, whence);
 }
@@ -281,9 +291,15 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddr: number, c
   if (typeof given === 'object') return -EFAULT;
   const to = writable(task, outFd);
   if (typeof to === 'number') return to;
-  if (!from.isSeekable) return given !== undefined ? -ESPIPE : -EINVAL;
-  if (count >= 2 ** 63 || !canSplice(to)) return -EINVAL;
-  if (from.inode.isDirectory) return -EINVAL;
+  if (!from.isSeekable && given !== undefined) return -ESPIPE;
+  if (count >= 2 ** 63 || !canSplice(to) || !to.takesPages) return -EINVAL;
+  if (from.inode.isDirectory || !from.givesPages) return -EINVAL;
+  if (!from.isSeekable) {
+    // From a socket to a pipe it is splice.
+    if (!(from instanceof SocketFile && to instanceof PipeFile)) return -EINVAL;
+    const isNonblock = ((from.flags | to.flags) & O_NONBLOCK) !== 0;
+    return startSplicing(task, from, to, { ...OWN_OFFSETS, most: Math.min(count, TRANSFER_BYTES) }, isNonblock);
+  }
   if ((to.flags & O_APPEND) !== 0 || (given !== undefined && given < 0)) return -EINVAL;
   const start = given ?? from.offset;
   // A device never ends, a reader may never come, and nothing interrupts a transfer here.
@@ -381,20 +397,28 @@ function splice(
   const givenOut = offsetAt(task, outOffset);
   if (typeof givenIn === 'object' || typeof givenOut === 'object') return -EFAULT;
   if ((givenIn ?? 0) < 0 || (givenOut ?? 0) < 0) return -EINVAL;
-  if (!canSplice(from) || !canSplice(to)) return -EINVAL;
+  if (!canSplice(from) || !canSplice(to) || !from.givesPages || !to.takesPages) return -EINVAL;
   if ((givenIn !== undefined && !from.isSeekable) || (givenOut !== undefined && !to.isSeekable)) return -EINVAL;
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   const isNonblock = nonblock || ((from.flags | to.flags) & O_NONBLOCK) !== 0;
-  // Whichever side is not ready: one that waits for input, or one that waits for room.
-  const waits = fromPipe !== null && fromPipe.pipe.length === 0 ? from : toPipe !== null ? to : from;
-  const splicing = new Splicing(task, from, to, {
-    most: Math.min(count, TRANSFER_BYTES),
-    givenIn,
-    givenOut,
-    inOffset,
-    outOffset,
-  });
-  return waitFor(task, waits, waits === from ? POLLIN : POLLOUT, splicing, isNonblock);
+  const what = { most: Math.min(count, TRANSFER_BYTES), givenIn, givenOut, inOffset, outOffset };
+  return startSplicing(task, from, to, what, isNonblock);
+}
+
+/** No offsets but the files' own. */
+const OWN_OFFSETS = { givenIn: undefined, givenOut: undefined, inOffset: 0, outOffset: 0 };
+
+function startSplicing(
+  task: Task,
+  from: OpenFile,
+  to: OpenFile,
+  what: Splicing['what'],
+  isNonblock: boolean,
+): SyscallResult {
+  // Whichever side is not ready, as far as a pipe can tell: one without input, or one without room.
+  const lacksInput = from instanceof PipeFile ? from.pipe.length === 0 : to instanceof PipeFile && to.pipe.room > 0;
+  const waits = lacksInput ? from : to;
+  return waitFor(task, waits, waits === from ? POLLIN : POLLOUT, new Splicing(task, from, to, what), isNonblock);
 }
 
 /** A splice(2): how much at most, and the offsets that are not the files' own with where they are written back. */
@@ -402,7 +426,7 @@ class Splicing implements Transfer {
   private readonly task: Task;
   private readonly from: OpenFile;
   private readonly to: OpenFile;
-  private readonly what: {
+  readonly what: {
     readonly most: number;
     readonly givenIn: number | undefined;
     readonly givenOut: number | undefined;
@@ -510,9 +534,10 @@ function copyFileRange(
   count: number,
   flags: number,
 ): number {
-  const from = task.files.get(inFd);
-  const to = task.files.get(outFd);
-  if (from === undefined || to === undefined) return -EBADF;
+  const from = opened(task, inFd);
+  if (typeof from === 'number') return from;
+  const to = opened(task, outFd);
+  if (typeof to === 'number') return to;
   const givenIn = offsetAt(task, inOffset);
   const givenOut = offsetAt(task, outOffset);
   if (typeof givenIn === 'object' || typeof givenOut === 'object') return -EFAULT;
@@ -540,25 +565,23 @@ function copyFileRange(
 }
 
 function fsync(task: Task, fd: number): number {
-  const file = task.files.get(fd);
-  return file === undefined || (file.flags & O_PATH) !== 0 ? -EBADF : file.sync();
+  return task.files.usable(fd)?.sync() ?? -EBADF;
 }
 
 function syncfs(task: Task, fd: number): number {
-  const file = task.files.get(fd);
-  return file === undefined || (file.flags & O_PATH) !== 0 ? -EBADF : 0;
+  return task.files.usable(fd) === undefined ? -EBADF : 0;
 }
 
 function syncFileRange(task: Task, fd: number, offset: number, length: number, flags: number): number {
+  const file = opened(task, fd);
+  if (typeof file === 'number') return file;
   if ((flags & ~7) !== 0 || offset < 0 || length < 0) return -EINVAL;
-  const file = task.files.get(fd);
-  if (file === undefined) return -EBADF;
-  return file.isSeekable ? 0 : -ESPIPE;
+  return file.inode.isRegular || file.inode.isDirectory ? 0 : -ESPIPE;
 }
 
 function fallocate(task: Task, fd: number, mode: number, offset: number, length: number): number {
-  const file = task.files.get(fd);
-  if (file === undefined) return -EBADF;
+  const file = opened(task, fd);
+  if (typeof file === 'number') return file;
   if (offset < 0 || length <= 0) return -EINVAL;
   if (!file.canWrite) return -EBADF;
   if (file instanceof PipeFile) return -ESPIPE;
@@ -572,8 +595,8 @@ function fallocate(task: Task, fd: number, mode: number, offset: number, length:
 }
 
 function fadvise(task: Task, fd: number, length: number, advice: number): number {
-  const file = task.files.get(fd);
-  if (file === undefined || (file.flags & O_PATH) !== 0) return -EBADF;
+  const file = task.files.usable(fd);
+  if (file === undefined) return -EBADF;
   if (file instanceof PipeFile) return -ESPIPE;
   return length < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
 }

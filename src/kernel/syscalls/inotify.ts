@@ -35,7 +35,7 @@ function init(task: Task, flags: number): number {
 
 function addWatch(task: Task, fd: number, path: number, mask: number): number {
   if ((mask & ~KNOWN_BITS) !== 0 || (mask & KNOWN_BITS) === 0) return -EINVAL;
-  const file = task.files.get(fd);
+  const file = task.files.usable(fd);
   if (file === undefined) return -EBADF;
   if ((mask & P.IN_MASK_ADD) !== 0 && (mask & P.IN_MASK_CREATE) !== 0) return -EINVAL;
   if (!(file instanceof InotifyFile)) return -EINVAL;
@@ -47,7 +47,7 @@ function addWatch(task: Task, fd: number, path: number, mask: number): number {
 }
 
 function removeWatch(task: Task, fd: number, wd: number): number {
-  const file = task.files.get(fd);
+  const file = task.files.usable(fd);
   if (file === undefined) return -EBADF;
   return file instanceof InotifyFile ? file.unwatch(wd) : -EINVAL;
 }

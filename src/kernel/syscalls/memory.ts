@@ -14,7 +14,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.ts';
-import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE } from '../../abi/open.ts';
+import { F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, O_PATH } from '../../abi/open.ts';
 import { PAGE_SIZE } from '../../base/addr.ts';
 import { displayPath } from '../../vfs/dentry.ts';
 import { MemoryFile } from '../../vfs/memory-nodes.ts';
@@ -40,11 +40,13 @@ function mmap(task: Task, a: Args): number {
   const type = flags & MAP_TYPE;
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
   if (!isShared && type !== MAP_PRIVATE) return -EINVAL;
-  if (!file.canRead) return (file.flags & 0o10000000) !== 0 ? -EBADF : -EACCES;
+  if ((file.flags & O_PATH) !== 0) return -EBADF;
+  const writesShared = isShared && (prot & PROT_WRITE) !== 0;
+  if (!file.canRead || (writesShared && !file.canWrite)) return -EACCES;
   const { isNoExec } = file.dentry.mount;
   if (isNoExec && (prot & PROT_EXEC) !== 0) return -EPERM;
   const isSealed = isShared && file.inode instanceof MemoryFile && (file.inode.seals & SEALED) !== 0;
-  if (isSealed && (prot & PROT_WRITE) !== 0) return -EPERM;
+  if (isSealed && writesShared) return -EPERM;
   const noWrite = isSealed || (isShared && !file.canWrite);
   const maxProt = ALL_PROT & ~((noWrite ? PROT_WRITE : 0) | (isNoExec ? PROT_EXEC : 0));
   const mapped = file.mappable(displayPath(file.dentry, task.fs.root));

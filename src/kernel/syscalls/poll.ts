@@ -203,9 +203,9 @@ function readDeadline(task: Task, addr: number, isTimeval: boolean): number | un
 }
 
 /** What each of select's three sets stands for. */
-const READ_EVENTS = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR;
-const WRITE_EVENTS = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR;
-const EXCEPT_EVENTS = POLLPRI;
+const READ_EVENTS = POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR | POLLNVAL;
+const WRITE_EVENTS = POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR | POLLNVAL;
+const EXCEPT_EVENTS = POLLPRI | POLLNVAL;
 const SET_EVENTS = [READ_EVENTS, WRITE_EVENTS, EXCEPT_EVENTS] as const;
 
 function select(
@@ -312,7 +312,7 @@ function epollCreate(task: Task, flags: number): number {
 }
 
 function epollOf(task: Task, fd: number): EpollFile | number {
-  const file = task.files.get(fd);
+  const file = task.files.usable(fd);
   if (file === undefined) return -EBADF;
   return file instanceof EpollFile ? file : -EINVAL;
 }
@@ -327,10 +327,10 @@ function epollCtl(task: Task, epfd: number, operation: number, fd: number, addr:
     events = view.getUint32(EpollEvent.events, true);
     data = view.getBigUint64(EpollEvent.data, true);
   }
-  const opened = task.files.get(epfd);
-  const file = task.files.get(fd);
+  const opened = task.files.usable(epfd);
+  const file = task.files.usable(fd);
   if (opened === undefined || file === undefined) return -EBADF;
-  if (operation === EPOLL_CTL_ADD && !file.isPollable) return -EPERM;
+  if (!file.isPollable) return -EPERM;
   const epoll = epollOf(task, epfd);
   if (typeof epoll === 'number') return epoll;
   if (file === epoll) return -EINVAL;

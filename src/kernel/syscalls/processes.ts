@@ -333,7 +333,7 @@ function unshare(task: Task, flags: number): number {
 
 /** setns(2): nothing is a descriptor of a namespace here. */
 function setns(task: Task, fd: number): number {
-  return task.files.get(fd) === undefined ? -EBADF : -EINVAL;
+  return task.files.usable(fd) === undefined ? -EBADF : -EINVAL;
 }
 
 function pidfdOpen(task: Task, pid: number, flags: number): number {

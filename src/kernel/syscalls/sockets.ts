@@ -185,9 +185,11 @@ function listen(task: Task, fd: number, backlog: number): number {
 
 function connect(task: Task, fd: number, addr: number, length: number): SyscallResult {
   const file = socketOf(task, fd);
-  if (typeof file === 'number') return file;
+  if (file === -EBADF) return file;
+  // Looked at before it is known whether this is a socket.
   const address = readAddress(task, addr, length);
   if (typeof address === 'number') return address;
+  if (typeof file === 'number') return file;
   const { endpoint } = file;
   if (endpoint.family === S.AF_NETLINK) return address.length < S.SockaddrNl.size ? -EINVAL : 0;
   const isDatagram = endpoint.kind === S.SOCK_DGRAM;
@@ -234,8 +236,9 @@ class Connecting implements Transfer {
 }
 
 function accept(task: Task, fd: number, addr: number, lengthAddr: number, flags: number): SyscallResult {
-  if ((flags & ~(S.SOCK_CLOEXEC | S.SOCK_NONBLOCK)) !== 0) return -EINVAL;
   const file = socketOf(task, fd);
+  if (file === -EBADF) return file;
+  if ((flags & ~(S.SOCK_CLOEXEC | S.SOCK_NONBLOCK)) !== 0) return -EINVAL;
   if (typeof file === 'number') return file;
   const { endpoint } = file;
   if (endpoint.kind === S.SOCK_DGRAM) return -EOPNOTSUPP;

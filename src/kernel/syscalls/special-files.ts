@@ -67,7 +67,7 @@ function timerfdCreate(task: Task, clock: number, flags: number): number {
 }
 
 function timerOf(task: Task, fd: number): TimerFile | number {
-  const file = task.files.get(fd);
+  const file = task.files.usable(fd);
   if (file === undefined) return -EBADF;
   return file instanceof TimerFile ? file : -EINVAL;
 }
@@ -108,7 +108,7 @@ function signalfd(task: Task, fd: number, addr: number, size: number, flags: num
   if (typeof set === 'number') return set;
   const mask = set & ~UNBLOCKABLE;
   if (fd !== -1) {
-    const file = task.files.get(fd);
+    const file = task.files.usable(fd);
     if (file === undefined) return -EBADF;
     if (!(file instanceof SignalFile)) return -EINVAL;
     file.mask = mask;

@@ -320,6 +320,48 @@ static void fifos(void) {
   unlink("fifo");
 }
 
+/** Sockets at either side of a pipe: the call sleeps until the other side of the socket does something. */
+static void sockets(void) {
+  int p[2], s[2];
+  pipe(p);
+  socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+  for (int way = 0; way < 2; way++) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+      usleep(20000);
+      write(s[1], "from a socket", 13);
+      _exit(0);
+    }
+    if (way == 0) CALL(splice(s[0], 0, p[1], 0, 100, 0));
+    else CALL(sendfile(p[1], s[0], 0, 100));
+    waitpid(child, 0, 0);
+    CALL(read(p[0], buf, 100));
+  }
+  CALL(sendfile(p[1], s[0], &(off_t){0}, 100));
+  CALL(sendfile(s[0], s[1], 0, 100));
+  CALL(sendfile(p[1], p[0], 0, 100));
+  // A socket without room for what a pipe has.
+  fcntl(s[0], F_SETFL, O_NONBLOCK);
+  while (write(s[0], buf, sizeof buf) > 0)
+    ;
+  write(p[1], "through a pipe", 14);
+  CALL(splice(p[0], 0, s[0], 0, 100, 0));
+  fcntl(s[0], F_SETFL, 0);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    usleep(20000);
+    fcntl(s[1], F_SETFL, O_NONBLOCK);
+    while (read(s[1], buf, sizeof buf) > 0)
+      ;
+    _exit(0);
+  }
+  CALL(splice(p[0], 0, s[0], 0, 100, 0));
+  waitpid(child, 0, 0);
+  close(p[0]), close(p[1]), close(s[0]), close(s[1]);
+}
+
 int main(void) {
   char where[] = "/tmp/splice-XXXXXX";
   if (!mkdtemp(where) || chdir(where)) return 1;
@@ -329,6 +371,7 @@ int main(void) {
   teeing();
   sending();
   copying();
+  sockets();
   pipes();
   fifos();
   unlink("f"), unlink("g"), chdir("/");
