@@ -28,6 +28,7 @@ import {
 } from '../usertrap/layout.ts';
 import type { Step, StepPerformer, StepResult, Steps } from '../usertrap/steps.ts';
 import { drain } from '../usertrap/steps.ts';
+import { loseTable } from '../usertrap/trap-table.ts';
 import type { PlatformObserver } from './observer.ts';
 
 /** A patched site of one address space. */
@@ -226,12 +227,15 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
 
   /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
   loseTable(): void {
-    this.restoreSites();
-    this.trace.emit(EventKind.tableLost, this.tid, this.base, 0);
+    const { base } = this;
+    drain(changeCode(known([...this.bySlot.values()]), false, this.withoutTable()), this);
+    this.trace.emit(EventKind.tableLost, this.tid, base, 0);
     this.closed = 'table-lost';
-    this.next = 0;
-    this.base = 0;
+  }
+
+  private *withoutTable(): Steps<void> {
     this.forgetAll();
+    yield* loseTable();
   }
 
   perform(step: Step): StepResult {

@@ -51,8 +51,6 @@ export type PatchRule =
   | 'no-such-number'
   /** A task of the address space uses GS itself. */
   | 'own-gs'
-  /** The guest has taken the table away. */
-  | 'table-lost'
   /** A store into the slot or the site cannot be made. */
   | 'unwritable'
   | AllocationFailure;

@@ -17,7 +17,7 @@ import {
   WINDOW_START,
 } from './layout.ts';
 import { bytesOf, load, numberOf, store } from './steps.ts';
-import type { Steps } from './steps.ts';
+import type { Step, StepResult, Steps } from './steps.ts';
 
 /** A slot that is ready to be filled. */
 export interface FreshTrap {
@@ -31,7 +31,10 @@ export interface FreshTrap {
 }
 
 export type AllocationFailure =
-  'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
+  'table-lost' | 'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
+
+/** Instead of the next slot: the guest has taken the table away, and the address space gets no other. */
+const TABLE_LOST = -1;
 
 /** The first four bytes of a table. */
 export function headerBytes(next: number): Uint8Array {
@@ -90,7 +93,9 @@ function crossesPage(base: number, index: number, exact: boolean): boolean {
  *   counted until {@link commitTrap}.
  */
 export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailure> {
-  if ((yield { op: 'get', field: 'next', what: 'next trap' }) === 0) {
+  const first = yield { op: 'get', field: 'next', what: 'next trap' };
+  if (first === TABLE_LOST) return 'table-lost';
+  if (first === 0) {
     const failure = yield* findTable(guards);
     if (failure !== null) return failure;
   }
@@ -111,6 +116,12 @@ export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailu
 function* taken(trap: FreshTrap, guards: Guards): Steps<FreshTrap | AllocationFailure> {
   if (guards.keepFailedSlot) return trap;
   return (yield* commitTrap(trap)) ?? trap;
+}
+
+/** The guest takes the table away, and all sites have their own bytes: the address space has no table from now on. */
+export function* loseTable<S = never>(): Generator<Step | S, void, StepResult> {
+  yield { op: 'set', field: 'next', value: TABLE_LOST, what: 'next trap' };
+  yield { op: 'set', field: 'base', value: 0, what: 'table base' };
 }
 
 /** Counts a slot as used: in the Sentry first, then in the header. */

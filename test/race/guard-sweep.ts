@@ -63,7 +63,6 @@ export const NO_RACE: Partial<Record<Guard, string>> = {
   exemptFromMemlock: 'a limit of the process',
   inheritTable: 'a guest that writes the header of its table',
   renewSlots: 'a machine that another version has saved; no race restores one',
-  surviveTableLoss: 'a guest that unmaps its table; no scenario does',
   assertRecord: 'a guest that writes the record of its stub thread',
   assertGs: 'a guest that sets GS',
   narrowNumber: 'the high half of rax of a trapped call',

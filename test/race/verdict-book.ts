@@ -139,6 +139,7 @@ export const BOOK_SCENARIOS = [
   'restart-block-vs-patch',
   'cow-break',
   'table-full',
+  'table-munmap',
   'trampoline-line',
   'slot-reuse',
   'cow-in-slot',

@@ -32,7 +32,7 @@ function* just(step: WorldStep): WorldSteps<void> {
 }
 
 /** The Sentry's records of the site: what its jump says. */
-function* siteRecord({ site, parameters }: Stage): WorldSteps<SiteRecord[]> {
+export function* siteRecord({ site, parameters }: Stage): WorldSteps<SiteRecord[]> {
   const now = bytesOf(yield { op: 'load', addr: site, length: SITE_BYTES, force: true, what: RECORDS });
   const isPatched = now !== null && looksPatched(now);
   return isPatched ? [{ address: site, sysno: parameters.sysno, slot: jumpOperand(now) }] : [];

@@ -21,6 +21,7 @@ import type { Scenario } from './scenario.ts';
 import { SHARED_TAIL } from './shared-tail.ts';
 import { SLOT_REUSE } from './slot-reuse.ts';
 import { COW_BREAK, SITE_AT_START, TABLE_FULL, TRAMPOLINE_LINE } from './table-edges.ts';
+import { TABLE_MUNMAP } from './table-munmap.ts';
 import { TWO_PATCHERS } from './two-patchers.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -41,6 +42,7 @@ export const SCENARIOS: readonly Scenario[] = [
   RESTART_BLOCK_VS_PATCH,
   COW_BREAK,
   TABLE_FULL,
+  TABLE_MUNMAP,
   TRAMPOLINE_LINE,
   SLOT_REUSE,
   COW_IN_SLOT,
