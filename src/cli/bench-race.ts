@@ -85,22 +85,53 @@ export function* measureRaces(): Generator<Figure> {
     }
   }
   yield { name: 'race, the longest cell of one or two threads', value: longest / 1000, unit: 's', goal: 3 };
-  yield* largeModel();
+  yield* largeModels();
 }
 
-/** Three threads, stale fetch, the last byte in a line of its own, as a command: time and memory. */
-function* largeModel(): Generator<Figure> {
-  // VmHWM and not the resource usage, whose maximum a process inherits from the one that started it.
+/** Upstream, stale fetch, the last byte in a line of its own, as commands: time and memory. */
+function* largeModels(): Generator<Figure> {
+  const three = asCommand(3, 1);
+  const name = 'race, three threads, stale, +6 in a line of its own';
+  yield { name, value: three.seconds, unit: 's', goal: 180 };
+  if (three.mebibytes !== null) yield { name: `${name}, memory`, value: three.mebibytes, unit: 'MiB', goal: 2048 };
+  for (const workers of [1, 2]) {
+    const four = asCommand(4, workers);
+    const title = `race, four threads, --workers ${workers}`;
+    yield { name: title, value: four.seconds, unit: 's' };
+    if (four.processorSeconds !== null)
+      yield { name: `${title}, processor time of all`, value: four.processorSeconds, unit: 's' };
+    if (four.mebibytes !== null)
+      yield { name: `${title}, memory of the first`, value: four.mebibytes, unit: 'MiB', goal: 2048 };
+  }
+}
+
+/** Figures of a process; those of /proc are null where there is none. */
+interface Large {
+  readonly seconds: number;
+  /** Of the process and its workers. */
+  readonly processorSeconds: number | null;
+  readonly mebibytes: number | null;
+}
+
+function asCommand(threads: number, workers: number): Large {
+  // VmHWM and not the resource usage, whose maximum a process inherits from the one that started it; in stat also the
+  // time of children that have ended.
   const tell =
     'data:text/javascript,import { readFileSync } from "node:fs";' +
-    'process.on("exit", () => process.stderr.write(readFileSync("/proc/self/status", "latin1")))';
-  const args = ['race', 'patch-vs-exec', '--patch', 'upstream', '--offset', '58', '--model', 'stale', '--threads', '3'];
+    'process.on("exit", () => process.stderr.write(["status", "stat"].map((name) => readFileSync("/proc/self/" + name, "latin1")).join("")))';
+  const args = ['race', 'patch-vs-exec', '--patch', 'upstream', '--offset', '58', '--model', 'stale'];
+  args.push('--threads', String(threads), '--workers', String(workers), '--budget', '10000000');
   const before = performance.now();
   const imported = process.platform === 'linux' ? ['--import', tell] : [];
   const run = spawnSync(process.execPath, [...imported, cliPath(), ...args], { encoding: 'utf8' });
+  const seconds = (performance.now() - before) / 1000;
   if (run.status !== 1) throw new TraplineError('BENCH', `trapline ${args.join(' ')} failed`);
-  const name = 'race, three threads, stale, +6 in a line of its own';
-  yield { name, value: (performance.now() - before) / 1000, unit: 's', goal: 180 };
-  const kibibytes = Number(/^VmHWM:\s+(\d+) kB/m.exec(run.stderr)?.[1] ?? Number.NaN);
-  if (Number.isFinite(kibibytes)) yield { name: `${name}, memory`, value: kibibytes / 1024, unit: 'MiB', goal: 2048 };
+  const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(run.stderr)?.[1];
+  // Behind the name: utime, stime, cutime and cstime are the 12th to the 15th, in ticks of 10 ms (proc(5)).
+  const ticks = /^\d+ \(.*\) (.*)$/m.exec(run.stderr)?.[1]?.split(' ').slice(11, 15);
+  return {
+    seconds,
+    processorSeconds: ticks === undefined ? null : ticks.reduce((sum, n) => sum + Number(n), 0) / 100,
+    mebibytes: kibibytes === undefined ? null : Number(kibibytes) / 1024,
+  };
 }

@@ -109,6 +109,8 @@ export interface RaceJson {
   readonly verdict: RaceResult['verdict'];
   readonly complete: boolean;
   readonly stoppedBy: RaceResult['stoppedBy'];
+  /** Why, where `stoppedBy` is `lost`. */
+  readonly trouble?: string;
   readonly switchesCovered: number;
   readonly stats: RaceResult['stats'];
   readonly outcomes: readonly { readonly outcome: string; readonly count: number }[];
@@ -192,6 +194,7 @@ export function raceJson(result: RaceResult): RaceJson {
     verdict: result.verdict,
     complete: result.complete,
     stoppedBy: result.stoppedBy,
+    ...(result.trouble !== null && { trouble: result.trouble }),
     switchesCovered: result.switchesCovered,
     stats: result.stats,
     outcomes: [...result.outcomes].map(([outcome, count]) => ({ outcome, count })),

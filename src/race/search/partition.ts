@@ -306,7 +306,7 @@ export class Partition {
     for (let i = 0; i < this.#width; i++) target[i] = tuple[i] as number;
     target[0] = this.#steps.shared(step);
     target[actor + 1] = this.#steps.part(step);
-    const hasEvents = this.#steps.next(step) !== step + 4;
+    const hasEvents = this.#steps.events(step) > 0;
     if (hasEvents) this.#steps.applyEvents(step, target, actor, this.#askAfter);
     const exchange = this.#exchange;
     return exchange !== null && (hasEvents || exchange.concerns(actor))

@@ -84,7 +84,12 @@ export class StepTable {
 
   /** The step behind one. */
   next(step: number): number {
-    return step + STEP + (this.code[step + 3] as number);
+    return step + STEP + this.events(step);
+  }
+
+  /** How many events a step has. */
+  events(step: number): number {
+    return this.code[step + 3] as number;
   }
 
   part(step: number): number {
@@ -106,7 +111,7 @@ export class StepTable {
    * @returns whether all is known
    */
   applyEvents(step: number, tuple: Int32Array, actor: number, unknown: (event: number, part: number) => void): boolean {
-    const events = this.code[step + 3] as number;
+    const events = this.events(step);
     for (let k = 0; k < events; k++) {
       const event = this.code[step + STEP + k] as number;
       for (let other = 1; other < tuple.length; other++) {
