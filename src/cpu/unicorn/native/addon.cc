@@ -254,6 +254,9 @@ void freeHandle(napi_env, void* data, void*) {
   delete handle;
 }
 
+/** What libunicorn maps for translated code. */
+constexpr size_t kTranslationBytes = size_t{1} << 30;
+
 /** openEngine(libraryPath, memoryBytes): { arena, control, version, run, … } */
 napi_value openEngine(napi_env env, napi_callback_info info) {
   size_t argc = 2;
@@ -276,6 +279,13 @@ napi_value openEngine(napi_env env, napi_callback_info info) {
   // Fewer host page faults on first touch; a hint that may be refused.
   madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
+  // libunicorn ends the process where it finds no room for its translations.
+  void* room = mmap(nullptr, kTranslationBytes, PROT_NONE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    munmap(memory, bytes);
+    return throwError(env, "CPU_MEMORY", "the host gives no address space for translated code (see ulimit -v)");
+  }
+  munmap(room, kTranslationBytes);
   napi_value arena;
   if (napi_create_external_arraybuffer(env, memory, bytes, freeArena, reinterpret_cast<void*>(bytes), &arena) !=
       napi_ok) {
