@@ -14,6 +14,12 @@ if (major < 20 || (major === 20 && minor < 19)) {
   // Most runs are over before what the optimizing compiler makes of them could pay, and it takes as long as they do. With
   // eight times V8's budget (of the version that this was measured with), functions that go on for a while are compiled still.
   if (major === 20) setFlagsFromString('--interrupt-budget=540672');
-  const { main } = await import('./cli/main.ts');
-  process.exitCode = await main(process.argv.slice(2));
+  try {
+    const { main } = await import('./cli/main.ts');
+    process.exitCode = await main(process.argv.slice(2));
+  } catch (error) {
+    // What the command throws it reports itself: it could not be loaded.
+    process.stderr.write(`trapline: it cannot be loaded: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 125;
+  }
 }

@@ -25,3 +25,9 @@ export class TraplineError extends Error {
 export function invariant(condition: boolean, message: () => string): asserts condition {
   if (!condition) throw new TraplineError('INVARIANT', `internal error: ${message()}`);
 }
+
+/** Why the host refused something: its message without code, system call and path (`ENOENT: …, open '/x'`). */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
+}

@@ -3,11 +3,11 @@
 // `--checkpoint FILE` and `--restore FILE`: when one is taken, and that a file is there whole or not at all.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { TraplineError } from '../base/errors.ts';
+import { TraplineError, reason } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { readInputFile } from './input-file.ts';
-import { claimOutput, reason } from './output-file.ts';
+import { claimOutput } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
 
 const LIMIT_BYTES = 2 ** 32;

@@ -3,7 +3,7 @@
 // Files that the command reads as a whole: reports, tokens, checkpoints, lists. Pipes are files, too (`<(…)` of a shell).
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { reason } from './output-file.ts';
+import { reason } from '../base/errors.ts';
 import { UsageError } from './usage-error.ts';
 
 const PIECE_BYTES = 2 ** 20;

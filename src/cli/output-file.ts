@@ -6,6 +6,7 @@
 import type { Stats } from 'node:fs';
 import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { reason } from '../base/errors.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What this command writes: paths, and the options that named them. */
@@ -128,12 +129,6 @@ function openForWriting(option: string, path: string, shown: string): number {
   } catch (error) {
     throw new UsageError(`${option}: cannot write ${shown}: ${reason(error)}`);
   }
-}
-
-/** Node's message without the system call and the path. */
-export function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.message.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?( -> '.*')?$/, '');
 }
 
 function writeAll(fd: number, text: string): void {

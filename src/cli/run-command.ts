@@ -27,6 +27,7 @@ import { makeLogger } from './logger.ts';
 import { ResultFile, StreamFile, writeToStderr } from './output-file.ts';
 import { RecordingFile } from './recording-file.ts';
 import type { RunOptions } from './run-options.ts';
+import { UsageError } from './usage-error.ts';
 
 /** A renderer that has an end. */
 interface Renderer extends TraceConsumer {
@@ -98,8 +99,19 @@ class Outputs {
   finish(result: RunResult): void {
     for (const renderer of this.renderers) renderer.close?.();
     if (this.#summary !== undefined) this.#writeStrace(this.#summary.text());
-    this.#metrics?.finish(`${JSON.stringify(result.metrics, null, 2)}\n`);
-    for (const file of this.#files) file.close();
+    // Each is written or said not to be, whatever became of the others.
+    const failures: string[] = [];
+    const attempt = (write: () => void): void => {
+      try {
+        write();
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        failures.push(error.message);
+      }
+    };
+    attempt(() => this.#metrics?.finish(`${JSON.stringify(result.metrics, null, 2)}\n`));
+    for (const file of this.#files) attempt(() => file.close());
+    if (failures.length > 0) throw new UsageError(failures.join('; '));
   }
 
   /** The run failed: what is there is written out, but no result appears. */

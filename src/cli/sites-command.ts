@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, fstatSync, readSync, constants } from 'node:fs';
 import { createRequire } from 'node:module';
-import { TraplineError } from '../base/errors.ts';
+import { TraplineError, reason } from '../base/errors.ts';
 import { Disassembler } from '../isa/disassembler.ts';
 import { sarifLog } from '../report/sarif.ts';
 import { diffFindings, SITE_RULES, siteFindings } from '../report/site-findings.ts';
@@ -12,7 +12,7 @@ import { diffJson, diffText, sitesJson, sitesText, type DescribeInstruction } fr
 import { diffSites, isWorse } from '../usertrap/site-diff.ts';
 import { analyseSites, type ProgramSites } from '../usertrap/site-report.ts';
 import { ExitStatus } from './exit-status.ts';
-import { reason, writeToStdout } from './output-file.ts';
+import { writeToStdout } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -198,6 +198,26 @@ describe('The command', () => {
     }
   });
 
+  it.runIf(process.platform === 'linux')('says in one line that there is too little address space', () => {
+    for (const kibibytes of [3_000_000, 3_500_000]) {
+      const limited = `ulimit -v ${kibibytes}; exec "$0" "$@"`;
+      const run = spawnSync('sh', ['-c', limited, process.execPath, CLI, 'run', guest('hello')], {
+        encoding: 'latin1',
+      });
+      expect([0, 125]).toContain(run.status);
+      if (run.status === 125) expect(run.stderr).toMatch(/^trapline: [^\n]*address space[^\n]*\n$/m);
+    }
+  });
+
+  it.runIf(process.platform === 'linux')('says of each file that the disk is too small for it', () => {
+    const [trace, metrics] = [join(folder, 'large-trace'), join(folder, 'large-metrics')];
+    const limited = ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, CLI, 'run', '--trace', trace];
+    const run = spawnSync('bash', [...limited, '--metrics', metrics, guest('threads-counter')], { encoding: 'latin1' });
+    const text = `trapline: ${metrics}: file too large; ${trace}: not complete: file too large\n`;
+    expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 125, stderr: text });
+    expect(readdirSync(folder).filter((name) => name.startsWith('large'))).toEqual(['large-trace']);
+  });
+
   it('says in one line that its own output cannot be written', () => {
     const readOnly = openSync(file('read-only', ''), 'r');
     for (const args of [['sites', guest('hello')], ['doctor'], ['--version']]) {

@@ -4,7 +4,7 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { TraplineError } from '../../base/errors.ts';
+import { TraplineError, reason } from '../../base/errors.ts';
 import { checkHandIn, handInLine, handInText } from '../hand-in.ts';
 import type { HandIn, HandInVerdict } from '../hand-in.ts';
 
@@ -61,14 +61,9 @@ export function readClassKey(path: string, creates: boolean): { readonly key: Cl
     if (error instanceof TraplineError) throw error;
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' || !creates)
-      throw new TraplineError('WORKSHOP_KEY', `the class key ${path} cannot be read: ${wordsOf(error)}`);
+      throw new TraplineError('WORKSHOP_KEY', `the class key ${path} cannot be read: ${reason(error)}`);
   }
   return { key: new ClassKey(makeKeyFile(path)), isNew: true };
-}
-
-/** Node's message without its code, the call and the path. */
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/^[A-Z]+: |, \w+( '.*')?$/g, '') : String(error);
 }
 
 /** Readable by its owner only; fails rather than replacing a file that has appeared meanwhile. */
@@ -82,7 +77,7 @@ function makeKeyFile(path: string): Uint8Array {
       closeSync(fd);
     }
   } catch (error) {
-    throw new TraplineError('WORKSHOP_KEY', `the class key ${path} cannot be written: ${wordsOf(error)}`);
+    throw new TraplineError('WORKSHOP_KEY', `the class key ${path} cannot be written: ${reason(error)}`);
   }
   return text;
 }

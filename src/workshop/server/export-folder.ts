@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { TraplineError } from '../../base/errors.ts';
+import { TraplineError, reason } from '../../base/errors.ts';
 
 /** Lists what an export made; its presence says that one did. */
 export const MARKER = 'trapline-export.json';
@@ -41,7 +41,7 @@ export class ExportFolder {
     try {
       mkdirSync(this.#staging);
     } catch (error) {
-      throw exportError(`nothing can be written to ${parent}: ${(error as Error).message}`);
+      throw exportError(`nothing can be written to ${parent}: ${reason(error)}`);
     }
   }
 
@@ -57,7 +57,7 @@ export class ExportFolder {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, content);
     } catch (error) {
-      throw exportError(`${name} cannot be written: ${(error as Error).message}`);
+      throw exportError(`${name} cannot be written: ${reason(error)}`);
     }
     this.#files[name] = hash(content);
   }
@@ -80,7 +80,7 @@ export class ExportFolder {
       rmSync(old, { recursive: true, force: true });
     } catch (error) {
       if (existsSync(old) && !existsSync(this.#target)) renameSync(old, this.#target);
-      throw error instanceof TraplineError ? error : exportError((error as Error).message);
+      throw error instanceof TraplineError ? error : exportError(reason(error));
     }
   }
 
