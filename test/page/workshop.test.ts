@@ -169,7 +169,8 @@ describe.skipIf(CHROMIUM === undefined)('The race laboratory with a server', () 
   let server: ServerProcess;
   beforeAll(async () => {
     harness = await PageHarness.start();
-    server = await ServerProcess.start('--workers', '1');
+    // Nothing here ends by its time, however busy the machine is.
+    server = await ServerProcess.start('--workers', '1', '--job-seconds', '600');
   });
   afterAll(async () => {
     await server?.stop('SIGKILL');

@@ -134,7 +134,7 @@ describe.runIf(CHROMIUM !== undefined)('an export in Chromium', () => {
     site = join(folder, 'whole');
     const run = trapline(['workshop', '--export', site, '--browser', CHROMIUM ?? '']);
     expect(run).toMatchObject({ status: 0, stderr: '' });
-  }, 240_000);
+  });
   afterAll(async () => {
     await harness.close();
   });

@@ -199,7 +199,7 @@ describe('a server that signs', () => {
   let server: ServerProcess;
 
   beforeAll(async () => {
-    server = await ServerProcess.start('--workers', '1');
+    server = await ServerProcess.start('--workers', '1', '--job-seconds', '600');
   });
   afterAll(async () => {
     await server.stop('SIGKILL');

@@ -17,8 +17,10 @@ describe.runIf(CHROMIUM !== undefined)('the page on its server', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'trapline-served-'));
     harness = await PageHarness.start();
-    server = await ServerProcess.start('--workers', '1', '--class-key', join(folder, 'key'));
-  }, 240_000);
+    // Nothing here ends by its time, however busy the machine is.
+    const patient = ['--workers', '1', '--job-seconds', '600'];
+    server = await ServerProcess.start(...patient, '--class-key', join(folder, 'key'));
+  });
   afterAll(async () => {
     await server.stop('SIGKILL');
     await harness.close();
@@ -99,7 +101,7 @@ describe.runIf(CHROMIUM !== undefined)('the page on its server', () => {
   });
 
   it('explores a race on the server, and says so when the server has gone; recordings still play', async () => {
-    const own = await ServerProcess.start('--workers', '1');
+    const own = await ServerProcess.start('--workers', '1', '--job-seconds', '600');
     const opened = await harness.open(`${own.url}/#s=v1;col=race`);
     const { page } = opened;
     const status = page.locator('.lab-status');

@@ -275,7 +275,7 @@ describe('connections', () => {
     expect(statusOf(await get('/'))).toBe(200);
     await closed;
     for (const socket of sockets) socket.destroy();
-  }, 40_000);
+  });
 
   it('of one address are bounded, and come again when the others are gone', async () => {
     const sockets = await Promise.all(Array.from({ length: 400 }, () => opened(server.port)));
