@@ -2,7 +2,7 @@
 //
 // `run --checkpoint` and `run --restore`: files, signals, statuses and messages.
 
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -97,6 +97,19 @@ describe('run --restore', () => {
     expect(status).toBe(125);
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toMatch(/saved with --patch hardened .*leave --patch out, or give --patch off/);
+  });
+
+  it('says that the tree is another one where it lacks what the saved one had', () => {
+    const [tree, other] = [join(folder, 'tree'), join(folder, 'other')];
+    mkdirSync(join(tree, 'sys/devices/system'), { recursive: true });
+    mkdirSync(other);
+    const run = ['run', '--root', tree, '--checkpoint', file, '--checkpoint-at', '30000'];
+    expect(trapline([...run, '--', guest('threads-counter')]).status).toBe(0);
+    expect(trapline(['run', '--root', tree, '--restore', file])).toMatchObject({ status: 0, stderr: '' });
+    const { status, stderr } = trapline(['run', '--root', other, '--restore', file]);
+    expect(status).toBe(125);
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toContain('had another tree as /');
   });
 
   it('refuses what is no checkpoint, what was cut off, and a program beside it, in one line', () => {

@@ -3,11 +3,13 @@
 // Makes the objects of a checkpoint again. The file may be anything: classes and places are looked up by name, fields
 // can neither hide methods nor reach prototypes, and counts are held against the bytes that are there.
 
+import { TraplineError } from '../../base/errors.ts';
 import { savedClassNamed, savedClassOf } from '../../base/savable.ts';
 import type { Revived, SavedClass } from '../../base/savable.ts';
 import type { ByteReader } from './bytes.ts';
 import { Head, Tag, VIEWS } from './graph-format.ts';
 import type { ProcPlace } from './graph-format.ts';
+import { isPartOfTree } from './parts.ts';
 
 /** Parts that a machine may be without: what was saved of them is left aside then. */
 const OPTIONAL_PARTS: readonly string[] = ['tracer'];
@@ -53,7 +55,7 @@ export class GraphReader {
   /**
    * Makes all objects and fills them in.
    * @returns what `GraphWriter.write` was given
-   * @throws TraplineError `CHECKPOINT_CORRUPT`
+   * @throws TraplineError `CHECKPOINT_CORRUPT`; `CHECKPOINT_TREE` where the tree is another one
    */
   read(): Record<string, unknown> {
     this.readTexts();
@@ -163,6 +165,12 @@ export class GraphReader {
           if (object === undefined && OPTIONAL_PARTS.includes(name)) {
             object = {};
             break;
+          }
+          if (object === undefined && isPartOfTree(name)) {
+            throw new TraplineError(
+              'CHECKPOINT_TREE',
+              `the saved machine had another tree as / (${name}): give the one that it had with --root`,
+            );
           }
           if (object === undefined) input.fail(`this machine has no ${name}`);
           saved = savedClassOf(object);

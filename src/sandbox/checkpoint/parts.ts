@@ -15,6 +15,11 @@ export interface MachineParts {
 /** Lists of parts that are made at set-up, always in the same order. */
 const PART_LISTS: readonly string[] = ['binds', 'setUp'];
 
+/** Whether a name stands for something that there is or is not, depending on the caller's tree. */
+export function isPartOfTree(name: string): boolean {
+  return PART_LISTS.some((list) => name.includes(`.${list}[`));
+}
+
 /** Every object that is there in a machine that has been set up as this one was, by name. */
 export function nameParts({ searched, named }: MachineParts): Map<string, object> {
   const names = new Map<string, object>();
