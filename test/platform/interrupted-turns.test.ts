@@ -6,7 +6,7 @@
 import { afterEach, expect, it } from 'vitest';
 
 import { Reg } from '../../src/cpu/regs.ts';
-import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
+import type { openUnicorn } from '../../src/cpu/unicorn/index.ts';
 import type { PlatformEvent } from '../../src/platform/sentry.ts';
 import { call, END, GETPID, Machine, TEXT } from './machine.ts';
 
