@@ -51,8 +51,9 @@ class MemoryDeviceFile extends OpenFile {
     this.random = random;
     this.isPrivileged = hasCapability(cred, CAP_SYS_ADMIN);
     this.isPollable = kind === 'random';
-    this.givesPages = kind === 'random';
-    this.takesPages = kind === 'random' || kind === 'null';
+    // zero and full as since Linux 6.5.
+    this.givesPages = kind !== 'null';
+    this.takesPages = kind !== 'full';
   }
 
   override readAt(sink: ByteSink, count: number): number {
