@@ -2,6 +2,7 @@
 //
 // A lesson at a terminal in raw mode: keys act at once where no line has been begun, everything else is a line that is
 // edited with backspace and ends with Enter. The terminal is put back whatever happens.
+// Node's raw mode leaves output alone: a line feed still begins a line.
 
 import type { TextLesson } from '../workshop/lessons/text-lesson.ts';
 import { writeToStdout } from './output-file.ts';
@@ -39,7 +40,7 @@ export class LessonTerminal {
     stdin.once('end', this.#end);
     try {
       // Who sees the prompt may press a key.
-      this.#show(await this.#player.begin());
+      writeToStdout(await this.#player.begin());
       this.#prompt();
       await ended;
     } finally {
@@ -57,11 +58,11 @@ export class LessonTerminal {
 
   async #takeKey(c: string): Promise<void> {
     if (c === CTRL_C || (c === CTRL_D && this.#line === '')) {
-      writeToStdout('\r\n');
+      writeToStdout('\n');
       return this.#end();
     }
     if (c === '\r' || c === '\n') {
-      writeToStdout('\r\n');
+      writeToStdout('\n');
       const line = this.#line;
       this.#line = '';
       return this.#takeLine(line);
@@ -73,7 +74,7 @@ export class LessonTerminal {
       writeToStdout('\b \b'.repeat(this.#line.length));
       this.#line = '';
     } else if (this.#line === '' && this.#player.keys.includes(c)) {
-      writeToStdout(`${c}\r\n`);
+      writeToStdout(`${c}\n`);
       return this.#takeLine(c);
     } else if (c >= ' ') {
       this.#line += c;
@@ -83,17 +84,12 @@ export class LessonTerminal {
 
   async #takeLine(line: string): Promise<void> {
     const { text, ended } = await this.#player.take(line);
-    this.#show(text);
+    writeToStdout(text);
     if (ended) return this.#end();
     this.#prompt();
   }
 
   #prompt(): void {
     writeToStdout(this.#player.prompt());
-  }
-
-  /** In raw mode a line feed only goes down. */
-  #show(text: string): void {
-    writeToStdout(text.replaceAll('\n', '\r\n'));
   }
 }
