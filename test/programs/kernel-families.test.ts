@@ -15,6 +15,7 @@ const FAMILIES = [
   'identity-errors',
   'job-control',
   'memory-errors',
+  'pids',
   'prctl-errors',
   'processes-errors',
   'rlimits-errors',

@@ -212,6 +212,7 @@ function setpgid(task: Task, pidArg: number, pgidArg: number): number {
   const pgid = pgidArg === 0 ? pid : pgidArg;
   if (pgid < 0) return -EINVAL;
   const group = kernel.groups.get(pid);
+  if (group === undefined && kernel.task(pid) !== undefined) return -EINVAL;
   if (group === undefined || (group !== own && group.parent !== own)) return -ESRCH;
   if (group !== own && group.hasExeced) return -EACCES;
   if (group.sid !== own.sid || group.sid === group.tgid) return -EPERM;

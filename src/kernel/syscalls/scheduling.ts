@@ -101,9 +101,9 @@ function getAffinity(task: Task, tid: number, size: number, addr: Addr): number 
   return result < 0 ? result : CPU_MASK_BYTES;
 }
 
-/** The tasks that getpriority and setpriority speak of; undefined for an unknown kind. */
+/** The tasks that getpriority and setpriority speak of, zombies among them; undefined for an unknown kind. */
 function priorityTargets(task: Task, which: number, who: number): Task[] | undefined {
-  const all = [...task.kernel.tasks.values()].filter((each) => each.state !== 'ended');
+  const all = [...task.kernel.tasks.values()];
   if (which === PRIO_PROCESS) return all.filter((each) => each.tid === (who === 0 ? task.tid : who));
   if (which === PRIO_PGRP) return all.filter((each) => each.group.pgid === (who === 0 ? task.group.pgid : who));
   if (which === PRIO_USER) return all.filter((each) => each.creds.uid === (who === 0 ? task.creds.uid : who >>> 0));

@@ -34,6 +34,7 @@ import { putU64 } from '../../abi/words.ts';
 import type { Addr } from '../../base/addr.ts';
 import { PAGE_SIZE, USER_HALF_END } from '../../base/addr.ts';
 import { fromLatin1, latin1Bytes, utf8, viewOf } from '../../base/bytes.ts';
+import type { Credentials } from '../credentials.ts';
 import { Cap, hasCap } from '../credentials.ts';
 import { spaceLimits } from '../exec.ts';
 import { SYSTEM_NAME } from '../identity.ts';
@@ -111,17 +112,22 @@ function setLimit(task: Task, group: ThreadGroup, resource: number, bytes: Uint8
   return 0;
 }
 
+/** All ids of the other are the caller's real ones (check_prlimit_permission). */
+function hasSameIds({ uid, gid }: Credentials, theirs: Credentials): boolean {
+  const { uid: theirUid, euid, suid, gid: theirGid, egid, sgid } = theirs;
+  return [theirUid, euid, suid].every((id) => id === uid) && [theirGid, egid, sgid].every((id) => id === gid);
+}
+
 function prlimit(task: Task, pid: number, resource: number, newAddr: Addr, oldAddr: Addr): number {
   let wanted: Uint8Array | undefined;
   if (newAddr !== 0) {
     wanted = readBytes(task, newAddr, Rlimit.size);
     if (wanted === undefined) return -EFAULT;
   }
-  const group = pid === 0 ? task.group : task.kernel.task(pid)?.group;
-  if (group === undefined) return -ESRCH;
-  const { creds: theirs } = group.leader;
-  const isSame = task.creds.uid === theirs.uid && task.creds.uid === theirs.euid && task.creds.uid === theirs.suid;
-  if (group !== task.group && !isSame && !hasCap(task.creds, Cap.sysResource)) return -EPERM;
+  const target = pid === 0 ? task : task.kernel.task(pid);
+  if (target === undefined) return -ESRCH;
+  if (target !== task && !hasSameIds(task.creds, target.creds) && !hasCap(task.creds, Cap.sysResource)) return -EPERM;
+  const { group } = target;
   const old = group.limits[resource];
   if (old === undefined) return -EINVAL;
   if (wanted !== undefined) {
