@@ -45,7 +45,7 @@ export function declareRaceOptions(command: Command): void {
     )
     .option(
       '--workers <N>',
-      'processes that explore a large model exhaustively, each its part of the states; default 1',
+      'processes that explore a large model exhaustively, each its part of the states, where processors are free; default 1',
     )
     .option('--time <SECONDS>', 'stop after so long: incomplete unless something failed')
     .option('--json <FILE>', 'write the result as one JSON object')
