@@ -76,7 +76,7 @@ export interface KernelOptions {
   readonly maxInstructions: number;
   /** Turns end and timers fire at calls, so that runs in different patch modes take the same course. */
   readonly comparable: boolean;
-  /** arch_prctl(ARCH_SET_GS) fails with EINVAL, as in gVisor, whose stubs need GS (sys_tls_amd64.go:48-52). */
+  /** arch_prctl(ARCH_SET_GS, ARCH_GET_GS) fails with EINVAL, as in gVisor (sys_tls_amd64.go:48-52). */
   readonly refusesGs: boolean;
   /** Physical memory, for sysinfo. */
   readonly memoryBytes: number;

@@ -34,7 +34,7 @@ import { SitePatcher } from './site-patcher.ts';
 import { SpaceTraps } from './space-traps.ts';
 import { Spaces } from './spaces.ts';
 import { hardenedStubCode, upstreamStubCode } from './stub-code.ts';
-import { errorOffset, Msg, STUB_CODE, STUB_END, STUB_START, ThreadState } from './stub-layout.ts';
+import { errorOffset, Msg, programsGs, STUB_CODE, STUB_END, STUB_START, ThreadState } from './stub-layout.ts';
 import type { StubThread } from './stub-thread.ts';
 import { ContextState, ThreadContext } from './thread-context.ts';
 import { STUB_STEPS, Turn } from './turn.ts';
@@ -207,9 +207,7 @@ export class Platform implements PlatformApi {
     ctx.platformState = context;
     // A cloned task goes on with its parent's registers: a GS base of the guest's own stays, another stub's does not.
     const { thread } = context;
-    const gsBase = ctx.regs.get(Reg.gsBase);
-    const isOwn = gsBase !== 0 && (gsBase < STUB_START || gsBase >= STUB_END);
-    if (thread !== null && this.config.guards.assertGs && isOwn) {
+    if (thread !== null && this.config.guards.assertGs && programsGs(ctx.regs) !== 0) {
       thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
       this.on.giveUpGs(thread);
     }
@@ -299,16 +297,18 @@ export class Platform implements PlatformApi {
   guestGsBase(ctx: GuestContext): number {
     const context = ctx.platformState;
     const ownsGs = !(context instanceof ThreadContext) || context.thread?.ownsGs === true;
-    return ownsGs || !this.config.guards.assertGs ? ctx.regs.get(Reg.gsBase) : 0;
+    return ownsGs ? ctx.regs.get(Reg.gsBase) : programsGs(ctx.regs);
   }
 
   setGuestGsBase(ctx: GuestContext, base: number): void {
-    ctx.regs.set(Reg.gsBase, base);
     const context = ctx.platformState;
+    // Of upstream's Sentry no stub hears a context's GS base.
+    if (context instanceof ThreadContext && !this.config.guards.assertGs) return;
+    ctx.regs.set(Reg.gsBase, base);
     // A shared thread's GS base is its own business: nobody loads the context's.
     if (!(context instanceof ThreadContext) || context.thread === null || this.threadLimit > 0) return;
     context.thread.gsBase = ctx.regs.u64[Reg.gsBase] as bigint;
-    if (this.config.guards.assertGs) this.on.giveUpGs(context.thread);
+    this.on.giveUpGs(context.thread);
   }
 
   // ---- running

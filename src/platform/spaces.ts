@@ -13,7 +13,7 @@ import type { Guards } from '../usertrap/guards.ts';
 import type { GuestContext } from './sentry.ts';
 import type { SiteBook } from './site-book.ts';
 import type { SpaceTraps } from './space-traps.ts';
-import { STUB_CODE, STUB_END, STUB_START } from './stub-layout.ts';
+import { programsGs, STUB_CODE, STUB_START } from './stub-layout.ts';
 import type { StubThread } from './stub-thread.ts';
 import { Subprocess } from './subprocess.ts';
 import type { SubprocessOptions } from './subprocess.ts';
@@ -124,8 +124,7 @@ export class Spaces {
     if (this.options.guards.surviveTableLoss) context.traps.restoreSites();
     const plain = new ContextState();
     plain.saved.copyFrom(ctx.regs);
-    const gsBase = plain.saved.get(Reg.gsBase);
-    if (gsBase >= STUB_START && gsBase < STUB_END) plain.saved.set(Reg.gsBase, 0);
+    plain.saved.set(Reg.gsBase, programsGs(plain.saved));
     context.subprocess.removeContext(context, false);
     ctx.regs = plain.saved;
     ctx.platformState = plain;

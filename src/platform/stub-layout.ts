@@ -4,6 +4,7 @@
 // The region lies at the top of the user half, above everything that the guest may map.
 
 import { USER_HALF_END } from '../base/addr.ts';
+import { Reg, type Regs } from '../cpu/regs.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
 
 /**
@@ -76,3 +77,9 @@ export const UserRegs = {
   rax: 0x50, rcx: 0x58, rdx: 0x60, rsi: 0x68, rdi: 0x70, origRax: 0x78, rip: 0x80, cs: 0x88, eflags: 0x90,
   rsp: 0x98, ss: 0xa0, fsBase: 0xa8, gsBase: 0xb0, ds: 0xb8, es: 0xc0, fs: 0xc8, gs: 0xd0,
 } as const;
+
+/** The program's GS base where the registers hold one, 0 where they hold a stub's. */
+export function programsGs(regs: Regs): number {
+  const base = regs.get(Reg.gsBase);
+  return base >= STUB_START && base < STUB_END ? 0 : base;
+}

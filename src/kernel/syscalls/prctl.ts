@@ -82,6 +82,7 @@ function archPrctl(task: Task, code: number, addr: number): number {
       platform.setGuestGsBase(task, addr);
       return 0;
     case ARCH_GET_GS:
+      if (task.kernel.options.refusesGs) return -EINVAL;
       return task.mm.writeU64(addr, platform.guestGsBase(task)) ? 0 : -EFAULT;
     case ARCH_CET_STATUS:
     default:

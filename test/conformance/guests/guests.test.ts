@@ -22,6 +22,7 @@ interface Guest extends Partial<Record<Mode, End>> {
   readonly runsc?: End | null;
   readonly output?: string;
   readonly options?: readonly string[];
+  readonly upstreamOptions?: readonly string[];
   readonly sha256: string;
 }
 
@@ -79,7 +80,8 @@ describe('guests', () => {
       it.concurrent.each(guests)('$name ends as it must', async (guest) => {
         const expected = guest[mode] ?? guest.native;
         const metricsFile = join(scratch, `${guest.name}-${mode}.json`);
-        const options = ['--patch', mode, '--metrics', metricsFile, ...(guest.options ?? [])];
+        const own = [...(guest.options ?? []), ...(mode === 'upstream' ? (guest.upstreamOptions ?? []) : [])];
+        const options = ['--patch', mode, '--metrics', metricsFile, ...own];
         const run = await execute(process.execPath, [
           join(root, 'dist', 'cli.js'),
           'run',
