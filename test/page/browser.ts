@@ -160,7 +160,7 @@ export class OpenPage {
   /** Waits until an element is there, and whatever comes late with it. */
   async ready(selector: string): Promise<void> {
     await this.page.waitForSelector(selector);
-    await this.page.waitForFunction(`document.querySelector('[aria-busy=true]') === null`);
+    await this.page.waitForSelector('[aria-busy=true]', { state: 'detached' });
   }
 
   /** Text of the first element that the selector finds. */
