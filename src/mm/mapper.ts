@@ -47,6 +47,8 @@ export interface MapRequest {
   readonly flags: number;
   /** What to map; without it the mapping is anonymous. Whether its descriptor allows it is the caller's to check. */
   readonly file?: MappableFile | undefined;
+  /** Negative errno of a file that may not be mapped so, which comes after errors of the place (mm/mmap.c, do_mmap). */
+  readonly refusal?: number;
   /** Offset in the file in bytes. */
   readonly offset?: number;
   /** Name of an anonymous area in maps, e.g. `[usertrap]`. */
@@ -99,9 +101,10 @@ export class Mapper {
     if (r.lockEager === true) flags |= VMA_LOCKED;
     if (!shared && type !== M.MAP_PRIVATE) return -E.EINVAL;
     if (type === M.MAP_SHARED_VALIDATE) {
-      if (file === undefined) return -E.EINVAL;
+      if (file === undefined && r.refusal === undefined) return -E.EINVAL;
       if ((r.flags & ~KNOWN_FLAGS) !== 0) return -E.EOPNOTSUPP;
     }
+    if (r.refusal !== undefined) return r.refusal;
     if ((prot & ~maxProt) !== 0) return -E.EACCES;
     if ((r.flags & M.MAP_GROWSDOWN) !== 0) {
       if (shared || file !== undefined) return -E.EINVAL;

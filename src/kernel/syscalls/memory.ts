@@ -41,16 +41,17 @@ function mmap(task: Task, a: Args): number {
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
   if (!isShared && type !== MAP_PRIVATE) return -EINVAL;
   if ((file.flags & O_PATH) !== 0) return -EBADF;
+  const refused = (refusal: number): number => task.mm.mmap({ addr, length, prot, flags, offset, refusal });
   const writesShared = isShared && (prot & PROT_WRITE) !== 0;
-  if (!file.canRead || (writesShared && !file.canWrite)) return -EACCES;
+  if (!file.canRead || (writesShared && !file.canWrite)) return refused(-EACCES);
   const { isNoExec } = file.dentry.mount;
-  if (isNoExec && (prot & PROT_EXEC) !== 0) return -EPERM;
+  if (isNoExec && (prot & PROT_EXEC) !== 0) return refused(-EPERM);
   const isSealed = isShared && file.inode instanceof MemoryFile && (file.inode.seals & SEALED) !== 0;
-  if (isSealed && writesShared) return -EPERM;
+  if (isSealed && writesShared) return refused(-EPERM);
   const noWrite = isSealed || (isShared && !file.canWrite);
   const maxProt = ALL_PROT & ~((noWrite ? PROT_WRITE : 0) | (isNoExec ? PROT_EXEC : 0));
   const mapped = file.mappable(displayPath(file.dentry, task.fs.root));
-  if (typeof mapped === 'number') return mapped;
+  if (typeof mapped === 'number') return refused(mapped);
   return task.mm.mmap({ addr, length, prot, flags, file: mapped, offset, maxProt });
 }
 
