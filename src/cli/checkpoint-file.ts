@@ -21,6 +21,8 @@ export class CheckpointFile {
   /** The one at a count of instructions has not been taken. */
   #isDue: boolean;
   #isWritten = false;
+  /** Why the last one that was taken is not in the file. */
+  #failed: Error | undefined;
   readonly #onSignal = (): void =>
     this.#sandbox?.checkpointAt(0, () => {
       this.#take();
@@ -67,10 +69,13 @@ export class CheckpointFile {
       this.#write(this.#sandbox?.save() ?? new Uint8Array(0));
       renameSync(this.#temporary, this.#path);
       this.#isWritten = true;
+      this.#failed = undefined;
     } catch (error) {
       rmSync(this.#temporary, { force: true });
-      if (!(error instanceof TraplineError) && !(error instanceof Error && 'code' in error)) throw error;
-      const why = error instanceof TraplineError ? error.message : reason(error);
+      const isState = error instanceof TraplineError;
+      if (!isState && !(error instanceof UsageError) && !(error instanceof Error && 'code' in error)) throw error;
+      this.#failed = isState ? undefined : error;
+      const why = isState || error instanceof UsageError ? error.message : reason(error);
       this.#logger.warn(`--checkpoint: nothing was written: ${why}`);
     }
   }
@@ -88,6 +93,13 @@ export class CheckpointFile {
     } finally {
       closeSync(fd);
     }
+  }
+
+  /** @throws UsageError when the last one could not be written, once the run has come to its end */
+  finish(): void {
+    if (this.#failed instanceof UsageError) throw this.#failed;
+    if (this.#failed === undefined) return;
+    throw new UsageError(`--checkpoint: cannot write ${this.#path}: ${reason(this.#failed)}`);
   }
 
   /** The run is over. */

@@ -213,6 +213,7 @@ export async function runCommand(program: string, args: readonly string[], optio
     }
     const limit = limitText(result, options);
     if (limit !== undefined) logger.warn(limit);
+    checkpoints?.finish();
     return exitStatus(result, signals.stoppedBy);
   } catch (error) {
     outputs.discard();

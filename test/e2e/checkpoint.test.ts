@@ -2,11 +2,12 @@
 //
 // `run --checkpoint` and `run --restore`: files, signals, statuses and messages.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ended, guest, ONE_LINE, start, trapline } from './trapline.ts';
+import { CLI, ended, guest, ONE_LINE, start, trapline } from './trapline.ts';
 
 let folder = '';
 let file = '';
@@ -68,6 +69,18 @@ describe('run --checkpoint', () => {
     const { status, stderr } = trapline(['run', '--checkpoint', file, '--checkpoint-at', '99999999', guest('hello')]);
     expect(status).toBe(0);
     expect(stderr).toMatch(/the run ended before instruction 99999999: nothing was written/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('that the disk is too small for leaves the guest alone, and ends with status 125', () => {
+    const run = ['run', '--checkpoint', file, '--checkpoint-at', '10000', guest('threads-counter')];
+    const limited = ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, CLI, ...run];
+    const { status, stderr } = spawnSync('bash', limited, { encoding: 'latin1' });
+    const lines = [
+      'trapline: --checkpoint: nothing was written: file too large',
+      `trapline: --checkpoint: cannot write ${file}: file too large`,
+    ];
+    expect({ status, lines: stderr.trimEnd().split('\n') }).toEqual({ status: 125, lines });
     expect(readdirSync(folder)).toEqual([]);
   });
 
