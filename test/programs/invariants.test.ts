@@ -93,7 +93,8 @@ describe.runIf(isLinux)('invariants in runs of programs', () => {
   it('are looked at all the time, but for what few runs come to', async () => {
     const seen = await observed(['/bin/bash', '-c', bash], { patch: 'upstream' });
     const missed = INVARIANTS.map((i) => i.number).filter((number) => seen.observer.checks[number] === 0);
-    const rare = [18, 20, 22, 32, 34, 35, 36, 37, 38, 39, 40, 46];
+    // These want an interruption at one of a few instructions, or a fault, a restart or a signal at a site.
+    const rare = [18, 20, 22, 29, 32, 34, 35, 36, 37, 38, 39, 40, 46];
     expect(missed.filter((number) => !rare.includes(number))).toEqual([]);
   });
 

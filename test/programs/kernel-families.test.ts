@@ -29,7 +29,7 @@ const FAMILIES = [
   'timers-errors',
 ];
 const MODES = ['off', 'upstream', 'hardened'] as const;
-/** gVisor refuses ARCH_SET_GS, and so does upstream mode. */
+/** gVisor refuses ARCH_SET_GS and ARCH_GET_GS, and so does upstream mode. */
 const NOT_UPSTREAM = 'segment-bases';
 
 for (const compiler of ['gcc', 'musl-gcc']) {

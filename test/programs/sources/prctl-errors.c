@@ -224,7 +224,6 @@ static void bases(void) {
   CALL(syscall(SYS_arch_prctl, 0x9999, 0));
   CALL(syscall(SYS_arch_prctl, -1, 0));
   CALL(syscall(SYS_arch_prctl, 0x1003, NO_MEMORY));
-  CALL(syscall(SYS_arch_prctl, 0x1004, NO_MEMORY));
   CALL(syscall(SYS_arch_prctl, 0x1003, &base));
   SHOW(base == (unsigned long)__builtin_thread_pointer());
   CALL(syscall(SYS_arch_prctl, 0x1002, -1ul));

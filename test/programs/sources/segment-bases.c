@@ -8,6 +8,7 @@
 
 #define SET_GS 0x1001
 #define GET_GS 0x1004
+#define NO_MEMORY 8ul
 
 static void show(void) {
   unsigned long base = 9;
@@ -17,6 +18,7 @@ static void show(void) {
 
 int main(void) {
   show();
+  CALL(syscall(SYS_arch_prctl, GET_GS, NO_MEMORY));
   CALL(syscall(SYS_arch_prctl, SET_GS, -1ul));
   CALL(syscall(SYS_arch_prctl, SET_GS, 0x800000000000ul));
   CALL(syscall(SYS_arch_prctl, SET_GS, 0x123456789000ul));
