@@ -12,7 +12,6 @@ import {
   looksPatched,
   readTrap,
   TABLE_BYTES,
-  TRAP_BYTES,
   TRAP_USED_BYTES,
 } from './layout.ts';
 import { bytesOf, load, lock, numberOf, unlock } from './steps.ts';
@@ -57,8 +56,7 @@ function* recover(ip: number, rax: bigint, guards: Guards, guard: number): Steps
   const trap = body === null ? undefined : readTrap(body, slot);
   if (guards.checkSlot) {
     const base = numberOf(yield { op: 'get', field: 'base', what: 'table base' });
-    const inTable =
-      base !== 0 && slot > base && slot + TRAP_USED_BYTES <= base + TABLE_BYTES && (slot - base) % TRAP_BYTES === 0;
+    const inTable = base !== 0 && slot > base && slot + TRAP_USED_BYTES <= base + TABLE_BYTES;
     if (!inTable || trap === undefined || trap.returnAddress !== site + SITE_BYTES) return NOT_OURS;
   }
   if (!guards.compareSysno) return rax === BigInt(SYS_RESTART_SYSCALL) ? asSyscall : restart;

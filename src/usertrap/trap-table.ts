@@ -106,9 +106,9 @@ export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailu
   if (freed > base)
     return yield* taken({ base, index: trapIndex(base, freed), address: freed, next, isFreed: true }, guards);
   if (next >= TABLE_ENTRIES) return 'no-space';
-  // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table.
+  // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table. The last
+  // index that really crosses a page is 204.
   const index = crossesPage(base, next, guards.exactCapacity) ? next + 1 : next;
-  if (guards.exactCapacity && index >= TABLE_ENTRIES) return 'no-space';
   const trap: FreshTrap = { base, index, address: trapAddress(base, index), next: index + 1 };
   return yield* taken(trap, guards);
 }

@@ -73,18 +73,23 @@ export class Machine implements Sentry {
   /** Answers a call before the fixed answers do; undefined leaves it to them. */
   answer: ((guest: GuestContext, sysno: number) => boolean | undefined) | null = null;
   /** Checks the invariants at every event; what it found is looked at when the machine goes. */
-  readonly observer = new InvariantObserver();
+  readonly observer: InvariantObserver;
   /** What may not hold: upstream's defects, what a guest does to its own records, or all for a machine that is broken on purpose. */
   readonly mayBreak: Set<number>;
   #nextTid = 1;
 
   constructor(
     patch: PatchMode,
-    options: Partial<PlatformOptions> & { seed?: number; isHostile?: boolean; isBroken?: boolean } = {},
+    options: Partial<Omit<PlatformOptions, 'observer'>> & {
+      seed?: number;
+      isHostile?: boolean;
+      isBroken?: boolean;
+      observer?: InvariantObserver;
+    } = {},
   ) {
     this.cpu = openUnicorn({ memoryBytes: 64 * 2 ** 20 });
     this.memory = new PhysicalMemory(this.cpu, 48 * 2 ** 20);
-    const { seed, isHostile, isBroken, ...rest } = options;
+    const { seed, isHostile, isBroken, observer = new InvariantObserver(), ...rest } = options;
     const tolerated = INVARIANTS.filter(
       (i) =>
         isBroken === true ||
@@ -92,8 +97,8 @@ export class Machine implements Sentry {
         (isHostile === true && i.needsGoodGuest === true),
     );
     this.mayBreak = new Set(tolerated.map((i) => i.number));
-    this.observer.cpu = this.cpu;
-    const { observer } = this;
+    this.observer = observer;
+    observer.cpu = this.cpu;
     const prng = new Prng(seed ?? 1);
     this.platform = new Platform(this.cpu, this, { patch, prng, trace: NULL_TRACE, observer, ...rest });
     this.mm = this.newSpace();
@@ -158,6 +163,11 @@ export class Machine implements Sentry {
   /** @throws when an invariant did not hold that must */
   dispose(): void {
     this.cpu.dispose();
+    this.check();
+  }
+
+  /** @throws when an invariant did not hold that must */
+  check(): void {
     const wrong = this.observer.violations.find((v) => !this.mayBreak.has(v.invariant));
     if (wrong !== undefined) throw new Error(`invariant ${wrong.invariant} does not hold: ${wrong.text}`);
   }
