@@ -41,8 +41,8 @@ import { FsContext } from '../vfs/fs-context.ts';
 import { newestTime } from '../vfs/host-contents.ts';
 import { Vfs } from '../vfs/vfs.ts';
 import { ProcFileSystemBase } from '../vfs/proc-nodes.ts';
-import { CheckpointFile, writeCheckpoint, writeGraph } from './checkpoint/checkpoint.ts';
-import type { CheckpointHead, CheckpointState, Machine } from './checkpoint/checkpoint.ts';
+import { CheckpointFile, STREAM_NAMES, writeCheckpoint, writeGraph } from './checkpoint/checkpoint.ts';
+import type { CheckpointHead, CheckpointState, Machine, StreamName } from './checkpoint/checkpoint.ts';
 import { memoryParts } from './checkpoint/memory-image.ts';
 import { fixedParts } from './checkpoint/parts.ts';
 import { machineFacts } from './machine-facts.ts';
@@ -182,6 +182,7 @@ export class Sandbox {
   #crash: CrashReport | undefined;
   #hasRun = false;
   #isRestored = false;
+  readonly #onEscape = (): void => this.stop();
 
   /** @internal Use {@link Sandbox.create}. */
   constructor(options: SandboxOptions, cpu: Cpu) {
@@ -208,7 +209,7 @@ export class Sandbox {
       host: input.host,
       outputBytes: limits.outputBytes,
       onOutputLimit: () => this.kernel.finish({ exit: { signal: SIGKILL }, ended: 'output' }),
-      onEscape: () => this.stop(),
+      onEscape: this.#onEscape,
       ...(options.root === undefined ? {} : { root: options.root }),
     });
     const { disassembler } = options;
@@ -331,9 +332,9 @@ export class Sandbox {
     const { host } = this.#options;
     const startMs = host.monotonicMs();
     this.trace?.emitText(EventKind.runStart, 0, this.#options.program, this.#options.seed ?? 0);
-    this.vfs.hostTerminal?.start();
     let end: RunEnd;
     try {
+      this.vfs.hostTerminal?.start();
       end = await kernel.run();
     } catch (error) {
       throw this.#isRestored ? notGoingOn(error) : error;
@@ -415,6 +416,7 @@ export class Sandbox {
       outputBytes: options.limits?.outputBytes ?? DEFAULT_LIMITS.outputBytes,
       hasRoot: options.root !== undefined,
       binds: bindNames(options.binds),
+      terminals: this.vfs.hostTerminal === null ? [] : STREAM_NAMES.filter((name) => options.host[name].isTerminal),
       program: options.program,
       instructions: this.cpu.instructions - this.#firstInstruction,
       engine: this.cpu.name,
@@ -449,6 +451,7 @@ export class Sandbox {
         trace: options.trace,
         clock: vfs.clock,
         'random source': vfs.random,
+        escape: this.#onEscape,
         'job control': vfs.terminals.currentJobs,
         'running process': kernel.ipc.queues.current,
         ...platform.fixedParts(),
@@ -467,6 +470,7 @@ export class Sandbox {
     const checkpoint = new CheckpointFile(file);
     const { head } = checkpoint;
     checkTree(head, options);
+    checkTerminal(head, options.host);
     checkMode(head, options);
     const made: SandboxOptions = {
       ...options,
@@ -570,6 +574,31 @@ function checkTree(head: CheckpointHead, options: RestoreOptions): void {
     throw new TraplineError(
       'CHECKPOINT_TREE',
       `the saved machine had other binds (${had}): give the same host paths again, in the same order, with --bind`,
+    );
+  }
+}
+
+const STREAM_TEXTS: Readonly<Record<StreamName, readonly [text: string, redirected: string]>> = {
+  stdin: ['standard input', '<FILE'],
+  stdout: ['standard output', '>FILE'],
+  stderr: ['standard error', '2>FILE'],
+};
+
+/**
+ * What was the guest's terminal must be one again; what stood beside it must not, because output passes a terminal in raw
+ * mode as it is. A machine that had none goes on with any streams: it takes a terminal for the pipe that was there.
+ */
+function checkTerminal(head: CheckpointHead, host: Host): void {
+  if (head.terminals.length === 0) return;
+  for (const name of STREAM_NAMES) {
+    const had = head.terminals.includes(name);
+    if (host[name].isTerminal === had) continue;
+    const [text, redirected] = STREAM_TEXTS[name];
+    throw new TraplineError(
+      'CHECKPOINT_TERMINAL',
+      had
+        ? `the saved machine had a terminal as its ${text}: restore it in a terminal, with that one not redirected`
+        : `the saved machine had a terminal, but not as its ${text}: redirect that one, with ${redirected}`,
     );
   }
 }

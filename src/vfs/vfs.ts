@@ -350,8 +350,4 @@ function splitPath(path: string): { dir: string; name: string } {
   return { dir: clean.slice(0, cut + 1), name: clean.slice(cut + 1) };
 }
 
-savable(
-  'vfs/vfs',
-  { Vfs },
-  { isPlace: true, kept: ['clock', 'options', 'fileSystemTypes', 'hostTerminal', 'sources'] },
-);
+savable('vfs/vfs', { Vfs }, { isPlace: true, kept: ['clock', 'options', 'fileSystemTypes', 'sources'] });

@@ -14,7 +14,10 @@ export const hasPython =
   spawnSync(PYTHON, ['-c', 'import pty'], { stdio: 'ignore' }).status === 0;
 
 export type Step =
-  ['send' | 'expect', string] | ['resize', number, number] | ['kill', 'SIGTERM' | 'SIGHUP' | 'SIGINT'] | ['raw'];
+  | ['send' | 'expect' | 'file', string]
+  | ['resize', number, number]
+  | ['kill', 'SIGTERM' | 'SIGHUP' | 'SIGINT' | 'SIGUSR1' | 'SIGKILL']
+  | ['raw'];
 
 export interface Played {
   readonly missing: string | null;

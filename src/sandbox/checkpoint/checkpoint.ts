@@ -21,6 +21,10 @@ import { checkMemory } from './memory-check.ts';
 import { restoreMemory, saveMemory } from './memory-image.ts';
 import { joinSections, splitSections } from './sections.ts';
 
+/** The tool's streams, as a guest's 0, 1 and 2. */
+export const STREAM_NAMES = ['stdin', 'stdout', 'stderr'] as const;
+export type StreamName = (typeof STREAM_NAMES)[number];
+
 /** How the saved machine was set up: what must be the same again. All of it is checked when it is read. */
 export interface CheckpointHead {
   readonly patch: string;
@@ -40,6 +44,8 @@ export interface CheckpointHead {
   readonly hasRoot: boolean;
   /** Guest paths of `--bind`, in their order; `:rw` behind those that may be written. */
   readonly binds: readonly string[];
+  /** Which of the tool's streams are the guest's terminal. */
+  readonly terminals: readonly StreamName[];
   /** The program that was started; for messages. */
   readonly program: string;
   readonly instructions: number;
@@ -199,6 +205,7 @@ function readHead(bytes: Uint8Array): CheckpointHead {
     outputBytes: 'number',
     hasRoot: 'boolean',
     binds: 'object',
+    terminals: 'object',
     program: 'string',
     instructions: 'number',
     engine: 'string',
@@ -206,10 +213,12 @@ function readHead(bytes: Uint8Array): CheckpointHead {
   for (const [name, kind] of Object.entries(kinds)) {
     if (typeof fields[name] !== kind) throw corrupt(`its head does not say what "${name}" is`);
   }
-  const { patch, upstream, binds } = fields;
+  const { patch, upstream, binds, terminals } = fields;
   const isVersion = upstream === '' || UPSTREAM_VERSION_NAMES.some((name) => name === upstream);
   const isMode = patch === 'off' || patch === 'upstream' || patch === 'hardened';
-  if (!isMode || !isVersion || !Array.isArray(binds) || binds.some((bind) => typeof bind !== 'string')) {
+  const areBinds = Array.isArray(binds) && binds.every((bind) => typeof bind === 'string');
+  const areStreams = Array.isArray(terminals) && terminals.every((name) => STREAM_NAMES.includes(name as StreamName));
+  if (!isMode || !isVersion || !areBinds || !areStreams) {
     throw corrupt('its head says what cannot be');
   }
   return fields as unknown as CheckpointHead;

@@ -65,9 +65,11 @@ export class HostTerminal implements TtyDriver {
     return !this.isRaw;
   }
 
-  /** The run begins: keys are for the guest from now on. */
+  /** The run begins, or goes on in another process: keys are for the guest from now on. */
   start(): void {
     this.isRunning = true;
+    // Of a restored machine the terminal may be another one: whoever is in front draws anew.
+    this.adoptSize();
     this.isRaw = this.mayBeRaw && this.keyboard?.setRaw?.(true) === true;
     this.screen.onResize?.(() => this.adoptSize());
     this.arm();
@@ -148,4 +150,10 @@ export class HostTerminal implements TtyDriver {
   }
 }
 
-savable('vfs/tty/host-terminal', { HostTerminal }, { refused: 'it runs on a terminal of the host; run it on pipes' });
+savable(
+  'vfs/tty/host-terminal',
+  { HostTerminal },
+  {
+    transient: { isRaw: () => false, isRunning: () => false, isArmed: () => false, escapes: () => 0, keys: () => null },
+  },
+);

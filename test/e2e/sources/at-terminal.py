@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Runs a command at a new pseudo-terminal and plays a dialogue with it: lines of JSON from standard input, each
-# ["send", text], ["expect", text], ["resize", rows, columns], ["kill", signal] or ["raw"]. What is expected is looked for
-# behind what was found last. Prints one JSON object at the end.
+# ["send", text], ["expect", text], ["resize", rows, columns], ["kill", signal], ["file", path] or ["raw"]. What is expected
+# is looked for behind what was found last, a file is waited for. Prints one JSON object at the end.
 import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
 # For one step, in seconds: a machine may be slow and busy, so only what hangs takes longer.
@@ -42,6 +42,13 @@ for step in steps:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", step[1], step[2], 0, 0))
     elif step[0] == "kill":
         os.kill(pid, getattr(signal, step[1]))
+    elif step[0] == "file":
+        end = time.monotonic() + PATIENCE
+        while not os.path.exists(step[1]) and time.monotonic() < end and pump(0.05):
+            pass
+        if not os.path.exists(step[1]):
+            missing = step[1]
+            break
     elif step[0] == "raw":
         modes.append(not termios.tcgetattr(terminal)[3] & termios.ICANON)
     else:
