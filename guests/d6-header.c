@@ -24,7 +24,11 @@ int guest_main(void) {
   u64 table = table_of(first);
   tell("table", table);
   tell("header", *(volatile u32 *)table);
-  CHECK(3, quiet(SYS_mprotect, table, TABLE_BYTES, RWX) == 0);
+  if (quiet(SYS_mprotect, table, TABLE_BYTES, RWX) != 0) {
+    say(" unwritable");
+    end_line();
+    finish(0);
+  }
   *(volatile u32 *)table = 0;
   i64 child = quiet(SYS_fork);
   if (child == 0) {

@@ -144,7 +144,7 @@ export function makeCrashReport(task: Task, info: SignalInfo): CrashReport {
       address: rsp + 8 * i,
       value: stackView.getBigUint64(8 * i, true),
     })),
-    maps: mm.mapsText(),
+    maps: mm.mapsText(true),
     lastCalls,
     patchedSite: findSite(kernel, (s) => isWithin(rip, s.address, SITE_BYTES) || isWithin(rip, s.slot, SLOT_BYTES)),
     lastCallSite: lastCall && findSite(kernel, (s) => s.address + SITE_BYTES === lastCall.rip),

@@ -4,7 +4,7 @@
 // done by its parts over one SpaceCore: mapper (mmap family), advisor (madvise, mlock, mincore, msync), pager
 // (faults), user memory (copies). Models gVisor pkg/sentry/mm and Linux's mm_struct.
 
-import { pageDown, type Addr, type PhysAddr } from '../base/addr.ts';
+import { PAGE_SIZE, pageDown, pageUp, type Addr, type PhysAddr } from '../base/addr.ts';
 import {
   MADV_DONTFORK,
   MADV_DONTNEED,
@@ -13,6 +13,7 @@ import {
   MADV_REMOVE,
   MADV_WIPEONFORK,
   MAP_FIXED,
+  MREMAP_DONTUNMAP,
   MREMAP_FIXED,
 } from '../abi/mman.ts';
 import { invariant, TraplineError } from '../base/errors.ts';
@@ -32,6 +33,7 @@ import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
 import { SpaceCore, type SpaceLimits } from './space-core.ts';
 import { StubPages } from './stub-pages.ts';
 import { UserMemory } from './user-memory.ts';
+import { STACK_GUARD_GAP, VMA_GROWSDOWN } from './vma.ts';
 import type { Vma } from './vma.ts';
 
 export { PhysicalMemory } from './physical-memory.ts';
@@ -62,14 +64,17 @@ export interface AddressSpaceOptions {
 }
 
 /**
- * What the guest is about to do to a range: take its pages away (`discard`), change its protection, move it elsewhere, or
- * have another process write it whatever its protection.
+ * What the guest is about to do to a range: take its pages away (`discard`), change its protection, move it elsewhere,
+ * have another process write it whatever its protection, or a call whose answer tells what is mapped there (`ask`).
  */
-export type RangeChange = 'discard' | 'protect' | 'move' | 'write';
+export type RangeChange = 'discard' | 'protect' | 'move' | 'write' | 'ask';
 
 /** Is told before the guest changes a range; some changes then fail for a reason of their own. */
 export interface RangeWatcher {
-  /** @param prot the new PROT_* bits, for `protect` */
+  /**
+   * Whole pages, but for `write`.
+   * @param prot the new PROT_* bits, for `protect`
+   */
   beforeChange(start: Addr, end: Addr, change: RangeChange, prot: number): void;
 }
 
@@ -134,10 +139,19 @@ export class AddressSpace {
 
   /** mmap(2): the address or -errno. */
   mmap(request: MapRequest): number {
-    if (this.watcher !== null && (request.flags & MAP_FIXED) !== 0) {
-      this.watcher.beforeChange(request.addr, request.addr + request.length, 'discard', 0);
-    }
+    const { addr, length, flags } = request;
+    if (addr !== 0) this.tell(addr, length, (flags & MAP_FIXED) === 0 ? 'ask' : 'discard');
     return this.mapper.mmap(request);
+  }
+
+  /** The guest is about to do something to every page that has a byte of the range. */
+  private tell(addr: Addr, length: number, change: RangeChange, prot = 0): void {
+    this.watcher?.beforeChange(pageDown(addr), pageUp(addr + length), change, prot);
+  }
+
+  /** For calls of the kernel that ask for themselves what is mapped in a range. */
+  beforeAsking(addr: Addr, length: number): void {
+    this.tell(addr, length, 'ask');
   }
 
   /** Where mmap would put `length` bytes without a hint, or -errno. */
@@ -146,25 +160,32 @@ export class AddressSpace {
   }
 
   munmap(addr: Addr, length: number): number {
-    this.watcher?.beforeChange(addr, addr + length, 'discard', 0);
+    this.tell(addr, length, 'discard');
     return this.mapper.munmap(addr, length);
   }
 
   mprotect(addr: Addr, length: number, prot: number): number {
-    this.watcher?.beforeChange(addr, addr + length, 'protect', prot);
+    this.tell(addr, length, 'protect', prot);
     return this.mapper.mprotect(addr, length, prot);
   }
 
   mremap(oldAddr: Addr, oldLength: number, newLength: number, flags: number, newAddr: Addr): number {
     if (this.watcher !== null) {
-      this.watcher.beforeChange(oldAddr, oldAddr + oldLength, 'move', 0);
-      if ((flags & MREMAP_FIXED) !== 0) this.watcher.beforeChange(newAddr, newAddr + newLength, 'discard', 0);
+      this.tell(oldAddr, oldLength, 'move');
+      if ((flags & MREMAP_FIXED) !== 0) this.tell(newAddr, newLength, 'discard');
+      else if ((flags & MREMAP_DONTUNMAP) !== 0) this.tell(newAddr, newLength, 'ask');
+      // It may grow where it is.
+      else if (newLength > oldLength) this.tell(oldAddr + oldLength, newLength - oldLength, 'ask');
     }
     return this.mapper.mremap(oldAddr, oldLength, newLength, flags, newAddr);
   }
 
   /** brk(2) as the kernel's call: the break after the call, unchanged when it cannot be as asked. */
   brk(addr: Addr): Addr {
+    const { brk } = this.core;
+    // The page behind a heap stays free.
+    if (addr > brk) this.tell(brk, addr - brk + PAGE_SIZE, 'ask');
+    else if (addr >= this.core.brkStart) this.tell(pageUp(addr), brk - pageUp(addr), 'discard');
     return this.mapper.brk(addr);
   }
 
@@ -187,27 +208,31 @@ export class AddressSpace {
 
   /** Names private anonymous areas of a range (prctl PR_SET_VMA_ANON_NAME): `[anon:NAME]`; empty takes it away. */
   setName(addr: Addr, length: number, name: string): number {
+    this.tell(addr, length, 'ask');
     return this.advisor.setName(addr, length, name);
   }
 
   // Advice and locking
 
   madvise(addr: Addr, length: number, advice: number): number {
-    if (this.watcher !== null && losesPages(advice)) this.watcher.beforeChange(addr, addr + length, 'discard', 0);
+    this.tell(addr, length, losesPages(advice) ? 'discard' : 'ask');
     return this.advisor.madvise(addr, length, advice);
   }
 
   /** mincore(2): writes one byte a page to `vector`. */
   mincore(addr: Addr, length: number, vector: Addr): number {
+    this.tell(addr, length, 'ask');
     return this.advisor.mincore(addr, length, vector);
   }
 
   /** mlock(2) and mlock2(2). */
   mlock(addr: Addr, length: number, flags = 0): number {
+    this.tell(addr, length, 'ask');
     return this.advisor.mlock(addr, length, flags);
   }
 
   munlock(addr: Addr, length: number): number {
+    this.tell(addr, length, 'ask');
     return this.advisor.munlock(addr, length);
   }
 
@@ -220,6 +245,7 @@ export class AddressSpace {
   }
 
   msync(addr: Addr, length: number, flags: number): number {
+    this.tell(addr, length, 'ask');
     return this.advisor.msync(addr, length, flags);
   }
 
@@ -231,7 +257,16 @@ export class AddressSpace {
    * @param _rsp the guest's stack pointer: Linux (since 5.0) lets a stack grow wherever below it the access is
    */
   handleFault(addr: number, access: Access, _present: boolean, _rsp: Addr): 'fixed' | GuestFault {
+    const result = this.pager.handleFault(addr, access);
+    if (result === 'fixed' || this.watcher === null || !this.isBelowStack(addr)) return result;
+    // Is it the watcher's doing that the stack does not grow?
+    this.tell(Math.max(0, addr - STACK_GUARD_GAP), STACK_GUARD_GAP, 'ask');
     return this.pager.handleFault(addr, access);
+  }
+
+  private isBelowStack(addr: Addr): boolean {
+    const above = this.findVmaAbove(addr);
+    return above !== undefined && above.start > addr && (above.flags & VMA_GROWSDOWN) !== 0;
   }
 
   /**
@@ -358,9 +393,12 @@ export class AddressSpace {
     return this.core.vmas.items.find((v) => v.name === name && v.start >= from && v.start < to);
   }
 
-  /** The text of /proc/PID/maps. */
-  mapsText(): string {
-    return mapsText(this.core);
+  /**
+   * The text of /proc/PID/maps.
+   * @param isComplete with what the guest is not told of
+   */
+  mapsText(isComplete = false): string {
+    return mapsText(this.core, isComplete);
   }
 
   /** /proc/PID/smaps; `isRollup`: the sums of smaps_rollup. */

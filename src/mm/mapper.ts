@@ -12,7 +12,15 @@ import { moveEntries } from './move-entries.ts';
 import type { Pager } from './pager.ts';
 import { SharedMemory } from './shared-memory.ts';
 import { isDataArea, MAX_MAP_COUNT, type SpaceCore } from './space-core.ts';
-import { MappedArea, VMA_ACCOUNTED, VMA_GROWSDOWN, VMA_LOCK_ON_FAULT, VMA_LOCKED, VMA_NORESERVE } from './vma.ts';
+import {
+  MappedArea,
+  VMA_ACCOUNTED,
+  VMA_GROWSDOWN,
+  VMA_HIDDEN,
+  VMA_LOCK_ON_FAULT,
+  VMA_LOCKED,
+  VMA_NORESERVE,
+} from './vma.ts';
 
 const PROT_ACCESS = M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC;
 /** Where MAP_32BIT looks. */
@@ -59,6 +67,8 @@ export interface MapRequest {
   readonly force?: boolean;
   /** Locks and populates the pages without asking for limits. */
   readonly lockEager?: boolean;
+  /** The platform's own: counts for no limit, and /proc does not show it. */
+  readonly isHidden?: boolean;
 }
 
 /** Changes the areas of one address space. @internal */
@@ -91,7 +101,7 @@ export class Mapper {
     if (place < 0) return place;
     if ((r.flags & M.MAP_FIXED_NOREPLACE) !== 0 && core.vmas.overlaps(place, place + length)) return -E.EEXIST;
 
-    let flags = core.defaultFlags;
+    let flags = r.isHidden === true ? VMA_HIDDEN : core.defaultFlags;
     if ((r.flags & M.MAP_LOCKED) !== 0) {
       if (limits.memlockBytes === 0) return -E.EPERM;
       flags |= VMA_LOCKED;
@@ -116,7 +126,7 @@ export class Mapper {
 
     const kind = { prot, shared, flags };
     const data = isDataArea(kind);
-    if (!core.mayExpand(pages - this.pagesIn(place, place + length), data)) return -E.ENOMEM;
+    if (r.isHidden !== true && !core.mayExpand(pages - this.pagesIn(place, place + length), data)) return -E.ENOMEM;
     if (this.overcommits(pages, kind)) return -E.ENOMEM;
     if (isAccountable(kind)) flags |= VMA_ACCOUNTED;
     const unmapped = this.unmap(place, place + length);

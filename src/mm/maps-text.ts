@@ -8,7 +8,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { PTE_PRESENT } from './page-table.ts';
 import type { SpaceCore } from './space-core.ts';
 import { pageUse, visitResident } from './resident-pages.ts';
-import { VMA_LOCKED } from './vma.ts';
+import { VMA_HIDDEN, VMA_LOCKED } from './vma.ts';
 import type { MappedArea } from './vma.ts';
 
 /** Numbers in bytes, named as in /proc/PID/status. */
@@ -31,9 +31,10 @@ export interface MemoryUse {
 const HEAD_WIDTH = 72;
 
 /** @internal */
-export function mapsText(core: SpaceCore): string {
+export function mapsText(core: SpaceCore, isComplete: boolean): string {
   let text = '';
-  for (const area of shownAreas(core)) text += mapsLine(core, area);
+  const areas = isComplete && core.memory.hiddenArea === null ? core.vmas.items : shownAreas(core);
+  for (const area of areas) text += mapsLine(core, area);
   return text;
 }
 
@@ -41,7 +42,8 @@ export function mapsText(core: SpaceCore): string {
 export function shownAreas(core: SpaceCore): readonly MappedArea[] {
   const { hiddenArea } = core.memory;
   const { items } = core.vmas;
-  return hiddenArea === null ? items : items.filter((area) => area.name !== hiddenArea);
+  if (hiddenArea === null && core.hiddenAreas === 0) return items;
+  return items.filter(({ name, flags }) => name !== hiddenArea && (flags & VMA_HIDDEN) === 0);
 }
 
 /** The line of one area. @internal */
@@ -68,10 +70,13 @@ export function memoryUse(core: SpaceCore): MemoryUse {
   let hiddenRss = 0;
   let hiddenCode = 0;
   for (const { name, start, end, prot, flags } of core.vmas.items) {
-    if (name !== hiddenArea) continue;
-    hidden += end - start;
-    if ((flags & VMA_LOCKED) !== 0) hiddenLocked += end - start;
-    if ((prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC) hiddenCode += end - start;
+    const isUncounted = (flags & VMA_HIDDEN) !== 0;
+    if (name !== hiddenArea && !isUncounted) continue;
+    if (!isUncounted) {
+      hidden += end - start;
+      if ((flags & VMA_LOCKED) !== 0) hiddenLocked += end - start;
+      if ((prot & (PROT_EXEC | PROT_WRITE)) === PROT_EXEC) hiddenCode += end - start;
+    }
     visitResident(core, start, end, () => (hiddenRss += PAGE_SIZE));
   }
   const vmSize = core.totalPages * PAGE_SIZE - hidden;
@@ -81,7 +86,7 @@ export function memoryUse(core: SpaceCore): MemoryUse {
     // How much of a peak was hidden is not known.
     vmPeak: hiddenArea === null ? core.peakPages * PAGE_SIZE : vmSize,
     vmRss,
-    vmHwm: hiddenArea === null ? core.peakResidentPages * PAGE_SIZE : vmRss,
+    vmHwm: hiddenArea === null ? core.peakResidentPages * PAGE_SIZE - hiddenRss : vmRss,
     rssShared: sharedResidentPages(core) * PAGE_SIZE,
     vmData: core.dataPages * PAGE_SIZE,
     vmStack: core.stackPages * PAGE_SIZE,

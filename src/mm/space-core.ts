@@ -10,7 +10,7 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import type { FilePages, PageUser, PageVisitor } from './file-pages.ts';
 import { PageTable, PTE_PRESENT } from './page-table.ts';
 import { FRAME_CACHED, type PhysicalMemory } from './physical-memory.ts';
-import { VMA_GROWSDOWN, VMA_LOCKED, VmaList, type MappedArea } from './vma.ts';
+import { VMA_GROWSDOWN, VMA_HIDDEN, VMA_LOCKED, VmaList, type MappedArea } from './vma.ts';
 
 /** The limits of setrlimit(2) that concern memory, in bytes; Infinity for none. */
 export interface SpaceLimits {
@@ -64,6 +64,8 @@ export class SpaceCore implements PageUser {
   lockedPages = 0;
   residentPages = 0;
   peakResidentPages = 0;
+  /** Areas that are the platform's own. */
+  hiddenAreas = 0;
   private families = 0;
   /** What `memory.areas` knows of this space. */
   private countedAreas = 0;
@@ -128,7 +130,7 @@ export class SpaceCore implements PageUser {
    */
   mayAddAreas(more: number, most = MAX_MAP_COUNT): boolean {
     this.countAreas();
-    return this.vmas.items.length + more <= most && this.memory.areas + more <= MAX_AREAS;
+    return this.vmas.items.length - this.hiddenAreas + more <= most && this.memory.areas + more <= MAX_AREAS;
   }
 
   /** Brings `memory.areas` up to date; to be called when a space is made and when it goes. */
@@ -170,11 +172,13 @@ export class SpaceCore implements PageUser {
 
   /** Counts an area in (sign 1) or out (-1) of the totals. */
   account(area: MappedArea, sign: number): void {
+    if ((area.flags & VMA_HIDDEN) !== 0) this.hiddenAreas += sign;
     this.accountPages(area, sign * ((area.end - area.start) / PAGE_SIZE));
   }
 
   /** Counts `pages` more (or fewer) of the kind of `area`. */
   accountPages(area: MappedArea, pages: number): void {
+    if ((area.flags & VMA_HIDDEN) !== 0) return;
     this.totalPages += pages;
     if (this.totalPages > this.peakPages) this.peakPages = this.totalPages;
     if (isDataArea(area)) this.dataPages += pages;

@@ -24,6 +24,8 @@ export const VMA_NOHUGEPAGE = 0x400;
 export const VMA_MERGEABLE = 0x800;
 /** Counted against overcommit once: such areas merge only with their like (Linux's VM_ACCOUNT). */
 export const VMA_ACCOUNTED = 0x1000;
+/** The platform's own: counts for no limit, and /proc does not show it. */
+export const VMA_HIDDEN = 0x2000;
 
 /** Pages kept free below an area that grows down (Linux's stack_guard_gap). */
 export const STACK_GUARD_GAP = 256 * PAGE_SIZE;

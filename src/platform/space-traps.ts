@@ -10,7 +10,7 @@ import { PAGE_SIZE, pageDown, type PhysAddr } from '../base/addr.ts';
 import { savable } from '../base/savable.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
-import type { AddressSpace, RangeChange, RangeWatcher } from '../mm/address-space.ts';
+import type { AddressSpace, RangeChange, RangeWatcher, Vma } from '../mm/address-space.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { SITE_BYTES } from '../isa/syscall-site.ts';
@@ -58,6 +58,12 @@ function littleEndian(bytes: Uint8Array): number {
 
 /** Sites that one space patches in its life: a guest that maps and unmaps code without end must not fill the host's memory. */
 const MAX_SITES = 4096;
+
+/** What `is-executable` answers of an area. */
+function codeUse(area: Vma | undefined): number {
+  if (area === undefined || (area.prot & PROT_EXEC) === 0) return 0;
+  return area.file === undefined && (area.prot & PROT_WRITE) !== 0 ? 2 : 1;
+}
 
 /** Records that nobody has to ask for. */
 function* known(sites: readonly PatchedSite[]): Steps<readonly PatchedSite[]> {
@@ -159,8 +165,8 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   }
 
   /**
-   * The guest changes a range. The table does not vanish silently, code moves and is edited with the bytes that its
-   * author wrote, and slots of code that goes are free again.
+   * The guest changes a range. The table does not vanish silently, and goes before a call can tell that it is there; code
+   * moves and is edited with the bytes that its author wrote, and slots of code that goes are free again.
    * DIVERGES (surviveTableLoss, restoreEditedSites, reuseSlots): upstream notices none of it.
    */
   beforeChange(start: number, end: number, change: RangeChange, prot: number): void {
@@ -170,7 +176,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       this.loseTable();
       return;
     }
-    if (!needsOwnBytes(guards, change, prot)) return;
+    if (change === 'ask' || !needsOwnBytes(guards, change, prot)) return;
     const sites = this.sitesIn(start, end);
     if (sites.length === 0) return;
     drain(changeCode(known(sites), true), this);
@@ -225,12 +231,14 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     return true;
   }
 
-  /** The guest has taken the table away: what was patched is restored, and nothing is patched again. */
+  /** The guest takes the table away or is about to meet it: what was patched is restored, and nothing is patched again. */
   loseTable(): void {
     const { base } = this;
     drain(changeCode(known([...this.bySlot.values()]), false, this.withoutTable()), this);
     this.trace.emit(EventKind.tableLost, this.tid, base, 0);
     this.closed = 'table-lost';
+    // No jump leads there any more, and the guest has mapped nothing there.
+    if (this.mm.findVma(base)?.name === TABLE_NAME) this.mm.munmap(base, TABLE_BYTES);
   }
 
   private *withoutTable(): Steps<void> {
@@ -288,7 +296,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       case 'is-shared':
         return this.mm.findVma(step.addr)?.shared === true ? 1 : 0;
       case 'is-executable':
-        return ((this.mm.findVma(step.addr)?.prot ?? 0) & PROT_EXEC) === 0 ? 0 : 1;
+        return codeUse(this.mm.findVma(step.addr));
       case 'random':
         return this.prng.below(step.below);
     }
@@ -373,6 +381,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       force: true,
       // The pages of a table that counts as nobody's memory come as they are written.
       lockEager: !this.guards.exemptFromMemlock,
+      isHidden: this.guards.hideTable,
     });
     if (got === addr) return 0;
     return got < 0 ? got : -EFAULT;

@@ -21,6 +21,8 @@ export interface Guards {
   readonly refuseUnknownNumbers: boolean;
   /** Code in a shared mapping is left alone: other mappings and processes have no such slot. */
   readonly refuseSharedFrames: boolean;
+  /** Memory that is no file's and may be written and executed is left alone: who makes code there may change a part of it. */
+  readonly refuseWritableCode: boolean;
   /** A slot counts as used only once its site is patched (D2). */
   readonly keepFailedSlot: boolean;
   /** Slot 255 is used, and no slot behind the table is (D1). */
@@ -29,9 +31,14 @@ export interface Guards {
   readonly spareGuestMappings: boolean;
   /** The table does not count as locked memory of the guest's (upstream: no table below 20 KiB of RLIMIT_MEMLOCK). */
   readonly exemptFromMemlock: boolean;
+  /** The table counts for no limit, and /proc does not show it. */
+  readonly hideTable: boolean;
   /** A forked space goes on from its parent's records instead of a VMA's name and the header in guest memory (D6). */
   readonly inheritTable: boolean;
-  /** When the table is unmapped or made unreadable, the sites get their bytes back and the task goes on. */
+  /**
+   * Before the table is unmapped, changed, or met by a call that tells what is mapped there, the sites get their bytes back
+   * and it goes.
+   */
   readonly surviveTableLoss: boolean;
   /** A restored space has its slots written again: whoever wrote them may have had another stub (usertrap.md 2.11). */
   readonly renewSlots: boolean;
@@ -58,15 +65,15 @@ export interface Guards {
 // prettier-ignore
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopOthers: false, refusePageSplit: false,
-  instructionBoundary: false, refuseUnknownNumbers: false, refuseSharedFrames: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, exemptFromMemlock: false, inheritTable: false, surviveTableLoss: false, renewSlots: false, reuseSlots: false,
+  instructionBoundary: false, refuseUnknownNumbers: false, refuseSharedFrames: false, refuseWritableCode: false, keepFailedSlot: false, exactCapacity: false,
+  spareGuestMappings: false, exemptFromMemlock: false, hideTable: false, inheritTable: false, surviveTableLoss: false, renewSlots: false, reuseSlots: false,
   restoreEditedSites: false, assertRecord: false, assertGs: false, narrowNumber: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
 // prettier-ignore
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopOthers: true, refusePageSplit: true,
-  instructionBoundary: true, refuseUnknownNumbers: true, refuseSharedFrames: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, exemptFromMemlock: true, inheritTable: true, surviveTableLoss: true, renewSlots: true, reuseSlots: true,
+  instructionBoundary: true, refuseUnknownNumbers: true, refuseSharedFrames: true, refuseWritableCode: true, keepFailedSlot: true, exactCapacity: true,
+  spareGuestMappings: true, exemptFromMemlock: true, hideTable: true, inheritTable: true, surviveTableLoss: true, renewSlots: true, reuseSlots: true,
   restoreEditedSites: true, assertRecord: true, assertGs: true, narrowNumber: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

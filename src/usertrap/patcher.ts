@@ -19,7 +19,7 @@ import type { Guards } from './guards.ts';
 import { originalBytes, patchedBytes, trapBytes } from './layout.ts';
 import { storePieces } from './protocol.ts';
 import type { PatchProtocol } from './protocol.ts';
-import { bytesOf, load, lock, store, unlock } from './steps.ts';
+import { bytesOf, load, lock, numberOf, store, unlock } from './steps.ts';
 import type { Step, Steps } from './steps.ts';
 import type { AllocationFailure, FreshTrap } from './trap-table.ts';
 import { allocateTrap, commitTrap } from './trap-table.ts';
@@ -47,6 +47,8 @@ export type PatchRule =
   | 'boundary-unknown'
   /** The code lies in a shared mapping. */
   | 'shared-frame'
+  /** Code made at run time, in memory that may be written at the same time. */
+  | 'writable-code'
   /** The number is none that any kernel serves: what looks like a site is more likely something else. */
   | 'no-such-number'
   /** A task of the address space uses GS itself. */
@@ -74,6 +76,7 @@ export const PATCH_RULES: readonly PatchRule[] = [
   'table-unreadable',
   'header-unwritable',
   'no-such-number',
+  'writable-code',
 ];
 
 /** Numbers from here on are -ENOSYS everywhere, those of the x32 ABI included. */
@@ -139,13 +142,16 @@ function* decide(request: PatchRequest, { guards, version }: PatchConfig): Steps
   if (bytes[0] !== MOV_EAX_IMM32) return 'not-mov-eax';
   if (request.closed !== null) return request.closed;
   if (guards.validateAllBytes && (!looksLikeSite(bytes) || siteSysno(bytes) !== request.sysno)) return 'changed';
-  if (guards.validateAllBytes && (yield { op: 'is-executable', addr: site, what: 'is it code' }) === 0)
-    return 'changed';
+  const needsUse = guards.validateAllBytes || guards.refuseWritableCode;
+  const use = needsUse ? numberOf(yield { op: 'is-executable', addr: site, what: 'is it code' }) : 1;
+  if (guards.validateAllBytes && use === 0) return 'changed';
   // DIVERGES (refuseUnknownNumbers): upstream patches for any number.
   if (guards.refuseUnknownNumbers && request.sysno >= FIRST_UNKNOWN) return 'no-such-number';
   if (guards.refusePageSplit && site % PAGE_SIZE > PAGE_SIZE - SITE_BYTES) return 'page-split';
   if (guards.refuseSharedFrames && (yield { op: 'is-shared', addr: site, what: 'is shared' }) === 1)
     return 'shared-frame';
+  // DIVERGES (refuseWritableCode): upstream patches it, and a compiler that then writes a number leaves half a jump.
+  if (guards.refuseWritableCode && use === 2) return 'writable-code';
   return guards.instructionBoundary ? yield* checkBoundary(site, bytes, request.knownBoundary) : null;
 }
 

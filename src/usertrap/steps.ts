@@ -44,7 +44,7 @@ export type Step =
   | { readonly op: 'is-free'; readonly addr: Addr; readonly length: number; readonly what: string }
   /** Whether the mapping at an address is shared. Result: 1 or 0. */
   | { readonly op: 'is-shared'; readonly addr: Addr; readonly what: string }
-  /** Whether the guest may execute what lies at an address. Result: 1 or 0. */
+  /** Whether the guest may execute what lies at an address. Result: 0, 1, or 2 where it makes code as it runs. */
   | { readonly op: 'is-executable'; readonly addr: Addr; readonly what: string }
   /** A random number below `below`. */
   | { readonly op: 'random'; readonly below: number; readonly what: string };

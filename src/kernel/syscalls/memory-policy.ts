@@ -104,6 +104,7 @@ function setMempolicy(task: Task, a: Args): number {
 
 /** Whether all of a range is mapped, or for the default policy any of it. */
 function isMapped(task: Task, start: Addr, end: Addr, takesHoles: boolean): boolean {
+  task.mm.beforeAsking(start, end - start);
   if (takesHoles) {
     const first = task.mm.findVmaAbove(start);
     return first !== undefined && first.start < end;

@@ -46,6 +46,7 @@ function shmat(task: Task, id: number, addr: number, flags: number): number {
   if (typeof segment === 'number') return segment;
   const length = segment.sizeInBytes();
   if (at !== 0 && (flags & I.SHM_REMAP) === 0) {
+    task.mm.beforeAsking(at, length);
     const next = task.mm.findVmaAbove(at);
     if (next !== undefined && next.start < at + length) return -EINVAL;
   }

@@ -15,6 +15,7 @@ const CAUSE_OF: Readonly<Partial<Record<keyof Guards, Cause>>> = {
   refuseSharedFrames: 'shared-code',
   restoreForTracer: 'traced',
   restoreEditedSites: 'code-handled',
+  refuseWritableCode: 'code-handled',
   validateAllBytes: 'code-changed',
   spareGuestMappings: 'table-over-mapping',
   exactCapacity: 'table-over-mapping',

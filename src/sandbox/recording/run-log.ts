@@ -211,7 +211,7 @@ export class RunLog {
       return;
     }
     const space = this.spaceOf(mm);
-    const whole = mm.mapsText();
+    const whole = mm.mapsText(true);
     const text = whole.length <= MOST_MAP_CHARACTERS ? whole : whole.slice(0, MOST_MAP_CHARACTERS);
     if (this.#lastMaps.get(space) === text) return;
     this.#lastMaps.set(space, text);

@@ -375,21 +375,48 @@ describe('code in a shared mapping', () => {
 });
 
 describe('code that changes', () => {
-  it.each(['upstream', 'hardened'] as const)(
-    'a site that is written anew after its patch runs as written (%s)',
-    (mode) => {
-      const m = (machine = new Machine(mode));
+  it.each([
+    ['upstream', true],
+    ['hardened', false],
+  ] as const)('a site that is written anew in place, after its patch, runs as written (%s)', (mode, patched) => {
+    const m = (machine = new Machine(mode));
+    const at = 0x900000;
+    m.map(at, 0x1000, RWX);
+    for (const nr of [GETPID, GETUID, 186]) {
+      site(m, at + 0x41, nr);
+      m.run(at + 0x40);
+      expect(last(m)).toMatchObject({ sysno: nr, patched: false });
+      m.run(at + 0x41);
+      expect(last(m)).toMatchObject({ sysno: nr, patched });
+    }
+  });
+
+  it('its number alone is rewritten in place: upstream jumps where half an operand says, hardened makes the call', () => {
+    for (const mode of ['upstream', 'hardened'] as const) {
+      const m = new Machine(mode);
       const at = 0x900000;
       m.map(at, 0x1000, RWX);
-      for (const nr of [GETPID, GETUID, 186]) {
-        site(m, at + 0x41, nr);
-        m.run(at + 0x40);
-        expect(last(m)).toMatchObject({ sysno: nr, patched: false });
-        m.run(at + 0x41);
-        expect(last(m)).toMatchObject({ sysno: nr, patched: true });
-      }
-    },
-  );
+      const s = site(m, at + 0x41);
+      m.run(s - 1);
+      m.mm.writeU32(s + 1, GETUID);
+      const event = m.run(s);
+      if (mode === 'upstream') expect(event).toMatchObject({ kind: 'fault', signo: 11 });
+      else expect(last(m)).toMatchObject({ sysno: GETUID, patched: false });
+      m.dispose();
+    }
+  });
+
+  it('hardened: code is patched once it is no longer writable', () => {
+    const m = (machine = new Machine('hardened'));
+    m.map(0x900000, 0x1000, RWX);
+    const s = site(m, 0x900041);
+    for (let i = 0; i < 20; i++) m.run(s - 1);
+    expect(m.platform.metrics().refused).toMatchObject([{ rule: 'writable-code', traps: 20 }]);
+    m.mm.mprotect(0x900000, 0x1000, PROT_READ | PROT_EXEC);
+    m.run(s - 1);
+    m.run(s);
+    expect(last(m)).toMatchObject({ sysno: GETPID, patched: true });
+  });
 });
 
 describe('60 mlock-limit', () => {

@@ -261,7 +261,7 @@ export const MUTANTS: readonly { readonly invariant: number; readonly make: () =
   {
     invariant: 21,
     make: () => {
-      const m = machine('hardened', { refuseSharedFrames: false });
+      const m = machine('hardened', { refuseSharedFrames: false, refuseWritableCode: false });
       const flags = MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED;
       m.mm.mmap({ addr: 0x900000, length: 0x1000, prot: RW | PROT_EXEC, flags });
       m.poke(0x900040, `90 ${call(GETPID)} 90 ${END}`);
