@@ -2,12 +2,13 @@
 //
 // `trapline check` as a process: what goes where, statuses, files, bad input, and Debian's programs.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkSarif } from '../report/sarif-check.ts';
-import { guest, ONE_LINE, trapline } from './trapline.ts';
+import { ended, guest, ONE_LINE, start, trapline } from './trapline.ts';
 
 const BUSYBOX = '/bin/busybox';
 const hasBusybox = existsSync(BUSYBOX);
@@ -131,6 +132,41 @@ describe('trapline check', () => {
     const { status, stderr } = trapline(['check', '--root', '/', '--', 'busybox', 'sh', '-c', script]);
     expect(stderr).toMatch(/^hardened {2}same /m);
     expect(status).toBe(0);
+  });
+
+  const parting = [
+    [
+      'is the same while others write to what it looks at',
+      "printf 'more\\n' >>log; touch late; chmod 600 log",
+      0,
+      /^hardened {2}same /m,
+    ],
+    [
+      'is not judged when others change what it reads',
+      'echo changed >log',
+      125,
+      /\/log: another program has changed it .*copy/,
+    ],
+  ] as const;
+  it.runIf(hasBusybox).each(parting)('a program %s', { timeout: 20 * 60_000 }, async (_name, change, status, words) => {
+    const folder = mkdtempSync(join(scratch, 'shared-'));
+    writeFileSync(join(folder, 'log'), 'a first line\n');
+    // The guest is another user.
+    for (const each of [scratch, folder]) chmodSync(each, 0o755);
+    // It reads its input in the first run; what is changed by then, the further runs would see.
+    const script = `cd ${folder} || exit; ls -l; cat log; echo asks; read -r x; ls -l; cat log`;
+    const child = start(['check', '--root', '/', '--', 'busybox', 'sh', '-c', script]);
+    let [said, shown] = ['', ''];
+    child.stderr.on('data', (piece) => (said += String(piece)));
+    child.stdout.on('data', (piece) => {
+      const before = shown.includes('asks');
+      shown += String(piece);
+      if (before || !shown.includes('asks')) return;
+      spawnSync('sh', ['-c', change], { cwd: folder });
+      child.stdin.end('go on\n');
+    });
+    expect([await ended(child), said]).toEqual([status, expect.stringMatching(words)]);
+    expect(shown.match(/a first line/g)).toHaveLength(2);
   });
 
   // What these look at: processes, memory in every figure of /proc, processors and memory in /sys.

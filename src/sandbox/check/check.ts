@@ -21,6 +21,7 @@ import { MemoryComparer, MemoryTaker } from './memory-taker.ts';
 import { SharedInput } from './run-streams.ts';
 import type { InputSource, OutputDigest } from './run-streams.ts';
 import { SceneTaker } from './scene-taker.ts';
+import { SteadyTrees } from './steady-tree.ts';
 import type { Place } from './scene-taker.ts';
 
 /** A mode that has lost its way computes at most this much longer than the program does with patching off. */
@@ -78,11 +79,13 @@ interface Comparison {
  *   `CHECK_UNREPEATABLE` when the program's world changes between the runs
  */
 export async function checkProgram(options: CheckOptions): Promise<CheckResult> {
-  const { program, modes } = options;
+  const { modes } = options;
+  const trees = new SteadyTrees();
+  const program = trees.over(options.program);
   const input = new SharedInput(options.input);
   const taker = new CourseTaker();
   const { result, output } = await runOnce(program, { patch: 'off' }, input, taker, { shows: true });
-  const check = new Check(options, input, { taker, result, output });
+  const check = new Check({ ...options, program }, trees, input, { taker, result, output });
   const results = new Map<CheckedMode, ModeResult>();
   // What hardened mode refuses is part of the explanation of what upstream does not, so it comes first.
   for (const mode of ['hardened', 'upstream'] as const) {
@@ -101,6 +104,7 @@ export async function checkProgram(options: CheckOptions): Promise<CheckResult> 
 
 class Check {
   private readonly options: CheckOptions;
+  private readonly trees: SteadyTrees;
   private readonly input: SharedInput;
   private readonly reference: Reference;
   private readonly maxInstructions: number;
@@ -108,8 +112,9 @@ class Check {
   /** Rules by which hardened mode left sites alone, by address. */
   private refused: ReadonlyMap<number, string> = new Map();
 
-  constructor(options: CheckOptions, input: SharedInput, reference: Reference) {
+  constructor(options: CheckOptions, trees: SteadyTrees, input: SharedInput, reference: Reference) {
     this.options = options;
+    this.trees = trees;
     this.input = input;
     this.reference = reference;
     this.maxInstructions = Math.floor(reference.result.metrics.instructions * EXTRA_FACTOR) + EXTRA_INSTRUCTIONS;
@@ -142,11 +147,19 @@ class Check {
   /** Makes sure that a difference is the mode's doing: two runs with patching off must not differ. */
   private async assertRepeatable(): Promise<void> {
     this.isRepeatable ??= (await this.compare({ patch: 'off' }, 'full')).difference === undefined;
+    const { changed } = this.trees;
+    if (changed !== undefined) {
+      throw new TraplineError(
+        'CHECK_UNREPEATABLE',
+        `${changed}: another program has changed it between the runs, which all read it: check with a copy of it, given ` +
+          'with --bind or in another --root',
+      );
+    }
     if (this.isRepeatable) return;
     throw new TraplineError(
       'CHECK_UNREPEATABLE',
-      'two runs with patching off differ from each other: something that the program sees changes meanwhile, ' +
-        'such as files below --root that others write to; check it with a copy of them',
+      'two runs with patching off differ from each other: something that the program sees changes meanwhile; check it ' +
+        'with a copy of the files that it uses',
     );
   }
 

@@ -57,7 +57,7 @@ describe('checkProgram', () => {
     };
     const run = checkedCode(EXIT_WITH_FILE, { binds: [{ directory: changing, entry: '', guestPath: '/x' }] });
     await expect(run).rejects.toBeInstanceOf(TraplineError);
-    await expect(run).rejects.toMatchObject({ code: 'CHECK_UNREPEATABLE' });
+    await expect(run).rejects.toMatchObject({ code: 'CHECK_UNREPEATABLE', message: /^\/x\/file: another program/ });
   });
 
   it('is incomplete when a limit ends the program first', async () => {
