@@ -183,7 +183,8 @@ function readProgramHeaders(
 
 function checkSegment(source: ByteSource, s: ElfSegment, index: number): LoadError | undefined {
   const named = (what: string): LoadError => loadError('ENOEXEC', `segment ${index} ${what}`);
-  if (Number.isNaN(s.offset) || Number.isNaN(s.fileSize) || !(s.offset + s.fileSize <= source.sizeInBytes())) {
+  // No number is larger than NaN, which is what a field of more than 53 bits is.
+  if (!(s.offset + s.fileSize <= source.sizeInBytes())) {
     return named('lies beyond the end of the file: truncated, or its header lies');
   }
   if (!(s.memorySize >= s.fileSize)) return named('is larger in the file than in memory');

@@ -37,9 +37,7 @@ export function mapImage(mm: AddressSpace, image: ElfImage, file: MappableFile, 
     const align = base === undefined ? PAGE_SIZE : Math.max(PAGE_SIZE, ...image.segments.map((s) => s.align));
     bias = start - (start % align) - pageDown(lowest);
   }
-  if (bias + lowest < 0 || bias + highest > mm.end) {
-    return loadError('ENOMEM', 'does not fit into the address space');
-  }
+  if (bias + highest > mm.end) return loadError('ENOMEM', 'does not fit into the address space');
   let dataBytes = 0;
   for (const segment of image.segments) {
     const failed = mapSegment(mm, segment, file, bias);
