@@ -15,7 +15,6 @@ import {
   Ucontext,
 } from '../../abi/signal-frame.ts';
 import { MINSIGSTKSZ, SA_ONSTACK, SA_RESTORER, SS_AUTODISARM, SS_DISABLE } from '../../abi/signal.ts';
-import { USER_HALF_END } from '../../base/addr.ts';
 import { viewOf } from '../../base/bytes.ts';
 import { FPU_BYTES } from '../../cpu/cpu.ts';
 import { Reg } from '../../cpu/regs.ts';
@@ -93,7 +92,7 @@ export function pushSignalFrame(task: Task, info: SignalInfo, action: SignalActi
   const wasOnAlt = isOnAltStack(altStack, userSp);
   const entersAlt = usesAlt && !isOnAltStack(altStack, sp);
   if (entersAlt) sp = altStack.sp + BigInt(altStack.size);
-  if (sp < 4096n || sp > BigInt(USER_HALF_END)) return false;
+  // A stack that is none is found out when the frame is written.
   const top = Number(sp);
   const fpAddr = top - FPU_BYTES - ((top - FPU_BYTES) % 64);
   const below = fpAddr - RtSigframe.size;
@@ -167,7 +166,7 @@ export function popSignalFrame(task: Task): number {
     initialFpu(task.fpu);
   } else {
     const fp = new Uint8Array(FPU_BYTES);
-    if (fpAddr >= BigInt(USER_HALF_END) || task.mm.copyIn(Number(fpAddr), fp) !== fp.length) return -EFAULT;
+    if (task.mm.copyIn(Number(fpAddr), fp) !== fp.length) return -EFAULT;
     if ((viewOf(fp).getUint32(FpState.mxcsr, true) & ~MXCSR_MASK) !== 0) return -EFAULT;
     task.kernel.platform.saveFpu(task);
     task.fpu.set(fp.subarray(0, FpState.magic1));
