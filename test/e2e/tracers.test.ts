@@ -141,6 +141,16 @@ describe.runIf(has('gdb') && has('strace') && has('gcc'))('tracers in the sandbo
     expect(lines(guest)).toEqual(lines(native));
   });
 
+  // Debuggers ask for every register, GS among them, and put breakpoints where code would be patched.
+  it.each([
+    ['gdb', gdb('break main', 'run', 'break write', 'c', 'stepi 20', 'info registers', 'c')],
+    ['strace', ['strace', '-f', '-o', '/dev/stdout', './forks']],
+  ])('%s and its tracee are the same in every patch mode', { timeout: 20 * 60_000 }, (_name, command) => {
+    const { status, stderr } = trapline(['check', '--root', '/', '--cwd', folder, '--uid', '0', '--', ...command]);
+    expect(stderr).toMatch(/^upstream {2}same .*\nhardened {2}same /m);
+    expect(status).toBe(0);
+  });
+
   it('strace follows threads', () => {
     const command = ['sh', '-c', 'strace -f -qq -o log -e trace=read,write ./threads > /dev/null; cat log; rm log'];
     const { native, guest } = both(command);
