@@ -5,6 +5,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { SIGALRM } from '../../src/abi/signal.ts';
 import type { Cpu } from '../../src/cpu/cpu.ts';
 import { openUnicorn } from '../../src/cpu/unicorn/index.ts';
 import { codeLine as line, linkCode } from '../../src/isa/machine-code.ts';
@@ -97,6 +98,45 @@ it('a run to compare looks at timers and turns where it would have looked, howev
   const undisturbed = await record('hello', options, 0);
   // An iteration is a block.
   const { seen, interruptions } = await record('hello', options, 100_003);
+  expect(seen).toEqual(undisturbed.seen);
+  expect(interruptions).toBeGreaterThan(40);
+});
+
+/**
+ * Asks for SIGALRM, writes a jump to itself behind the first instruction of a slot, and jumps to the slot: a signal that
+ * comes then is postponed, because the stub seems to be on its way to the kernel.
+ */
+const LOOPING_SLOT = linkCode([
+  line('bb 02 00 00 00', 'mov $2,%ebx'),
+  line('b8 27 00', 'getpid: its jump and the address in it', { label: 'again' }),
+  line('00 00 0f 05', '', { label: 'operand' }),
+  line('ff cb', 'dec %ebx'),
+  line('75', 'jne', { jump: { to: 'again', size: 1 } }),
+  line('8b 2d', 'mov operand(%rip),%ebp', { jump: { to: 'operand', size: 4 } }),
+  line('4c 8b 65 00', 'mov (%rbp),%r12'),
+  line('89 ef 81 e7 00 f0 ff ff', 'mov %ebp,%edi; and $-4096,%edi'),
+  line('be 00 20 00 00 ba 07 00 00 00 b8 0a 00 00 00 0f 05', 'mprotect'),
+  line('68 e8 03 00 00 6a 00 6a 00 6a 00 48 89 e6', 'push $1000; push $0; …; mov %rsp,%rsi'),
+  line('31 ff 31 d2 b8 26 00 00 00 0f 05', 'setitimer'),
+  line('66 41 c7 44 24 0c eb fe', 'movw $0xfeeb,12(%r12)'),
+  line('41 ff e4', 'jmp *%r12'),
+]).bytes;
+
+it.each<[string, Partial<SandboxOptions>]>([
+  ['a run', {}],
+  ['a run whose turns end in stub code', { stubPreemption: true }],
+  ['a run to compare', { comparable: true }],
+])('%s counts how often a signal is postponed by turns, however often the host interrupts it', async (_name, extra) => {
+  const options: Partial<SandboxOptions> = {
+    patch: 'upstream',
+    program: '/guest',
+    programFile: { directory: directoryWith('guest', elfOf(LOOPING_SLOT)), entry: 'guest' },
+    maxInstructions: 100_000_000,
+    ...extra,
+  };
+  const undisturbed = await record('hello', options, 0);
+  expect(undisturbed.seen).toMatchObject({ exit: { signal: SIGALRM } });
+  const { seen, interruptions } = await record('hello', options, 20_011);
   expect(seen).toEqual(undisturbed.seen);
   expect(interruptions).toBeGreaterThan(40);
 });
