@@ -14,7 +14,7 @@ import { nodeHost } from '../sandbox/host-node/index.ts';
 import { ExitStatus } from './exit-status.ts';
 import { lazyDisassembler, openGuest, withStatus } from './guest.ts';
 import { makeLogger } from './logger.ts';
-import { ResultFile, writeToStderr } from './output-file.ts';
+import { finishAll, ResultFile, writeToStderr } from './output-file.ts';
 import { packageVersion } from './package-version.ts';
 import { readRunOptions } from './run-options.ts';
 import type { RawRunOptions } from './run-options.ts';
@@ -54,8 +54,10 @@ export async function checkCommand(program: string, args: readonly string[], raw
     throw withStatus(error, guest, program);
   }
   writeToStderr(checkText(result));
-  json?.finish(`${JSON.stringify(checkJson(result), null, 2)}\n`);
-  sarif?.finish(`${JSON.stringify(checkSarif(result, program, packageVersion()), null, 2)}\n`);
+  finishAll([
+    () => json?.finish(`${JSON.stringify(checkJson(result), null, 2)}\n`),
+    () => sarif?.finish(`${JSON.stringify(checkSarif(result, program, packageVersion()), null, 2)}\n`),
+  ]);
   if (result.verdict === 'differs') return 1;
   return result.verdict === 'incomplete' ? ExitStatus.limitReached : 0;
 }

@@ -7,14 +7,16 @@ import { TraplineError, reason } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { readInputFile } from './input-file.ts';
-import { claimOutput } from './output-file.ts';
+import { claimInput, claimOutput } from './output-file.ts';
 import { UsageError } from './usage-error.ts';
 
 const LIMIT_BYTES = 2 ** 32;
 
 /** Where the checkpoints of a run go. Each takes the place of the one before; SIGUSR1 asks for one. */
 export class CheckpointFile {
+  /** As it was given, and where that is. */
   readonly #path: string;
+  readonly #place: string;
   readonly #at: number | undefined;
   readonly #logger: Logger;
   #sandbox: Sandbox | undefined;
@@ -38,13 +40,17 @@ export class CheckpointFile {
     this.#at = at;
     this.#logger = logger;
     this.#isDue = at !== undefined;
-    claimOutput('--checkpoint', path);
+    const place = claimOutput('--checkpoint', path);
+    if (!place.isReplaceable) {
+      throw new UsageError(`--checkpoint: cannot write ${path}: it is no file of its own, which a checkpoint replaces`);
+    }
+    this.#place = place.path;
     this.#write(new Uint8Array(0));
     rmSync(this.#temporary, { force: true });
   }
 
   get #temporary(): string {
-    return `${this.#path}.${process.pid}.tmp`;
+    return `${this.#place}.${process.pid}.tmp`;
   }
 
   /** The run is about to begin. */
@@ -67,7 +73,7 @@ export class CheckpointFile {
   #take(): void {
     try {
       this.#write(this.#sandbox?.save() ?? new Uint8Array(0));
-      renameSync(this.#temporary, this.#path);
+      renameSync(this.#temporary, this.#place);
       this.#isWritten = true;
       this.#failed = undefined;
     } catch (error) {
@@ -113,5 +119,7 @@ export class CheckpointFile {
 
 /** The bytes of `--restore FILE`. @throws UsageError */
 export function readCheckpoint(path: string): Uint8Array {
-  return readInputFile('--restore', path, LIMIT_BYTES);
+  const bytes = readInputFile('--restore', path, LIMIT_BYTES);
+  claimInput('--restore', path);
+  return bytes;
 }

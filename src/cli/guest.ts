@@ -14,6 +14,7 @@ import { guestText } from '../sandbox/sandbox.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 import { ExitStatus } from './exit-status.ts';
 import { findProgram } from './find-program.ts';
+import { claimInput } from './output-file.ts';
 import type { RunOptions } from './run-options.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -52,6 +53,7 @@ export async function openGuest(program: string, args: readonly string[], option
   if (!cwd.startsWith('/')) throw new UsageError(`--cwd: ${cwd} is not absolute; it is a path of the guest`);
   const searchPath = options.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '/bin';
   const found = findProgram(program, cwd, searchPath, (path) => root !== undefined && existsIn(root, path));
+  if (found.hostPath !== undefined) claimInput('PROGRAM', found.hostPath);
   return {
     path: found.guestPath,
     options: {

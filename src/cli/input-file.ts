@@ -20,6 +20,7 @@ export function tryReadFile(path: string, limit: number): Uint8Array | string {
     const stat = fstatSync(fd);
     // Such as /dev/zero, which has no end.
     if (stat.isCharacterDevice() || stat.isBlockDevice()) return 'it is a device';
+    if (stat.isDirectory()) return 'it is a directory';
     if (stat.size > limit) return tooLarge(limit);
     const pieces: Uint8Array[] = [];
     let length = 0;
@@ -47,6 +48,7 @@ function tooLarge(limit: number): string {
  * @throws UsageError
  */
 export function readInputFile(option: string, path: string, limit: number): Uint8Array {
+  if (path === '') throw new UsageError(`${option}: the name of the file is empty`);
   const bytes = tryReadFile(path, limit);
   if (typeof bytes === 'string') throw new UsageError(`${option}: cannot read ${path}: ${bytes}`);
   return bytes;

@@ -5,6 +5,7 @@
 import { SIGABRT, SIGBUS, SIGFPE, SIGHUP, SIGILL, SIGINT, SIGSEGV, SIGSYS, SIGTERM, SIGTRAP } from '../abi/signal.ts';
 import { hex } from '../base/addr.ts';
 import { utf8 } from '../base/bytes.ts';
+import { TraplineError } from '../base/errors.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { CrashReport } from '../kernel/crash-report.ts';
 import { STRING_LIMIT, quote } from '../kernel/decode/strings.ts';
@@ -24,7 +25,7 @@ import { ExitStatus } from './exit-status.ts';
 import { CheckpointFile, readCheckpoint } from './checkpoint-file.ts';
 import { lazyDisassembler, openGuest, openTree, withStatus } from './guest.ts';
 import { makeLogger } from './logger.ts';
-import { ResultFile, StreamFile, writeToStderr } from './output-file.ts';
+import { finishAll, ResultFile, StreamFile, writeToStderr } from './output-file.ts';
 import { RecordingFile } from './recording-file.ts';
 import type { RunOptions } from './run-options.ts';
 import { UsageError } from './usage-error.ts';
@@ -95,23 +96,18 @@ class Outputs {
     this.#writeStrace(`${`${before}${call} `.padEnd(RESULT_COLUMN)}= 0${after}\n`);
   }
 
-  /** Writes everything out. */
-  finish(result: RunResult): void {
+  /**
+   * Writes everything out.
+   * @param recorded of a run that --html records
+   */
+  finish(result: RunResult, recorded: RunRecordingSession | undefined, program: string): void {
     for (const renderer of this.renderers) renderer.close?.();
     if (this.#summary !== undefined) this.#writeStrace(this.#summary.text());
-    // Each is written or said not to be, whatever became of the others.
-    const failures: string[] = [];
-    const attempt = (write: () => void): void => {
-      try {
-        write();
-      } catch (error) {
-        if (!(error instanceof UsageError)) throw error;
-        failures.push(error.message);
-      }
-    };
-    attempt(() => this.#metrics?.finish(`${JSON.stringify(result.metrics, null, 2)}\n`));
-    for (const file of this.#files) attempt(() => file.close());
-    if (failures.length > 0) throw new UsageError(failures.join('; '));
+    finishAll([
+      () => this.#metrics?.finish(`${JSON.stringify(result.metrics, null, 2)}\n`),
+      ...this.#files.map((file) => () => file.close()),
+      () => recorded && this.recording?.finish([recorded.finish(result)], program),
+    ]);
   }
 
   /** The run failed: what is there is written out, but no result appears. */
@@ -206,8 +202,7 @@ export async function runCommand(program: string, args: readonly string[], optio
       signals.dispose();
       checkpoints?.close();
     }
-    outputs.finish(result);
-    if (recorded !== undefined) outputs.recording?.finish([recorded.finish(result)], program);
+    outputs.finish(result, recorded, program);
     if (result.crash !== undefined && isReported(result.crash)) {
       writeToStderr(crashText(result.crash, (code, address) => disassembler().disassemble(code, address)));
     }
@@ -217,12 +212,20 @@ export async function runCommand(program: string, args: readonly string[], optio
     return exitStatus(result, signals.stoppedBy);
   } catch (error) {
     outputs.discard();
-    throw withStatus(error, guest, program);
+    throw withStatus(ofFile(error, options.restore), guest, program);
   } finally {
     sandbox?.dispose();
     logger.close();
     host.dispose();
   }
+}
+
+const FILE_ERRORS: readonly string[] = ['CHECKPOINT_FORMAT', 'CHECKPOINT_VERSION', 'CHECKPOINT_CORRUPT'];
+
+/** What is wrong with a file is said with its name. */
+function ofFile(error: unknown, path: string | undefined): unknown {
+  const isFile = error instanceof TraplineError && FILE_ERRORS.includes(error.code);
+  return isFile && path !== undefined ? new UsageError(`--restore: ${path}: ${error.message}`) : error;
 }
 
 /** `execve("/h", ["./h"], 0x7ffe…)`, with the environment's address on the first stack. */

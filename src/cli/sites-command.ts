@@ -76,6 +76,7 @@ function analyse(path: string): ProgramSites {
 }
 
 function readProgram(path: string): Uint8Array {
+  if (path === '') throw new UsageError('the name of the program is empty', ExitStatus.notFound);
   let fd: number | undefined;
   try {
     // A pipe without a writer would let the open wait.

@@ -6,12 +6,16 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
+  linkSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -126,7 +130,8 @@ describe('The command', () => {
     ['with 65535 program headers', (elf) => void elf.writeUInt16LE(0xffff, 56)],
     ['without program headers', (elf) => void elf.writeUInt16LE(0, 56)],
   ])('refuses an ELF file %s', (name, change) => {
-    expectRefusal(['run', changed(name.replaceAll(' ', '-'), change)], 126, /trapline: /);
+    const path = changed(name.replaceAll(' ', '-'), change);
+    for (const command of ['run', 'check', 'sites']) expectRefusal([command, path], 126, new RegExp(`${path}: `));
   });
 
   it('ends with a fatal signal or a refusal, and no stack trace, whatever a program header says', () => {
@@ -164,6 +169,72 @@ describe('The command', () => {
     const race = ['race', 'patch-vs-exec', '--json', path, '--junit', path];
     expectRefusal(race, 125, /--junit: .*twice is the file of --json already/);
     expect(trapline(['run', '--trace', '/dev/null', '--metrics', '/dev/null', guest('hello')]).status).toBe(0);
+  });
+
+  it('writes over nothing that it reads, under whatever name', () => {
+    const program = file('a-program', readFileSync(guest('threads-counter')));
+    const saved = join(folder, 'a-checkpoint');
+    expect(trapline(['run', '--checkpoint', saved, '--checkpoint-at', '10000', program]).status).toBe(0);
+    linkSync(program, join(folder, 'hard'));
+    symlinkSync(saved, join(folder, 'soft'));
+    const before = [program, saved].map((path) => readFileSync(path));
+    for (const output of [program, `${folder}/./a-program`, join(folder, 'hard')]) {
+      for (const option of ['--trace', '--metrics', '--html', '--strace-file'])
+        expectRefusal(['run', option, output, program], 125, /is the file of PROGRAM already; name another/);
+      for (const option of ['--json', '--sarif'])
+        expectRefusal(['check', option, output, program], 125, /is the file of PROGRAM already; name another/);
+    }
+    for (const output of [saved, join(folder, 'soft')])
+      expectRefusal(['run', '--restore', saved, '--metrics', output], 125, /is the file of --restore already/);
+    expect([program, saved].map((path) => readFileSync(path))).toEqual(before);
+    // A checkpoint takes the place of the one before.
+    expect(trapline(['run', '--restore', saved, '--checkpoint', saved]).status).toBe(0);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'follows links, and leaves devices and its own streams in their places',
+    () => {
+      const [target, link, stream, all] = ['target', 'link', 'stream', 'all'].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+        string,
+      ];
+      writeFileSync(target, '');
+      symlinkSync(target, link);
+      symlinkSync('/proc/self/fd/1', stream);
+      expect(trapline(['run', '--metrics', link, guest('hello')]).status).toBe(0);
+      expect(readlinkSync(link)).toBe(target);
+      expect(JSON.parse(readFileSync(target, 'utf8'))).toMatchObject({ version: 1 });
+      // As /dev/stdout is, when a shell sends the output to a file.
+      spawnSync('sh', [
+        '-c',
+        '"$@" >"$0"; echo "end $?" >>"$0"',
+        all,
+        process.execPath,
+        CLI,
+        'run',
+        '--metrics',
+        stream,
+        guest('hello'),
+      ]);
+      expect(readFileSync(all, 'latin1')).toMatch(/^hello from a guest\n\{\n {2}"version": 1,[^]*\n\}\nend 0\n$/);
+      expect(readlinkSync(stream)).toBe('/proc/self/fd/1');
+      const pipe = join(folder, 'pipe');
+      spawnSync('mkfifo', [pipe]);
+      expectRefusal(
+        ['run', '--checkpoint', pipe, guest('hello')],
+        125,
+        /--checkpoint: cannot write .*pipe: it is no file/,
+      );
+      expect(lstatSync(pipe).isFIFO()).toBe(true);
+    },
+  );
+
+  it('says of an empty name that it is empty', () => {
+    expectRefusal(['run', '--restore', ''], 125, /--restore: the name of the file is empty/);
+    expectRefusal(['sites', ''], 127, /the name of the program is empty/);
+    expectRefusal(['check', ''], 127, /the name of the program is empty/);
   });
 
   it.each([
@@ -216,6 +287,15 @@ describe('The command', () => {
     const text = `trapline: ${metrics}: file too large; ${trace}: not complete: file too large\n`;
     expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 125, stderr: text });
     expect(readdirSync(folder).filter((name) => name.startsWith('large'))).toEqual(['large-trace']);
+  });
+
+  it.runIf(process.platform === 'linux')('says of each report of a check that the disk is too small for it', () => {
+    const [json, sarif] = [join(folder, 'small-json'), join(folder, 'small-sarif')];
+    const limited = ['-c', 'ulimit -f 1; exec "$0" "$@"', process.execPath, CLI, 'check', '--json', json];
+    const run = spawnSync('bash', [...limited, '--sarif', sarif, guest('g08-false-mov')], { encoding: 'latin1' });
+    expect(run.stderr).toMatch(new RegExp(`\ntrapline: ${json}: file too large; ${sarif}: file too large\n$`));
+    expect(run.status).toBe(125);
+    expect(readdirSync(folder).filter((name) => name.startsWith('small'))).toEqual([]);
   });
 
   it('says in one line that its own output cannot be written', () => {

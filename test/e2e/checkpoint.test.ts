@@ -129,6 +129,7 @@ describe('run --restore', () => {
     trapline(['run', '--checkpoint', file, '--checkpoint-at', '1000', '--', guest('threads-counter')]);
     const cut = join(folder, 'cut');
     writeFileSync(cut, readFileSync(file).subarray(0, 5000));
+    expect(trapline(['run', '--restore', cut]).stderr).toContain(`--restore: ${cut}: the checkpoint is damaged`);
     for (const args of [[guest('hello')], [cut], [folder], [join(folder, 'missing')], [file, guest('hello')]]) {
       const { status, stdout, stderr } = trapline(['run', '--restore', ...args]);
       expect({ args, status, stdout }).toEqual({ args, status: 125, stdout: '' });

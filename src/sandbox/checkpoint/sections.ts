@@ -121,6 +121,8 @@ export function splitSections(file: Uint8Array): Map<string, Uint8Array> {
     if (checksum(bytes) !== view.getUint32(row + 24, true)) throw corrupt(`its section "${name}" has changed`);
     sections.set(name, bytes);
     next = at + align(length);
+    if (file.subarray(at + length, next).some((byte) => byte !== 0))
+      throw corrupt('something stands between its sections');
   }
   if (next !== file.length) throw corrupt('there is more than its sections');
   return sections;

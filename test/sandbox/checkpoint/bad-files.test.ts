@@ -83,9 +83,6 @@ describe('a checkpoint file', () => {
   it('in which any byte has changed is refused', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(taken.file.length - 1), fc.integer({ min: 1, max: 255 }), async (at, by) => {
-        const sections = [...splitSections(taken.file).values()];
-        const isPadding = !sections.some((s) => at >= s.byteOffset && at < s.byteOffset + s.length) && at > 200;
-        fc.pre(!isPadding);
         expect((await refusal(changed(taken.file, at, (taken.file[at] ?? 0) ^ by))).code).toMatch(/^CHECKPOINT_/);
       }),
       { numRuns: RUNS },
