@@ -36,7 +36,8 @@ The first SIGINT or SIGTERM goes to the program, a second one ends the run. On a
 program's, Ctrl-C and Ctrl-Z too; three times Ctrl-] in a row ends the run.
 
 A checkpoint (--checkpoint) holds memory, tasks, files in memory and what was read of PROGRAM; --restore goes on from
-it as the run would have gone on. Files below --root and --bind must be what they were.
+it as the run would have gone on. Files below --root and --bind must be what they were. A run on a terminal goes on at
+the terminal of the new command.
 
 Examples:
   trapline run ./hello
