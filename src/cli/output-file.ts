@@ -6,7 +6,9 @@
 import type { Stats } from 'node:fs';
 import { closeSync, fstatSync, openSync, realpathSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import { reason } from '../base/errors.ts';
+import { terminalMode } from '../sandbox/host-node/terminal-mode.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What this command reads and writes: files by path and, where they exist, by inode; and what has named them. */
@@ -206,10 +208,13 @@ function writeAll(fd: number, text: string): void {
   }
 }
 
-/** Writes to stderr at once and completely; a closed stderr is no reason to fail. */
+/**
+ * Writes lines to stderr at once and completely; a closed stderr is no reason to fail. On a terminal that is the guest's,
+ * nobody else begins a new line at its start.
+ */
 export function writeToStderr(text: string): void {
   try {
-    writeAll(2, text);
+    writeAll(2, terminalMode.isRaw && isatty(2) ? text.replaceAll('\n', '\r\n') : text);
   } catch {
     // Nobody is listening.
   }

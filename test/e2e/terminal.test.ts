@@ -7,7 +7,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { hasPython, play as playAt, PYTHON, type Played, type Step } from './play.ts';
-import { CLI } from './trapline.ts';
+import { CLI, guest } from './trapline.ts';
 
 const source = (name: string): string => fileURLToPath(new URL(`sources/${name}`, import.meta.url));
 const PROMPT = 'ready> ';
@@ -135,6 +135,13 @@ describe.runIf(hasPython)('bash -i at a terminal', () => {
 });
 
 describe.runIf(hasPython)('the terminal of the tool', () => {
+  it('shows each line of --strace from its start', { timeout: TIMEOUT_MS }, async () => {
+    const played = await play([process.execPath, CLI, 'run', '--strace', guest('hello')], [['expect', '+++ exited']]);
+    expect(played).toMatchObject({ missing: null, status: 0, restored: true });
+    expect(played.screen).toContain('hello from a guest');
+    expect(played.screen.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
+  });
+
   const endings: readonly (readonly [string, number, readonly string[], readonly Step[]])[] = [
     ['an exit', 7, SHELL, [['expect', PROMPT], ['raw'], ['send', 'exit 7\n']]],
     ['three times Ctrl-]', 130, SHELL, [['expect', PROMPT], ['raw'], ['send', CTRL_BRACKET.repeat(3)]]],

@@ -9,6 +9,7 @@ import { isatty } from 'node:tty';
 import { EAGAIN, EPIPE } from '../../abi/errno.ts';
 import type { HostStream } from '../../base/host.ts';
 import { attempt } from './errors.ts';
+import { terminalMode } from './terminal-mode.ts';
 
 /**
  * The tool's terminal, as rows and columns; those of the descriptor that shows output first. Node learns of a new size by a
@@ -192,6 +193,7 @@ class EventInput implements HostStream {
     if (!this.isTerminal) return false;
     process.off('SIGCONT', this.#onContinued);
     process.stdin.setRawMode(isRaw);
+    terminalMode.isRaw = process.stdin.isRaw;
     if (process.stdin.isRaw !== isRaw) return false;
     if (!isRaw) return true;
     spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
