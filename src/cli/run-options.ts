@@ -275,6 +275,20 @@ const IDLE_WITHOUT: readonly (readonly [name: string, flag: string, needs: 'upst
   ['straceFormat', '--strace-format', 'strace'],
 ];
 
+/** Options that say how a machine is made, which a checkpoint does: its machine keeps what it has. */
+const OF_NEW_MACHINES: readonly (readonly [name: string, flag: string])[] = [
+  ['cwd', '--cwd'],
+  ['env', '--env'],
+  ['argv0', '--argv0'],
+  ['uid', '--uid'],
+  ['seed', '--seed'],
+  ['memory', '--memory'],
+  ['aslr', '--aslr'],
+  ['wallClock', '--wall-clock'],
+  ['entropy', '--entropy'],
+  ['stubPreemption', '--stub-preemption'],
+];
+
 /**
  * Refuses what was asked for and would do nothing. Environment twins may stay set for runs that do not need them.
  * @param isTyped by the name that commander gives an option: it is on the command line
@@ -289,6 +303,10 @@ export function refuseIdleOptions(options: RunOptions, isTyped: (name: string) =
   const words = { upstream: 'it is for --patch upstream', strace: 'it is for --strace or --strace-file FILE' };
   for (const [name, flag, needs] of IDLE_WITHOUT) {
     if (isTyped(name) && !has[needs]) throw new UsageError(`${flag}: ${words[needs]}, which is not given`);
+  }
+  if (options.restore === undefined) return;
+  for (const [name, flag] of OF_NEW_MACHINES) {
+    if (isTyped(name)) throw new UsageError(`${flag}: with --restore it is what the checkpoint says; leave it out`);
   }
 }
 

@@ -247,6 +247,22 @@ describe('The command', () => {
     expectRefusal(['run', ...options, guest('hello')], 125, words);
   });
 
+  it.each([
+    ['--cwd', '/'],
+    ['--env', 'K=V'],
+    ['--argv0', 'x'],
+    ['--uid', '5'],
+    ['--seed', '5'],
+    ['--memory', '64M'],
+    ['--aslr'],
+    ['--wall-clock'],
+    ['--entropy'],
+    ['--stub-preemption'],
+  ])('refuses %s for a machine that is restored', (...option) => {
+    const words = new RegExp(`${option[0]}: with --restore it is what the checkpoint says`);
+    expectRefusal(['run', '--restore', join(folder, 'none'), ...option], 125, words);
+  });
+
   it('lets environment twins of options be set that a run does not need', () => {
     const env = { TRAPLINE_UPSTREAM: '2023-02', TRAPLINE_STRACE_TIMES: '1' };
     expect(trapline(['run', guest('hello')], { env }).status).toBe(0);
