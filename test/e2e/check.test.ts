@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkSarif } from '../report/sarif-check.ts';
-import { ended, guest, ONE_LINE, start, trapline } from './trapline.ts';
+import { CLI, ended, guest, ONE_LINE, start, trapline } from './trapline.ts';
 
 const BUSYBOX = '/bin/busybox';
 const hasBusybox = existsSync(BUSYBOX);
@@ -167,6 +167,17 @@ describe('trapline check', () => {
     });
     expect([await ended(child), said]).toEqual([status, expect.stringMatching(words)]);
     expect(shown.match(/a first line/g)).toHaveLength(2);
+  });
+
+  it.runIf(hasBusybox)('finds a program the same whose reader goes away, or whose output finds no room', () => {
+    const check = `"$0" ${CLI} check --root / -- /bin/busybox seq 100000`;
+    for (const [rest, end] of [
+      ['| head -n 1', 'signal 13'],
+      ['>/dev/full', 'exit [1-9]\\d*'],
+    ] as const) {
+      const { stderr } = spawnSync('sh', ['-c', `${check} ${rest}`, process.execPath], { encoding: 'latin1' });
+      expect(stderr).toMatch(new RegExp(`, ${end}\\nupstream {2}same .*\\nhardened {2}same `));
+    }
   });
 
   // What these look at: processes, memory in every figure of /proc, processors and memory in /sys.

@@ -18,7 +18,7 @@ import { diagnose, diagnoseMemory, guardOf } from './diagnosis.ts';
 import type { Trial } from './diagnosis.ts';
 import type { Scene } from './facts.ts';
 import { MemoryComparer, MemoryTaker } from './memory-taker.ts';
-import { SharedInput } from './run-streams.ts';
+import { SharedStreams } from './run-streams.ts';
 import type { InputSource, OutputDigest } from './run-streams.ts';
 import { SceneTaker } from './scene-taker.ts';
 import { SteadyTrees } from './steady-tree.ts';
@@ -82,10 +82,10 @@ export async function checkProgram(options: CheckOptions): Promise<CheckResult> 
   const { modes } = options;
   const trees = new SteadyTrees();
   const program = trees.over(options.program);
-  const input = new SharedInput(options.input);
+  const streams = new SharedStreams(options.input);
   const taker = new CourseTaker();
-  const { result, output } = await runOnce(program, { patch: 'off' }, input, taker, { shows: true });
-  const check = new Check({ ...options, program }, trees, input, { taker, result, output });
+  const { result, output } = await runOnce(program, { patch: 'off' }, streams, taker, { shows: true });
+  const check = new Check({ ...options, program }, trees, streams, { taker, result, output });
   const results = new Map<CheckedMode, ModeResult>();
   // What hardened mode refuses is part of the explanation of what upstream does not, so it comes first.
   for (const mode of ['hardened', 'upstream'] as const) {
@@ -105,17 +105,17 @@ export async function checkProgram(options: CheckOptions): Promise<CheckResult> 
 class Check {
   private readonly options: CheckOptions;
   private readonly trees: SteadyTrees;
-  private readonly input: SharedInput;
+  private readonly streams: SharedStreams;
   private readonly reference: Reference;
   private readonly maxInstructions: number;
   private isRepeatable: boolean | undefined;
   /** Rules by which hardened mode left sites alone, by address. */
   private refused: ReadonlyMap<number, string> = new Map();
 
-  constructor(options: CheckOptions, trees: SteadyTrees, input: SharedInput, reference: Reference) {
+  constructor(options: CheckOptions, trees: SteadyTrees, streams: SharedStreams, reference: Reference) {
     this.options = options;
     this.trees = trees;
-    this.input = input;
+    this.streams = streams;
     this.reference = reference;
     this.maxInstructions = Math.floor(reference.result.metrics.instructions * EXTRA_FACTOR) + EXTRA_INSTRUCTIONS;
   }
@@ -192,7 +192,7 @@ class Check {
     const { reference, maxInstructions } = this;
     const isCut = isLimit(reference.result.ended);
     const taker = new ComparingTaker(reference.taker, depth, isCut);
-    const { result, output } = await runOnce(this.options.program, run, this.input, taker, { maxInstructions });
+    const { result, output } = await runOnce(this.options.program, run, this.streams, taker, { maxInstructions });
     const { metrics } = result;
     // Too many instructions are the mode's own doing: then something that the program does is missing.
     const isStopped = taker.parting === null && (isCut || (isLimit(result.ended) && result.ended !== 'budget'));
@@ -228,9 +228,9 @@ class Check {
     const { program, disassembler } = this.options;
     const { refused, maxInstructions } = this;
     const expected = new SceneTaker(place);
-    await runOnce(program, { patch: 'off' }, this.input, expected);
+    await runOnce(program, { patch: 'off' }, this.streams, expected);
     const found = new SceneTaker(place, expected.snapshot);
-    await runOnce(program, run, this.input, found, { maxInstructions });
+    await runOnce(program, run, this.streams, found, { maxInstructions });
     return diagnose({
       task: place.key,
       event: place.index,
@@ -247,9 +247,9 @@ class Check {
   private async explainMemory(run: RunMode, spaces: ReadonlySet<number>, trial: Trial): Promise<Divergence> {
     const { program, disassembler } = this.options;
     const expected = new MemoryTaker(spaces);
-    await runOnce(program, { patch: 'off' }, this.input, expected);
+    await runOnce(program, { patch: 'off' }, this.streams, expected);
     const found = new MemoryComparer(expected.snapshots);
-    await runOnce(program, run, this.input, found);
+    await runOnce(program, run, this.streams, found);
     return diagnoseMemory({
       task: '1',
       expected: NO_SCENE,
@@ -267,9 +267,9 @@ class Check {
     const { key, same, within } = parting;
     if (within === same + 1) return { key, index: within };
     const expected = new RangeTaker(parting, depth);
-    await runOnce(program, { patch: 'off' }, this.input, expected);
+    await runOnce(program, { patch: 'off' }, this.streams, expected);
     const found = new RangeTaker(parting, depth);
-    await runOnce(program, run, this.input, found, { maxInstructions: this.maxInstructions });
+    await runOnce(program, run, this.streams, found, { maxInstructions: this.maxInstructions });
     let at = 0;
     while (at < expected.hashes.length && expected.hashes[at] === found.hashes[at]) at++;
     return { key, index: same + 1 + at };

@@ -12,7 +12,7 @@ import { Sandbox } from '../sandbox.ts';
 import type { EventTaker } from './observer.ts';
 import { RunObserver } from './observer.ts';
 import { OutputDigest, runHost } from './run-streams.ts';
-import type { SharedInput } from './run-streams.ts';
+import type { SharedStreams } from './run-streams.ts';
 
 /** What the runs have in common. */
 export type CheckedProgram = Omit<
@@ -46,7 +46,7 @@ export interface RunMode {
 export async function runOnce(
   program: CheckedProgram,
   mode: RunMode,
-  input: SharedInput,
+  shared: SharedStreams,
   taker: RunTaker,
   { shows = false, maxInstructions = Infinity } = {},
 ): Promise<EndedRun> {
@@ -55,7 +55,7 @@ export async function runOnce(
   const limit = Math.min(maxInstructions, program.maxInstructions ?? Infinity);
   const sandbox = Sandbox.create({
     ...program,
-    host: runHost(program.host, input, output, shows),
+    host: runHost(program.host, shared, output, shows),
     ...mode,
     comparable: true,
     // Warnings about the program would come again with each run.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The outside world of compared runs: all of them read the same input, from its beginning, and only the first one's
-// output goes out. No stream is a terminal, and input never has to be waited for: time would depend on who gives it.
+// output goes out. No stream is a terminal, and input never has to be waited for: time would depend on who gives it. Where
+// the outside has taken no more of the first run's output, it takes no more of the others'.
 
 import { EAGAIN } from '../../abi/errno.ts';
 import { TraplineError } from '../../base/errors.ts';
@@ -15,8 +16,18 @@ export const MAX_INPUT = 64 * 2 ** 20;
 /** Reads more input, waiting for it: bytes read, 0 at the end, or a negative errno. */
 export type InputSource = (into: Uint8Array) => number;
 
-/** The tool's input, read once. */
-export class SharedInput {
+type OutputName = 'out' | 'err';
+
+/** From which write on the outside has refused output, and with which -errno. */
+interface Refusal {
+  readonly write: number;
+  readonly errno: number;
+}
+
+/** The tool's streams: input is read once, and what became of output is kept. */
+export class SharedStreams {
+  /** Set by the run whose output goes out; a reader that has gone away (`| head`) does not come back. */
+  readonly refusals = new Map<OutputName, Refusal>();
   private readonly source: InputSource;
   private chunks: Uint8Array[] = [];
   private length = 0;
@@ -27,7 +38,7 @@ export class SharedInput {
   }
 
   /** The input from its beginning. */
-  open(): HostStream {
+  openInput(): HostStream {
     let chunk = 0;
     let at = 0;
     return {
@@ -110,7 +121,7 @@ export class OutputDigest {
   private readonly out = new StreamHash();
   private readonly err = new StreamHash();
 
-  take(stream: 'out' | 'err', data: Uint8Array): void {
+  take(stream: OutputName, data: Uint8Array): void {
     this[stream].take(data);
   }
 
@@ -120,20 +131,28 @@ export class OutputDigest {
 }
 
 /** The host as one run sees it. @param shows this run's output goes out */
-export function runHost(host: Host, input: SharedInput, digest: OutputDigest, shows: boolean): Host {
-  const output = (name: 'out' | 'err', real: HostStream): HostStream => ({
-    isTerminal: false,
-    windowSize: () => ({ rows: 0, columns: 0 }),
-    read: () => -EAGAIN,
-    onReadable: () => {},
-    write: (from) => {
-      digest.take(name, from);
-      return shows ? real.write(from) : from.length;
-    },
-    ...(shows && real.flush !== undefined ? { flush: () => real.flush?.() ?? true } : {}),
-  });
+export function runHost(host: Host, shared: SharedStreams, digest: OutputDigest, shows: boolean): Host {
+  const output = (name: OutputName, real: HostStream): HostStream => {
+    let writes = 0;
+    return {
+      isTerminal: false,
+      windowSize: () => ({ rows: 0, columns: 0 }),
+      read: () => -EAGAIN,
+      onReadable: () => {},
+      write: (from) => {
+        const write = writes++;
+        const refusal = shared.refusals.get(name);
+        if (refusal !== undefined && write >= refusal.write) return refusal.errno;
+        const written = shows ? real.write(from) : from.length;
+        if (written < 0) shared.refusals.set(name, { write, errno: written });
+        else digest.take(name, from);
+        return written;
+      },
+      ...(shows && real.flush !== undefined ? { flush: () => real.flush?.() ?? true } : {}),
+    };
+  };
   return wrapHost(host, {
-    stdin: input.open(),
+    stdin: shared.openInput(),
     stdout: output('out', host.stdout),
     stderr: output('err', host.stderr),
   });

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, latin1Bytes } from '../../../src/base/bytes.ts';
 import { TraplineError } from '../../../src/base/errors.ts';
 import type { HostDirectory } from '../../../src/base/host.ts';
-import { MAX_INPUT, SharedInput } from '../../../src/sandbox/check/run-streams.ts';
+import { MAX_INPUT, SharedStreams } from '../../../src/sandbox/check/run-streams.ts';
 import { checked, guestFile } from '../../conformance/guests/checked.ts';
 import type { Checked, CheckedOptions } from '../../conformance/guests/checked.ts';
 import { directoryWith, elfOf } from '../../kernel/code-guest.ts';
@@ -41,7 +41,7 @@ describe('checkProgram', () => {
   });
 
   it('refuses more input than it can keep', () => {
-    const stream = new SharedInput((into) => into.length).open();
+    const stream = new SharedStreams((into) => into.length).openInput();
     const into = new Uint8Array(65536);
     const readAll = (): void => {
       for (let read = 0; read <= MAX_INPUT; read += into.length) stream.read(into);
