@@ -123,10 +123,13 @@ function* checkBoundary(site: number, bytes: Uint8Array, knownBoundary: number):
     const verdict = code === null ? 'unknown' : walkToSite(code, site - knownBoundary);
     if (verdict !== 'unknown') return verdict === 'boundary' ? null : 'tail-of-instruction';
   }
-  // No boundary is known (a jump went straight to the syscall): the bytes themselves must leave no other reading.
+  // No boundary is known (a jump went straight to the syscall): the bytes themselves must leave no other reading. What
+  // cannot be read is no code; the page before may be.
   const inPage = site % PAGE_SIZE;
-  const length = Math.min(LOOK_BACK, inPage === 0 ? LOOK_BACK : inPage);
-  const before = bytesOf(yield load(site - length, length, 'bytes before the site'));
+  let before = bytesOf(yield load(site - LOOK_BACK, LOOK_BACK, 'bytes before the site'));
+  if (before === null && inPage > 0 && inPage < LOOK_BACK) {
+    before = bytesOf(yield load(site - inPage, inPage, 'bytes before the site'));
+  }
   const isTail = before === null ? inPage !== 0 : mayBeTail(before, bytes);
   return isTail ? 'boundary-unknown' : null;
 }

@@ -103,6 +103,14 @@ describe('patchSyscall', () => {
     }
   });
 
+  it('hardened: an instruction that covers the mov may begin in the page before', () => {
+    // movl $0x27,-0x48(%rsp), from 1 to 3 bytes in the first page.
+    for (const inFirst of [1, 2, 3]) {
+      const { space, ip } = spaceWith(`c7 44 24 ${GETPID}`, TEXT + 0x2000 - inFirst);
+      expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: 0 })).toMatchObject({ rule: 'boundary-unknown' });
+    }
+  });
+
   it('hardened: a known boundary settles what the bytes alone do not', () => {
     // push $-0x77, whose last byte 89 could also begin `mov %edi,0x27(%rax)`.
     const { space, ip } = spaceWith('6a 89 b8 27 00 00 00 0f 05');
