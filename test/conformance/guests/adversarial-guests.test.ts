@@ -63,7 +63,8 @@ const EXPECTED: Readonly<Record<string, CheckVerdict | { upstream: Expected; har
   },
   'g21-data-island': 'same',
   'g22-desync': 'same',
-  'g23-jit': 'same',
+  // Hardened leaves code alone that is made in place.
+  'g23-jit': { upstream: 'same', hardened: 'slower-only' },
   'g24-remap-after-trap': 'slower-only',
   'g25-checksum': {
     upstream: { kind: 'call', cause: 'reads-code' },
@@ -145,5 +146,19 @@ describe('the site that check names', () => {
   it('of g06 is the one whose number was called in place of the other', async () => {
     const { divergence } = (await checked(guestFile('g06-shared-tail'), { modes: ['upstream'] })).mode('upstream');
     expect(divergence).toMatchObject({ expected: 'sched_yield(', found: 'getpid(', suspect: { site: { sysno: 39 } } });
+  });
+});
+
+describe('a compiler at run time (g23)', () => {
+  it('has each version of its code patched upstream, at the cost of a slot each; hardened patches none', async () => {
+    const result = await checked(guestFile('g23-jit'));
+    const sites = (mode: 'upstream' | 'hardened') =>
+      result.mode(mode).metrics.sites.filter(({ address }) => Number(address) > 0x7f0000000000);
+    // Ten versions of two calls each: the first traps, and the next version takes the patch away.
+    expect(new Set(sites('upstream').map((site) => site.address)).size).toBe(1);
+    expect(new Set(sites('upstream').map((site) => site.slot)).size).toBe(10);
+    expect(sites('upstream').map((site) => site.calls)).toEqual(Array.from({ length: 10 }, () => 1));
+    expect(sites('hardened')).toEqual([]);
+    expect(result.mode('hardened').metrics.refused[0]).toMatchObject({ rule: 'writable-code', traps: 20 });
   });
 });
