@@ -10,7 +10,7 @@ import { corrupt } from './bytes.ts';
 /** What the file begins with: a name, and bytes that a transfer as text would change. */
 const MAGIC = latin1Bytes('TRAPLINE CHECKPOINT\r\n\x1a\n');
 /** Rises with every change of the format or of the state that it holds. */
-export const CHECKPOINT_VERSION = 3;
+export const CHECKPOINT_VERSION = 4;
 
 const HEAD_BYTES = 32;
 const ROW_BYTES = 32;
