@@ -99,6 +99,13 @@ export function initialCredentials(uid: number, gid = uid): Credentials {
   };
 }
 
+/** The user that a task is in every respect, with the rights that this brings; -1 for any other. */
+export function plainUser({ uid, euid, suid, effective, permitted, securebits }: Credentials): number {
+  const isOne = euid === uid && suid === uid && securebits === 0;
+  const caps = uid === 0 ? ALL_CAPS : 0n;
+  return isOne && effective === caps && permitted === caps ? uid : -1;
+}
+
 export function hasCap(creds: Credentials, cap: number): boolean {
   return ((creds.effective >> BigInt(cap)) & 1n) === 1n;
 }

@@ -16,7 +16,7 @@ import type { GuestContext } from '../platform/sentry.ts';
 import { EventKind } from '../trace/events.ts';
 import type { FdTable } from '../vfs/fd-table.ts';
 import type { FsContext } from '../vfs/fs-context.ts';
-import type { Credentials } from './credentials.ts';
+import { plainUser, type Credentials } from './credentials.ts';
 import type { UndoList } from './ipc/semaphore-sets.ts';
 import type { Kernel } from './kernel.ts';
 import type { IoUse } from './io-use.ts';
@@ -277,6 +277,11 @@ export class Task implements GuestContext, Waiter, TimerOwner {
 
   get hasTracer(): boolean {
     return this.tracee !== null;
+  }
+
+  get trust(): number {
+    // What filters a task's calls may keep it from ptrace.
+    return this.seccomp === null ? plainUser(this.creds) : -1;
   }
 
   get isLeader(): boolean {

@@ -26,11 +26,11 @@ import { Mapper, type MapRequest } from './mapper.ts';
 import { Pager, TOUCH_EXECUTE, TOUCH_READ, TOUCH_WRITE, type GuestFault } from './pager.ts';
 import { PTE_USER, PTE_WRITE } from './page-table.ts';
 import type { PageTable } from './page-table.ts';
-import type { PhysicalMemory } from './physical-memory.ts';
+import { FRAME_CACHED, type PhysicalMemory } from './physical-memory.ts';
 import { visitResident, type ResidentVisitor } from './resident-pages.ts';
 import { numaMapsText } from './numa-maps-text.ts';
 import { pagemap, smapsRollupText, smapsText } from './smaps-text.ts';
-import { SpaceCore, type SpaceLimits } from './space-core.ts';
+import { SpaceCore, type CodeCopier, type SpaceLimits } from './space-core.ts';
 import { StubPages } from './stub-pages.ts';
 import { UserMemory } from './user-memory.ts';
 import { STACK_GUARD_GAP, VMA_GROWSDOWN } from './vma.ts';
@@ -41,7 +41,7 @@ export { FilePages, type MappableFile } from './file-pages.ts';
 export type { Vma } from './vma.ts';
 export type { MapRequest } from './mapper.ts';
 export type { GuestFault } from './pager.ts';
-export type { SpaceLimits } from './space-core.ts';
+export type { CodeCopier, SpaceLimits } from './space-core.ts';
 export type { MemoryUse } from './maps-text.ts';
 
 /** Default first address beyond the guest's: Linux's TASK_SIZE. */
@@ -123,6 +123,20 @@ export class AddressSpace {
   /** False once everything was freed: somebody may still know which space it was. */
   get isLive(): boolean {
     return this.references > 0;
+  }
+
+  /** Who is asked for copies of code. */
+  set copier(copier: CodeCopier | null) {
+    this.core.copier = copier;
+  }
+
+  /** The page-cache frame whose code is mapped at an address, as it is or as a copy of the platform's; or 0. */
+  codeSource(addr: Addr): number {
+    const { memory, table } = this.core;
+    const entry = table.entry(pageDown(addr));
+    const frame = entry === 0 ? 0 : (memory.words[entry] as number) >>> 12;
+    const source = memory.codeSource(frame) || frame;
+    return ((memory.flags[source] as number) & FRAME_CACHED) === 0 ? 0 : source;
   }
 
   /** For checks of a restored machine. @internal */

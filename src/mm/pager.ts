@@ -10,7 +10,7 @@ import { PROT_EXEC, PROT_WRITE } from '../abi/mman.ts';
 import { BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV } from '../abi/signal.ts';
 import type { Access } from '../cpu/cpu.ts';
 import { PTE_ACCESSED, PTE_DIRTY, PTE_NX_HIGH, PTE_PRESENT, PTE_USER, PTE_WRITE } from './page-table.ts';
-import { FRAME_CACHED, FRAME_EXECUTED, FRAME_WRITABLE } from './physical-memory.ts';
+import { FRAME_ASKED, FRAME_CACHED, FRAME_EXECUTED, FRAME_WRITABLE } from './physical-memory.ts';
 import { isAccessible, type SpaceCore } from './space-core.ts';
 import { STACK_GUARD_GAP, VMA_GROWSDOWN, VMA_LOCKED, type MappedArea } from './vma.ts';
 
@@ -97,8 +97,10 @@ export class Pager {
       frame = area.pages.frameAt(index);
       memory.retain(frame);
       core.countResident();
-      if (touch === TOUCH_EXECUTE) area.pages.claimExecute(memory, index, frame);
-      this.install(area, entry, frame, touch === TOUCH_EXECUTE);
+      if (!this.installCopy(area, page, entry, frame)) {
+        if (touch === TOUCH_EXECUTE) area.pages.claimExecute(memory, index, frame);
+        this.install(area, entry, frame, touch === TOUCH_EXECUTE);
+      }
       this.mapAround(area, page);
       return PAGE_READY;
     }
@@ -288,8 +290,22 @@ export class Pager {
       if (frame === 0) continue;
       memory.retain(frame);
       core.countResident();
-      this.install(area, entry, frame, false);
+      if (!this.installCopy(area, at, entry, frame)) this.install(area, entry, frame, false);
     }
+  }
+
+  /** Maps what the platform has instead of a frame with code of a file, if it has anything; the frame loses a reference then. */
+  private installCopy(area: MappedArea, page: Addr, entry: number, frame: number): boolean {
+    const { core } = this;
+    const { memory } = core;
+    if (((memory.flags[frame] as number) & FRAME_ASKED) === 0 || core.copier === null) return false;
+    if (area.shared || (area.prot & (PROT_EXEC | PROT_WRITE)) !== PROT_EXEC) return false;
+    const copy = core.copier.copyOf(page, frame);
+    if (copy === 0) return false;
+    memory.release(frame);
+    if (area.family === 0) core.joinFamily(area);
+    this.install(area, entry, copy, true);
+    return true;
   }
 
   private growStack(area: MappedArea, index: number, page: Addr): boolean {

@@ -18,6 +18,8 @@ export const FRAME_WRITABLE = 2;
 export const FRAME_CACHED = 4;
 /** The frame is a page table. */
 export const FRAME_TABLE = 8;
+/** A page-cache frame with code that the platform wants to be asked for before it is mapped for execution. */
+export const FRAME_ASKED = 16;
 
 const WORDS_PER_PAGE = PAGE_SIZE / 4;
 /** Free copies of code that wait to be copies of the same again: more would only take the host's memory. */
@@ -26,6 +28,21 @@ const MAX_SPARES = 512;
 const MAX_DIFFERENCES = 64;
 /** Frames reserved at the start even if the engine claims none: frame 0 must never be handed out. */
 const MIN_RESERVED = PAGE_SIZE;
+
+/** Bytes that a copy of code has in place of its source's. */
+export interface CodeEdit {
+  /** In the page, all bytes of which it covers. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+const NO_EDITS: readonly CodeEdit[] = [];
+
+/** The first word from `i` on in which two pages differ. Small, so that it is compiled by itself: nearly all time goes here. */
+function firstDifference(words: Uint32Array, a: number, b: number, i: number): number {
+  while (i < WORDS_PER_PAGE && words[a + i] === words[b + i]) i++;
+  return i;
+}
 
 /** All physical memory that guests may use. One per sandbox. */
 export class PhysicalMemory {
@@ -147,23 +164,32 @@ export class PhysicalMemory {
    * A frame with one reference that holds the same code as `from`, or 0 as from {@link allocate}. Each process that patches
    * or debugs a program copies the same pages: one that was such a copy before serves again. Only what differs is written
    * then, and all else that was translated from it stays.
+   * @param edits where the copy differs from its source
    */
-  copyCode(from: number): number {
+  copyCode(from: number, edits = NO_EDITS): number {
     if (this.used >= this.limitFrames && this.reclaim() === 0) return 0;
-    const spares = this.spares.get(from);
+    // A copy of a copy is one of the same page.
+    const source = this.copiedFrom.get(from) ?? from;
+    const spares = this.spares.get(source);
     let frame = spares?.pop();
     if (frame === undefined) {
       frame = this.allocate(false);
       if (frame === 0) return 0;
       this.copyFrame(from, frame);
+      for (const { offset, bytes } of edits) this.bytes.set(bytes, frame * PAGE_SIZE + offset);
     } else {
-      if (spares?.length === 0) this.spares.delete(from);
+      if (spares?.length === 0) this.spares.delete(source);
       this.spareCount--;
       this.take(frame);
-      this.rewrite(from, frame);
+      this.rewrite(from, frame, edits);
     }
-    this.copiedFrom.set(frame, from);
+    this.copiedFrom.set(frame, source);
     return frame;
+  }
+
+  /** The frame that one was copied from by {@link copyCode}, or 0. */
+  codeSource(frame: number): number {
+    return this.copiedFrom.get(frame) ?? 0;
   }
 
   /** A zeroed frame counted as a page table, or 0. */
@@ -274,28 +300,60 @@ export class PhysicalMemory {
     this.spareCount = 0;
   }
 
-  /** Makes the bytes of one frame those of another; translations of those that change are dropped. */
-  private rewrite(from: number, to: number): void {
-    const { words, bytes } = this;
+  /** Makes the bytes of one frame those of another, but for the edits; translations of those that change are dropped. */
+  private rewrite(from: number, to: number, edits: readonly CodeEdit[]): void {
+    const { words } = this;
     const source = from * WORDS_PER_PAGE;
     const target = to * WORDS_PER_PAGE;
-    for (let i = 0, places = 0; i < WORDS_PER_PAGE; i++) {
-      if (words[source + i] === words[target + i]) continue;
+    for (let i = 0, places = 0; ; i++) {
+      i = firstDifference(words, source, target, i);
+      if (i >= WORDS_PER_PAGE) break;
+      const first = i;
+      while (i < WORDS_PER_PAGE && words[source + i] !== words[target + i]) i++;
+      if (edits.length > 0 && this.isEdit(from, to, first * 4, i * 4, edits)) continue;
       if (++places > MAX_DIFFERENCES) {
         this.copyFrame(from, to);
         this.mmu.invalidateCode(to * PAGE_SIZE, PAGE_SIZE);
-        return;
+        break;
       }
-      const first = i;
-      while (i < WORDS_PER_PAGE && words[source + i] !== words[target + i]) i++;
-      // To the byte: what begins right behind may stay.
-      let start = first * 4;
-      let end = i * 4;
-      while (bytes[from * PAGE_SIZE + start] === bytes[to * PAGE_SIZE + start]) start++;
-      while (bytes[from * PAGE_SIZE + end - 1] === bytes[to * PAGE_SIZE + end - 1]) end--;
-      words.copyWithin(target + first, source + first, source + i);
-      this.mmu.invalidateCode(to * PAGE_SIZE + start, end - start);
+      this.restore(from, to, first, i);
     }
+    for (const edit of edits) {
+      if (this.hasEdit(to, edit)) continue;
+      this.bytes.set(edit.bytes, to * PAGE_SIZE + edit.offset);
+      this.mmu.invalidateCode(to * PAGE_SIZE + edit.offset, edit.bytes.length);
+    }
+  }
+
+  /** Makes some words of one frame those of another. */
+  private restore(from: number, to: number, first: number, behind: number): void {
+    const { words, bytes } = this;
+    // To the byte: what begins right behind may stay.
+    let start = first * 4;
+    let end = behind * 4;
+    while (bytes[from * PAGE_SIZE + start] === bytes[to * PAGE_SIZE + start]) start++;
+    while (bytes[from * PAGE_SIZE + end - 1] === bytes[to * PAGE_SIZE + end - 1]) end--;
+    const source = from * WORDS_PER_PAGE;
+    words.copyWithin(to * WORDS_PER_PAGE + first, source + first, source + behind);
+    this.mmu.invalidateCode(to * PAGE_SIZE + start, end - start);
+  }
+
+  /** Whether what differs in [start, end) of two frames is one edit and nothing else. */
+  private isEdit(from: number, to: number, start: number, end: number, edits: readonly CodeEdit[]): boolean {
+    const edit = edits.find(({ offset, bytes }) => offset < end && offset + bytes.length > start);
+    if (edit === undefined || !this.hasEdit(to, edit)) return false;
+    const { offset, bytes } = edit;
+    for (let at = start; at < end; at++) {
+      const isInside = at >= offset && at < offset + bytes.length;
+      if (!isInside && this.bytes[from * PAGE_SIZE + at] !== this.bytes[to * PAGE_SIZE + at]) return false;
+    }
+    return true;
+  }
+
+  private hasEdit(frame: number, { offset, bytes }: CodeEdit): boolean {
+    const at = frame * PAGE_SIZE + offset;
+    for (let i = 0; i < bytes.length; i++) if (this.bytes[at + i] !== bytes[i]) return false;
+    return true;
   }
 
   /** Drops clean page-cache pages that nobody maps; how many. */

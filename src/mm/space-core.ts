@@ -31,6 +31,15 @@ export interface SpaceLayout {
   mmapBase: Addr;
 }
 
+/** The platform, where it has copies of code for its processes. */
+export interface CodeCopier {
+  /**
+   * A page of a file's code, whose frame wants to be asked for (FRAME_ASKED), is about to be mapped for execution.
+   * @returns a frame to map instead, with one reference that the mapping takes over; or 0
+   */
+  copyOf(page: Addr, frame: number): number;
+}
+
 const LEAF_SPAN = 2 ** 21;
 
 /** Linux's vm.max_map_count. */
@@ -46,6 +55,8 @@ export class SpaceCore implements PageUser {
   readonly vmas = new VmaList();
   readonly layout: SpaceLayout;
   readonly limits: SpaceLimits;
+
+  copier: CodeCopier | null = null;
 
   brkStart: Addr = 0;
   brk: Addr = 0;

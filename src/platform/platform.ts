@@ -149,7 +149,7 @@ export class Platform implements PlatformApi {
       stubThreads: this.threadLimit,
       code: this.patches ? code.bytes : null,
       book: this.patcher.book,
-      makeTraps: (mm) => new SpaceTraps(mm, guards, this.prng, trace, observer ?? null),
+      makeTraps: (mm, book, known) => new SpaceTraps(mm, guards, this.prng, trace, observer ?? null, book, known),
     });
     this.on = new CurrentContext(cpu, {
       spaces: this.spaces,
@@ -493,7 +493,7 @@ export class Platform implements PlatformApi {
       const caller = sysno === undefined ? undefined : ctx.mm.readU64(ctx.regs.get(Reg.rsp));
       if (sysno !== undefined && caller !== undefined) return this.vsyscall(ctx, sysno, caller);
     }
-    const errorCode = pageFaultErrorCode(stop);
+    if (access === 'execute') this.on.thread?.traps.runsFor(ctx);
     const result = ctx.mm.handleFault(address, access, stop.present, ctx.regs.get(Reg.rsp));
     if (result === 'fixed') {
       ctx.faultsServed++;
@@ -510,7 +510,7 @@ export class Platform implements PlatformApi {
     event.code = result.code;
     event.addr = result.addr;
     event.trapno = PAGE_FAULT_VECTOR;
-    event.errorCode = errorCode;
+    event.errorCode = pageFaultErrorCode(stop);
     return false;
   }
 

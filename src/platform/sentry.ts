@@ -24,6 +24,8 @@ export interface GuestContext {
   readonly fpu: Uint8Array;
   /** A tracer is attached: no site is patched for it (gVisor `62cb91e84`). */
   readonly hasTracer: boolean;
+  /** The user whose processes may trust each other with their code, as ptrace(2) lets them; -1 for one with other rights. */
+  readonly trust: number;
   /** Enabled breakpoints of its debug registers; null for nearly all. */
   readonly breakpoints: readonly Breakpoint[] | null;
   /** Page faults that were served for it. */

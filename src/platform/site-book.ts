@@ -19,14 +19,16 @@ const MAX_REFUSED = 4096;
 /** Patched sites remembered after their spaces are gone. */
 const MAX_TOTALS = 65_536;
 
-interface PatchedTotal {
+/** Calls of one site of all spaces. */
+export interface PatchedTotal {
   readonly address: number;
   readonly sysno: number;
   readonly slot: number;
   calls: number;
 }
 
-interface RefusedTotal {
+/** Traps of one place of all spaces. */
+export interface RefusedTotal {
   readonly address: number;
   readonly bytes: string;
   readonly rule: string;
@@ -62,6 +64,8 @@ export class SiteBook {
   /** Counts of spaces that are gone; entries are made early, so that they keep the order. */
   private readonly patchedTotals = new Totals<PatchedTotal>();
   private readonly refusedTotals = new Totals<RefusedTotal>();
+  /** What was last counted at an address. */
+  private readonly lastAt = new Map<number, { low: number; high: number; total: RefusedTotal }>();
 
   constructor(trace: TraceSink) {
     this.trace = trace;
@@ -72,7 +76,7 @@ export class SiteBook {
     this.open.add(traps);
     traps.refused.delete(site.address);
     traps.addSite(site);
-    this.patchedTotal(site);
+    site.total ??= this.patchedTotal(site);
   }
 
   /** A call trapped at bytes that are no site for it. */
@@ -83,12 +87,35 @@ export class SiteBook {
   ): RefusedSite | null {
     const known = traps.refused.get(site.address);
     if (known === undefined && traps.refused.size >= MAX_REFUSED) return null;
-    if (known !== undefined) this.refusedTotal(known).traps += known.traps;
-    const refused = { ...site, rule, traps: 1, isFinal: false };
-    traps.refused.set(site.address, refused);
-    this.open.add(traps);
-    this.refusedTotal(refused);
+    if (known !== undefined) this.totalOf(known).traps += known.traps;
+    const refused: RefusedSite = { ...site, rule, traps: 1, isFinal: false };
+    refused.total = this.refusedTotal(refused);
+    this.keep(traps, refused);
     return refused;
+  }
+
+  private keep(traps: SpaceTraps, refused: RefusedSite): void {
+    traps.refused.set(refused.address, refused);
+    this.open.add(traps);
+  }
+
+  /**
+   * Counts a first call from a place where others have been counted, in whichever space: each process that is started
+   * makes the same ones.
+   * @param low,high the eight bytes around the place
+   * @returns false when the last that was counted there had other bytes
+   */
+  countAgain(traps: SpaceTraps, address: number, sysno: number, low: number, high: number): boolean {
+    const last = this.lastAt.get(address);
+    if (last === undefined || last.low !== low || last.high !== high || traps.refused.size >= MAX_REFUSED) return false;
+    const { bytes, rule } = last.total;
+    this.keep(traps, { address, sysno, bytes, rule, traps: 1, isFinal: false, total: last.total });
+    return true;
+  }
+
+  /** What was counted is known for the next time. */
+  noteBytes({ address, total }: RefusedSite, low: number, high: number): void {
+    if (total !== undefined && this.lastAt.size < MAX_TOTALS) this.lastAt.set(address, { low, high, total });
   }
 
   /**
@@ -120,8 +147,8 @@ export class SiteBook {
   /** A space is gone: its counts go into the totals. */
   close(traps: SpaceTraps): void {
     if (!this.open.delete(traps)) return;
-    for (const site of traps.sites) this.patchedTotal(site).calls += site.calls;
-    for (const site of traps.refused.values()) this.refusedTotal(site).traps += site.traps;
+    for (const site of traps.sites) (site.total ?? this.patchedTotal(site)).calls += site.calls;
+    for (const site of traps.refused.values()) this.totalOf(site).traps += site.traps;
   }
 
   /** Sites of the same address, slot and number in several spaces count as one. */
@@ -129,7 +156,7 @@ export class SiteBook {
     const counts = new Map(this.patchedTotals.all.map((total) => [total, { ...total }]));
     for (const { sites } of this.open) {
       for (const site of sites) {
-        const count = counts.get(this.patchedTotal(site));
+        const count = counts.get(site.total ?? this.patchedTotal(site));
         if (count !== undefined) count.calls += site.calls;
       }
     }
@@ -150,7 +177,7 @@ export class SiteBook {
     const counts = new Map(this.refusedTotals.all.map((total) => [total, { ...total }]));
     for (const { refused } of this.open) {
       for (const site of refused.values()) {
-        const count = counts.get(this.refusedTotal(site));
+        const count = counts.get(this.totalOf(site));
         if (count !== undefined) count.traps += site.traps;
       }
     }
@@ -160,6 +187,10 @@ export class SiteBook {
   private patchedTotal({ address, sysno, slot }: PatchedSite): PatchedTotal {
     // A slot lies below 2^21.
     return this.patchedTotals.of(address, slot * 2 ** 32 + sysno, () => ({ address, sysno, slot, calls: 0 }));
+  }
+
+  private totalOf(site: RefusedSite): RefusedTotal {
+    return site.total ?? this.refusedTotal(site);
   }
 
   private refusedTotal({ address, bytes, rule }: RefusedSite): RefusedTotal {

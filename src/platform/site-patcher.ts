@@ -80,9 +80,14 @@ export class SitePatcher {
       known.traps++;
       return;
     }
+    const sysno = regs.u32[0] as number;
+    const low = traps.mm.readU32(address - 1) ?? 0;
+    const high = traps.mm.readU32(address + 3) ?? 0;
+    if (this.book.countAgain(traps, address, sysno, low, high)) return;
     const bytes = bytesAround(traps, address);
     const rule = bytes[1] === MOV_EAX_IMM32 ? 'other-number' : 'not-mov-eax';
-    this.book.count(traps, { address, sysno: regs.u32[0] as number, bytes: toHex(bytes, ' ') }, rule);
+    const counted = this.book.count(traps, { address, sysno, bytes: toHex(bytes, ' ') }, rule);
+    if (counted !== null) this.book.noteBytes(counted, low, high);
   }
 
   /** Checks and patches; true when the task runs the site again instead of being served. */
@@ -105,6 +110,8 @@ export class SitePatcher {
     if (!check.canBePatched) return false;
     const { hasTracer } = ctx;
     const { closed } = traps;
+    traps.site = ip - SITE_BYTES;
+    traps.runsFor(ctx);
     const request = { ip, sysno, hasTracer, closed, knownBoundary: this.cpu.blockStart };
     const outcome = drain(patchSyscall(request, this.config), traps);
     this.note(ctx, traps, outcome, sysno);
@@ -116,7 +123,9 @@ export class SitePatcher {
 
   private note(ctx: GuestContext, traps: SpaceTraps, outcome: PatchOutcome, sysno: number): void {
     if (outcome.kind === 'patched') {
-      this.book.add(traps, { address: outcome.site, sysno, slot: outcome.slot, calls: 0 });
+      const site = { address: outcome.site, sysno, slot: outcome.slot, calls: 0 };
+      this.book.add(traps, site);
+      traps.share(site);
       const used = usedSlots(traps.next, this.config.guards) - traps.freed.length;
       this.mostSlots = Math.max(this.mostSlots, used);
       this.trace.emit(EventKind.sitePatched, ctx.tid, outcome.site, sysno, outcome.index);

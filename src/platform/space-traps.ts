@@ -10,26 +10,34 @@ import { PAGE_SIZE, pageDown, type PhysAddr } from '../base/addr.ts';
 import { savable } from '../base/savable.ts';
 import { Reg } from '../cpu/regs.ts';
 import type { Regs } from '../cpu/regs.ts';
-import type { AddressSpace, RangeChange, RangeWatcher, Vma } from '../mm/address-space.ts';
+import type { AddressSpace, CodeCopier, RangeChange, RangeWatcher, Vma } from '../mm/address-space.ts';
+import { FRAME_ASKED, type PhysicalMemory } from '../mm/physical-memory.ts';
 import { EventKind } from '../trace/events.ts';
 import type { TraceSink } from '../trace/events.ts';
 import { SITE_BYTES } from '../isa/syscall-site.ts';
 import { changeCode, emptyTable, needsOwnBytes } from '../usertrap/code-change.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import {
+  patchedBytes,
   TABLE_BYTES,
+  TABLE_ENTRIES,
   TABLE_NAME,
   TRAP_BYTES,
   TRAP_CODE_OFFSET,
   TRAP_USED_BYTES,
+  trapAddress,
   trapBytes,
+  trapIndex,
   WINDOW_END,
   WINDOW_START,
 } from '../usertrap/layout.ts';
 import type { Step, StepPerformer, StepResult, Steps } from '../usertrap/steps.ts';
 import { drain } from '../usertrap/steps.ts';
-import { loseTable } from '../usertrap/trap-table.ts';
+import { adoptSlots, isSlotIndex, loseTable } from '../usertrap/trap-table.ts';
+import type { KnownSite, KnownSites } from './known-sites.ts';
 import type { PlatformObserver } from './observer.ts';
+import type { GuestContext } from './sentry.ts';
+import type { PatchedTotal, RefusedTotal, SiteBook } from './site-book.ts';
 
 /** A patched site of one address space. */
 export interface PatchedSite {
@@ -37,6 +45,8 @@ export interface PatchedSite {
   readonly sysno: number;
   readonly slot: number;
   calls: number;
+  /** Where the book counts it. */
+  total?: PatchedTotal;
 }
 
 /** A place whose calls trap: no site, or a site that was left alone. */
@@ -48,6 +58,8 @@ export interface RefusedSite {
   traps: number;
   /** The reason cannot go away while the code stays: do not ask again. */
   isFinal: boolean;
+  /** Where the book counts it. */
+  total?: RefusedTotal;
 }
 
 /** Up to six bytes as a little-endian number, for a trace event. */
@@ -65,6 +77,13 @@ function codeUse(area: Vma | undefined): number {
   return area.file === undefined && (area.prot & PROT_WRITE) !== 0 ? 2 : 1;
 }
 
+/** Whether a frame has a site's own bytes. */
+function isAt({ bytes }: PhysicalMemory, frame: number, { offset, original }: KnownSite): boolean {
+  const at = frame * PAGE_SIZE + offset;
+  for (let i = 0; i < SITE_BYTES; i++) if (bytes[at + i] !== original[i]) return false;
+  return true;
+}
+
 /** Records that nobody has to ask for. */
 function* known(sites: readonly PatchedSite[]): Steps<readonly PatchedSite[]> {
   yield* [];
@@ -72,12 +91,14 @@ function* known(sites: readonly PatchedSite[]): Steps<readonly PatchedSite[]> {
 }
 
 /** The trap table of one address space and what the Sentry knows of its sites. */
-export class SpaceTraps implements StepPerformer, RangeWatcher {
+export class SpaceTraps implements StepPerformer, RangeWatcher, CodeCopier {
   readonly mm: AddressSpace;
   private readonly prng: Prng;
   private readonly trace: TraceSink;
   private readonly guards: Guards;
   private readonly observer: PlatformObserver | null;
+  private readonly book: SiteBook;
+  private readonly known: KnownSites | null;
   /** Next unused index; 0 before the first use. */
   next = 0;
   base = 0;
@@ -99,13 +120,28 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   tracees = 0;
   /** For trace events. */
   tid = 0;
+  /** Whose code its own may be: {@link GuestContext.trust} of the context that last executed a new page. */
+  trust = -1;
+  /** The site of the patch under way. */
+  site = 0;
   /** Where the patch under way has stored. */
   private readonly stored: { start: PhysAddr; end: PhysAddr }[] = [];
   /** The page that it stores to, or -1, and where that is in memory. */
   private openPage = -1;
   private openFrame: PhysAddr = 0;
 
-  constructor(mm: AddressSpace, guards: Guards, prng: Prng, trace: TraceSink, observer: PlatformObserver | null) {
+  /** @param known null where sites are not shared */
+  constructor(
+    mm: AddressSpace,
+    guards: Guards,
+    prng: Prng,
+    trace: TraceSink,
+    observer: PlatformObserver | null,
+    book: SiteBook,
+    known: KnownSites | null,
+  ) {
+    this.book = book;
+    this.known = known;
     this.guards = guards;
     this.observer = observer;
     this.mm = mm;
@@ -155,6 +191,55 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
     this.sites.push(site);
     this.byReturn.set(site.address + SITE_BYTES, site);
     this.bySlot.set(site.slot, site);
+  }
+
+  /** A context executes a page that is new to this space. */
+  runsFor(ctx: GuestContext): void {
+    if (this.known !== null) this.trust = ctx.trust;
+  }
+
+  /** A site was patched: other processes that map its page may have it from the start. */
+  share(site: PatchedSite): void {
+    const { known, mm } = this;
+    if (known === null || this.trust < 0 || this.base !== known.base) return;
+    const frame = mm.codeSource(site.address);
+    if (frame === 0) return;
+    const { flags } = mm.memory;
+    if (((flags[frame] as number) & FRAME_ASKED) === 0) known.forget(frame);
+    flags[frame] = (flags[frame] as number) | FRAME_ASKED;
+    const page = pageDown(site.address);
+    known.add(frame, page, this.trust, { offset: site.address - page, sysno: site.sysno, slot: site.slot });
+  }
+
+  /** A copy of a page with all its known sites patched, or 0. @see CodeCopier */
+  copyOf(page: number, frame: number): number {
+    const { known, mm } = this;
+    const { memory } = mm;
+    if (known === null || this.closed !== null || this.tracees > 0 || this.sites.length >= MAX_SITES) return 0;
+    const sites = known
+      .of(frame, page, this.trust)
+      ?.filter((site) => this.isFree(site.slot) && isAt(memory, frame, site));
+    if (sites === undefined || sites.length === 0) return 0;
+    const wanted: PatchedSite[] = sites.map(({ offset, slot, sysno }) => ({
+      address: page + offset,
+      sysno,
+      slot,
+      calls: 0,
+    }));
+    if (!drain(adoptSlots(wanted, known.base, this.guards), this)) return 0;
+    const edits = sites.map(({ offset, slot }) => ({ offset, bytes: patchedBytes(slot) }));
+    const copy = memory.copyCode(frame, edits);
+    for (const site of wanted) {
+      if (copy === 0) this.freed.push(site.slot);
+      else this.book.add(this, site);
+    }
+    return copy;
+  }
+
+  /** Whether no site of this space has a slot. */
+  private isFree(slot: number): boolean {
+    if (this.next === 0) return true;
+    return trapIndex(this.base, slot) >= this.next ? this.base === this.known?.base : this.freed.includes(slot);
   }
 
   private forget(site: PatchedSite): void {
@@ -253,6 +338,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
   }
 
   private performStep(step: Step): StepResult {
+    const { known } = this;
     switch (step.op) {
       // One task runs at a time and steps are not interleaved: the lock is free, the others stand still, no code is stale.
       case 'unlock':
@@ -273,10 +359,11 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       case 'get':
         return this[step.field];
       case 'set':
+        if (step.field === 'next') this.skip(step.value - 1);
         this[step.field] = step.value;
         return 1;
       case 'freed':
-        return this.freed.at(-1) ?? 0;
+        return this.slotForSite();
       case 'free': {
         const site = this.bySlot.get(step.slot);
         if (site !== undefined) this.forget(site);
@@ -298,8 +385,35 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       case 'is-executable':
         return codeUse(this.mm.findVma(step.addr));
       case 'random':
-        return this.prng.below(step.below);
+        // Shared sites need the table where it is in other spaces.
+        return known === null || known.base === 0 ? this.prng.below(step.below) : known.base - WINDOW_START;
     }
+  }
+
+  /** Slots between the next and the one that is taken are free. */
+  private skip(index: number): void {
+    if (this.next <= 0) return;
+    for (let i = this.next; i < index; i++) if (isSlotIndex(i)) this.freed.push(trapAddress(this.base, i));
+  }
+
+  /**
+   * Where sites are shared, each has the same slot in every table as long as there are enough, so that a slot whose site is
+   * gone serves another only if it is no known site's.
+   */
+  private slotForSite(): number {
+    const { known, freed, base } = this;
+    if (known === null || base !== known.base) return freed.at(-1) ?? 0;
+    const page = pageDown(this.site);
+    const frame = this.mm.codeSource(page);
+    const own = known.of(frame, page, this.trust)?.find(({ offset }) => page + offset === this.site)?.slot ?? 0;
+    if (own !== 0 && this.isFree(own)) return own;
+    const free = freed.findLast((slot) => !known.hasSlot(slot));
+    if (free !== undefined) return free;
+    for (let index = Math.max(this.next, 1); index < TABLE_ENTRIES; index++) {
+      const slot = trapAddress(base, index);
+      if (isSlotIndex(index) && !known.hasSlot(slot)) return index === this.next ? 0 : slot;
+    }
+    return freed.at(-1) ?? 0;
   }
 
   /** Where a mapping of the table's name starts in the window; one that begins before the window hides it (MMS:1528-1543). */
@@ -383,8 +497,9 @@ export class SpaceTraps implements StepPerformer, RangeWatcher {
       lockEager: !this.guards.exemptFromMemlock,
       isHidden: this.guards.hideTable,
     });
-    if (got === addr) return 0;
-    return got < 0 ? got : -EFAULT;
+    if (got !== addr) return got < 0 ? got : -EFAULT;
+    if (this.known?.base === 0) this.known.base = addr;
+    return 0;
   }
 }
 

@@ -11,6 +11,7 @@ import { Reg } from '../cpu/regs.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { Guards } from '../usertrap/guards.ts';
 import type { GuestContext } from './sentry.ts';
+import { KnownSites } from './known-sites.ts';
 import type { SiteBook } from './site-book.ts';
 import type { SpaceTraps } from './space-traps.ts';
 import { programsGs, STUB_CODE, STUB_START } from './stub-layout.ts';
@@ -24,7 +25,7 @@ export interface SpacesOptions extends SubprocessOptions {
   /** Machine code of the stub; null when nothing is patched. */
   readonly code: Uint8Array | null;
   readonly book: SiteBook;
-  readonly makeTraps: (mm: AddressSpace) => SpaceTraps;
+  readonly makeTraps: (mm: AddressSpace, book: SiteBook, known: KnownSites | null) => SpaceTraps;
 }
 
 /** All address spaces of a machine. */
@@ -35,9 +36,11 @@ export class Spaces {
   private readonly pool: StubThread[][] = [];
   private codePage: PhysAddr = 0;
   private isRetired = false;
+  private readonly known: KnownSites | null;
 
   constructor(options: SpacesOptions) {
     this.options = options;
+    this.known = options.guards.shareSites && options.code !== null ? new KnownSites() : null;
   }
 
   get(mm: AddressSpace): Subprocess | undefined {
@@ -63,7 +66,7 @@ export class Spaces {
     const { options } = this;
     const { guards } = options;
     const code = this.isRetired ? null : options.code;
-    const traps = options.makeTraps(mm);
+    const traps = options.makeTraps(mm, options.book, this.known);
     const subprocess = new Subprocess(mm, traps, options);
     if (code !== null) {
       invariant(mm.end <= STUB_START, () => 'an address space must end below the stub region');
@@ -74,6 +77,7 @@ export class Spaces {
       }
       if (!mm.mapStub(STUB_CODE, this.codePage, false, true)) return -ENOMEM;
       if (guards.surviveTableLoss || guards.reuseSlots || guards.restoreEditedSites) mm.watcher = traps;
+      if (guards.shareSites) mm.copier = traps;
       const pooled = this.pool.pop();
       if (pooled !== undefined) subprocess.inherit(pooled, !guards.assertGs);
     }
@@ -91,6 +95,7 @@ export class Spaces {
     child.base = parent.base;
     child.next = parent.next;
     child.freed.push(...parent.freed);
+    child.trust = parent.trust;
   }
 
   drop(mm: AddressSpace): void {
@@ -135,6 +140,7 @@ export class Spaces {
     this.isRetired = true;
     for (const [mm, subprocess] of this.byMm) {
       mm.watcher = null;
+      mm.copier = null;
       mm.unmapStub(STUB_CODE);
       for (const thread of subprocess.leave()) thread.releasePages(mm);
       this.drainPool(mm);

@@ -44,6 +44,8 @@ export interface Guards {
   readonly renewSlots: boolean;
   /** The slot of code that is unmapped, moved or written anew serves another site. */
   readonly reuseSlots: boolean;
+  /** A page of a file that a process of the same user has had patched comes patched, so that no site of it traps again. */
+  readonly shareSites: boolean;
   /** Code that is moved, made writable or written by another process has its own bytes again before. */
   readonly restoreEditedSites: boolean;
   /** The stub's record, which every thread of the guest can write, is filled in again before a task runs. */
@@ -66,7 +68,7 @@ export interface Guards {
 export const UPSTREAM_GUARDS: Guards = {
   validateAllBytes: false, compareSysno: false, checkSlot: false, stopOthers: false, refusePageSplit: false,
   instructionBoundary: false, refuseUnknownNumbers: false, refuseSharedFrames: false, refuseWritableCode: false, keepFailedSlot: false, exactCapacity: false,
-  spareGuestMappings: false, exemptFromMemlock: false, hideTable: false, inheritTable: false, surviveTableLoss: false, renewSlots: false, reuseSlots: false,
+  spareGuestMappings: false, exemptFromMemlock: false, hideTable: false, inheritTable: false, surviveTableLoss: false, renewSlots: false, reuseSlots: false, shareSites: false,
   restoreEditedSites: false, assertRecord: false, assertGs: false, narrowNumber: false, keepCopiedPage: false, syscallClobbers: false, hideSlotRip: false, restoreForTracer: false,
 };
 
@@ -74,6 +76,6 @@ export const UPSTREAM_GUARDS: Guards = {
 export const HARDENED_GUARDS: Guards = {
   validateAllBytes: true, compareSysno: true, checkSlot: true, stopOthers: true, refusePageSplit: true,
   instructionBoundary: true, refuseUnknownNumbers: true, refuseSharedFrames: true, refuseWritableCode: true, keepFailedSlot: true, exactCapacity: true,
-  spareGuestMappings: true, exemptFromMemlock: true, hideTable: true, inheritTable: true, surviveTableLoss: true, renewSlots: true, reuseSlots: true,
+  spareGuestMappings: true, exemptFromMemlock: true, hideTable: true, inheritTable: true, surviveTableLoss: true, renewSlots: true, reuseSlots: true, shareSites: true,
   restoreEditedSites: true, assertRecord: true, assertGs: true, narrowNumber: true, keepCopiedPage: true, syscallClobbers: true, hideSlotRip: true, restoreForTracer: true,
 };

@@ -4,6 +4,7 @@
 // usertrap_amd64.go newTrapLocked, addTrapLocked and tableSize, the off-by-one included.
 
 import { PAGE_SIZE, pageDown } from '../base/addr.ts';
+import { SITE_BYTES } from '../isa/syscall-site.ts';
 import type { Guards } from './guards.ts';
 import {
   BASE_SPAN,
@@ -13,10 +14,11 @@ import {
   TRAP_BYTES,
   TRAP_USED_BYTES,
   trapAddress,
+  trapBytes,
   trapIndex,
   WINDOW_START,
 } from './layout.ts';
-import { bytesOf, load, numberOf, store } from './steps.ts';
+import { bytesOf, load, lock, numberOf, store, unlock } from './steps.ts';
 import type { Step, StepResult, Steps } from './steps.ts';
 
 /** A slot that is ready to be filled. */
@@ -103,14 +105,60 @@ export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailu
   const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
   // DIVERGES (reuseSlots): upstream's slots are append-only, so that loading and unloading a library uses them up.
   const freed = guards.reuseSlots ? numberOf(yield { op: 'freed', what: 'freed slot' }) : 0;
-  if (freed > base)
-    return yield* taken({ base, index: trapIndex(base, freed), address: freed, next, isFreed: true }, guards);
+  if (freed > base) return yield* taken(slotOf(base, freed, next), guards);
   if (next >= TABLE_ENTRIES) return 'no-space';
   // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table. The last
   // index that really crosses a page is 204.
   const index = crossesPage(base, next, guards.exactCapacity) ? next + 1 : next;
   const trap: FreshTrap = { base, index, address: trapAddress(base, index), next: index + 1 };
   return yield* taken(trap, guards);
+}
+
+/** A certain slot: a free one below the next, or one beyond. */
+function slotOf(base: number, address: number, next: number): FreshTrap {
+  const index = trapIndex(base, address);
+  return index < next ? { base, index, address, next, isFreed: true } : { base, index, address, next: index + 1 };
+}
+
+/** Whether a table has a slot of this index that can be used. */
+export function isSlotIndex(index: number): boolean {
+  return index > 0 && index < TABLE_ENTRIES && !crossesPage(WINDOW_START, index, true);
+}
+
+/** A slot for a site that will be there when its page is. */
+export interface WantedSlot {
+  readonly slot: number;
+  /** Of the site. */
+  readonly address: number;
+  readonly sysno: number;
+}
+
+/**
+ * Makes slots for sites whose page is about to be mapped with the jumps in it.
+ * @param wanted slots that no site of the space has
+ * @returns false, and none is counted, where the table lies elsewhere or cannot be written
+ */
+export function* adoptSlots(wanted: readonly WantedSlot[], base: number, guards: Guards): Steps<boolean> {
+  yield lock(true);
+  const isMade = yield* makeSlots(wanted, base, guards);
+  yield unlock(true);
+  return isMade;
+}
+
+function* makeSlots(wanted: readonly WantedSlot[], base: number, guards: Guards): Steps<boolean> {
+  if ((yield { op: 'get', field: 'next', what: 'next trap' }) === 0 && (yield* findTable(guards)) !== null)
+    return false;
+  if ((yield { op: 'get', field: 'base', what: 'table base' }) !== base) return false;
+  const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
+  let last = next - 1;
+  for (const { slot, address, sysno } of wanted) {
+    if ((yield store(slot, trapBytes(slot, address + SITE_BYTES, sysno), 'slot')) !== 1) return false;
+    last = Math.max(last, trapIndex(base, slot));
+  }
+  if (last >= next) yield* commitTrap({ base, index: last, address: trapAddress(base, last), next: last + 1 });
+  const newest = last >= next ? trapAddress(base, last) : 0;
+  for (const { slot } of wanted) if (slot !== newest) yield { op: 'take', slot, what: 'take the slot' };
+  return true;
 }
 
 function* taken(trap: FreshTrap, guards: Guards): Steps<FreshTrap | AllocationFailure> {

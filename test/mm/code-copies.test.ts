@@ -83,6 +83,48 @@ describe('a copy of code', () => {
     expect(memory.frameBytes(first).every((byte) => byte === 0)).toBe(true);
   });
 
+  it('may differ from its source in places, which stay translated when the frame had them before', () => {
+    const edits = [
+      { offset: 6, bytes: Uint8Array.of(255, 254, 253) },
+      { offset: 4090, bytes: Uint8Array.of(1, 2) },
+    ];
+    const wanted = memory.frameBytes(source).slice();
+    for (const { offset, bytes } of edits) wanted.set(bytes, offset);
+    const first = memory.copyCode(source, edits);
+    expect(memory.frameBytes(first)).toEqual(wanted);
+    memory.flags[first] = FRAME_EXECUTED;
+    memory.frameBytes(first)[100] = 77;
+    memory.release(first);
+    expect(memory.copyCode(source, edits)).toBe(first);
+    expect(memory.frameBytes(first)).toEqual(wanted);
+    expect(mmu.dropped).toEqual([[first * PAGE_SIZE + 100, 1]]);
+  });
+
+  it('has each place as it is to be, however places and what else differs lie together', () => {
+    for (let at = 0; at < 16; at++) {
+      for (let other = 0; other < 24; other++) {
+        const first = usedCopy(at, other);
+        const edits = [
+          { offset: at, bytes: Uint8Array.of(255, 255) },
+          { offset: 20, bytes: Uint8Array.of(9) },
+        ];
+        const wanted = memory.frameBytes(source).slice();
+        for (const { offset, bytes } of edits) wanted.set(bytes, offset);
+        expect(memory.copyCode(source, edits)).toBe(first);
+        expect(memory.frameBytes(first)).toEqual(wanted);
+        memory.flags[first] = FRAME_EXECUTED;
+        memory.release(first);
+      }
+    }
+  });
+
+  it('of a copy is one of the same source', () => {
+    const first = memory.copyCode(source);
+    const second = memory.copyCode(first);
+    expect(memory.codeSource(second)).toBe(source);
+    expect(memory.codeSource(source)).toBe(0);
+  });
+
   it('is an ordinary free frame to a checkpoint', () => {
     const first = usedCopy();
     expect([...memory.extent().free]).toEqual([first]);

@@ -47,6 +47,7 @@ export class Guest implements GuestContext {
   mm: AddressSpace;
   readonly fpu = new Uint8Array(FPU_BYTES);
   hasTracer = false;
+  readonly trust = UID;
   readonly breakpoints = null;
   faultsServed = 0;
   platformState: object | null = null;

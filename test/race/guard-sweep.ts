@@ -63,6 +63,7 @@ export const NO_RACE: Partial<Record<Guard, string>> = {
   refuseWritableCode: 'code that a thread makes and changes itself',
   exemptFromMemlock: 'a limit of the process',
   hideTable: 'what /proc says',
+  shareSites: 'traps of a program that is started again',
   inheritTable: 'a guest that writes the header of its table',
   renewSlots: 'a machine that another version has saved; no race restores one',
   assertRecord: 'a guest that writes the record of its stub thread',

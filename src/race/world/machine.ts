@@ -159,6 +159,7 @@ export class Machine {
       mm,
       fpu: new Uint8Array(FPU_BYTES),
       hasTracer: false,
+      trust: -1,
       breakpoints: null,
       faultsServed: 0,
       platformState: null,
