@@ -109,15 +109,18 @@ describe.runIf(hasPython)('a run at a terminal that is saved', () => {
   });
 
   it.runIf(existsSync(BUSYBOX))('can be one at a count of instructions', { timeout: TIMEOUT_MS }, async () => {
-    const shell = ['--', BUSYBOX, 'sh', '-c', 'kept=7; echo asks; read -r answer; echo "$answer $kept"; tty'];
-    const run = [...TOOL, '--checkpoint', file, '--checkpoint-at', '50000', ...shell];
-    const ends: Step[] = [
+    const script =
+      'kept=7; i=0; while [ $((i+=1)) -lt 300 ]; do :; done; echo asks; read -r answer; echo "$answer $kept"; tty';
+    const shell = ['--', BUSYBOX, 'sh', '-c', script];
+    // In the loop.
+    const run = [...TOOL, '--checkpoint', file, '--checkpoint-at', '1000000', ...shell];
+    const steps: Step[] = [
+      ['expect', 'asks'],
       ['send', 'word\n'],
       ['expect', 'word 7\r\n/dev/pts/0'],
     ];
-    const whole = await playAt(run, [['expect', 'asks'], ...ends]);
-    expect(whole).toMatchObject({ missing: null, status: 0, restored: true });
-    expect(await goOn(ends)).toMatchObject({ missing: null, status: 0, restored: true });
+    expect(await playAt(run, steps)).toMatchObject({ missing: null, status: 0, restored: true });
+    expect(await goOn(steps)).toMatchObject({ missing: null, status: 0, restored: true });
   });
 
   it('is refused without a terminal, and with more of one than it had', { timeout: TIMEOUT_MS }, async () => {
@@ -145,8 +148,8 @@ describe.runIf(hasPython)('a run at a terminal that is saved', () => {
 
 describe.runIf(hasPython)('a run on pipes that is saved', () => {
   it('goes on at a terminal, which it takes for pipes', { timeout: TIMEOUT_MS }, async () => {
-    const script = 'echo begins; tty; read -r line; echo "read $line"';
-    const run = ['run', '--root', '/', '--checkpoint', file, '--checkpoint-at', '600000'];
+    const script = 'for ((i = 0; i < 3000; i++)); do :; done; tty; read -r line; echo "read $line"';
+    const run = ['run', '--root', '/', '--checkpoint', file, '--checkpoint-at', '1000000'];
     expect(trapline([...run, '--', '/bin/bash', '-c', script], { input: 'x\n' }).status).toBe(0);
     const rest = await goOn([
       ['expect', 'not a tty'],
