@@ -148,7 +148,7 @@ describe.runIf(hasPython)('a run at a terminal that is saved', () => {
 
 describe.runIf(hasPython)('a run on pipes that is saved', () => {
   it('goes on at a terminal, which it takes for pipes', { timeout: TIMEOUT_MS }, async () => {
-    const script = 'for ((i = 0; i < 3000; i++)); do :; done; tty; read -r line; echo "read $line"';
+    const script = 'for ((i = 0; i < 300; i++)); do :; done; tty; read -r line; echo "read $line"';
     const run = ['run', '--root', '/', '--checkpoint', file, '--checkpoint-at', '1000000'];
     expect(trapline([...run, '--', '/bin/bash', '-c', script], { input: 'x\n' }).status).toBe(0);
     const rest = await goOn([
