@@ -10,6 +10,7 @@ import { patchSyscall } from '../../src/usertrap/patcher.ts';
 import type { PatchOutcome, PatchRequest } from '../../src/usertrap/patcher.ts';
 import { GVISOR_PROTOCOL, protocolNamed, storePieces } from '../../src/usertrap/protocol.ts';
 import { drain } from '../../src/usertrap/steps.ts';
+import type { Step, StepResult } from '../../src/usertrap/steps.ts';
 import { checkTrappedSite } from '../../src/usertrap/stub-check.ts';
 import { FlatSpace } from './flat-space.ts';
 
@@ -116,6 +117,24 @@ describe('patchSyscall', () => {
     const { space, ip } = spaceWith('6a 89 b8 27 00 00 00 0f 05');
     expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: 0 })).toMatchObject({ rule: 'boundary-unknown' });
     expect(patch(space, ip, HARDENED_GUARDS, { knownBoundary: TEXT + 0x1000 })).toMatchObject({ kind: 'patched' });
+  });
+
+  it('a store that fails after others: upstream leaves a site that faults for ever, hardened puts the bytes back', () => {
+    for (const lost of ['step b', 'step c']) {
+      for (const guards of [UPSTREAM_GUARDS, HARDENED_GUARDS]) {
+        const { space, ip } = spaceWith(GETPID);
+        const performer = {
+          perform: (step: Step): StepResult => (step.what === lost ? 0 : space.perform(step)),
+        };
+        const request = { ip, sysno: 39, hasTracer: false, closed: null, knownBoundary: ip - 7 };
+        const outcome = drain(patchSyscall(request, { guards, protocol: GVISOR_PROTOCOL }), performer);
+        expect(outcome).toMatchObject({ kind: 'failed', rule: 'unwritable' });
+        const bytes = space.read(ip - 7, 7) ?? new Uint8Array();
+        if (guards === HARDENED_GUARDS) expect(toHex(bytes, ' ')).toBe(GETPID);
+        else expect([bytes[0], bytes[5]]).toEqual([0xb8, 0x06]);
+        expect(space.locked).toBe('no');
+      }
+    }
   });
 
   it('hardened: stops the others while it writes', () => {
