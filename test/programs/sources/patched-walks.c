@@ -275,6 +275,39 @@ static int in_thread(void *argument) {
   return (int)result;
 }
 
+// A thread that makes calls from code of its own, whatever the walk does to the rest of the process.
+static u8 *const other_code = (u8 *)0x28000000;
+enum { OTHER_SITES = 40, OTHER_STRIDE = 32 };
+static volatile u64 other_wrong, other_rounds;
+static u8 other_stack[STACK] __attribute__((aligned(64)));
+
+static int stand_by(void *argument) {
+  const u64 pid = (u64)argument;
+  for (;; other_rounds++) {
+    for (u64 i = 0; i < OTHER_SITES; i++) {
+      u8 *at = other_code + i * OTHER_STRIDE;
+      u64 result, next, kept;
+      __asm__ volatile("mov %5, %%rbx\n\tsub $128, %%rsp\n\tcall *%4\n\tadd $128, %%rsp\n\tmov %%rbx, %2"
+                       : "=a"(result), "=c"(next), "=r"(kept), "=D"((u64){0})
+                       : "r"(at), "r"(i), "D"(0), "S"(0), "d"(0)
+                       : "rbx", "r11", "memory");
+      other_wrong += result != pid || next != (u64)at + 7 || kept != i;
+    }
+  }
+  return 0;
+}
+
+static void start_thread(void) {
+  mmap(other_code, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  for (u64 i = 0; i < OTHER_SITES; i++) {
+    memset(other_code + i * OTHER_STRIDE, 0x90, OTHER_STRIDE);
+    put(mov(other_code + i * OTHER_STRIDE, 39), "0f 05 c3");
+  }
+  mprotect(other_code, PAGE, PROT_READ | PROT_EXEC);
+  int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+  clone(stand_by, other_stack + STACK - 64, flags, (void *)(u64)getpid());
+}
+
 static u8 thread_stack[STACK] __attribute__((aligned(64)));
 
 static void walk(u32 steps);
@@ -469,7 +502,12 @@ int main(int count, char **arguments) {
         if (write(memory_file, pages, sizeof pages) != sizeof pages) _exit(99);
       }
       for (u32 i = 0; i < PAGES; i++) map_page(i, 5);
+      int is_accompanied = below(80) == 0;
+      if (is_accompanied) start_thread();
       walk(STEPS);
+      // It has been round before the end, and never went wrong.
+      while (is_accompanied && other_rounds == 0) sched_yield();
+      note("thread", other_wrong);
       _exit(0);
     }
     int status = 0;
