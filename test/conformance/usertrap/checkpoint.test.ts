@@ -65,8 +65,17 @@ describe.each(['upstream', 'hardened'] as const)('29 restore, %s', (patch) => {
   });
 });
 
-/** The machine as it is after the first call, with slots that store the state 3 to gs:0x34, as those of early 2023 do. */
+/** The machine as it is after the first call, with a slot that stores the state 3 to gs:0x34, as those of early 2023 do. */
 function savedWithOldSlots(patch: 'upstream' | 'hardened'): Promise<Uint8Array> {
+  return savedWith(patch, 1, (slot) => trapBytes(slot, SITE + 7, 39, upstreamVersion('2023-02')));
+}
+
+/** The machine as it is after the first call, with other bytes in an entry of the table. */
+function savedWith(
+  patch: 'upstream' | 'hardened',
+  index: number,
+  bytes: (entry: number) => Uint8Array,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const host = nodeHost();
     const sandbox = Sandbox.create({ ...options(patch), host, openCpu: openUnicorn });
@@ -74,9 +83,9 @@ function savedWithOldSlots(patch: 'upstream' | 'hardened'): Promise<Uint8Array> 
       try {
         const [task] = [...sandbox.kernel.groups.values()].flatMap((group) => group.tasks);
         const table = task?.mm.findVmaByName(TABLE_NAME)?.start ?? 0;
-        const slot = trapAddress(table, 1);
-        const body = trapBytes(slot, SITE + 7, 39, upstreamVersion('2023-02'));
-        expect(task?.mm.copyOut(slot, body, true)).toBe(body.length);
+        const entry = trapAddress(table, index);
+        const body = bytes(entry);
+        expect(task?.mm.copyOut(entry, body, true)).toBe(body.length);
         resolve(sandbox.save());
       } catch (error) {
         reject(error as Error);
@@ -100,6 +109,20 @@ async function restored(file: Uint8Array, options: Partial<RestoreOptions> = {})
     host.dispose();
   }
 }
+
+describe('29 restore, the next slot', () => {
+  it.each([
+    ['upstream', 100],
+    ['hardened', 2],
+  ] as const)('%s: after a header of 100 it is slot %i', async (patch, index) => {
+    const file = await savedWith(patch, 0, () => Uint8Array.of(100, 0, 0, 0));
+    const { exit, metrics } = await restored(file);
+    expect(exit).toEqual({ code: 0 });
+    // Of exit_group; the first call's site is slot 1.
+    const slots = metrics.sites.map(({ slot }) => Number(slot));
+    expect((slots.at(-1) ?? 0) - Math.floor((slots[0] ?? 0) / 4096) * 4096).toBe(80 * index);
+  });
+});
 
 describe('a machine that is restored with patching disabled', () => {
   const disabled = { disablePatching: true };
