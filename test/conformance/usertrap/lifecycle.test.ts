@@ -303,6 +303,15 @@ describe('slots of code that goes', () => {
     expect(header(m)).toBe(2);
   });
 
+  it('hardened: a site that is written anew, where nobody is told of it, gives its slot back', () => {
+    const m = (machine = new Machine('hardened'));
+    for (let i = 0; i < 300; i++) m.run(site(m, TEXT + 0x101, i % 2 === 0 ? GETPID : GETUID) - 1);
+    m.run(TEXT + 0x101);
+    expect(last(m)).toMatchObject({ sysno: GETUID, patched: true });
+    expect(m.platform.metrics().slots.used).toBe(1);
+    expect(header(m)).toBe(3);
+  });
+
   it('hardened: a child goes on with the slots that were free, too', () => {
     const m = (machine = new Machine('hardened'));
     load(m, LIBRARY, GETPID);
