@@ -18,6 +18,8 @@ export const STUB_END = USER_HALF_END - 4096;
 export const STUB_CODE = STUB_START;
 /** Thread contexts: one page each, `MAX_CONTEXTS` an address space (SP:118). */
 export const STUB_CONTEXTS = STUB_START + 0x100000;
+/** The queue of contexts: nine pages, and before the contexts one for the queue of spinning threads, where nothing is mapped. */
+export const STUB_QUEUE = STUB_CONTEXTS - 0xa000;
 /** Stub threads' blocks: 8 pages each, aligned to their size. */
 export const STUB_THREADS = STUB_START + 0x2000000;
 export const STUB_BLOCK_BYTES = 0x8000;

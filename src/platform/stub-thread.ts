@@ -157,6 +157,7 @@ export class StubThread {
     context.lastThread = this;
     context.words[Context.threadId / 4] = this.id;
     context.words[Context.state / 4] = ContextPhase.none;
+    context.subprocess.queue?.take();
   }
 
   /** Its context goes to the Sentry; the thread waits for another. */
@@ -169,6 +170,7 @@ export class StubThread {
     context.thread = null;
     context.words[Context.threadId / 4] = NO_THREAD;
     context.words[Context.lastThreadId / 4] = this.id;
+    context.subprocess.queue?.giveBack();
   }
 
   /** The state in the record is what the guest has left there. */

@@ -8,6 +8,7 @@ import { savable } from '../base/savable.ts';
 import { EAGAIN, ENOMEM } from '../abi/errno.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
 import type { UpstreamVersion } from '../usertrap/versions.ts';
+import { ContextQueue } from './context-queue.ts';
 import type { GuestContext } from './sentry.ts';
 import type { SpaceTraps } from './space-traps.ts';
 import { MAX_CONTEXTS, ThreadState } from './stub-layout.ts';
@@ -29,6 +30,8 @@ export class Subprocess {
   private readonly options: SubprocessOptions;
   private readonly freeIds: number[] = [];
   private nextId = 0;
+  /** What the guest sees of the queue; null where it has none, and before the first context. */
+  queue: ContextQueue | null = null;
   private taken = 0;
 
   constructor(mm: AddressSpace, traps: SpaceTraps, options: SubprocessOptions) {
@@ -44,6 +47,7 @@ export class Subprocess {
   /** A new context, or -errno. */
   addContext(ctx: GuestContext): ThreadContext | number {
     if (this.freeIds.length === 0 && this.nextId >= MAX_CONTEXTS) return -EAGAIN;
+    if (!this.hasQueue()) return -ENOMEM;
     const page = this.mm.memory.allocatePage();
     if (page === 0) return -ENOMEM;
     const id = this.freeIds.pop() ?? this.nextId++;
@@ -59,6 +63,14 @@ export class Subprocess {
     if (isComplete) return context;
     this.removeContext(context, false);
     return -ENOMEM;
+  }
+
+  /** False when memory for the queue is out. DIVERGES: gVisor's comes with the threads from the pool; here it is fresh. */
+  private hasQueue(): boolean {
+    const layout = this.options.version.queue;
+    if (!this.isShared || layout === null || this.queue !== null) return true;
+    this.queue = ContextQueue.create(this.mm, layout) ?? null;
+    return this.queue !== null;
   }
 
   /** The context is gone from this space. */
@@ -133,6 +145,8 @@ export class Subprocess {
       thread.release(thread.isInSyshandler);
       thread.unmap(this.mm);
     }
+    this.queue?.unmap(this.mm);
+    this.queue = null;
     return this.threads.splice(0);
   }
 

@@ -181,6 +181,7 @@ export class ThreadContext extends ContextState {
     // The Sentry reset it when it put the context into the queue.
     record[Context.stateChangedTime / 4] = 0;
     record[Context.stateChangedTime / 4 + 1] = 0;
+    this.subprocess.queue?.pass();
   }
 
   /** Its stub thread has given it back to the Sentry. */

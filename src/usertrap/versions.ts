@@ -8,6 +8,18 @@ export const UPSTREAM_VERSION_NAMES = ['2023-02', '2024-07', '3c5eee1'] as const
 /** `2023-02`: as first published; `2024-07`: as packaged by Debian 13; `3c5eee1`: of August 2026. */
 export type UpstreamVersionName = (typeof UPSTREAM_VERSION_NAMES)[number];
 
+/** Where the queue of contexts keeps its parts, in bytes: struct context_queue. */
+export interface QueueLayout {
+  readonly start: number;
+  readonly end: number;
+  readonly activeThreads: number;
+  readonly activeContexts: number;
+  readonly awakeContexts: number;
+  readonly fastPathDisabled: number;
+  /** 4,096 entries of 8 bytes. */
+  readonly ring: number;
+}
+
 export interface UpstreamVersion {
   readonly name: UpstreamVersionName;
   /** Offset of a stub thread's state in its record, an immediate of every slot: 0x34 until March 2023. */
@@ -35,6 +47,8 @@ export interface UpstreamVersion {
   readonly panicLine: number;
   /** What stops a guest's `syscall`: the host's seccomp filter, or syscall user dispatch (`a45d6227b`, May 2025). */
   readonly interception: 'seccomp' | 'user-dispatch';
+  /** The queue from which stub threads take contexts; null before there was one. Grouped by cache lines since `ed4f83890`. */
+  readonly queue: QueueLayout | null;
 }
 
 export const HEAD: UpstreamVersion = {
@@ -50,6 +64,10 @@ export const HEAD: UpstreamVersion = {
   notesFaultError: true,
   panicLine: 359,
   interception: 'user-dispatch',
+  // prettier-ignore
+  queue: {
+    end: 0, start: 64, fastPathDisabled: 128, awakeContexts: 132, activeThreads: 192, activeContexts: 320, ring: 384,
+  },
 };
 
 const VERSIONS: Record<UpstreamVersionName, UpstreamVersion> = {
@@ -67,6 +85,7 @@ const VERSIONS: Record<UpstreamVersionName, UpstreamVersion> = {
     notesFaultError: false,
     panicLine: 0,
     interception: 'seccomp',
+    queue: null,
   },
   '2024-07': {
     ...HEAD,
@@ -77,6 +96,10 @@ const VERSIONS: Record<UpstreamVersionName, UpstreamVersion> = {
     notesFaultError: false,
     panicLine: 343,
     interception: 'seccomp',
+    // prettier-ignore
+    queue: {
+      start: 0, end: 4, activeThreads: 8, activeContexts: 20, awakeContexts: 24, fastPathDisabled: 28, ring: 40,
+    },
   },
   '3c5eee1': HEAD,
 };
