@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Sites in code of files that some process has had patched. Another process of the same user that maps the same page at
-// the same address finds it patched: nothing of gVisor's is modelled here, whose processes each start anew after execve.
+// Sites in code of files that some process has had patched: another process of the same user that maps the page finds it
+// patched. Nothing of gVisor's is modelled here, whose processes each start anew after execve.
 
 import { savable } from '../base/savable.ts';
 import { originalBytes } from '../usertrap/layout.ts';
@@ -10,53 +10,75 @@ import { originalBytes } from '../usertrap/layout.ts';
 export interface KnownSite {
   readonly offset: number;
   readonly sysno: number;
-  readonly slot: number;
   /** The seven bytes that the file has there. */
   readonly original: Uint8Array;
 }
 
 /** The sites of a page, for the processes of one user. */
 interface KnownPage {
-  readonly address: number;
   /** @see GuestContext.trust */
   readonly trust: number;
   readonly sites: KnownSite[];
 }
 
-/** Known sites of one machine. No more than a table has slots for: each has one of its own in every table. */
+/** A guest that makes and maps files without end must not fill the host's memory. */
+const MAX_SITES = 16_384;
+
+/** Known sites of one machine. */
 export class KnownSites {
-  /** Where tables lie; 0 before the first. */
+  /** Where tables lie, if they can; 0 before the first. */
   base = 0;
   /** By the frame of the page cache. */
   private readonly pages = new Map<number, KnownPage[]>();
-  private readonly slots = new Set<number>();
+  private count = 0;
+  /** Slots in the table at `base` by their sites' addresses: where each table has the same, nothing is translated anew. */
+  private readonly slots = new Map<number, { readonly slot: number; readonly sysno: number }>();
+  private readonly taken = new Set<number>();
 
   /** The sites of a page, or undefined. */
-  of(frame: number, address: number, trust: number): readonly KnownSite[] | undefined {
-    return this.pages.get(frame)?.find((page) => page.address === address && page.trust === trust)?.sites;
+  of(frame: number, trust: number): readonly KnownSite[] | undefined {
+    return this.pages.get(frame)?.find((page) => page.trust === trust)?.sites;
   }
 
-  /** Whether a slot is some site's in every table. */
-  hasSlot(slot: number): boolean {
-    return this.slots.has(slot);
-  }
-
-  /** Another site; not one whose slot is another's. */
-  add(frame: number, address: number, trust: number, site: Omit<KnownSite, 'original'>): void {
-    if (this.slots.has(site.slot)) return;
+  add(frame: number, trust: number, offset: number, sysno: number): void {
+    if (this.count >= MAX_SITES) return;
     let pages = this.pages.get(frame);
     if (pages === undefined) this.pages.set(frame, (pages = []));
-    let page = pages.find((known) => known.address === address && known.trust === trust);
-    if (page === undefined) pages.push((page = { address, trust, sites: [] }));
-    if (page.sites.some(({ offset }) => offset === site.offset)) return;
-    page.sites.push({ ...site, original: originalBytes(site.sysno) });
-    this.slots.add(site.slot);
+    let page = pages.find((known) => known.trust === trust);
+    if (page === undefined) pages.push((page = { trust, sites: [] }));
+    const known = page.sites.findIndex((site) => site.offset === offset);
+    if (known >= 0 && page.sites[known]?.sysno === sysno) return;
+    const site = { offset, sysno, original: originalBytes(sysno) };
+    if (known >= 0) {
+      page.sites[known] = site;
+      return;
+    }
+    page.sites.push(site);
+    this.count++;
   }
 
   /** A frame holds something else now. */
   forget(frame: number): void {
-    for (const { sites } of this.pages.get(frame) ?? []) for (const { slot } of sites) this.slots.delete(slot);
+    for (const { sites } of this.pages.get(frame) ?? []) this.count -= sites.length;
     this.pages.delete(frame);
+  }
+
+  /** The slot that a site has had elsewhere, or 0. */
+  slotOf(address: number, sysno: number): number {
+    const kept = this.slots.get(address);
+    return kept?.sysno === sysno ? kept.slot : 0;
+  }
+
+  /** Whether a slot is kept for some site. */
+  hasSlot(slot: number): boolean {
+    return this.taken.has(slot);
+  }
+
+  /** Keeps a slot for a site, if neither has another. */
+  keep(slot: number, address: number, sysno: number): void {
+    if (this.taken.has(slot) || this.slots.has(address)) return;
+    this.taken.add(slot);
+    this.slots.set(address, { slot, sysno });
   }
 }
 

@@ -110,7 +110,6 @@ export class SitePatcher {
     if (!check.canBePatched) return false;
     const { hasTracer } = ctx;
     const { closed } = traps;
-    traps.site = ip - SITE_BYTES;
     traps.runsFor(ctx);
     const request = { ip, sysno, hasTracer, closed, knownBoundary: this.cpu.blockStart };
     const outcome = drain(patchSyscall(request, this.config), traps);

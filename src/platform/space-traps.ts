@@ -33,7 +33,7 @@ import {
 } from '../usertrap/layout.ts';
 import type { Step, StepPerformer, StepResult, Steps } from '../usertrap/steps.ts';
 import { drain } from '../usertrap/steps.ts';
-import { adoptSlots, isSlotIndex, loseTable } from '../usertrap/trap-table.ts';
+import { adoptSites, isSlotIndex, loseTable } from '../usertrap/trap-table.ts';
 import type { KnownSite, KnownSites } from './known-sites.ts';
 import type { PlatformObserver } from './observer.ts';
 import type { GuestContext } from './sentry.ts';
@@ -122,8 +122,6 @@ export class SpaceTraps implements StepPerformer, RangeWatcher, CodeCopier {
   tid = 0;
   /** Whose code its own may be: {@link GuestContext.trust} of the context that last executed a new page. */
   trust = -1;
-  /** The site of the patch under way. */
-  site = 0;
   /** Where the patch under way has stored. */
   private readonly stored: { start: PhysAddr; end: PhysAddr }[] = [];
   /** The page that it stores to, or -1, and where that is in memory. */
@@ -199,47 +197,57 @@ export class SpaceTraps implements StepPerformer, RangeWatcher, CodeCopier {
   }
 
   /** A site was patched: other processes that map its page may have it from the start. */
-  share(site: PatchedSite): void {
+  share({ address, sysno, slot }: PatchedSite): void {
     const { known, mm } = this;
-    if (known === null || this.trust < 0 || this.base !== known.base) return;
-    const frame = mm.codeSource(site.address);
+    if (known === null) return;
+    if (this.base === known.base) known.keep(slot, address, sysno);
+    const frame = this.trust < 0 ? 0 : mm.codeSource(address);
     if (frame === 0) return;
     const { flags } = mm.memory;
     if (((flags[frame] as number) & FRAME_ASKED) === 0) known.forget(frame);
     flags[frame] = (flags[frame] as number) | FRAME_ASKED;
-    const page = pageDown(site.address);
-    known.add(frame, page, this.trust, { offset: site.address - page, sysno: site.sysno, slot: site.slot });
+    known.add(frame, this.trust, address % PAGE_SIZE, sysno);
   }
 
   /** A copy of a page with all its known sites patched, or 0. @see CodeCopier */
   copyOf(page: number, frame: number): number {
-    const { known, mm } = this;
+    const { known, mm, guards } = this;
     const { memory } = mm;
     if (known === null || this.closed !== null || this.tracees > 0 || this.sites.length >= MAX_SITES) return 0;
-    const sites = known
-      .of(frame, page, this.trust)
-      ?.filter((site) => this.isFree(site.slot) && isAt(memory, frame, site));
-    if (sites === undefined || sites.length === 0) return 0;
-    const wanted: PatchedSite[] = sites.map(({ offset, slot, sysno }) => ({
-      address: page + offset,
-      sysno,
-      slot,
-      calls: 0,
-    }));
-    if (!drain(adoptSlots(wanted, known.base, this.guards), this)) return 0;
-    const edits = sites.map(({ offset, slot }) => ({ offset, bytes: patchedBytes(slot) }));
+    const sites = known.of(frame, this.trust)?.filter((site) => isAt(memory, frame, site)) ?? [];
+    if (sites.length === 0) return 0;
+    const wanted = sites.map(({ offset, sysno }) => ({ address: page + offset, sysno }));
+    const slots = drain(adoptSites(wanted, guards), this);
+    if (slots.length === 0) return 0;
+    const edits = slots.map((slot, i) => ({ offset: sites[i]?.offset ?? 0, bytes: patchedBytes(slot) }));
     const copy = memory.copyCode(frame, edits);
-    for (const site of wanted) {
-      if (copy === 0) this.freed.push(site.slot);
-      else this.book.add(this, site);
+    for (const [i, slot] of slots.entries()) {
+      const site = wanted[i];
+      if (copy === 0 || site === undefined) this.freed.push(slot);
+      else {
+        this.book.add(this, { ...site, slot, calls: 0 });
+        if (this.base === known.base) known.keep(slot, site.address, site.sysno);
+      }
     }
     return copy;
   }
 
-  /** Whether no site of this space has a slot. */
-  private isFree(slot: number): boolean {
-    if (this.next === 0) return true;
-    return trapIndex(this.base, slot) >= this.next ? this.base === this.known?.base : this.freed.includes(slot);
+  /**
+   * A slot for a site where it is not the next, or 0: the one that it has in other tables, else one that no site has there,
+   * else any.
+   */
+  private slotFor(address: number, sysno: number): number {
+    const { known, freed, base, next } = this;
+    if (known === null || known.base !== base) return freed.at(-1) ?? 0;
+    const own = known.slotOf(address, sysno);
+    if (own !== 0 && (trapIndex(base, own) >= next || freed.includes(own))) return own;
+    const unkept = freed.findLast((slot) => !known.hasSlot(slot));
+    if (unkept !== undefined) return unkept;
+    for (let index = next; index < TABLE_ENTRIES; index++) {
+      const slot = trapAddress(base, index);
+      if (isSlotIndex(index) && !known.hasSlot(slot)) return index === next ? 0 : slot;
+    }
+    return freed.at(-1) ?? 0;
   }
 
   private forget(site: PatchedSite): void {
@@ -363,7 +371,7 @@ export class SpaceTraps implements StepPerformer, RangeWatcher, CodeCopier {
         this[step.field] = step.value;
         return 1;
       case 'freed':
-        return this.slotForSite();
+        return this.slotFor(step.site, step.sysno);
       case 'free': {
         const site = this.bySlot.get(step.slot);
         if (site !== undefined) this.forget(site);
@@ -394,26 +402,6 @@ export class SpaceTraps implements StepPerformer, RangeWatcher, CodeCopier {
   private skip(index: number): void {
     if (this.next <= 0) return;
     for (let i = this.next; i < index; i++) if (isSlotIndex(i)) this.freed.push(trapAddress(this.base, i));
-  }
-
-  /**
-   * Where sites are shared, each has the same slot in every table as long as there are enough, so that a slot whose site is
-   * gone serves another only if it is no known site's.
-   */
-  private slotForSite(): number {
-    const { known, freed, base } = this;
-    if (known === null || base !== known.base) return freed.at(-1) ?? 0;
-    const page = pageDown(this.site);
-    const frame = this.mm.codeSource(page);
-    const own = known.of(frame, page, this.trust)?.find(({ offset }) => page + offset === this.site)?.slot ?? 0;
-    if (own !== 0 && this.isFree(own)) return own;
-    const free = freed.findLast((slot) => !known.hasSlot(slot));
-    if (free !== undefined) return free;
-    for (let index = Math.max(this.next, 1); index < TABLE_ENTRIES; index++) {
-      const slot = trapAddress(base, index);
-      if (isSlotIndex(index) && !known.hasSlot(slot)) return index === this.next ? 0 : slot;
-    }
-    return freed.at(-1) ?? 0;
   }
 
   /** Where a mapping of the table's name starts in the window; one that begins before the window hides it (MMS:1528-1543). */

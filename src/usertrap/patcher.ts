@@ -209,7 +209,7 @@ export function* patchSyscall(request: PatchRequest, config: PatchConfig): Steps
   if (stops) yield { op: 'stop', what: 'stop the others' };
   const site = request.ip - SITE_BYTES;
   const rule = yield* decide(request, config);
-  const trap = rule ?? (yield* allocateTrap(config.guards));
+  const trap = rule ?? (yield* allocateTrap({ address: site, sysno: request.sysno }, config.guards));
   const outcome: PatchOutcome =
     typeof trap === 'string' ? { kind: 'skipped', site, rule: trap } : yield* writeTrap(request, config, trap);
   if (stops) yield { op: 'resume', what: 'let the others go' };

@@ -32,8 +32,8 @@ export type Step =
   /** The Sentry's own records of the table: `next` is 0 before the first use. Result: the value. */
   | { readonly op: 'get'; readonly field: TableField; readonly what: string }
   | { readonly op: 'set'; readonly field: TableField; readonly value: number; readonly what: string }
-  /** A slot for the site of this patch, other than the next: one whose site is gone, or one kept for it. Result: its address, or 0. */
-  | { readonly op: 'freed'; readonly what: string }
+  /** A slot for a site other than the next: one whose site is gone, or that other tables have for it. Result: its address, or 0. */
+  | { readonly op: 'freed'; readonly site: Addr; readonly sysno: number; readonly what: string }
   /** The site of a slot is gone; a slot that was free serves a site. Result: 1. */
   | { readonly op: 'free' | 'take'; readonly slot: Addr; readonly what: string }
   /** Looks for a mapping named `[usertrap]` that starts in the window. Result: its start, or 0. */

@@ -32,6 +32,12 @@ export interface FreshTrap {
   readonly isFreed?: boolean;
 }
 
+/** What a slot is for. */
+export interface SiteOfSlot {
+  readonly address: number;
+  readonly sysno: number;
+}
+
 export type AllocationFailure =
   'table-lost' | 'no-space' | 'no-room-for-table' | 'table-unmappable' | 'table-unreadable' | 'header-unwritable';
 
@@ -94,7 +100,10 @@ function crossesPage(base: number, index: number, exact: boolean): boolean {
  * Postconditions: upstream has counted the slot as used whatever happens next; with `keepFailedSlot` nothing is
  *   counted until {@link commitTrap}.
  */
-export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailure> {
+export function* allocateTrap(
+  { address: site, sysno }: SiteOfSlot,
+  guards: Guards,
+): Steps<FreshTrap | AllocationFailure> {
   const first = yield { op: 'get', field: 'next', what: 'next trap' };
   if (first === TABLE_LOST) return 'table-lost';
   if (first === 0) {
@@ -104,7 +113,7 @@ export function* allocateTrap(guards: Guards): Steps<FreshTrap | AllocationFailu
   const base = numberOf(yield { op: 'get', field: 'base', what: 'table base' });
   const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
   // DIVERGES (reuseSlots): upstream's slots are append-only, so that loading and unloading a library uses them up.
-  const freed = guards.reuseSlots ? numberOf(yield { op: 'freed', what: 'freed slot' }) : 0;
+  const freed = guards.reuseSlots ? numberOf(yield { op: 'freed', site, sysno, what: 'freed slot' }) : 0;
   if (freed > base) return yield* taken(slotOf(base, freed, next), guards);
   if (next >= TABLE_ENTRIES) return 'no-space';
   // Upstream neither tests the index that it moves on to nor its bound: past 255 comes 256, behind the table. The last
@@ -125,40 +134,23 @@ export function isSlotIndex(index: number): boolean {
   return index > 0 && index < TABLE_ENTRIES && !crossesPage(WINDOW_START, index, true);
 }
 
-/** A slot for a site that will be there when its page is. */
-export interface WantedSlot {
-  readonly slot: number;
-  /** Of the site. */
-  readonly address: number;
-  readonly sysno: number;
-}
-
 /**
- * Makes slots for sites whose page is about to be mapped with the jumps in it.
- * @param wanted slots that no site of the space has
- * @returns false, and none is counted, where the table lies elsewhere or cannot be written
+ * Slots for sites whose page is about to be mapped with the jumps in it.
+ * @returns the slots of the first sites; where there is no room for more, or no table, the others have none
  */
-export function* adoptSlots(wanted: readonly WantedSlot[], base: number, guards: Guards): Steps<boolean> {
+export function* adoptSites(sites: readonly SiteOfSlot[], guards: Guards): Steps<readonly number[]> {
+  const slots: number[] = [];
   yield lock(true);
-  const isMade = yield* makeSlots(wanted, base, guards);
-  yield unlock(true);
-  return isMade;
-}
-
-function* makeSlots(wanted: readonly WantedSlot[], base: number, guards: Guards): Steps<boolean> {
-  if ((yield { op: 'get', field: 'next', what: 'next trap' }) === 0 && (yield* findTable(guards)) !== null)
-    return false;
-  if ((yield { op: 'get', field: 'base', what: 'table base' }) !== base) return false;
-  const next = numberOf(yield { op: 'get', field: 'next', what: 'next trap' });
-  let last = next - 1;
-  for (const { slot, address, sysno } of wanted) {
-    if ((yield store(slot, trapBytes(slot, address + SITE_BYTES, sysno), 'slot')) !== 1) return false;
-    last = Math.max(last, trapIndex(base, slot));
+  for (const site of sites) {
+    const trap = yield* allocateTrap(site, guards);
+    if (typeof trap === 'string') break;
+    const body = trapBytes(trap.address, site.address + SITE_BYTES, site.sysno);
+    if ((yield store(trap.address, body, 'slot')) !== 1) break;
+    if (guards.keepFailedSlot) yield* commitTrap(trap);
+    slots.push(trap.address);
   }
-  if (last >= next) yield* commitTrap({ base, index: last, address: trapAddress(base, last), next: last + 1 });
-  const newest = last >= next ? trapAddress(base, last) : 0;
-  for (const { slot } of wanted) if (slot !== newest) yield { op: 'take', slot, what: 'take the slot' };
-  return true;
+  yield unlock(true);
+  return slots;
 }
 
 function* taken(trap: FreshTrap, guards: Guards): Steps<FreshTrap | AllocationFailure> {

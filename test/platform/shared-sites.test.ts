@@ -91,9 +91,13 @@ describe('sites that another process has had patched', () => {
     expect(run(1, guestOf(-1))).toBe(3);
   });
 
-  it('trap where the page is mapped elsewhere: a slot returns to one address', () => {
+  it('do not trap where the page is mapped elsewhere, and return there', () => {
     run();
-    expect(run(1, m.newGuest(m.newSpace()), LIBRARY + 0x10000)).toBe(3);
+    const guest = m.newGuest(m.newSpace());
+    expect(run(2, guest, LIBRARY + 0x10000)).toBe(0);
+    mapLibrary(guest.mm);
+    expect(run(2, guest)).toBe(0);
+    expect(new Set(trapsOf(guest).bySlot.keys()).size).toBe(6);
   });
 
   it('trap where the file has other bytes by now', () => {
@@ -111,11 +115,30 @@ describe('sites that another process has had patched', () => {
     ]);
   });
 
-  it('trap where the table cannot lie at the same place', () => {
+  it('do not trap where the table lies elsewhere, and trap where there is no room for one', () => {
     run();
-    const guest = m.newGuest(m.newSpace());
-    m.map(0x60000, 0x10000, PROT_READ, guest.mm);
-    expect(run(2, guest)).toBe(6);
+    const [elsewhere, none] = [m.newGuest(m.newSpace()), m.newGuest(m.newSpace())];
+    m.map(0x60000, PAGE_SIZE, PROT_READ, elsewhere.mm);
+    m.map(0x6f000, PAGE_SIZE, PROT_READ, elsewhere.mm);
+    expect(run(2, elsewhere)).toBe(0);
+    m.map(0x60000, 0x10000, PROT_READ, none.mm);
+    expect(run(2, none)).toBe(6);
+  });
+
+  it('that need more slots than the table has are patched as far as it goes, and the others trap', () => {
+    const sites = 300;
+    const bytes = new Uint8Array(PAGE_SIZE);
+    bytes.set(fromHex(`90 ${call(GETPID).repeat(sites)} ${END}`));
+    file = new TestFile(bytes);
+    for (const expected of [[sites], [sites - 251, sites - 250]]) {
+      const guest = m.newGuest(m.newSpace());
+      mapLibrary(guest.mm);
+      m.calls.length = 0;
+      m.run(LIBRARY, guest);
+      const calls = m.calls.filter(({ sysno }) => sysno === GETPID);
+      expect(calls.length).toBe(sites);
+      expect(expected).toContain(calls.filter(({ patched }) => !patched).length);
+    }
   });
 
   it('are not in code that the process may write', () => {

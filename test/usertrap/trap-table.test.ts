@@ -8,11 +8,13 @@ import { drain } from '../../src/usertrap/steps.ts';
 import { allocateTrap, commitTrap, tableCapacity, usedSlots } from '../../src/usertrap/trap-table.ts';
 import { FlatSpace } from './flat-space.ts';
 
+const SITE = { address: 0x401000, sysno: 39 };
+
 /** Allocates until it fails; the indices and the failure. */
 function fill(space: FlatSpace, guards: Guards): { indices: number[]; end: string } {
   const indices: number[] = [];
   for (;;) {
-    const trap = drain(allocateTrap(guards), space);
+    const trap = drain(allocateTrap(SITE, guards), space);
     if (typeof trap === 'string') return { indices, end: trap };
     indices.push(trap.index);
     if (guards.keepFailedSlot) drain(commitTrap(trap), space);
@@ -30,7 +32,7 @@ describe('allocateTrap', () => {
   it('maps a table at a page of the window at the first use and counts from 1', () => {
     const space = new FlatSpace();
     space.random = 0x9abc;
-    const trap = drain(allocateTrap(UPSTREAM_GUARDS), space);
+    const trap = drain(allocateTrap(SITE, UPSTREAM_GUARDS), space);
     expect(trap).toMatchObject({ base: 0x69000, index: 1, address: 0x69050 });
     expect(header(space)).toBe(2);
   });
@@ -58,34 +60,34 @@ describe('allocateTrap', () => {
 
   it('hardened: a slot that was not committed is handed out again', () => {
     const space = new FlatSpace();
-    const first = drain(allocateTrap(HARDENED_GUARDS), space);
-    expect(drain(allocateTrap(HARDENED_GUARDS), space)).toEqual(first);
+    const first = drain(allocateTrap(SITE, HARDENED_GUARDS), space);
+    expect(drain(allocateTrap(SITE, HARDENED_GUARDS), space)).toEqual(first);
   });
 
   it('upstream: a slot is used up whatever happens to it', () => {
     const space = new FlatSpace();
-    drain(allocateTrap(UPSTREAM_GUARDS), space);
-    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toMatchObject({ index: 2 });
+    drain(allocateTrap(SITE, UPSTREAM_GUARDS), space);
+    expect(drain(allocateTrap(SITE, UPSTREAM_GUARDS), space)).toMatchObject({ index: 2 });
   });
 
   it('upstream: a fresh space goes on from the header of a table that it finds', () => {
     const space = new FlatSpace();
     space.map(0x63000, 0x5000, { isTable: true });
     space.write(0x63000, [9, 0, 0, 0]);
-    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toMatchObject({ base: 0x63000, index: 9 });
+    expect(drain(allocateTrap(SITE, UPSTREAM_GUARDS), space)).toMatchObject({ base: 0x63000, index: 9 });
     expect(header(space)).toBe(10);
   });
 
   it('upstream: a header of 0 makes slot 0, over the header', () => {
     const space = new FlatSpace();
     space.map(0x63000, 0x5000, { isTable: true });
-    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toMatchObject({ index: 0, address: 0x63000 });
+    expect(drain(allocateTrap(SITE, UPSTREAM_GUARDS), space)).toMatchObject({ index: 0, address: 0x63000 });
   });
 
   it('upstream: a table whose header cannot be read serves no one', () => {
     const space = new FlatSpace();
     space.map(0x63000, 0x5000, { isTable: true, readable: false });
-    expect(drain(allocateTrap(UPSTREAM_GUARDS), space)).toBe('table-unreadable');
+    expect(drain(allocateTrap(SITE, UPSTREAM_GUARDS), space)).toBe('table-unreadable');
   });
 
   it('upstream: the table replaces what the guest has mapped; hardened goes where nothing is', () => {
@@ -95,7 +97,7 @@ describe('allocateTrap', () => {
     ] as const) {
       const space = new FlatSpace();
       space.map(0x58000, 0xa000);
-      expect(drain(allocateTrap(guards), space)).toMatchObject({ base });
+      expect(drain(allocateTrap(SITE, guards), space)).toMatchObject({ base });
     }
   });
 
@@ -104,6 +106,6 @@ describe('allocateTrap', () => {
     space.map(0x64000, 0x1000);
     space.map(0x69000, 0x1000);
     space.map(0x6e000, 0x1000);
-    expect(drain(allocateTrap(HARDENED_GUARDS), space)).toBe('no-room-for-table');
+    expect(drain(allocateTrap(SITE, HARDENED_GUARDS), space)).toBe('no-room-for-table');
   });
 });
