@@ -199,10 +199,9 @@ export class SpaceTraps implements StepPerformer, RangeWatcher, CodeCopier {
   /** A site was patched: other processes that map its page may have it from the start. */
   share({ address, sysno, slot }: PatchedSite): void {
     const { known, mm } = this;
-    if (known === null) return;
+    const frame = known === null || this.trust < 0 ? 0 : mm.codeSource(address);
+    if (known === null || frame === 0) return;
     if (this.base === known.base) known.keep(slot, address, sysno);
-    const frame = this.trust < 0 ? 0 : mm.codeSource(address);
-    if (frame === 0) return;
     const { flags } = mm.memory;
     if (((flags[frame] as number) & FRAME_ASKED) === 0) known.forget(frame);
     flags[frame] = (flags[frame] as number) | FRAME_ASKED;
