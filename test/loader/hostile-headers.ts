@@ -143,7 +143,7 @@ function interpreterOf(bytes: Uint8Array): string | undefined {
     const start = Number(view.getBigUint64(at + Phdr.offset, true));
     const name = bytes.subarray(start, start + Number(view.getBigUint64(at + Phdr.filesz, true)));
     return name.at(-1) === 0 && name.length >= 2
-      ? new TextDecoder('latin1').decode(name.subarray(0, name.indexOf(0)))
+      ? Buffer.from(name.subarray(0, name.indexOf(0))).toString('latin1')
       : 'none';
   }
   return undefined;
